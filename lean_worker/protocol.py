@@ -1,0 +1,66 @@
+"""What goes into a check and what comes out: the words that the worker and its clients share."""
+
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["error", "warning", "information"]
+
+Kind = Literal[
+    "accepted",
+    "error",  # Lean's elaborator or kernel refused the proof
+    "forbidden",  # the screen refused a token before Lean saw the proof
+    "axiom",  # proved, but from an axiom outside the allowed three (`sorry` included)
+    "statement",  # the statement itself does not elaborate: nobody could prove it
+    "timeout",  # the wall clock ended the check: no verdict
+    "crash",  # the Lean process died or said nothing intelligible: no verdict
+    "unavailable",  # no worker could take the check: no verdict
+]
+
+NO_VERDICT: frozenset[str] = frozenset({"timeout", "crash", "unavailable"})
+
+ALLOWED_AXIOMS: frozenset[str] = frozenset({"propext", "Classical.choice", "Quot.sound"})
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One statement and one candidate proof.
+
+    `statement` is a whole declaration that ends in `:= by sorry` or `:= sorry`. `proof` replaces that ending:
+    `by simp`, `fun h => h`, with or without a leading `:=`, or match alternatives that begin with `|`.
+    `header` stands before the statement (definitions, `open`); it belongs to the statement, never to the candidate.
+    """
+
+    id: str
+    statement: str
+    proof: str
+    header: str = ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of Lean about the candidate. Lines count from 1 at the first line of the statement, columns from 0, in code points."""
+
+    severity: Severity
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the kernel said. `accepted` is None when nobody can say: infrastructure failed, which is never a rejection."""
+
+    id: str
+    accepted: bool | None
+    kind: Kind
+    messages: tuple[Message, ...] = ()
+    axioms: tuple[str, ...] = ()
+    seconds: float = 0.0
+    backend: str = ""
+    lean: str = ""
+    library: str = ""
+
+    def __post_init__(self) -> None:
+        expected = True if self.kind == "accepted" else None if self.kind in NO_VERDICT else False
+        if self.accepted is not expected:
+            raise ValueError(f"verdict {self.id!r}: kind {self.kind!r} means accepted={expected}, not {self.accepted}")
