@@ -1,0 +1,137 @@
+"""What the policy reads: one template for every round, rendered to token ids under a budget for each part.
+
+The order of the parts is OProver's (arXiv 2605.17283, appendix B.1): the task, the retrieved proofs, the previous attempt,
+Lean's answer to it. Empty slots hold a placeholder. The wording is ours.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lean_worker.protocol import Message
+
+from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.records import ProofRecord, Statement
+
+FENCE, FENCE_END = "```lean4\n", "\n```"
+TASK = "Prove this theorem in Lean 4. Give a short plan, then the proof in one code block; mend the previous attempt if there is one.\n"
+REFERENCES = "\nReference theorems and proofs:\n"
+ATTEMPT = "\nPrevious failed attempt:\n"
+FEEDBACK = "\nLean feedback:\n"
+ANSWER = "\nAnswer:\n"
+NONE = "(none)"
+PLAN = "Plan:"
+ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
+
+PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
+
+_NAME = re.compile(r"^(\s*(?:theorem|lemma)\s+)(\S+)")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Most tokens that each part of a prompt may take; the whole prompt is at most their sum and the fixed phrases."""
+
+    statement: int = 1024
+    references: int = 2048
+    attempt: int = 2048
+    feedback: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in ("statement", "references", "attempt", "feedback"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"prompt budget {name} is {getattr(self, name)}; every part needs at least 1 token")
+
+    @property
+    def prompt(self) -> int:
+        """Upper bound of a prompt's tokens: the parts and the fixed phrases, each of which is one token to a fitted tokenizer."""
+        return self.statement + self.references + self.attempt + self.feedback + 16
+
+
+@dataclass(frozen=True)
+class State:
+    """What one round starts from: X_t = (statement, retrieved proofs, previous attempt, Lean's answer)."""
+
+    statement: Statement
+    retrieved: tuple[ProofRecord, ...] = ()
+    attempt: str = ""
+    feedback: str = ""
+
+
+@dataclass(frozen=True)
+class Template:
+    """Renders states to prompts and proofs to answers."""
+
+    tokenizer: Tokenizer = field(repr=False)
+    budget: Budget = field(default_factory=Budget)
+
+    def prompt(self, state: State) -> list[int]:
+        """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
+        encode = self.tokenizer.encode
+        statement = encode(shown(state.statement.header + state.statement.formal))
+        if len(statement) > self.budget.statement:
+            raise ValueError(f"statement {state.statement.name} has {len(statement)} tokens; the budget allows {self.budget.statement}")
+        return [
+            *encode(TASK + FENCE),
+            *statement,
+            *encode(FENCE_END + REFERENCES),
+            *self._references(state.retrieved),
+            *encode(ATTEMPT),
+            *encode(state.attempt or NONE)[: self.budget.attempt],
+            *encode(FEEDBACK),
+            *encode(state.feedback or NONE)[: self.budget.feedback],
+            *encode(ANSWER),
+        ]
+
+    def answer(self, proof: str) -> list[int]:
+        """Token ids of a well-formed answer that gives `proof`, its end token included."""
+        return [*self.tokenizer.encode(answer_text(proof)), self.tokenizer.end_id]
+
+    def _references(self, retrieved: Sequence[ProofRecord]) -> list[int]:
+        """Whole proofs, nearest first, as many as fit: a proof that does not fit is dropped, never cut."""
+        out: list[int] = []
+        for record in retrieved:
+            ids = self.tokenizer.encode(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
+            if len(out) + len(ids) <= self.budget.references:
+                out += ids
+        return out or self.tokenizer.encode(NONE)
+
+
+def answer_text(proof: str) -> str:
+    """The plan (which tactics, in order) and one code block."""
+    return f"{PLAN} {plan_of(proof)}\n{FENCE}{proof}{FENCE_END}"
+
+
+def plan_of(proof: str) -> str:
+    """The distinct tactics of a proof in order of appearance: the shortest honest plan; `term` for a proof term."""
+    if not proof.lstrip().startswith("by"):
+        return "term"
+    steps = re.findall(r"(?:\bby\b|\n|;|·|=>|<;>)\s*([a-z][A-Za-z_']*)", proof)
+    return " ".join(dict.fromkeys(step for step in steps if step not in ("by", "fun"))) or "term"
+
+
+def shown(text: str) -> str:
+    """Declarations as the policy sees them: a theorem's name carries nothing and is replaced."""
+    return _NAME.sub(r"\1goal", text)
+
+
+def stated_proof(formal: str, proof: str) -> str:
+    """The declaration with `proof` in place of its `sorry`."""
+    head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal)
+    return head + proof.lstrip() if proof.lstrip().startswith((":=", "|")) else head + ":= " + proof
+
+
+def feedback_text(formal: str, proof: str, messages: Sequence[Message]) -> str:
+    """Lean's errors, first ones first: the source line with the span marked, then the message."""
+    source = stated_proof(formal, proof).split("\n")
+    parts = []
+    for message in messages:
+        if message.severity != "error":
+            continue
+        if 1 <= message.line <= len(source):
+            line = source[message.line - 1]
+            end = message.end_column if message.end_line == message.line else len(line)
+            column = min(message.column, len(line))
+            parts.append(f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[max(end, column) :]}".strip())
+        parts.append(message.text.strip())
+    return "\n".join(parts)

@@ -1,0 +1,80 @@
+"""A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+
+from oprover_jax.errors import InputError
+
+PAD, END = "<|pad|>", "<|end|>"
+
+# A word with the space before it, a run of digits, a line break with its indentation, or one symbol with the space before it.
+LEAN_PIECES = r"""\n[ ]*| ?[A-Za-zα-ωΑ-Ω_][\w.'!?₀-₉]*| ?[0-9]+| ?[^\s\w]|[ ]+|\s"""
+
+
+class Tokenizer:
+    """Text to ids and back. Id 0 is padding; `end_id` closes a document or an attempt and is never part of its text."""
+
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self._inner = inner
+        pad, end = inner.token_to_id(PAD), inner.token_to_id(END)
+        if pad != 0 or end is None:
+            raise InputError(f"the tokenizer lacks {PAD} as id 0 or {END}; train it with `train_tokenizer`")
+        self.end_id: int = end
+        self.vocab_size: int = inner.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`. Control tokens written out in the text are encoded as plain characters, never as the token."""
+        return self._inner.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
+        return self._inner.decode(list(ids), skip_special_tokens=True)
+
+    def save(self, path: Path) -> None:
+        temporary = path.with_suffix(".tmp")
+        self._inner.save(str(temporary))
+        os.replace(temporary, path)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Reads a `tokenizer.json` written by `Tokenizer.save`."""
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; it is written by the tokenizer stage of a run")
+    return Tokenizer(_encode_specials_as_text(tokenizers.Tokenizer.from_file(str(path))))
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str]) -> Tokenizer:
+    """Trains on `texts` up to `vocab_size` ids in all; every phrase becomes one token of its own.
+
+    Raises:
+      InputError: where the vocabulary cannot even hold the bytes and the phrases.
+    """
+    needed = 256 + 2 + len(phrases)
+    if vocab_size < needed:
+        raise InputError(f"tokenizer.vocab_size is {vocab_size}; bytes, control tokens and phrases alone need {needed}")
+    inner = tokenizers.Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(LEAN_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(phrases),
+        special_tokens=[PAD, END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    inner.train_from_iterator(texts, trainer)
+    inner.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
+    return Tokenizer(_encode_specials_as_text(inner))
+
+
+def _encode_specials_as_text(inner: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    inner.encode_special_tokens = True
+    return inner

@@ -1,0 +1,60 @@
+"""What one sees while a run goes on: the stages, their rates, the time that remains. One plain line per stage where no terminal is."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+@dataclass
+class StageProgress:
+    """Handle of one stage: how far it is, and a short text with its rates."""
+
+    progress: Progress
+    task: TaskID
+
+    def total(self, total: int) -> None:
+        """Says how many steps, statements or trajectories there are in all; may be called again for a later phase of the stage."""
+        self.progress.reset(self.task, total=total)
+
+    def update(self, done: int, detail: str) -> None:
+        """`done` counts from the start of the phase."""
+        self.progress.update(self.task, completed=done, detail=detail)
+
+
+class Screen:
+    """Live bars on a terminal, lines in a log; either way the finished stages stay readable."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+
+    def line(self, text: str) -> None:
+        self.console.print(text, highlight=False)
+
+    @contextmanager
+    def stage(self, number: int, of: int, name: str) -> Iterator[StageProgress]:
+        """Shows stage `number` of `of` for as long as the block runs."""
+        label = f"[{number:>2}/{of}] {name:<14}"
+        if not self.console.is_terminal:
+            self.line(f"{label} started {time.strftime('%H:%M:%S')}")
+        bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[detail]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+            refresh_per_second=4,
+        )
+        with bars:
+            yield StageProgress(bars, bars.add_task(label, total=None, detail=""))
+
+    def finished(self, number: int, of: int, name: str, seconds: float, text: str) -> None:
+        self.line(f"[{number:>2}/{of}] {name:<14} {seconds:7.1f} s  {text}")

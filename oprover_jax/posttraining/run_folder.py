@@ -1,0 +1,105 @@
+"""The folder of one run: its configuration, which stages are done, and what they reported.
+
+    run.json            format version, name and configuration hash
+    config.json         the whole configuration
+    metrics.jsonl       one line per training step
+    stages/<name>/      what a stage wrote; `done.json` (seconds, summary) is written last, so a stage is done or it is not
+    report.json, report.html
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oprover_jax.errors import InputError
+
+FORMAT = 1
+
+
+class Header(msgspec.Struct, frozen=True):
+    """First thing read of a run folder."""
+
+    format: int
+    name: str
+    config_hash: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A finished stage: wall-clock seconds over all its starts, and the figures that it reports."""
+
+    seconds: float
+    summary: dict[str, Any]
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Whole file or no file: written beside its place and renamed onto it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+class RunFolder:
+    """Opens a run folder, or makes it; refuses one of another format or another configuration and touches nothing in it."""
+
+    def __init__(self, path: Path, name: str, config: Any) -> None:
+        self.path = path
+        encoded = msgspec.json.format(msgspec.json.encode(config), indent=2)
+        header = Header(FORMAT, name, hashlib.blake2b(encoded, digest_size=16).hexdigest())
+        if path.exists() and any(path.iterdir()):
+            _check_same(path, header, encoded)
+        else:
+            write_atomic(path / "config.json", encoded)
+            write_atomic(path / "run.json", msgspec.json.encode(header))
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage, made if it is not there."""
+        folder = self.path / "stages" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def done(self, name: str) -> Done | None:
+        """What the stage reported, or None if it has not finished."""
+        marker = self.path / "stages" / name / "done.json"
+        return msgspec.json.decode(marker.read_bytes(), type=Done) if marker.exists() else None
+
+    def finish(self, name: str, seconds: float, summary: dict[str, Any]) -> None:
+        """Marks the stage as done: the last thing it does."""
+        write_atomic(self.stage(name) / "done.json", msgspec.json.encode(Done(seconds, summary)))
+
+
+def read_header(path: Path) -> Header:
+    """The header of an existing run folder."""
+    try:
+        return msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
+    except FileNotFoundError:
+        raise InputError(f"{path} is not a run folder (it has no run.json); give an empty or a new folder, or one that `oprover iterate` made")
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program")
+
+
+def _check_same(path: Path, header: Header, config: bytes) -> None:
+    found = read_header(path)
+    if found.format != FORMAT:
+        raise InputError(f"{path} was written in run format {found.format} and this version reads {FORMAT}; start a new run with another --run")
+    if found.config_hash != header.config_hash:
+        changed = _first_difference(msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config))
+        raise InputError(f"{path} was started with another configuration ({changed}); give it a new --run folder or undo the change")
+
+
+def _first_difference(old: Any, new: Any, where: str = "") -> str:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            if old.get(key) != new.get(key):
+                return _first_difference(old.get(key), new.get(key), f"{where}.{key}" if where else key)
+    return f"{where or 'configuration'} was {old} and is {new}"

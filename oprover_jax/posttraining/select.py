@@ -1,0 +1,93 @@
+"""Which rounds of the rollouts are trained on: repairs for SFT, hard states for GSPO.
+
+The publication says that SFT takes round-level repair examples and RL the "unresolved hard" statements with some success;
+it gives no thresholds. Ours are settings, with the defaults below.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from oprover_jax.data.rows import Example
+from oprover_jax.records import Round, Statement, Trajectory
+
+
+@dataclass(frozen=True)
+class SelectConfig:
+    """`per_statement` accepted rounds of a statement at most; `mastered` is the success rate above which a statement teaches nothing new and
+    gives one round only; `hard` bounds the success rate of the states that GSPO practises on, (low, high], low exclusive."""
+
+    per_statement: int = 4
+    mastered: float = 0.8
+    hard: tuple[float, float] = (0.0, 0.75)
+
+    def __post_init__(self) -> None:
+        if self.per_statement < 1:
+            raise ValueError(f"select.per_statement is {self.per_statement}; at least 1 round must be kept")
+        low, high = self.hard
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"select.hard is {self.hard}; give 0 <= low < high <= 1")
+
+
+@dataclass(frozen=True)
+class HardState:
+    """A prompt that the policy sometimes turns into a proof; GSPO draws a group of attempts from it."""
+
+    statement: Statement
+    prompt_ids: tuple[int, ...]
+    retrieved: tuple[str, ...]
+
+
+def attempt_example(prompt_ids: Sequence[int], attempt_ids: Sequence[int]) -> Example:
+    """Loss on the attempt and its end token only, never on the prompt (paper: cross-entropy on the new attempt)."""
+    return Example(ids=(*prompt_ids, *attempt_ids), weights=(0.0,) * len(prompt_ids) + (1.0,) * len(attempt_ids))
+
+
+def sft_examples(trajectories: Iterable[Trajectory], config: SelectConfig) -> list[Example]:
+    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest."""
+    by_statement: dict[str, list[Trajectory]] = defaultdict(list)
+    for trajectory in trajectories:
+        by_statement[trajectory.statement.id].append(trajectory)
+    examples = []
+    for _, group in sorted(by_statement.items()):
+        rate = sum(t.accepted is True for t in group) / len(group)
+        keep = 1 if rate > config.mastered else config.per_statement
+        examples += [attempt_example(r.prompt_ids, r.attempt_ids) for r in _distinct_accepted(group)[:keep]]
+    return examples
+
+
+def _distinct_accepted(group: Sequence[Trajectory]) -> list[Round]:
+    ranked = sorted(
+        ((i == 0, len(r.attempt_ids), t.sample, r) for t in group for i, r in enumerate(t.rounds) if _is_lesson(r)), key=lambda x: x[:3]
+    )
+    seen: set[str | None] = set()
+    out = []
+    for *_, one in ranked:
+        if one.proof not in seen:
+            seen.add(one.proof)
+            out.append(one)
+    return out
+
+
+def _is_lesson(one: Round) -> bool:
+    return one.verdict is not None and one.verdict.accepted is True and one.well_formed
+
+
+def hard_states(trajectories: Iterable[Trajectory], config: SelectConfig, seed: int) -> list[HardState]:
+    """First-round states whose success rate lies in the hard band, and for each one second-round state of the same statement if there is any; shuffled."""
+    by_statement: dict[str, list[Trajectory]] = defaultdict(list)
+    for trajectory in trajectories:
+        if trajectory.rounds:
+            by_statement[trajectory.statement.id].append(trajectory)
+    low, high = config.hard
+    rng = random.Random(seed)
+    chosen: list[HardState] = []
+    for _, group in sorted(by_statement.items()):
+        rate = sum(_is_lesson(t.rounds[0]) for t in group) / len(group)
+        if low < rate <= high:
+            repairs = [t.rounds[1] for t in group if len(t.rounds) > 1]
+            states = [group[0].rounds[0], *([rng.choice(repairs)] if repairs else [])]
+            chosen += [HardState(group[0].statement, r.prompt_ids, r.retrieved) for r in states]
+    rng.shuffle(chosen)
+    return chosen

@@ -1,0 +1,54 @@
+"""The prover's side of the Lean workers: async, with a content-addressed cache, retries, and counts of what came back."""
+
+import asyncio
+from collections import Counter
+from typing import Protocol
+
+import msgspec
+from concurrent.futures import Future
+from lean_worker.protocol import Check, Verdict
+
+from oprover_jax.records import Statement
+
+
+class Workers(Protocol):
+    """Whatever takes checks: `lean_worker.pool.Pool` on one machine."""
+
+    def submit(self, check: Check) -> "Future[Verdict]": ...
+
+
+class Verifier:
+    """Asks the workers once per distinct (header, statement, proof); asks again, a few times, where they could not say.
+
+    A verdict without an answer (`accepted` None) is never cached: the next one who asks gets a fresh try.
+    """
+
+    def __init__(self, workers: Workers, retries: int = 2) -> None:
+        self._workers = workers
+        self._retries = retries
+        self._cache: dict[tuple[str, str, str], asyncio.Future[Verdict] | Verdict] = {}
+        self.counts: Counter[str] = Counter()
+        self.asked = 0
+
+    async def verify(self, statement: Statement, proof: str) -> Verdict:
+        """The verdict on `proof`; its `id` is the statement's."""
+        self.asked += 1
+        key = (statement.header, statement.formal, proof)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._cache[key] = asyncio.ensure_future(self._ask(Check(statement.id, statement.formal, proof, statement.header)))
+        verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)
+        if verdict.accepted is None:
+            self._cache.pop(key, None)
+        else:
+            self._cache[key] = verdict
+        self.counts[verdict.kind] += 1
+        return msgspec.structs.replace(verdict, id=statement.id)
+
+    async def _ask(self, check: Check) -> Verdict:
+        verdict = await asyncio.wrap_future(self._workers.submit(check))
+        for _ in range(self._retries):
+            if verdict.accepted is not None:
+                break
+            verdict = await asyncio.wrap_future(self._workers.submit(check))
+        return verdict
