@@ -1,0 +1,117 @@
+"""Compiles the core library to one .olean file, once per content of its sources and of the Lean library."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lean_worker.embedded import binding_lists, bindings, mangle
+from lean_worker.embedded.library import LeanUnavailable, Library, find_library
+
+NAME = "OProverCore"
+MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Nat", "List", "WF", "Quote")
+HEADER = f"prelude\nimport {NAME}.All\n"
+
+_SOURCES = Path(__file__).parent / "core"
+_RUN_LEAN = Path(__file__).parent / "run_lean.py"
+_BUILD_SECONDS = 300
+
+
+class BuildError(ValueError):
+    """The core library did not compile; the message holds Lean's first words."""
+
+
+@dataclass(frozen=True)
+class CoreLibrary:
+    """The compiled core library: `path` is the folder for LEAN_PATH, `hash` names its content."""
+
+    path: Path
+    hash: str
+    library: Library
+
+    @property
+    def lean_version(self) -> str:
+        return self.library.lean_version
+
+
+def cache_folder() -> Path:
+    """Where compiled libraries are kept: below $XDG_CACHE_HOME, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "oprover_jax" / "lean"
+
+
+def _sources() -> dict[str, str]:
+    return {name: (_SOURCES / f"{name}.lean").read_text() for name in MODULES if name != "Bind"}
+
+
+def content_hash(library: Library) -> str:
+    """Names the result of a build: everything that goes into it."""
+    digest = hashlib.sha256(library.sha256.encode())
+    for module in (bindings, binding_lists, mangle):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    for name, text in _sources().items():
+        digest.update(f"\0{name}\0{text}".encode())
+    return digest.hexdigest()[:20]
+
+
+def joined_source(library: Library) -> str:
+    """All modules as one: importing one .olean is faster than importing ten. Each keeps its own section."""
+    texts = _sources() | {"Bind": bindings.bindings(library)}
+    parts = ["prelude\n"]
+    for name in MODULES:
+        lines = (line for line in texts[name].split("\n") if not line.startswith(("prelude", "import ")))
+        parts.append("section\n" + "\n".join(lines) + "\nend\n")
+    return "".join(parts)
+
+
+def lean_command(library: Library, *arguments: str | Path) -> list[str]:
+    """The command line of one `lean` process of the embedded Lean."""
+    return [sys.executable, "-I", "-S", str(_RUN_LEAN), str(library.path), *map(str, arguments)]
+
+
+def lean_environment(core_path: Path) -> dict[str, str]:
+    """A small environment for Lean processes: nothing of the caller's leaks into what Lean sees."""
+    return {"LEAN_PATH": str(core_path), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+
+
+def _compile(library: Library, folder: Path) -> None:
+    source = folder / NAME / "All.lean"
+    source.parent.mkdir(parents=True)
+    source.write_text(joined_source(library))
+    command = lean_command(library, "-R", folder, "-o", source.with_suffix(".olean"), source)
+    done = subprocess.run(command, env=lean_environment(folder), capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
+    if done.returncode or not source.with_suffix(".olean").is_file():
+        words = (done.stdout + done.stderr).strip()[:2000]
+        raise BuildError(f"the core library does not compile (exit code {done.returncode}): {words}")
+
+
+def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
+    """The compiled core library, built first where the cache does not hold it yet (a few seconds).
+
+    Several processes may call it at once: each builds in a folder of its own and the first to finish puts it in place.
+    Raises LeanUnavailable where the wheel is missing or wrong, BuildError where a source does not compile.
+    """
+    library = find_library()
+    key = content_hash(library)
+    cache = cache_dir or cache_folder()
+    target = cache / key
+    if not (target / NAME / "All.olean").is_file():
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=cache))
+        except OSError as error:
+            raise LeanUnavailable(f"cannot write the cache folder {cache}: {error.strerror}; set XDG_CACHE_HOME to a writable folder") from error
+        try:
+            _compile(library, work)
+            os.chmod(work, 0o755)
+            os.rename(work, target)
+        except OSError:
+            if not (target / NAME / "All.olean").is_file():
+                raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return CoreLibrary(target, key, library)
