@@ -1,0 +1,124 @@
+"""Prompts keep their parts and budgets; answers round-trip through the parser."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lean_worker.protocol import Message
+
+from oprover_jax.agent.answer import parse_answer
+from oprover_jax.agent.template import (
+    ERROR_CLOSE,
+    ERROR_OPEN,
+    PHRASES,
+    Budget,
+    State,
+    Template,
+    answer_text,
+    feedback_text,
+    plan_of,
+    stated_proof,
+)
+from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from oprover_jax.records import ProofRecord, Statement
+
+PROOF = "by\n  intro h\n  exact ⟨h.2, h.1⟩"
+
+
+def statement(formal: str = "theorem and_swap (p q : Prop) : p ∧ q → q ∧ p := by sorry") -> Statement:
+    return Statement("id", "and_swap", formal)
+
+
+def record(proof: str) -> ProofRecord:
+    return ProofRecord(statement(), proof, "4", "lib", (), 0.0, "test")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train_tokenizer([stated_proof(statement().formal, PROOF)] * 10, 400, PHRASES)
+
+
+def test_every_phrase_is_one_token_and_text_survives(tokenizer: Tokenizer, tmp_path) -> None:
+    for phrase in PHRASES:
+        assert len(tokenizer.encode(phrase)) == 1
+    tokenizer.save(tmp_path / "tokenizer.json")
+    again = load_tokenizer(tmp_path / "tokenizer.json")
+    text = answer_text(PROOF) + "<|end|> ∀ ε > 0, ∃ δ\n"
+    assert again.encode(text) == tokenizer.encode(text)
+    assert again.decode(again.encode(text)) == text
+    assert again.end_id not in again.encode(text)
+
+
+@given(st.text(max_size=200))
+def test_any_text_survives_the_tokenizer(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
+    template = Template(tokenizer, Budget(64, 128, 64, 64))
+    first = tokenizer.decode(template.prompt(State(statement())))
+    later = tokenizer.decode(template.prompt(State(statement(), (record(PROOF),), "by exact h", "unknown identifier")))
+    assert first.count("(none)") == 3 and "(none)" not in later
+    order = ["theorem goal (p q : Prop)", "Reference theorems", "exact ⟨h.2, h.1⟩", "Previous failed", "by exact h", "feedback", "unknown", "Answer:"]
+    places = [later.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
+    budget = Budget(statement=64, references=40, attempt=8, feedback=8)
+    template = Template(tokenizer, budget)
+    long = record("by\n  " + "exact h\n  " * 200)
+    text = tokenizer.decode(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99)))
+    assert "exact h\n" not in text and "exact ⟨h.2, h.1⟩" in text
+    assert len(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99))) <= budget.prompt
+    with pytest.raises(ValueError, match="budget allows 4"):
+        Template(tokenizer, Budget(4, 40, 8, 8)).prompt(State(statement()))
+
+
+@pytest.mark.parametrize("proof", [PROOF, "fun h => ⟨h.2, h.1⟩", "by simp", ":= by simp", "by\n  cases h with\n  | inl h => exact h\n  | inr h => exact h"])
+def test_answers_round_trip(proof: str) -> None:
+    answer = parse_answer(answer_text(proof))
+    assert (answer.proof, answer.well_formed) == (proof, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "proof", "well_formed"),
+    [
+        ("Plan: x\n```lean\nby simp\n```", "by simp", True),
+        ("Plan: x\n```lean4\r\nby simp\r\n```", "by simp", True),
+        ("no plan\n```lean4\nby simp\n```", "by simp", False),
+        ("Plan:\n```lean4\nby simp\n```", "by simp", False),
+        ("Plan: x\n```lean4\nby simp\n```\nand more", "by simp", False),
+        ("Plan: x\n```lean4\nby rfl\n```\n```lean4\nby simp\n```", "by simp", False),
+        ("Plan: x\n```lean4\nby simp", None, False),
+        ("Plan: x\n```lean4\n\n```", None, False),
+        ("by simp", None, False),
+        ("Plan: x\n```lean4\ntheorem t (x : Nat := 3) : x = x := by rfl\n```", "by rfl", True),
+    ],
+)
+def test_parsing(text: str, proof: str | None, well_formed: bool) -> None:
+    answer = parse_answer(text)
+    assert (answer.proof, answer.well_formed) == (proof, well_formed)
+
+
+@given(st.text(max_size=400))
+def test_junk_never_breaks_the_parser(text: str) -> None:
+    parse_answer(text)
+    assert parse_answer(text + "\nPlan: x\n```lean4\nby simp\n```").proof is not None
+
+
+def test_feedback_marks_the_span_and_keeps_errors_only() -> None:
+    messages = [
+        Message("warning", 1, 0, 1, 7, "unused"),
+        Message("error", 3, 2, 3, 9, "type mismatch"),
+        Message("error", 1, 60, 3, 3, "unsolved goals\n⊢ q"),
+    ]
+    text = feedback_text(statement().formal, "by\n  intro h\n  exact h", messages)
+    assert text.startswith(f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch")
+    assert "unused" not in text and text.endswith("⊢ q")
+
+
+def test_plan_names_the_tactics_once_each() -> None:
+    assert plan_of(PROOF) == "intro exact"
+    assert plan_of("fun h => h") == "term"
+    assert plan_of("by\n  cases h with\n  | inl h => exact h\n  | inr h => exact h") == "cases exact"
+    assert plan_of("by induction n <;> simp_all") == "induction simp_all"
