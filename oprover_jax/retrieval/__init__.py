@@ -1,0 +1,1 @@
+"""Verified proofs of similar statements: encoders, the ScaNN index and the memory."""

@@ -1,0 +1,126 @@
+"""Statements as vectors. The default encoder is lexical: it loads nothing, is exact about Lean's symbols and runs at once."""
+
+import hashlib
+import io
+import math
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+
+from oprover_jax.records import Statement
+from oprover_jax.retrieval.lean_tokens import ngrams, statement_tokens
+
+_BUCKETS = 1 << 16
+_VERSION = "1"  # part of every hash: raise it when tokens, n-grams or weights change
+
+
+class EncoderFileError(ValueError):
+    """An encoder file cannot be read."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What the memory asks of an encoder. `hash` changes whenever the same statement could get another vector."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def dims(self) -> int: ...
+
+    def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
+        """One vector of length 1 for each statement; their dot product is the similarity."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LexicalEncoder:
+    """Hashed Lean-token n-grams, weighted by inverse document frequency, folded with signs into `dims` dimensions.
+
+    `idf` [65536] float32 weighs the hash buckets of the n-grams. Statements that differ only in variable names coincide.
+    The statement's header is not looked at: it is the same for most statements of a source and would drown the rest.
+    """
+
+    idf: Float32[np.ndarray, "buckets"]
+    dims: int = 384
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.dims <= 4096:
+            raise ValueError(f"dims is {self.dims}; choose between 16 and 4096 (256 to 512 serve well)")
+        if self.idf.shape != (_BUCKETS,):
+            raise ValueError(f"idf has shape {self.idf.shape}, not ({_BUCKETS},); make it with LexicalEncoder.fit")
+
+    @staticmethod
+    def fit(statements: Iterable[Statement], dims: int = 384) -> "LexicalEncoder":
+        """Counts in how many statements each n-gram occurs. With no statements all n-grams weigh the same."""
+        documents, seen = 0, np.zeros(_BUCKETS, np.float32)
+        for statement in statements:
+            documents += 1
+            seen[np.unique(_buckets(_hashes(_counts(statement))))] += 1
+        return LexicalEncoder(np.log((1.0 + documents) / (1.0 + seen)).astype(np.float32) + np.float32(1.0), dims)
+
+    @property
+    def name(self) -> str:
+        return "lexical"
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of what the vectors depend on."""
+        return hashlib.sha256(f"{self.name}/{_VERSION}/{self.dims}/".encode() + self.idf.tobytes()).hexdigest()[:16]
+
+    def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
+        """One vector of length 1 for each statement: [len(statements), dims]."""
+        vectors = np.zeros((len(statements), self.dims), np.float32)
+        for row, statement in enumerate(statements):
+            counts = _counts(statement)
+            if not counts:
+                vectors[row, 0] = 1.0
+                continue
+            hashes = _hashes(counts)
+            weights = self.idf[_buckets(hashes)] * np.array([1 + math.log(c) for c in counts.values()], np.float32)
+            # The bits that choose the dimension and the sign are not those that choose the bucket.
+            signs = np.where(hashes >> 31 == 0, 1, -1)
+            vectors[row] = np.bincount((hashes >> 16 & 0x7FFF) % self.dims, weights * signs, self.dims)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+
+    def save(self, path: Path) -> None:
+        """Writes the encoder to one file, whole or not at all."""
+        content = io.BytesIO()
+        np.savez_compressed(content, version=_VERSION, dims=self.dims, idf=self.idf)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary.write_bytes(content.getvalue())
+        os.replace(temporary, path)
+
+    @staticmethod
+    def load(path: Path) -> "LexicalEncoder":
+        """Raises EncoderFileError for a file that is no lexical encoder of this version."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                version, dims, idf = str(stored["version"]), int(stored["dims"]), stored["idf"]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise EncoderFileError(f"{path} is not a lexical encoder ({error}); write it with LexicalEncoder.save") from error
+        if version != _VERSION:
+            raise EncoderFileError(f"{path} holds a lexical encoder of version {version}, this is version {_VERSION}; fit it again")
+        return LexicalEncoder(idf, dims)
+
+
+def _counts(statement: Statement) -> Counter[str]:
+    return Counter(ngrams(statement_tokens(statement.formal)))
+
+
+def _hashes(counts: Counter[str]) -> np.ndarray:
+    return np.fromiter((zlib.crc32(gram.encode()) for gram in counts), np.int64, len(counts))
+
+
+def _buckets(hashes: np.ndarray) -> np.ndarray:
+    return hashes & (_BUCKETS - 1)

@@ -1,0 +1,196 @@
+"""The memory against numpy brute force, and the promises that training rests on: never the own proof, only verified ones."""
+
+import random
+
+import numpy as np
+import pytest
+
+from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.retrieval.encoder import LexicalEncoder
+from oprover_jax.retrieval.index import IndexConfig
+from oprover_jax.retrieval.memory import Memory, MemoryFileError, UnverifiedProofError
+
+EXACT = IndexConfig()
+TREE = IndexConfig(exact_up_to=100, leaves_searched=0.5, reordered=200)
+
+
+def statements(count: int, seed: int = 0) -> list[Statement]:
+    rng = random.Random(seed)
+    operators, relations, types = (
+        ["+", "*", "-", "∧", "∨", "→", "++", "::"],
+        ["=", "≤", "<", "≠", "↔"],
+        ["Nat", "Int", "Prop", "List Nat", "Bool"],
+    )
+    made = []
+    for i in range(count):
+        terms = [f" {rng.choice(operators)} ".join(rng.choice("abcd") for _ in range(rng.randint(1, 5))) for _ in range(2)]
+        formal = f"theorem t{i} (a b c d : {rng.choice(types)}) : {terms[0]} {rng.choice(relations)} {terms[1]} := by sorry"
+        made.append(Statement(id=f"s{seed}-{i}", name=f"t{i}", formal=formal))
+    return made
+
+
+def proof(statement: Statement, text: str = "by simp", axioms: tuple[str, ...] = ("propext",), lean: str = "4.30.0") -> ProofRecord:
+    return ProofRecord(statement=statement, proof=text, lean=lean, library="core", axioms=axioms, seconds=0.1, origin="test")
+
+
+STATEMENTS = statements(600)
+ENCODER = LexicalEncoder.fit(STATEMENTS, dims=256)
+
+
+def ids(found: list[list[ProofRecord]]) -> list[list[str]]:
+    return [[record.statement.id for record in records] for records in found]
+
+
+def brute_force_scores(memory: Memory, queries: list[Statement], k: int) -> list[list[float]]:
+    """Best similarities of each query with the other statements of the memory: ties make ids ambiguous, scores are not."""
+    records = memory.records
+    scores = ENCODER.encode(queries) @ ENCODER.encode([r.statement for r in records]).T
+    own = np.array([[r.statement.id == q.id for r in records] for q in queries])
+    return [sorted(row[~mine], reverse=True)[:k] for row, mine in zip(scores, own)]
+
+
+def found_scores(found: list[list[ProofRecord]], queries: list[Statement]) -> list[list[float]]:
+    return [
+        [float(score) for score in ENCODER.encode([r.statement for r in records]) @ ENCODER.encode([query])[0]]
+        for records, query in zip(found, queries)
+    ]
+
+
+def test_small_memories_are_searched_exactly() -> None:
+    memory = Memory(ENCODER, EXACT)
+    memory.add(map(proof, STATEMENTS))
+    queries = STATEMENTS[:40] + statements(40, seed=1)
+    found = memory.search(queries, k=8)
+    np.testing.assert_allclose(found_scores(found, queries), brute_force_scores(memory, queries, 8), atol=1e-5)
+
+
+def test_large_memories_recall_nearly_all() -> None:
+    memory = Memory(ENCODER, TREE)
+    memory.add(map(proof, STATEMENTS))
+    queries = statements(60, seed=2)
+    got, best = found_scores(memory.search(queries, k=8), queries), brute_force_scores(memory, queries, 8)
+    recall = np.mean([[score >= row[-1] - 1e-5 for score in scores] for scores, row in zip(got, best)])
+    assert recall >= 0.95
+
+
+@pytest.mark.parametrize("config", [EXACT, TREE])
+def test_own_and_excluded_proofs_never_come_back(config: IndexConfig) -> None:
+    memory = Memory(ENCODER, config)
+    memory.add(map(proof, STATEMENTS[:300]))
+    excluded = {s.id for s in STATEMENTS[100:200]} | {"unknown"}
+    for query, found in zip(STATEMENTS, ids(memory.search(STATEMENTS[:300], k=5, exclude_ids=excluded))):
+        assert query.id not in found and not excluded & set(found)
+        assert len(found) == len(set(found)) == 5
+
+
+def test_fewer_proofs_than_asked_for() -> None:
+    memory = Memory(ENCODER)
+    assert memory.search(STATEMENTS[:2], k=4) == [[], []]
+    memory.add(map(proof, STATEMENTS[:3]))
+    assert sorted(ids(memory.search(STATEMENTS[:1], k=4))[0]) == [STATEMENTS[1].id, STATEMENTS[2].id]
+    assert memory.search([], k=4) == [] and memory.search(STATEMENTS[:1], k=0) == [[]]
+    with pytest.raises(ValueError, match="k is -1"):
+        memory.search(STATEMENTS[:1], k=-1)
+
+
+def test_the_shortest_proof_of_a_statement_is_kept() -> None:
+    memory, one = Memory(ENCODER), STATEMENTS[0]
+    assert memory.add([proof(one, "by simp_all"), proof(one, "by rfl"), proof(one, "by omega")]) == 1
+    assert memory.add([proof(one, "by exact rfl")]) == 0
+    assert [r.proof for r in memory.records] == ["by rfl"]
+    assert memory.add([proof(one, "rfl")]) == 1
+    assert [r.proof for r in memory.records] == ["rfl"] and len(memory) == 1
+    assert memory.search([STATEMENTS[1]], k=2)[0][0].proof == "rfl"
+
+
+@pytest.mark.parametrize("config", [EXACT, TREE])
+def test_any_history_of_adding_and_removing_equals_a_fresh_memory(config: IndexConfig) -> None:
+    rng, memory, alive = random.Random(3), Memory(ENCODER, config), {}
+    for _ in range(12):
+        added, removed = rng.sample(STATEMENTS, 60), rng.sample(STATEMENTS, 20)
+        memory.add(map(proof, added))
+        alive |= {s.id: s for s in added}
+        assert memory.remove(s.id for s in removed) == sum(s.id in alive for s in removed)
+        for s in removed:
+            alive.pop(s.id, None)
+        found = ids(memory.search(list(alive.values())[:20], k=4))
+        assert {i for row in found for i in row} <= alive.keys()
+    assert len(memory) == len(alive) and set(alive) == {r.statement.id for r in memory.records}
+    whole = ids(memory.search(statements(1, seed=9), k=len(alive)))[0] if config is EXACT else list(alive)
+    assert sorted(whole) == sorted(alive)
+
+
+def test_everything_can_be_removed_and_come_back() -> None:
+    memory = Memory(ENCODER)
+    memory.add(map(proof, STATEMENTS[:5]))
+    memory.search(STATEMENTS[:1], k=1)
+    assert memory.remove([s.id for s in STATEMENTS[:5]] * 2) == 5 and len(memory) == 0
+    assert memory.search(STATEMENTS[:1], k=1) == [[]]
+    memory.add(map(proof, STATEMENTS[5:8]))
+    assert len(memory.search(STATEMENTS[:1], k=3)[0]) == 3 and STATEMENTS[5].id in memory and STATEMENTS[0].id not in memory
+
+
+@pytest.mark.parametrize(
+    ("record", "word"),
+    [
+        (proof(STATEMENTS[1], axioms=("sorryAx",)), "sorryAx"),
+        (proof(STATEMENTS[1], lean=""), "no Lean version"),
+        (proof(STATEMENTS[1], text="  "), "empty proof"),
+    ],
+)
+def test_a_record_that_no_kernel_accepted_is_refused_and_nothing_changes(record: ProofRecord, word: str) -> None:
+    memory = Memory(ENCODER)
+    with pytest.raises(UnverifiedProofError, match=word):
+        memory.add([proof(STATEMENTS[0]), record])
+    assert len(memory) == 0
+
+
+def test_save_load_round_trip(tmp_path) -> None:
+    memory = Memory(ENCODER)
+    memory.add(map(proof, STATEMENTS[:50]))
+    memory.save(tmp_path / "memory.arrow")
+    loaded = Memory.load(tmp_path / "memory.arrow", ENCODER)
+    assert loaded.records == memory.records
+    assert ids(loaded.search(STATEMENTS[:20], k=3)) == ids(memory.search(STATEMENTS[:20], k=3))
+    Memory(ENCODER).save(tmp_path / "memory.arrow")
+    assert len(Memory.load(tmp_path / "memory.arrow", ENCODER)) == 0
+
+
+def test_another_encoder_is_refused(tmp_path) -> None:
+    memory = Memory(ENCODER)
+    memory.add(map(proof, STATEMENTS[:5]))
+    memory.save(tmp_path / "memory.arrow")
+    other = LexicalEncoder.fit(STATEMENTS[:10], dims=256)
+    with pytest.raises(MemoryFileError, match=f"{ENCODER.hash}.*{other.hash}"):
+        Memory.load(tmp_path / "memory.arrow", other)
+
+
+def test_files_that_are_no_memory_are_refused(tmp_path) -> None:
+    (tmp_path / "memory.arrow").write_bytes(b"junk" * 20)
+    for name in ("memory.arrow", "absent.arrow"):
+        with pytest.raises(MemoryFileError, match=name):
+            Memory.load(tmp_path / name, ENCODER)
+
+
+def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
+    memory, path = Memory(ENCODER), tmp_path / "memory.arrow"
+    memory.add(map(proof, STATEMENTS[:5]))
+    memory.save(path)
+    before = path.read_bytes()
+    memory.add(map(proof, STATEMENTS[5:50]))
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("os.replace", no_space)
+        memory.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["memory.arrow"]
+
+
+def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="leaves_searched is 0"):
+        IndexConfig(leaves_searched=0.0)
+    with pytest.raises(ValueError, match="retrain_growth"):
+        IndexConfig(retrain_growth=0.0)
