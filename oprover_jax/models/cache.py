@@ -1,0 +1,110 @@
+"""Decoding with a slotted KV cache: prefill prompts, insert them into slots, decode one token for every slot at once.
+
+All shapes are fixed, so each function compiles once per prompt bucket. Donate the cache to `jit`: `insert` and `decode` write into
+it in place. Slots are split over dcn and fsdp, key heads over tensor. Everything runs under `jax.set_mesh`.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
+
+from oprover_jax.models.attention import IMPLEMENTATIONS, MASKED, Mask
+from oprover_jax.models.qwen3 import Params, Qwen3Config, run_layers
+from oprover_jax.sharding import check_divides, current_mesh, mesh_axes, named, spec
+
+CACHE_AXES = ("layers", "batch", None, "kv_heads", "head_dim")
+
+
+class KVCache(NamedTuple):
+    """Keys (rotated) and values of every slot, in the compute dtype."""
+
+    k: Float[Array, "L slots T K d"]
+    v: Float[Array, "L slots T K d"]
+
+
+def init_cache(config: Qwen3Config, slots: int, max_len: int, mesh: Mesh) -> KVCache:
+    """An empty cache on `mesh`. ShardingError where slots or key heads do not divide."""
+    shape = (config.layers, slots, max_len, config.kv_heads, config.head_dim)
+    sharding = named(shape, CACHE_AXES, mesh, "KV cache")
+    return KVCache(*(jnp.zeros(shape, config.dtype, device=sharding) for _ in range(2)))
+
+
+def prefill(
+    config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, "B"]
+) -> tuple[Float[Array, "B D"], Float[Array, "L B P K d"], Float[Array, "L B P K d"]]:
+    """Reads prompts of `lengths` tokens (at least 1), padded on the right to P. Returns the final-normed hidden state of each last
+    token, from which the first new token is drawn, and the keys and values of all layers (arbitrary past a prompt's length)."""
+    check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "prompts")
+    tokens, lengths = jax.reshard(tokens, spec("batch", "sequence")), jax.reshard(lengths, spec("batch"))
+    index = jax.reshard(jnp.arange(tokens.shape[1]), spec("sequence"))[None]
+    positions = jnp.broadcast_to(index, tokens.shape, out_sharding=spec("batch", "sequence"))
+    attention = partial(IMPLEMENTATIONS[config.attention], mask=Mask((index < lengths[:, None]).astype(jnp.int32)))
+    hidden, (k, v) = run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v), (k, v)))
+    is_last = (index == lengths[:, None] - 1).astype(hidden.dtype)
+    last = jnp.einsum("bs,bsD->bD", is_last, hidden, out_sharding=spec("batch", None))
+    return last, *(jax.reshard(x, spec(*CACHE_AXES)) for x in (k, v))
+
+
+def insert(
+    cache: KVCache, k: Float[Array, "L B P K d"], v: Float[Array, "L B P K d"], rows: Int[Array, "N"], slots: Int[Array, "N"]
+) -> KVCache:
+    """Copies prefilled row `rows[i]` into slot `slots[i]`, for each i; one row may go to many slots (a group shares its prompt's
+    prefill). A slot number past the last is skipped, so that N can stay fixed. Real slots must be distinct."""
+    layout = spec(*CACHE_AXES)
+
+    @jax.shard_map(in_specs=(layout, spec("layers", None, None, "kv_heads", "head_dim"), spec(None), spec(None)), out_specs=layout)
+    def write(cached: Array, fresh: Array, rows: Array, slots: Array) -> Array:
+        here = cached.shape[1]
+        local = slots - jax.lax.axis_index(mesh_axes("batch")) * here
+        local = jnp.where((local >= 0) & (local < here), local, here)
+        return cached.at[:, local, : fresh.shape[2]].set(fresh[:, rows], mode="drop", unique_indices=False)
+
+    gathered = spec("layers", None, None, "kv_heads", "head_dim")
+    rows, slots = jax.reshard(rows, spec(None)), jax.reshard(slots, spec(None))
+    return KVCache(write(cache.k, jax.reshard(k, gathered), rows, slots), write(cache.v, jax.reshard(v, gathered), rows, slots))
+
+
+def decode(
+    config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"], length: int | None = None
+) -> tuple[Float[Array, "slots D"], KVCache]:
+    """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
+    final-normed hidden states and the cache. `length` promises that every position that matters is below it, and bounds the work
+    (a slot past it gets an arbitrary result); nothing is written at positions past the end of the cache."""
+    slots, max_len = cache.k.shape[1:3]
+    bound = max_len if length is None else min(length, max_len)
+    check_divides((slots,), ("batch",), current_mesh(), "slots")
+    token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
+    attend = partial(_attend_to_cache, position=position)
+    held = KVCache(*(x[:, :, :bound] for x in cache))
+    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, held)
+    return hidden[:, 0], KVCache(*(_write(old, new, position) for old, new in zip(cache, fresh)))
+
+
+def _attend_to_cache(
+    held: KVCache, q: Float[Array, "slots 1 H d"], k: Float[Array, "slots 1 K d"], v: Float[Array, "slots 1 K d"], position: Int[Array, "slots"]
+) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
+    """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once."""
+    slots, _, heads, width = q.shape
+    grouped = q[:, 0].reshape(slots, k.shape[2], heads // k.shape[2], width) * width**-0.5
+    cached = jnp.einsum("skgd,stkd->skgt", grouped, held.k, preferred_element_type=jnp.float32)
+    own = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)[..., None]
+    below = jnp.arange(held.k.shape[1])[None] < position[:, None]
+    cached = jnp.where(below[:, None, None], cached, MASKED)
+    weights = jax.nn.softmax(jnp.concatenate([cached, own], axis=-1), axis=-1).astype(v.dtype)
+    mixed = jnp.einsum("skgt,stkd->skgd", weights[..., :-1], held.v) + weights[..., -1:] * v[:, 0, :, None]
+    return mixed.reshape(slots, heads, width)[:, None], (k[:, 0], v[:, 0])
+
+
+def _write(cached: Float[Array, "L slots T K d"], fresh: Float[Array, "L slots K d"], position: Int[Array, "slots"]) -> Array:
+    """Every slot's new entry at its own position; dropped where the position is past the end."""
+    layout = spec(*CACHE_AXES)
+
+    @jax.shard_map(in_specs=(layout, spec("layers", "batch", "kv_heads", "head_dim"), spec("batch")), out_specs=layout)
+    def write(cached: Array, fresh: Array, position: Array) -> Array:
+        return cached.at[:, jnp.arange(cached.shape[1]), position].set(fresh, mode="drop", unique_indices=True)
+
+    return write(cached, fresh, position)

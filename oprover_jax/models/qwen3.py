@@ -1,0 +1,253 @@
+"""Qwen3 (dense) in Flax NNX: modules describe the weights, layers are stacked and run by `lax.scan`.
+
+Only pure nested dicts of arrays cross a `jit` boundary. The modules are rebuilt around them while tracing, which costs nothing at
+run time, and `abstract_params` describes any size of model without allocating a byte.
+Architecture: Qwen3 technical report (arXiv 2505.09388), section 2; weight layouts follow `transformers`' Qwen3ForCausalLM, transposed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
+
+from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
+from oprover_jax.sharding import check_divides, current_mesh, gathered, named, spec
+
+Params = dict[str, Any]
+Rope = tuple[Float[Array, "B S half"], Float[Array, "B S half"]]
+Heads = Float[Array, "B S heads d"]
+Attend = Callable[[Any, Heads, Heads, Heads], tuple[Heads, Any]]
+
+
+@dataclass(frozen=True)
+class Qwen3Config:
+    """Sizes of a dense Qwen3. `dtype` is that of the computation: master weights are always fp32, and so are norms and softmax."""
+
+    vocab_size: int
+    layers: int
+    embed: int
+    q_heads: int
+    kv_heads: int
+    head_dim: int
+    mlp: int
+    rope_theta: float = 1e6
+    norm_eps: float = 1e-6
+    tie_embeddings: bool = True
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: Literal["none", "full"] = "none"
+    attention: str = "reference"
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "layers", "embed", "q_heads", "kv_heads", "head_dim", "mlp"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Qwen3Config.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.q_heads % self.kv_heads:
+            raise ValueError(f"q_heads {self.q_heads} is no multiple of kv_heads {self.kv_heads}; each key head serves equally many queries")
+        if self.head_dim % 2:
+            raise ValueError(f"head_dim is {self.head_dim}; rotary embedding turns pairs, so make it even")
+        if self.dtype not in ("float32", "bfloat16"):
+            raise ValueError(f"dtype is {self.dtype!r}; compute in 'float32' or 'bfloat16'")
+        if self.remat not in ("none", "full"):
+            raise ValueError(f"remat is {self.remat!r}; choose 'none' or 'full'")
+        if self.attention not in IMPLEMENTATIONS:
+            raise ValueError(f"attention is {self.attention!r}; choose one of {', '.join(IMPLEMENTATIONS)}")
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights; a tied head counts once."""
+        return sum(x.size for x in jax.tree.leaves(_pure(_describe(self))))
+
+    def flops_per_token(self, sequence: int) -> float:
+        """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward, recomputation not counted."""
+        attention = self.q_heads * self.head_dim
+        per_layer = self.embed * self.head_dim * (2 * self.q_heads + 2 * self.kv_heads) + 3 * self.embed * self.mlp
+        products = self.layers * per_layer + self.vocab_size * self.embed
+        return 6.0 * products + 6.0 * self.layers * attention * sequence
+
+
+class RMSNorm(nnx.Module):
+    """x / rms(x) * scale over the last axis, in fp32."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        self.scale = nnx.Param(jnp.ones(size, jnp.float32), logical=(None,))
+        self.eps = eps
+
+    def __call__(self, x: Float[Array, "*rest D"]) -> Float[Array, "*rest D"]:
+        wide = x.astype(jnp.float32)
+        wide = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.eps)
+        return (wide * self.scale[...].reshape((1,) * (x.ndim - 1) + (-1,))).astype(x.dtype)
+
+
+class Qwen3Attention(nnx.Module):
+    """Projections around attention, with per-head norms of queries and keys. Kernels are [embed, heads, d] and [heads, d, embed]."""
+
+    def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
+        embed, d = config.embed, config.head_dim
+        self.q = _kernel(rngs, (embed, config.q_heads, d), ("embed", "q_heads", "head_dim"), embed)
+        self.k = _kernel(rngs, (embed, config.kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
+        self.v = _kernel(rngs, (embed, config.kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
+        # a residual branch is drawn smaller by sqrt(2 layers), so that the stream's variance does not grow with depth
+        self.out = _kernel(rngs, (config.q_heads, d, embed), ("q_heads", "head_dim", "embed"), config.q_heads * d * 2 * config.layers)
+        self.q_norm = RMSNorm(d, config.norm_eps)
+        self.k_norm = RMSNorm(d, config.norm_eps)
+
+    def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
+        q = rotate(self.q_norm(jnp.einsum("bsD,Dhd->bshd", x, _use(self.q, x.dtype))), rope)
+        k = rotate(self.k_norm(jnp.einsum("bsD,Dhd->bshd", x, _use(self.k, x.dtype))), rope)
+        v = jnp.einsum("bsD,Dhd->bshd", x, _use(self.v, x.dtype))
+        mixed, kept = attend(held, q, k, v)
+        return jnp.einsum("bshd,hdD->bsD", mixed, _use(self.out, x.dtype), out_sharding=jax.typeof(x).sharding), kept
+
+
+class SwiGLU(nnx.Module):
+    """down(silu(gate(x)) * up(x))."""
+
+    def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
+        self.gate = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
+        self.up = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
+        self.down = _kernel(rngs, (config.mlp, config.embed), ("mlp", "embed"), config.mlp * 2 * config.layers)
+
+    def __call__(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
+        gate = jnp.einsum("bsD,Df->bsf", x, _use(self.gate, x.dtype))
+        up = jnp.einsum("bsD,Df->bsf", x, _use(self.up, x.dtype))
+        return jnp.einsum("bsf,fD->bsD", jax.nn.silu(gate) * up, _use(self.down, x.dtype), out_sharding=jax.typeof(x).sharding)
+
+
+class Block(nnx.Module):
+    """One pre-norm layer. `attend(held, q, k, v)` mixes the values; it is given what its caller holds for this layer (its part of
+    a cache, or None) and returns, beside the mixed values, what the caller wants kept of it."""
+
+    def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
+        self.attention_norm = RMSNorm(config.embed, config.norm_eps)
+        self.attention = Qwen3Attention(config, rngs)
+        self.mlp_norm = RMSNorm(config.embed, config.norm_eps)
+        self.mlp = SwiGLU(config, rngs)
+
+    def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
+        mixed, kept = self.attention(self.attention_norm(x), rope, attend, held)
+        x = x + mixed
+        return x + self.mlp(self.mlp_norm(x)), kept
+
+
+class Qwen3(nnx.Module):
+    """The weights: `embedding` [vocab, embed], `layers` (every leaf with a leading layer axis), `final_norm`, and `head` when untied."""
+
+    def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
+        shape, logical = (config.vocab_size, config.embed), ("vocab", "embed")
+        self.embedding = nnx.Param(0.02 * jax.random.normal(rngs.params(), shape), logical=logical)
+        if not config.tie_embeddings:
+            self.head = _kernel(rngs, shape, logical, config.embed)
+        stack = nnx.vmap(lambda keys: Block(config, keys), in_axes=0, out_axes=0)
+        self.layers = stack(rngs.split(config.layers))
+        self.final_norm = RMSNorm(config.embed, config.norm_eps)
+
+    def embed(self, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, "B S D"]:
+        """Rows of the embedding table, laid out as `tokens` is."""
+        layout = jax.sharding.PartitionSpec(*jax.typeof(tokens).sharding.spec, None)
+        return _use(self.embedding, dtype).at[tokens].get(out_sharding=layout)
+
+
+def _kernel(rngs: nnx.Rngs, shape: tuple[int, ...], logical: tuple[str, ...], fan_in: int) -> nnx.Param:
+    return nnx.Param(jax.random.normal(rngs.params(), shape) * fan_in**-0.5, logical=logical)
+
+
+def _use(weight: nnx.Param, dtype: Any) -> Array:
+    """The weight as it is multiplied: cast first, so that what is gathered over fsdp is in the compute dtype."""
+    return jax.reshard(weight[...].astype(dtype), gathered(*weight.get_metadata()["logical"]))
+
+
+def rope_angles(positions: Int[Array, "B S"], config: Qwen3Config) -> Rope:
+    """cos and sin in fp32: bfloat16 cannot tell position 257 from 256."""
+    half = config.head_dim // 2
+    frequencies = config.rope_theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angles = positions[:, :, None].astype(jnp.float32) * frequencies[None, None]
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def rotate(x: Float[Array, "B S heads d"], rope: Rope) -> Float[Array, "B S heads d"]:
+    """Rotary embedding of each pair (i, i + d/2)."""
+    cos, sin = (angle[:, :, None] for angle in rope)
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
+
+
+def _describe(config: Qwen3Config) -> Qwen3:
+    """The model with shapes in place of arrays; each Param also carries its logical axes."""
+    return nnx.eval_shape(lambda: Qwen3(config, nnx.Rngs(0)))
+
+
+def _pure(module: nnx.Module) -> Params:
+    return nnx.to_pure_dict(nnx.state(module))
+
+
+def _bind(description: nnx.Module, params: Params) -> Any:
+    graph, state = nnx.split(description)
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graph, state)
+
+
+def bind(config: Qwen3Config, params: Params) -> Qwen3:
+    """The module around `params`."""
+    return _bind(_describe(config), params)
+
+
+def abstract_params(config: Qwen3Config, mesh: Mesh) -> Params:
+    """The tree of `init_params` as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
+
+    def describe(path: tuple[str, ...], weight: nnx.Param) -> nnx.Param:
+        logical = weight.get_metadata()["logical"]
+        if path[0] == "layers":
+            logical = ("layers", *logical)
+        shape = weight.get_value().shape
+        return weight.replace(jax.ShapeDtypeStruct(shape, jnp.float32, sharding=named(shape, logical, mesh, ".".join(path))))
+
+    return nnx.to_pure_dict(nnx.map_state(describe, nnx.state(_describe(config))))
+
+
+def init_params(config: Qwen3Config, seed: int, mesh: Mesh) -> Params:
+    """Fresh fp32 weights, a pure nested dict sharded on `mesh`; the same numbers on every mesh."""
+    shardings = jax.tree.map(lambda x: x.sharding, abstract_params(config, mesh))
+    with jax.set_mesh(mesh):
+        return jax.jit(lambda key: _pure(Qwen3(config, nnx.Rngs(key))), out_shardings=shardings)(jax.random.key(seed))
+
+
+def run_layers(
+    config: Qwen3Config, params: Params, tokens: Int[Array, "B S"], positions: Int[Array, "B S"], attend: Attend, held: Any = None
+) -> tuple[Float[Array, "B S D"], Any]:
+    """Embedding, all layers under one scan, final norm. Each layer's attention is given its slice of `held` (leading layer axis).
+    Returns (hidden, what `attend` kept, stacked over layers)."""
+    model = bind(config, params)
+    block = nnx.eval_shape(lambda: Block(config, nnx.Rngs(0)))
+    rope = rope_angles(positions, config)
+
+    def layer(x: Float[Array, "B S D"], inputs: tuple[Params, Any]) -> tuple[Float[Array, "B S D"], Any]:
+        weights, held_here = inputs
+        return _bind(block, weights)(x, rope, attend, held_here)
+
+    body = jax.checkpoint(layer) if config.remat == "full" else layer
+    x, kept = jax.lax.scan(body, model.embed(tokens, config.dtype), (params["layers"], held))
+    return model.final_norm(x), kept
+
+
+def hidden_states(
+    config: Qwen3Config, params: Params, tokens: Int[Array, "B S"], positions: Int[Array, "B S"], segment_ids: Int[Array, "B S"]
+) -> Float[Array, "B S D"]:
+    """Final-normed hidden states, in the compute dtype. A token sees itself and what precedes it in its row with an equal segment
+    id; segment 0 is padding. `positions` are those of the rotary embedding. Runs under `jax.set_mesh`; rows split over dcn and
+    fsdp, the sequence over context (ShardingError where they do not divide)."""
+    check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "batch of tokens")
+    tokens, positions, segment_ids = (jax.reshard(x, spec("batch", "sequence")) for x in (tokens, positions, segment_ids))
+    mask = Mask(segment_ids)
+    attention = partial(IMPLEMENTATIONS[config.attention], mask=mask)
+    return run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v), None))[0]
+
+
+def head_matrix(params: Params) -> Float[Array, "V D"]:
+    """The output embedding: the input embedding itself where tied."""
+    return params["head"] if "head" in params else params["embedding"]

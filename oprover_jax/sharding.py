@@ -1,0 +1,128 @@
+"""The device mesh and the one table that maps logical axis names to mesh axes. Explicit sharding only.
+
+Every computation of `models` and `losses` runs under `with jax.set_mesh(mesh):`. Arrays carry their sharding in their type, so a
+missing or wrong one is an error when a function is traced.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+
+AXES = ("dcn", "fsdp", "context", "tensor")
+
+RULES: dict[str, tuple[str, ...]] = {
+    # activations
+    "batch": ("dcn", "fsdp"),
+    "sequence": ("context",),
+    "features": (),
+    # weights: `embed` is where a weight rests, and `gathered` drops it for use
+    "embed": ("fsdp",),
+    "vocab": ("tensor",),
+    "mlp": ("tensor",),
+    # both
+    "q_heads": ("tensor",),
+    "kv_heads": ("tensor",),
+    "head_dim": (),
+    "layers": (),
+}
+
+_STORAGE_AXES = ("fsdp",)
+
+
+class ShardingError(ValueError):
+    """A logical axis that is unknown, collides, or does not divide."""
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each mesh axis: `dcn` replicates weights over slow links, `fsdp` shards them, `context` splits the
+    sequence, `tensor` splits heads, the MLP and the vocabulary."""
+
+    dcn: int = 1
+    fsdp: int = 1
+    context: int = 1
+    tensor: int = 1
+
+    def __post_init__(self) -> None:
+        for axis, size in zip(AXES, self.shape):
+            if size < 1:
+                raise ShardingError(f"mesh axis {axis} is {size}; give it 1 or more devices")
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (self.dcn, self.fsdp, self.context, self.tensor)
+
+    @property
+    def devices(self) -> int:
+        return math.prod(self.shape)
+
+
+def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh of explicit axes over `devices` (all of the process group by default, the first ones where fewer are asked for)."""
+    available = jax.devices() if devices is None else list(devices)
+    if config.devices > len(available):
+        wanted = " x ".join(f"{axis} {size}" for axis, size in zip(AXES, config.shape))
+        raise ShardingError(f"mesh {wanted} needs {config.devices} devices but {len(available)} are present; lower one axis")
+    return jax.make_mesh(config.shape, AXES, axis_types=(AxisType.Explicit,) * len(AXES), devices=available[: config.devices])
+
+
+def current_mesh() -> AbstractMesh:
+    """The mesh set by `jax.set_mesh`; a ShardingError where there is none."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        raise ShardingError("no mesh is set; run this under `with jax.set_mesh(make_mesh(MeshConfig(...))):`")
+    return mesh
+
+
+def mesh_axes(logical: str | None) -> tuple[str, ...]:
+    """The mesh axes over which a logical axis is split; none for None."""
+    if logical is None:
+        return ()
+    if logical not in RULES:
+        raise ShardingError(f"logical axis {logical!r} is not in the sharding table; use one of {', '.join(sorted(RULES))}")
+    return RULES[logical]
+
+
+def spec(*logical_axes: str | None) -> PartitionSpec:
+    """The PartitionSpec of an array whose dimensions have these logical names; two that share a mesh axis are refused."""
+    return _spec(logical_axes, dropped=())
+
+
+def gathered(*logical_axes: str | None) -> PartitionSpec:
+    """Like `spec`, without the axes that only say where a weight rests: the layout in which a weight is multiplied."""
+    return _spec(logical_axes, dropped=_STORAGE_AXES)
+
+
+def _spec(logical_axes: tuple[str | None, ...], dropped: tuple[str, ...]) -> PartitionSpec:
+    owner: dict[str, str | None] = {}
+    entries: list[str | tuple[str, ...] | None] = []
+    for logical in logical_axes:
+        axes = mesh_axes(logical)
+        for axis in axes:
+            if axis in owner:
+                raise ShardingError(f"logical axes {owner[axis]!r} and {logical!r} both map to mesh axis {axis!r}; leave one of them unsharded (None)")
+            owner[axis] = logical
+        kept = tuple(axis for axis in axes if axis not in dropped)
+        entries.append(kept[0] if len(kept) == 1 else (kept or None))
+    return PartitionSpec(*entries)
+
+
+def check_divides(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | AbstractMesh, what: str = "array") -> None:
+    """Raises ShardingError unless each dimension of `shape` divides by the devices over which its logical axis is split."""
+    if len(shape) != len(logical):
+        raise ShardingError(f"{what} has {len(shape)} dimensions but {len(logical)} logical axes; name every dimension once")
+    for size, name in zip(shape, logical):
+        axes = mesh_axes(name)
+        parts = math.prod(mesh.shape[axis] for axis in axes)
+        if size % parts:
+            split = " x ".join(f"{axis} {mesh.shape[axis]}" for axis in axes)
+            raise ShardingError(f"{what}: {name} is {size}, which does not divide over mesh axes {split}; make it a multiple of {parts}")
+
+
+def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh, what: str = "array") -> NamedSharding:
+    """The sharding of an array of `shape` on `mesh`, after `check_divides`."""
+    check_divides(shape, logical, mesh, what)
+    return NamedSharding(mesh, spec(*logical))
