@@ -1,0 +1,216 @@
+"""The in-process engine: continuous batching on the project's own Qwen3, behind the `Engine` protocol.
+
+One thread owns the device. It prefills waiting requests, moves their samples into free slots of the KV cache, decodes all slots a few
+tokens at a time and answers the event loop. A request is prefilled once, whatever its number of samples.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from oprover_jax.errors import InputError
+from oprover_jax.models import cache as kv
+from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+from oprover_jax.rollout import programs
+from oprover_jax.rollout.engine import Completion, Request
+from oprover_jax.rollout.scheduler import Job, Limits, Scheduler
+
+
+class EngineError(RuntimeError):
+    """The engine is closed, or its device thread failed (the failure is the cause)."""
+
+
+@dataclass(frozen=True)
+class EngineStats:
+    """Totals since the start. `seconds` is the time the device thread had work; `waiting` and `decoding` are the state now."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    completions: int = 0
+    decode_steps: int = 0
+    seconds: float = 0.0
+    waiting: int = 0
+    decoding: int = 0
+
+
+class _Waiter:
+    """A job and the task of some event loop that awaits it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
+
+    def wake(self, failure: BaseException | None = None) -> None:
+        """Called on the device thread. A loop that has closed meanwhile awaits nothing."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._settle, failure)
+
+    def _settle(self, failure: BaseException | None) -> None:
+        if self.future.done():
+            return
+        if failure is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(failure)
+
+
+class JaxEngine:
+    """Samples from `params` on `mesh`. Safe to call from any number of tasks and event loops; use as a context manager or `close()`.
+
+    `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded at once. Other keywords: see `Limits`.
+    """
+
+    def __init__(
+        self, config: Qwen3Config, params: Params, mesh: Mesh, *, slots: int = 128, max_len: int = 256, version: int = 0, **limits: int | tuple[int, ...]
+    ) -> None:
+        self.config, self.mesh = config, mesh
+        self.limits = Limits(slots=slots, max_len=max_len, **limits)  # type: ignore[arg-type]
+        self._params, self._version = self._own(params), version
+        with jax.set_mesh(mesh):
+            cache = kv.init_cache(config, slots, max_len, mesh)
+            self._state = programs.DeviceState(cache, jnp.zeros((slots, config.embed), config.dtype))
+        self._scheduler = Scheduler(self.limits)
+        self._waiters: dict[Job, _Waiter] = {}
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._next: tuple[Params, int] | None = None
+        self._stats = EngineStats()
+        self._failure: BaseException | None = None
+        self._closing = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="jax-engine", daemon=True)
+        self._thread.start()
+
+    async def generate(self, request: Request) -> list[Completion]:
+        """`request.samples` completions, in order, all by one version of the weights. Cancelling the task frees its slots.
+
+        Raises InputError (a ValueError) for a request that cannot fit and EngineError when the engine is closed or has failed.
+        """
+        self.limits.check(request)
+        waiter = _Waiter(Job(request))
+        self._post(lambda: self._submit(waiter))
+        try:
+            await waiter.future
+        except asyncio.CancelledError:
+            self._post(lambda: self._cancel(waiter), strict=False)
+            raise
+        return [completion for completion in waiter.job.completions if completion is not None]
+
+    def publish(self, params: Params, version: int) -> None:
+        """Samples every request that has not started yet from a copy of `params`; those that have, finish on their own weights.
+
+        The caller may donate or delete its arrays afterwards. Returns at once; completions carry the version that drew them.
+        """
+        owned = self._own(params)
+        self._post(lambda: setattr(self, "_next", (owned, version)))
+
+    def stats(self) -> EngineStats:
+        """Totals and the present load, for a progress display; may be called from any thread."""
+        return replace(self._stats, waiting=self._scheduler.waiting, decoding=self._scheduler.decoding)
+
+    def close(self) -> None:
+        """Ends the device thread after the step that it is in; requests still awaited raise EngineError. May be called twice."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def __enter__(self) -> "JaxEngine":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _own(self, params: Params) -> Params:
+        """A copy of `params` laid out for this engine's mesh."""
+        wanted = abstract_params(self.config, self.mesh)
+        if jax.tree.map(np.shape, params) != jax.tree.map(np.shape, wanted):
+            raise InputError("the parameters do not have the shapes of the engine's model; publish weights of the same Qwen3Config")
+        return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, may_alias=False), params, wanted)
+
+    def _post(self, action: Callable[[], None], strict: bool = True) -> None:
+        with self._changed:
+            if self._failure is not None or self._closing:
+                if strict:
+                    raise EngineError("the engine has failed" if self._failure else "the engine is closed") from self._failure
+                return
+            self._inbox.append(action)
+            self._changed.notify()
+
+    def _submit(self, waiter: _Waiter) -> None:
+        self._waiters[waiter.job] = waiter
+        self._scheduler.submit(waiter.job)
+
+    def _cancel(self, waiter: _Waiter) -> None:
+        if self._waiters.pop(waiter.job, None):
+            self._scheduler.cancel(waiter.job)
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            with jax.set_mesh(self.mesh):
+                while self._take_orders():
+                    began = time.monotonic()
+                    self._swap_weights()
+                    self._admit()
+                    self._decode()
+                    self._count(seconds=time.monotonic() - began)
+        except BaseException as error:  # whatever it was, those who wait must hear of it
+            failure = error
+        with self._changed:
+            self._failure, self._closing = failure, True
+            while self._inbox:
+                self._inbox.popleft()()
+        for waiter in self._waiters.values():
+            error = EngineError("the engine was closed before the request was finished" if failure is None else f"the engine failed: {failure}")
+            error.__cause__ = failure
+            waiter.wake(error)
+        self._waiters.clear()
+
+    def _take_orders(self) -> bool:
+        """Waits until there is something to do and carries out what was asked; False when the engine is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._inbox or self._scheduler.waiting or self._scheduler.started)
+            while self._inbox and not self._closing:
+                self._inbox.popleft()()
+            return not self._closing
+
+    def _swap_weights(self) -> None:
+        if self._next is not None and not self._scheduler.started:
+            (self._params, self._version), self._next = self._next, None
+
+    def _admit(self) -> None:
+        """Fills the free slots. While new weights wait for their turn, only with samples of requests that have started."""
+        while True:
+            if (move := self._scheduler.next_insert()) is not None:
+                self._state = programs.insert(self._state, move.batch, move.rows, move.slots)
+            elif self._next is None and (plan := self._scheduler.next_prefill()) is not None:
+                batch = programs.prefill(self.config, self._params, plan.tokens, plan.lengths)
+                self._scheduler.prefilled(plan, batch, self._version)
+                self._count(prompt_tokens=sum(len(job.request.prompt_ids) for job in plan.jobs))
+            else:
+                return
+
+    def _decode(self) -> None:
+        if not self._scheduler.decoding:
+            return
+        self._state, drawn = programs.decode(self.config, self.limits.decode_chunk, self._params, self._state, self._scheduler.table)
+        tokens, logprobs, counts = jax.device_get(drawn)
+        finished = self._scheduler.advance(tokens, logprobs, counts)
+        for job in finished:
+            self._waiters.pop(job).wake()
+        self._count(
+            generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.samples for job in finished)
+        )
+
+    def _count(self, **more: float) -> None:
+        self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})  # type: ignore[arg-type]
