@@ -103,7 +103,9 @@ def _spec(logical_axes: tuple[str | None, ...], dropped: tuple[str, ...]) -> Par
         axes = mesh_axes(logical)
         for axis in axes:
             if axis in owner:
-                raise ShardingError(f"logical axes {owner[axis]!r} and {logical!r} both map to mesh axis {axis!r}; leave one of them unsharded (None)")
+                raise ShardingError(
+                    f"logical axes {owner[axis]!r} and {logical!r} both map to mesh axis {axis!r}; leave one of them unsharded (None)"
+                )
             owner[axis] = logical
         kept = tuple(axis for axis in axes if axis not in dropped)
         entries.append(kept[0] if len(kept) == 1 else (kept or None))

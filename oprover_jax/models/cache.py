@@ -42,8 +42,8 @@ def prefill(
     tokens, lengths = jax.reshard(tokens, spec("batch", "sequence")), jax.reshard(lengths, spec("batch"))
     index = jax.reshard(jnp.arange(tokens.shape[1]), spec("sequence"))[None]
     positions = jnp.broadcast_to(index, tokens.shape, out_sharding=spec("batch", "sequence"))
-    attention = partial(IMPLEMENTATIONS[config.attention], mask=Mask((index < lengths[:, None]).astype(jnp.int32)))
-    hidden, (k, v) = run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v), (k, v)))
+    attention, mask = IMPLEMENTATIONS[config.attention], Mask((index < lengths[:, None]).astype(jnp.int32))
+    hidden, (k, v) = run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v, mask), (k, v)))
     is_last = (index == lengths[:, None] - 1).astype(hidden.dtype)
     last = jnp.einsum("bs,bsD->bD", is_last, hidden, out_sharding=spec("batch", None))
     return last, *(jax.reshard(x, spec(*CACHE_AXES)) for x in (k, v))
@@ -69,7 +69,12 @@ def insert(
 
 
 def decode(
-    config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"], length: int | None = None
+    config: Qwen3Config,
+    params: Params,
+    cache: KVCache,
+    token: Int[Array, "slots"],
+    position: Int[Array, "slots"],
+    length: int | None = None,
 ) -> tuple[Float[Array, "slots D"], KVCache]:
     """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
     final-normed hidden states and the cache. `length` promises that every position that matters is below it, and bounds the work
@@ -85,7 +90,11 @@ def decode(
 
 
 def _attend_to_cache(
-    held: KVCache, q: Float[Array, "slots 1 H d"], k: Float[Array, "slots 1 K d"], v: Float[Array, "slots 1 K d"], position: Int[Array, "slots"]
+    held: KVCache,
+    q: Float[Array, "slots 1 H d"],
+    k: Float[Array, "slots 1 K d"],
+    v: Float[Array, "slots 1 K d"],
+    position: Int[Array, "slots"],
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
     """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once."""
     slots, _, heads, width = q.shape

@@ -7,7 +7,6 @@ Architecture: Qwen3 technical report (arXiv 2505.09388), section 2; weight layou
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -48,7 +47,9 @@ class Qwen3Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"Qwen3Config.{name} is {getattr(self, name)}; it must be at least 1")
         if self.q_heads % self.kv_heads:
-            raise ValueError(f"q_heads {self.q_heads} is no multiple of kv_heads {self.kv_heads}; each key head serves equally many queries")
+            raise ValueError(
+                f"q_heads {self.q_heads} is no multiple of kv_heads {self.kv_heads}; each key head serves equally many queries"
+            )
         if self.head_dim % 2:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embedding turns pairs, so make it even")
         if self.dtype not in ("float32", "bfloat16"):
@@ -64,7 +65,8 @@ class Qwen3Config:
         return sum(x.size for x in jax.tree.leaves(_pure(_describe(self))))
 
     def flops_per_token(self, sequence: int) -> float:
-        """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward, recomputation not counted."""
+        """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward.
+        What remat computes again is not counted."""
         attention = self.q_heads * self.head_dim
         per_layer = self.embed * self.head_dim * (2 * self.q_heads + 2 * self.kv_heads) + 3 * self.embed * self.mlp
         products = self.layers * per_layer + self.vocab_size * self.embed
@@ -200,7 +202,7 @@ def bind(config: Qwen3Config, params: Params) -> Qwen3:
 def abstract_params(config: Qwen3Config, mesh: Mesh) -> Params:
     """The tree of `init_params` as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
 
-    def describe(path: tuple[str, ...], weight: nnx.Param) -> nnx.Param:
+    def describe(path: tuple[str, ...], weight: nnx.Param) -> nnx.Variable:
         logical = weight.get_metadata()["logical"]
         if path[0] == "layers":
             logical = ("layers", *logical)
@@ -244,8 +246,8 @@ def hidden_states(
     check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "batch of tokens")
     tokens, positions, segment_ids = (jax.reshard(x, spec("batch", "sequence")) for x in (tokens, positions, segment_ids))
     mask = Mask(segment_ids)
-    attention = partial(IMPLEMENTATIONS[config.attention], mask=mask)
-    return run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v), None))[0]
+    attention = IMPLEMENTATIONS[config.attention]
+    return run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v, mask), None))[0]
 
 
 def head_matrix(params: Params) -> Float[Array, "V D"]:
