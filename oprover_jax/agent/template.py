@@ -83,6 +83,10 @@ class Template:
             *encode(ANSWER),
         ]
 
+    def fits(self, statement: Statement) -> bool:
+        """Whether the statement is within its budget: one that is not cannot be read, and counts as not proved."""
+        return len(self.tokenizer.encode(shown(statement.header + statement.formal))) <= self.budget.statement
+
     def answer(self, proof: str) -> list[int]:
         """Token ids of a well-formed answer that gives `proof`, its end token included."""
         return [*self.tokenizer.encode(answer_text(proof)), self.tokenizer.end_id]

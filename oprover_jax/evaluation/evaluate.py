@@ -15,7 +15,8 @@ class Score(msgspec.Struct, frozen=True):
     """One line of the report. `interval` is the 95% bootstrap interval of pass@8 over statements.
 
     `n` is the number of rollouts per statement and `undecided` how many of all rollouts had no verdict (infrastructure):
-    those are left out of their statement's n, never counted as failures.
+    those are left out of their statement's n, never counted as failures. `unread` statements were too long for the prompt
+    and count as not proved. `first_round` is the share of rollouts accepted at once, `attempts` the number of proofs written.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Score(msgspec.Struct, frozen=True):
     interval: tuple[float, float]
     n: int
     statements: int
+    unread: int
     undecided: int
     first_round: float
     attempts: int
@@ -50,8 +52,8 @@ def outcomes(trajectories: Iterable[Trajectory]) -> dict[str, tuple[int, int]]:
     return {key: (n, correct) for key, (n, correct) in counted.items()}
 
 
-def score(name: str, trajectories: Sequence[Trajectory], samples: int, seconds: float, seed: int) -> Score:
-    """The scores of one evaluation with `samples` rollouts per statement.
+def score(name: str, trajectories: Sequence[Trajectory], statements: int, samples: int, seconds: float, seed: int) -> Score:
+    """The scores of one evaluation with `samples` rollouts per statement; statements without any rollout were not read and score 0.
 
     Raises:
       ValueError: if infrastructure left a statement fewer than 8 rollouts with a verdict, so that pass@8 is not defined.
@@ -60,18 +62,20 @@ def score(name: str, trajectories: Sequence[Trajectory], samples: int, seconds: 
     for key, (n, _) in tally.items():
         if n < max(KS):
             raise ValueError(f"{name}: statement {key} has {n} rollouts with a verdict, pass@{max(KS)} needs {max(KS)}; rerun the stage")
-    by_k = {k: [pass_at_k(n, correct, k) for n, correct in tally.values()] for k in KS}
+    unread = statements - len(tally)
+    by_k = {k: [pass_at_k(n, correct, k) for n, correct in tally.values()] + [0.0] * unread for k in KS}
     first = [bool(t.rounds[0].verdict and t.rounds[0].verdict.accepted) for t in trajectories]
     return Score(
         name=name,
         seconds=seconds,
-        pass_at_1=sum(by_k[1]) / len(tally),
-        pass_at_8=sum(by_k[8]) / len(tally),
+        pass_at_1=sum(by_k[1]) / statements,
+        pass_at_8=sum(by_k[8]) / statements,
         interval=bootstrap_interval(by_k[8], seed),
         n=samples,
-        statements=len(tally),
+        statements=statements,
+        unread=unread,
         undecided=sum(t.accepted is None for t in trajectories),
-        first_round=sum(first) / len(first),
+        first_round=sum(first) / max(len(first), 1),
         attempts=sum(len(t.rounds) for t in trajectories),
     )
 

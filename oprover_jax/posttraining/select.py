@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from oprover_jax.data.rows import Example
+from oprover_jax.data.rows import Example, prompted
 from oprover_jax.records import Round, Statement, Trajectory
 
 
@@ -39,13 +39,11 @@ class HardState:
     retrieved: tuple[str, ...]
 
 
-def attempt_example(prompt_ids: Sequence[int], attempt_ids: Sequence[int]) -> Example:
-    """Loss on the attempt and its end token only, never on the prompt (paper: cross-entropy on the new attempt)."""
-    return Example(ids=(*prompt_ids, *attempt_ids), weights=(0.0,) * len(prompt_ids) + (1.0,) * len(attempt_ids))
-
-
 def sft_examples(trajectories: Iterable[Trajectory], config: SelectConfig) -> list[Example]:
-    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest."""
+    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest.
+
+    Loss on the new attempt only, as published. Token ids are those that were read and written, never encoded again.
+    """
     by_statement: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
         by_statement[trajectory.statement.id].append(trajectory)
@@ -53,7 +51,7 @@ def sft_examples(trajectories: Iterable[Trajectory], config: SelectConfig) -> li
     for _, group in sorted(by_statement.items()):
         rate = sum(t.accepted is True for t in group) / len(group)
         keep = 1 if rate > config.mastered else config.per_statement
-        examples += [attempt_example(r.prompt_ids, r.attempt_ids) for r in _distinct_accepted(group)[:keep]]
+        examples += [prompted(r.prompt_ids, r.attempt_ids) for r in _distinct_accepted(group)[:keep]]
     return examples
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 import msgspec
-from concurrent.futures import Future
 from lean_worker.protocol import Check, Verdict
 
 from oprover_jax.records import Statement
@@ -14,7 +15,7 @@ from oprover_jax.records import Statement
 class Workers(Protocol):
     """Whatever takes checks: `lean_worker.pool.Pool` on one machine."""
 
-    def submit(self, check: Check) -> "Future[Verdict]": ...
+    def submit(self, check: Check) -> Future[Verdict]: ...
 
 
 class Verifier:
@@ -44,6 +45,10 @@ class Verifier:
             self._cache[key] = verdict
         self.counts[verdict.kind] += 1
         return msgspec.structs.replace(verdict, id=statement.id)
+
+    async def verify_many(self, pairs: Sequence[tuple[Statement, str]]) -> list[Verdict]:
+        """Verdicts of (statement, proof) pairs, in order."""
+        return list(await asyncio.gather(*(self.verify(statement, proof) for statement, proof in pairs)))
 
     async def _ask(self, check: Check) -> Verdict:
         verdict = await asyncio.wrap_future(self._workers.submit(check))

@@ -1,0 +1,83 @@
+"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, Ctrl-C with 130 and a word on how to go on."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from lean_worker.errors import LeanWorkerError
+
+from oprover_jax.errors import InputError
+
+Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="iterate")
+def iterate_command(config: Path, run: Path, data: Path | None = None, set: Changes = ()) -> None:
+    """Train a prover: CPT, SFT, then rounds of practice on Lean, SFT on repairs and GSPO, with scores after each.
+
+    Killed at any moment, the same command goes on where it was.
+
+    Args:
+      config: The experiment, a Python file such as configs/demo.py.
+      run: Folder of the run; made if it is not there.
+      data: Folder with theorems that people wrote, for a second held-out score; also read from OPROVER_DATA.
+      set: Change one number of the configuration, such as --set seed=1 --set gspo.steps=4.
+    """
+    from oprover_jax.posttraining.experiment import load
+    from oprover_jax.posttraining.iterate import data_folder, iterate
+    from oprover_jax.posttraining.progress import Screen
+
+    iterate(load(config, set), run, data_folder(data), Screen())
+
+
+@app.command(name="prove")
+def prove_command(file: Path, run: Path = Path("runs/demo"), rounds: int = 8, samples: int = 16, out: Path | None = None, seed: int = 0) -> None:
+    """Prove the `sorry`s of a Lean file with the policy of a finished run.
+
+    The file with the proofs that Lean accepted is written beside it; for the rest it is said what Lean answered.
+
+    Args:
+      file: A core-Lean file (no imports).
+      run: Folder of the run whose last policy is used.
+      rounds: Attempts with Lean's answer in between, at most, per rollout.
+      samples: Rollouts per theorem.
+      out: Where to write; FILE.proved.lean if left out.
+      seed: Other draws for another number.
+    """
+    from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.posttraining.prove_file import prove_file
+
+    prove_file(file, run, rounds, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
+
+
+@app.command(name="report")
+def report_command(run: Path) -> None:
+    """Show the report of a run again.
+
+    Args:
+      run: Folder of the run.
+    """
+    from oprover_jax.evaluation.report import read_report
+    from oprover_jax.evaluation.report_page import print_report
+    from oprover_jax.posttraining.progress import Screen
+
+    print_report(read_report(run), Screen().console)
+
+
+def main() -> None:
+    """Entry point of the `oprover` command."""
+    try:
+        app.cli(prog="oprover", description="Train and run an agentic Lean 4 theorem prover in JAX.")
+    except (InputError, LeanWorkerError) as error:
+        print(f"oprover: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("oprover: stopped; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""One experiment: every number of a run in frozen dataclasses, checked against each other when they are made.
+
+`configs/*.py` each return one; `load` reads such a file and applies `key.path=value` changes to it.
+"""
+
+import dataclasses
+import difflib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oprover_jax.agent.refine import RefineConfig
+from oprover_jax.agent.template import Budget
+from oprover_jax.corpus.build import CorpusConfig
+from oprover_jax.errors import InputError
+from oprover_jax.losses.gspo import GSPOConfig
+from oprover_jax.models.qwen3 import Qwen3Config
+from oprover_jax.posttraining.select import SelectConfig
+from oprover_jax.sharding import MeshConfig
+from oprover_jax.training.optimizer import OptimizerConfig
+
+
+@dataclass(frozen=True)
+class LeanConfig:
+    """The local worker pool."""
+
+    workers: int = 2
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """The in-process engine: `slots` sequences decode at once, none longer than `max_len` tokens, prompt included."""
+
+    slots: int = 128
+    max_len: int = 320
+    decode_chunk: int = 8
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A stage of cross-entropy training: `steps` steps of `rows` packed rows of `row_tokens` tokens."""
+
+    steps: int
+    optimizer: OptimizerConfig
+    rows: int = 8
+    row_tokens: int = 256
+    accumulation: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "rows", "row_tokens", "accumulation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.rows % self.accumulation:
+            raise ValueError(f"rows={self.rows} cannot be split into accumulation={self.accumulation} micro-batches; make it a multiple")
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.rows * self.row_tokens
+
+
+@dataclass(frozen=True)
+class GSPOStage:
+    """`steps` times: draw `group` attempts from each of `states` hard states, then `minibatches` updates on them (paper: four).
+
+    `row_tokens` is the length of one padded attempt with its prompt.
+    """
+
+    steps: int
+    optimizer: OptimizerConfig
+    states: int = 12
+    group: int = 8
+    minibatches: int = 4
+    row_tokens: int = 320
+    loss: GSPOConfig = field(default_factory=GSPOConfig)
+
+    def __post_init__(self) -> None:
+        if self.group < 2:
+            raise ValueError(f"gspo.group is {self.group}; an advantage needs at least 2 attempts from the same state")
+        if self.states * self.group % self.minibatches:
+            raise ValueError(
+                f"gspo: {self.states} states x {self.group} attempts cannot be split into {self.minibatches} mini-batches; change one of them"
+            )
+
+    @property
+    def rows(self) -> int:
+        """Attempts in one mini-batch."""
+        return self.states * self.group // self.minibatches
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """One iteration's practice: `statements` drawn from the pool, `samples` trajectories on each."""
+
+    statements: int = 600
+    samples: int = 8
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """`samples` rollouts on each of the first `statements` held-out statements (0: all of them)."""
+
+    samples: int = 16
+    statements: int = 0
+    external_samples: int = 8
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end."""
+
+    name: str
+    model: Qwen3Config
+    corpus: CorpusConfig
+    cpt: TrainingConfig
+    sft: TrainingConfig
+    repair_sft: TrainingConfig
+    gspo: GSPOStage
+    iterations: int = 2
+    seed: int = 0
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    lean: LeanConfig = field(default_factory=LeanConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    budget: Budget = field(default_factory=Budget)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    select: SelectConfig = field(default_factory=SelectConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.6, "library": 0.1, "repairs": 0.3})
+    replay: float = 0.3
+
+    def __post_init__(self) -> None:
+        shards = self.mesh.dcn * self.mesh.fsdp
+        for name, rows in (
+            ("cpt.rows / cpt.accumulation", self.cpt.rows // self.cpt.accumulation),
+            ("sft.rows / sft.accumulation", self.sft.rows // self.sft.accumulation),
+            ("repair_sft.rows / repair_sft.accumulation", self.repair_sft.rows // self.repair_sft.accumulation),
+            ("gspo.states * gspo.group / gspo.minibatches", self.gspo.rows),
+        ):
+            if rows % shards:
+                raise ValueError(f"{name} = {rows} does not divide over the mesh's dcn x fsdp = {shards}; make it a multiple of {shards}")
+        longest = self.budget.prompt + self.refine.max_new_tokens
+        for name, room in (("engine.max_len", self.engine.max_len), ("gspo.row_tokens", self.gspo.row_tokens)):
+            if longest > room:
+                raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
+        if not 0 <= self.replay < 1:
+            raise ValueError(f"replay is {self.replay}; the share of the first SFT set in later ones must be in [0, 1)")
+
+
+def load(path: Path, changes: Sequence[str] = ()) -> Experiment:
+    """The experiment that `path` defines, with changes such as `gspo.steps=4` applied.
+
+    Raises:
+      InputError: for a file without `experiment()`, an unknown key, a value of the wrong type, an impossible combination.
+    """
+    if not path.is_file():
+        raise InputError(f"configuration {path} does not exist; the shipped ones are in configs/")
+    spec = importlib.util.spec_from_file_location("oprover_experiment", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        experiment = module.experiment()
+    except (SyntaxError, AttributeError, TypeError, ValueError, ImportError) as error:
+        raise InputError(f"configuration {path}: {error}") from error
+    for change in changes:
+        experiment = apply_change(experiment, change)
+    return experiment
+
+
+def apply_change(experiment: Experiment, change: str) -> Experiment:
+    """A copy with one `key.path=value` applied; the value is read as JSON, or as text where it is none."""
+    key, equals, text = change.partition("=")
+    if not equals:
+        raise InputError(f"--set {change!r} has no '='; write it as key.path=value")
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        value = text
+    try:
+        return _replaced(experiment, key.split("."), value, key)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"--set {change}: {error}") from error
+
+
+def _replaced(node: Any, path: Sequence[str], value: Any, key: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
+    if path[0] not in fields:
+        near = difflib.get_close_matches(path[0], fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(fields) or 'nothing'}"
+        raise InputError(f"unknown configuration key {key!r}: there is no {path[0]!r}; {hint}")
+    if len(path) > 1:
+        new = _replaced(getattr(node, path[0]), path[1:], value, key)
+    else:
+        try:
+            new = msgspec.convert(value, fields[path[0]].type, strict=True)
+        except msgspec.ValidationError as error:
+            raise InputError(f"configuration key {key!r} cannot be {value!r}: {error}") from error
+    return dataclasses.replace(node, **{path[0]: new})

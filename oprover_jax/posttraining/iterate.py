@@ -1,0 +1,98 @@
+"""`oprover iterate`: the whole loop, stage by stage. A stage that is done is passed over, one that was cut off goes on where it was."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oprover_jax.evaluation.report import Report, build_report
+from oprover_jax.evaluation.report_page import print_report, write_page
+from oprover_jax.posttraining import preparation, proving, training
+from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.gspo import gspo
+from oprover_jax.posttraining.plan import Kind, Stage, plan
+from oprover_jax.posttraining.progress import Screen, StageProgress
+from oprover_jax.posttraining.run_folder import RunFolder, write_atomic
+from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.training.metrics import read_metrics
+
+RUNNERS: dict[Kind, Callable[[Workbench, Stage, StageProgress], dict[str, Any]]] = {
+    "corpus": preparation.corpus,
+    "tokenizer": preparation.tokenizer,
+    "lessons": preparation.lessons,
+    "cpt": training.cpt,
+    "sft": training.sft,
+    "repair_sft": training.repair_sft,
+    "gspo": gspo,
+    "rollout": proving.rollout,
+    "evaluate": proving.evaluate,
+    "ablation": proving.ablation,
+    "external": proving.external,
+}
+
+
+def iterate(experiment: Experiment, path: Path, data: Path | None, screen: Screen) -> Report:
+    """Runs what is left of the plan in the run folder `path` and writes report.json and report.html.
+
+    `data` is the folder with theorems that people wrote (the second held-out benchmark); without it that stage is left out.
+
+    Raises:
+      InputError: for a folder of another run, version or configuration; nothing in it is touched.
+    """
+    folder = RunFolder(path, experiment.name, experiment)
+    stages = plan(experiment, external=data is not None)
+    with Workbench(experiment, folder, data) as bench:
+        for number, stage in enumerate(stages, 1):
+            done = folder.done(stage.name)
+            if done is None:
+                done = _run(bench, stage, number, len(stages), screen)
+            screen.finished(number, len(stages), stage.name, done.seconds, headline(done.summary))
+        report = write_report(folder, experiment, stages, bench)
+    print_report(report, screen.console)
+    screen.line(f"report: {path / 'report.html'}")
+    return report
+
+
+def _run(bench: Workbench, stage: Stage, number: int, of: int, screen: Screen):
+    """One stage from its start or from where it was cut off; its seconds add up over the starts."""
+    clock = bench.folder.stage(stage.name) / "seconds.json"
+    before = msgspec.json.decode(clock.read_bytes(), type=float) if clock.exists() else 0.0
+    started = time.monotonic()
+    try:
+        with screen.stage(number, of, stage.name) as progress:
+            summary = RUNNERS[stage.kind](bench, stage, progress)
+    except BaseException:
+        write_atomic(clock, msgspec.json.encode(before + time.monotonic() - started))
+        raise
+    bench.folder.finish(stage.name, before + time.monotonic() - started, summary)
+    done = bench.folder.done(stage.name)
+    assert done is not None
+    return done
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """One line of figures out of a stage's summary."""
+    scored = summary.get("score") or summary.get("ablation") or summary.get("external")
+    if scored:
+        return f"pass@1 {scored['pass_at_1']:.1%}  pass@8 {scored['pass_at_8']:.1%} of {scored['statements']} statements"
+    shown = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
+    return "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())
+
+
+def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage], bench: Workbench) -> Report:
+    """report.json and the page, from what is on disk."""
+    summaries = {stage.name: (done.seconds, done.summary) for stage in stages if (done := folder.done(stage.name))}
+    report = build_report(experiment.seed, summaries)
+    write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
+    last = f"evaluate-{experiment.iterations}" if experiment.iterations else "evaluate-sft"
+    write_page(folder.path, report, read_metrics(folder.metrics), list(bench.trajectories(last).read()), bench.tokenizer.decode)
+    return report
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """--data, else OPROVER_DATA, else None."""
+    named = given or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
+    return named

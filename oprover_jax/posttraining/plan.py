@@ -1,0 +1,66 @@
+"""The stages of a run, in order: a list, made from the experiment, that a killed run is taken up along."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from oprover_jax.agent.refine import RefineConfig
+from oprover_jax.posttraining.experiment import Experiment
+
+Kind = Literal["corpus", "tokenizer", "lessons", "cpt", "sft", "rollout", "repair_sft", "gspo", "evaluate", "ablation", "external"]
+
+TRAINING: frozenset[str] = frozenset({"cpt", "sft", "repair_sft", "gspo"})
+
+VERSIONS_PER_STAGE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`name` is its folder and its line in the report; `iteration` counts from 1 within the loop and is 0 before it.
+
+    `refine` is how the agent works in stages that prove.
+    """
+
+    name: str
+    kind: Kind
+    iteration: int = 0
+    refine: RefineConfig | None = None
+
+
+def plan(experiment: Experiment, external: bool) -> list[Stage]:
+    """CPT, SFT, iterations of rollout, SFT and GSPO, evaluation after each, then ablations of the last policy."""
+    refine = experiment.refine
+    stages = [
+        Stage("corpus", "corpus"),
+        Stage("tokenizer", "tokenizer"),
+        Stage("lessons", "lessons"),
+        Stage("cpt", "cpt"),
+        Stage("evaluate-cpt", "evaluate", refine=refine),
+        Stage("sft", "sft"),
+        Stage("evaluate-sft", "evaluate", refine=refine),
+    ]
+    for i in range(1, experiment.iterations + 1):
+        stages += [
+            Stage(f"rollout-{i}", "rollout", i, refine),
+            Stage(f"sft-{i}", "repair_sft", i),
+            Stage(f"gspo-{i}", "gspo", i, refine),
+            Stage(f"evaluate-{i}", "evaluate", i, refine),
+        ]
+    stages += [Stage(f"without-{what}", "ablation", refine=changed) for what, changed in ablations(refine).items()]
+    if external:
+        stages.append(Stage("external", "external", refine=refine))
+    return stages
+
+
+def ablations(refine: RefineConfig) -> dict[str, RefineConfig]:
+    """The agent without one of its senses, at equal rounds: what feedback and retrieval are worth to this policy."""
+    return {
+        "feedback": replace(refine, feedback="none"),
+        "retrieval": replace(refine, retrieve=0),
+        "both": replace(refine, feedback="none", retrieve=0),
+    }
+
+
+def policy_version(experiment: Experiment, stage: str, step: int = 0) -> int:
+    """A number that grows along the run and is the same in every process: training stages count, and steps within one (GSPO)."""
+    order = ["init", *(s.name for s in plan(experiment, external=False) if s.kind in TRAINING)]
+    return order.index(stage) * VERSIONS_PER_STAGE + step

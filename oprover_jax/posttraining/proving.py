@@ -1,0 +1,121 @@
+"""Stages that prove: rollouts on the pool, evaluations, ablations. They differ in what they ask and in what they report."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from lean_worker.protocol import Verdict
+
+from oprover_jax.agent.collect import Collection, Tally, collect
+from oprover_jax.agent.refine import RefineConfig
+from oprover_jax.corpus.external import load_external
+from oprover_jax.evaluation.evaluate import family_scores, score
+from oprover_jax.evaluation.report import Growth
+from oprover_jax.posttraining.plan import Stage
+from oprover_jax.posttraining.progress import StageProgress
+from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.records import ProofRecord, Statement, Trajectory
+
+
+def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Practice on the pool; what the kernel accepted goes into the corpus and the memory."""
+    settings = bench.experiment.rollout
+    statements = practice(bench, stage.iteration, settings.statements)
+    trajectories = prove_all(bench, stage, statements, settings.samples, progress)
+    found = accepted_proofs(trajectories, stage.name)
+    bench.proofs.put(stage.name, found)
+    bench.memory.add(found)
+    known = {record.statement.id for record in bench.memory.records}
+    return {
+        "growth": msgspec.to_builtins(Growth(stage.name, len(bench.corpus.public) + bench.proofs.count(), len(known))),
+        "verdicts": verdict_counts(trajectories),
+        "solved": len({record.statement.id for record in found}),
+        "statements": len(statements),
+    }
+
+
+def practice(bench: Workbench, iteration: int, count: int) -> list[Statement]:
+    """Statements of the pool that have no proof yet first, the rest of the places by lot: a function of the seed and of what is known."""
+    rng = random.Random(f"{bench.experiment.seed}/{iteration}")
+    pool = rng.sample(bench.corpus.pool, len(bench.corpus.pool))
+    earlier = {record.statement.id for record in bench.proofs.read(exclude=f"rollout-{iteration}")}
+    return sorted(pool, key=lambda statement: statement.id in earlier)[:count]
+
+
+def evaluate(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Held-out scores of the policy as it is."""
+    label = stage.name.removeprefix("evaluate-")
+    label = f"iteration-{label}" if stage.iteration else label
+    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.samples, "score", label)
+
+
+def ablation(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Held-out scores of the same policy with one of the agent's senses switched off."""
+    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.samples, "ablation", stage.name)
+
+
+def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Scores on theorems that people wrote, from the folder in OPROVER_DATA: never trained on, never stored in the memory."""
+    statements = load_external(bench.data)
+    return _scored(bench, stage, progress, statements, bench.experiment.evaluation.external_samples, "external", "textbook-by-people")
+
+
+def held_out(bench: Workbench) -> list[Statement]:
+    count = bench.experiment.evaluation.statements
+    return bench.corpus.benchmark[:count] if count else bench.corpus.benchmark
+
+
+def _scored(
+    bench: Workbench, stage: Stage, progress: StageProgress, statements: Sequence[Statement], samples: int, key: str, label: str
+) -> dict[str, Any]:
+    started = time.monotonic()
+    fits = [s for s in statements if bench.template.fits(s)]
+    trajectories = prove_all(bench, stage, fits, samples, progress)
+    result = score(label, trajectories, len(statements), samples, time.monotonic() - started, bench.experiment.seed)
+    summary: dict[str, Any] = {key: msgspec.to_builtins(result), "verdicts": verdict_counts(trajectories)}
+    if key == "score":
+        summary["families"] = msgspec.to_builtins(family_scores(label, trajectories))
+    return summary
+
+
+def prove_all(bench: Workbench, stage: Stage, statements: Sequence[Statement], samples: int, progress: StageProgress) -> list[Trajectory]:
+    """`samples` trajectories on each statement, those of an earlier start of the stage included."""
+    assert isinstance(stage.refine, RefineConfig)
+    store = bench.trajectories(stage.name)
+    kept = {trajectory.statement.id for trajectory in store.read()}
+    left = [statement for statement in statements if statement.id not in kept]
+    progress.total(len(left) * samples)
+
+    def show(tally: Tally) -> None:
+        progress.update(tally.trajectories, tally.text())
+
+    wanted = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed)
+    if left:
+        asyncio.run(collect(bench.prover(), bench.memory, wanted, store, show))
+    order = {statement.id: i for i, statement in enumerate(statements)}
+    return sorted(store.read(), key=lambda t: (order[t.statement.id], t.sample))
+
+
+def accepted_proofs(trajectories: Sequence[Trajectory], origin: str) -> list[ProofRecord]:
+    """The distinct accepted proofs, in order of appearance."""
+    found: dict[tuple[str, str], ProofRecord] = {}
+    for trajectory in trajectories:
+        for one in trajectory.rounds:
+            if one.proof is not None and one.verdict is not None and one.verdict.accepted:
+                key = (trajectory.statement.id, one.proof)
+                found.setdefault(key, _record(trajectory.statement, one.proof, one.verdict, origin))
+    return list(found.values())
+
+
+def _record(statement: Statement, proof: str, verdict: Verdict, origin: str) -> ProofRecord:
+    return ProofRecord(statement, proof, verdict.lean, verdict.library, verdict.axioms, verdict.seconds, origin)
+
+
+def verdict_counts(trajectories: Sequence[Trajectory]) -> dict[str, int]:
+    """How often Lean gave which kind of verdict; `no proof` where the answer held no code."""
+    kinds = (one.verdict.kind if one.verdict else "no proof" for trajectory in trajectories for one in trajectory.rounds)
+    return dict(Counter(kinds).most_common())

@@ -1,0 +1,137 @@
+"""What the stages of a run share: mesh, kernel, corpus, tokenizer, memory, policy and engine, each made when first needed."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import jax
+from jax.sharding import Mesh
+from lean_worker.pool import Pool
+
+from oprover_jax.agent.refine import Prover
+from oprover_jax.agent.template import Template
+from oprover_jax.corpus.build import Corpus, load_corpus
+from oprover_jax.corpus.store import ProofStore, TrajectoryStore
+from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
+from oprover_jax.models.qwen3 import Params, init_params
+from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.plan import policy_version
+from oprover_jax.posttraining.policy import load_policy
+from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.retrieval.encoder import LexicalEncoder
+from oprover_jax.retrieval.memory import Memory
+from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.sharding import make_mesh
+from oprover_jax.verify.verifier import Verifier
+
+T = TypeVar("T")
+
+
+class Workbench:
+    """Use as a context manager: leaving it ends the Lean workers and the engine."""
+
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        self.experiment = experiment
+        self.folder = folder
+        self._open = ExitStack()
+        self._policy: tuple[str, Params] | None = None
+        self._engine_policy: str | None = None
+        self._programs: dict[object, object] = {}
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        return make_mesh(self.experiment.mesh)
+
+    @cached_property
+    def pool(self) -> Pool:
+        return self._open.enter_context(Pool(workers=self.experiment.lean.workers, timeout=self.experiment.lean.timeout))
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        return Verifier(self.pool)
+
+    @property
+    def corpus_folder(self) -> Path:
+        return self.folder.stage("corpus") / "corpus"
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        return load_corpus(self.corpus_folder)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self.folder.stage("tokenizer") / "tokenizer.json")
+
+    @cached_property
+    def template(self) -> Template:
+        return Template(self.tokenizer, self.experiment.budget)
+
+    @cached_property
+    def encoder(self) -> LexicalEncoder:
+        return LexicalEncoder.fit([record.statement for record in self.corpus.public])
+
+    @cached_property
+    def proofs(self) -> ProofStore:
+        """Proofs that rollouts found and the kernel accepted."""
+        return ProofStore(self.folder.path / "proofs")
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The public corpus and every proof found so far. Built afresh from what is on disk when a run is taken up again."""
+        memory = Memory(self.encoder)
+        memory.add([*self.corpus.public, *self.proofs.read()])
+        return memory
+
+    def trajectories(self, stage: str) -> TrajectoryStore:
+        return TrajectoryStore(self.folder.stage(stage) / "trajectories")
+
+    def policy(self) -> tuple[str, Params]:
+        """(the training stage that made it, its weights); fresh random weights before the first."""
+        if self._policy is None:
+            self._policy = load_policy(self.folder, self.experiment, self.mesh) or ("init", self.fresh_params())
+        return self._policy
+
+    def fresh_params(self) -> Params:
+        with jax.set_mesh(self.mesh):
+            return init_params(self.experiment.model, self.experiment.seed, self.mesh)
+
+    def set_policy(self, stage: str, params: Params) -> None:
+        self._policy = (stage, params)
+
+    def program(self, key: object, make: Callable[[], T]) -> T:
+        """A compiled function, made once for each key: stages of equal shapes share it."""
+        if key not in self._programs:
+            self._programs[key] = make()
+        return self._programs[key]  # type: ignore[return-value]
+
+    def prover(self) -> Prover:
+        """Agent over the current policy; the engine gets its weights if they are not yet the ones it holds."""
+        stage, params = self.policy()
+        if "engine" in self.__dict__ and self._engine_policy != stage:
+            self.engine.publish(params, policy_version(self.experiment, stage))
+        self._engine_policy = stage
+        return Prover(self.engine, self.verifier, self.template)
+
+    @cached_property
+    def engine(self) -> JaxEngine:
+        stage, params = self.policy()
+        settings = self.experiment.engine
+        return self._open.enter_context(
+            JaxEngine(
+                self.experiment.model,
+                params,
+                self.mesh,
+                slots=settings.slots,
+                max_len=settings.max_len,
+                version=policy_version(self.experiment, stage),
+            )
+        )
+
+    def __enter__(self) -> "Workbench":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open.close()
