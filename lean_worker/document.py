@@ -1,0 +1,280 @@
+"""Lays several checks out in one Lean document, and reads Lean's messages back as one answer per check.
+
+For each check the harness writes: the statement as a declaration of its own, closed by `sorry`; the candidate, which is the same statement
+text closed by the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. A candidate that changed
+the statement fails to prove the judge, and a proof counts only where Lean printed the audit of that judge.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lean_worker.embedded.build import HEADER
+from lean_worker.lexer import LexError, Token, tokens
+from lean_worker.protocol import Message, Severity
+from lean_worker.screen import DENIED
+
+_DECLARERS = ("theorem", "lemma", "example")
+_MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
+_NOT_IN_HEADER = frozenset({"import", "prelude", "module", "exit"})
+_AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
+
+
+class StatementError(ValueError):
+    """The text is no statement that can be checked; `line` counts from 1 in the statement."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement taken apart: `before` reaches to the place of the name, `after` goes on behind it up to `:=`.
+
+    Both keep the lines of the original. On line `line` the original's column `column` is where `after` begins.
+    """
+
+    before: str
+    name: str
+    after: str
+    line: int
+    column: int
+
+
+def _line(source: str, position: int) -> int:
+    return source.count("\n", 0, position) + 1
+
+
+def _column(source: str, position: int) -> int:
+    return position - (source.rfind("\n", 0, position) + 1)
+
+
+def _blank(source: str) -> str:
+    return re.sub(r"[^\n]", " ", source)
+
+
+def _skip_attribute(found: list[Token], at: int) -> int:
+    depth = 0
+    for index in range(at, len(found)):
+        depth += found[index].text in ("@[", "[")
+        depth -= found[index].text == "]"
+        if depth == 0:
+            return index + 1
+    raise StatementError("the attribute list of the statement is not closed")
+
+
+def _ending(source: str, found: list[Token]) -> Token:
+    texts = [token.text for token in found[-3:]]
+    if texts[-2:] == [":=", "sorry"]:
+        return found[-2]
+    if texts == [":=", "by", "sorry"]:
+        return found[-3]
+    raise StatementError("a statement must end in `:= by sorry` or `:= sorry`", _line(source, len(source.rstrip())))
+
+
+def split_statement(source: str) -> Statement:
+    """Take a statement apart. Attributes and modifiers are dropped: they do not change what is to be proved.
+
+    Raises StatementError where it is not one `theorem`, `lemma` or `example` that ends in `:= by sorry` or `:= sorry`.
+    """
+    try:
+        found = tokens(source)
+    except LexError as error:
+        raise StatementError(str(error), _line(source, error.position)) from error
+    at = 0
+    while at < len(found) and (found[at].text == "@[" or found[at].text in _MODIFIERS):
+        at = _skip_attribute(found, at) if found[at].text == "@[" else at + 1
+    if at == len(found) or found[at].text not in _DECLARERS:
+        raise StatementError("a statement must be one `theorem`, `lemma` or `example`")
+    declarer, following = found[at], found[at + 1 : at + 2]
+    named = declarer.text != "example"
+    if named and (not following or following[0].kind != "name"):
+        raise StatementError(f"`{declarer.text}` is not followed by a name", _line(source, declarer.start))
+    close = _ending(source, found)
+    name = following[0] if named else declarer
+    for token in found:
+        word = token.kind == "name" and len(token.parts) == 1 and token.text in DENIED
+        if name.end <= token.start < close.start and (word or token.text in ("#", "@[", "`")):
+            raise StatementError(f"`{token.text}` cannot stand in a statement", _line(source, token.start))
+    gap = _blank(source[declarer.end : name.start]) if named else " "
+    return Statement(
+        before=f"{_blank(source[: declarer.start])}theorem{gap}",
+        name=name.text if named else "example_",
+        after=source[name.end : close.start],
+        line=_line(source, name.end),
+        column=_column(source, name.end),
+    )
+
+
+def check_header(header: str) -> None:
+    """Raises StatementError where the header would hide what follows it or name another library."""
+    try:
+        found = tokens(header)
+    except LexError as error:
+        raise StatementError(f"header: {error}", 1) from error
+    for token in found:
+        if token.kind == "name" and token.text in _NOT_IN_HEADER:
+            raise StatementError(f"`{token.text}` cannot stand in a header: the document's own header is fixed", 1)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of one check in a document; lines count from 1 and `end` is the last line that belongs to it."""
+
+    statement: Statement
+    proof: str | None
+    label: str
+    judge: str
+    stub_line: int
+    candidate_line: int
+    judge_line: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text for Lean and where its checks stand in it. `marker` is printed once per finished check and cannot be guessed."""
+
+    text: str
+    marker: str
+    header_end: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Lean said about one slot. `axioms` is None where the audit was not reached."""
+
+    statement_errors: tuple[Message, ...] = ()
+    messages: tuple[Message, ...] = ()
+    axioms: tuple[str, ...] | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether Lean reported an error about the candidate."""
+        return any(message.severity == "error" for message in self.messages)
+
+
+class _Writer:
+    def __init__(self, text: str) -> None:
+        self.parts = [text]
+        self.line = text.count("\n") + 1
+
+    def add(self, text: str) -> int:
+        """Append whole lines; the line on which they begin."""
+        begins = self.line
+        self.parts.append(text)
+        self.line += text.count("\n")
+        return begins
+
+
+def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
+    namespace = statement.name.rpartition(".")[0]
+    if namespace:
+        writer.add(f"namespace {namespace} end {namespace} open {namespace} in\n")
+    return writer.add(f"{statement.before}{label}.{statement.name}{statement.after}{ending}\n")
+
+
+def _close(proof: str) -> str:
+    """How the proof continues the statement: the harness writes `:=` itself, but before match alternatives, which stand without."""
+    body = proof.strip()
+    body = body.removeprefix(":=").lstrip() if body.startswith(":=") else body
+    return body if body.startswith("|") else f":= {body}"
+
+
+def write_document(header: str, items: Sequence[tuple[Statement, str | None]], nonce: str) -> Document:
+    """One document for all items, a statement and its proof, or None to ask only whether the statement elaborates.
+
+    `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
+    other are elaborated once.
+    """
+    writer = _Writer(HEADER + (header.rstrip("\n") + "\n" if header.strip() else ""))
+    header_end = writer.line - 1
+    slots: list[Slot] = []
+    stub: tuple[Statement, str, int] | None = None
+    for index, (statement, proof) in enumerate(items):
+        if stub is None or stub[0] != statement:
+            label = f"Statement{index}_{nonce}"
+            stub = (statement, label, _declare(writer, statement, label, ":= sorry"))
+        _, stub_label, stub_line = stub
+        label, judge = f"Candidate{index}_{nonce}", f"Judge{index}_{nonce}"
+        candidate_line = writer.line
+        if proof is None:
+            judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := sorry\n")
+        else:
+            candidate_line = _declare(writer, statement, label, _close(proof))
+            judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := @{label}.{statement.name}\n")
+        end = writer.add(f"#print axioms {judge}\n")
+        slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, judge_line, end))
+    return Document("".join(writer.parts), nonce, header_end, tuple(slots))
+
+
+def _messages(output: str) -> list[dict[str, Any]]:
+    found = []
+    for line in output.splitlines():
+        try:
+            message = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(message, dict) and isinstance(message.get("pos"), dict):
+            found.append(message)
+    return found
+
+
+def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Message:
+    """Lean's message in the coordinates of statement and proof written one behind the other."""
+    last = slot.judge_line - 1
+    statement = slot.statement
+    longer = len(slot.label) + 1 + len(statement.before.rpartition("\n")[2]) + len(statement.name) - statement.column
+
+    def place(position: dict[str, int]) -> tuple[int, int]:
+        line, column = position["line"], position["column"]
+        if line > last:
+            line, column = last, 0
+        relative = line - begins + 1
+        if relative == statement.line:
+            column = max(0, column - longer)
+        return max(1, relative), column
+
+    line, column = place(raw["pos"])
+    end_line, end_column = place(raw.get("endPos") or raw["pos"])
+    text = re.sub(rf"(?:Statement|Candidate|Judge)\d+_{nonce}\.?", "", raw["data"])
+    severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
+    return Message(severity, line, column, end_line, end_column, text)
+
+
+def _audit(raw: list[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
+    for message in raw:
+        match = _AUDIT.fullmatch(message["data"]) if message["pos"]["line"] == slot.end else None
+        if match and match[1] == slot.judge and message["severity"] == "information":
+            return tuple(name.strip() for name in match[2].split(",")) if match[2] else ()
+    return None
+
+
+def read_answers(document: Document, output: str) -> list[Answer]:
+    """One answer per slot, from the JSON lines that Lean printed, complete or not."""
+    raw = _messages(output)
+    header = [message for message in raw if message["pos"]["line"] <= document.header_end and message["severity"] == "error"]
+    if header:
+        words = tuple(Message("error", 1, 0, 1, 0, f"header, line {m['pos']['line'] - 2}: {m['data']}") for m in header)
+        return [Answer(statement_errors=words)] * len(document.slots)
+    answers = []
+    for slot in document.slots:
+        stub_end = slot.stub_line + slot.statement.before.count("\n") + slot.statement.after.count("\n")
+        stub = [m for m in raw if slot.stub_line <= m["pos"]["line"] <= stub_end and m["severity"] == "error"]
+        own = [m for m in raw if slot.candidate_line <= m["pos"]["line"] < slot.judge_line]
+        judge = [m for m in raw if slot.judge_line <= m["pos"]["line"] <= slot.end and m["severity"] == "error"]
+        failed = any(m["severity"] == "error" for m in own)
+        spilled = judge if not failed else []
+        begins = slot.candidate_line if slot.proof is not None else slot.stub_line
+        answers.append(
+            Answer(
+                statement_errors=tuple(_located(m, slot, slot.stub_line, document.marker) for m in stub),
+                messages=tuple(_located(m, slot, begins, document.marker) for m in own + spilled),
+                axioms=_audit(raw, slot),
+            )
+        )
+    return answers

@@ -1,0 +1,107 @@
+"""One fork server as the pool sees it: send a document, get what Lean printed."""
+
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lean_worker.embedded.build import CoreLibrary, lean_environment
+
+_SERVER = Path(__file__).parent / "fork_server.py"
+
+
+class WorkerLost(Exception):
+    """The server process ended before it answered."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one document may use. `seconds` is the wall clock without a finished check; a heartbeat limit of Lean's makes most runaways errors."""
+
+    seconds: float = 10.0
+    heartbeats: int = 20_000
+    memory_bytes: int = 8 << 30
+    output_bytes: int = 8 << 20
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0:
+            raise ValueError(f"the time limit must be positive, not {self.seconds}")
+        if self.heartbeats < 100:
+            raise ValueError(f"a limit of {self.heartbeats} heartbeats lets no proof through; give 100 or more")
+        if self.memory_bytes < 5 << 30:
+            raise ValueError(f"Lean reserves 4.5 GiB of address space, so it does not start with {self.memory_bytes} bytes; give 8 GiB")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a document's process printed and how it ended: by itself, killed at a limit, or by a signal."""
+
+    text: str
+    outcome: Literal["exit", "timeout", "flood", "signal"]
+    code: int
+
+
+class LeanProcess:
+    """A running fork server. Not thread-safe: one document at a time."""
+
+    def __init__(self, core: CoreLibrary, limits: Limits) -> None:
+        self._limits = limits
+        self._options = _options(limits)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=lean_environment(core.path),
+            cwd="/",
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def run(self, text: str, marker: str, checks: int) -> Output:
+        """Run a document of so many checks. Raises WorkerLost where the server dies meanwhile."""
+        limits = self._limits
+        request = {
+            "text": text,
+            "arguments": self._options,
+            "seconds": limits.seconds,
+            "marker": marker,
+            "cpu_seconds": int(limits.seconds * (checks + 1)) + 1,
+            "memory_bytes": limits.memory_bytes,
+            "output_bytes": limits.output_bytes,
+        }
+        body = json.dumps(request).encode()
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        try:
+            stdin.write(struct.pack(">I", len(body)) + body)
+            stdin.flush()
+            size = stdout.read(4)
+            answer = stdout.read(struct.unpack(">I", size)[0]) if len(size) == 4 else b""
+            found = json.loads(answer)
+        except (OSError, ValueError) as error:
+            raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})") from error
+        return Output(found["output"], found["outcome"], found["code"])
+
+    def kill(self) -> None:
+        """End the server; its child ends with it."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except OSError:  # unsent bytes of a dead process
+                pass
+
+
+def _options(limits: Limits) -> Sequence[str]:
+    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false", "autoImplicit": "false"}
+    return ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]
