@@ -69,4 +69,4 @@ def _local_logprobs(
         return None, score(*inputs)
 
     _, (logprob, entropy) = jax.lax.scan(step, None, (rows, ids))
-    return tuple(x.reshape(-1)[:count].reshape(targets.shape) for x in (logprob, entropy))
+    return logprob.reshape(-1)[:count].reshape(targets.shape), entropy.reshape(-1)[:count].reshape(targets.shape)
