@@ -1,0 +1,208 @@
+"""Build the corpus: draw, verify by the kernel, split, decontaminate, write.
+
+The proofs by construction show that the statements of the pool and the benchmark can be proved; they are checked and then thrown away.
+"""
+
+import hashlib
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from lean_worker.protocol import Check, Verdict
+
+from oprover_jax.corpus import store
+from oprover_jax.corpus.config import CorpusConfig
+from oprover_jax.corpus.decontaminate import decontaminate
+from oprover_jax.corpus.generate import distinct
+from oprover_jax.corpus.plan import Cell, quotas
+from oprover_jax.corpus.textbook import Provable, textbook
+from oprover_jax.records import ProofRecord, Statement
+
+Verify = Callable[[list[Check]], list[Verdict]]
+PARTS = ("benchmark", "public", "pool")
+_SPARE = 1.05  # drawn beyond the quota, for proofs that the kernel refuses
+
+
+class CorpusError(ValueError):
+    """The corpus cannot be built or read back."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """`public` has proofs; `pool` and `benchmark` are statements that the builder has seen proved. `report` is plain JSON data."""
+
+    public: list[ProofRecord]
+    pool: list[Statement]
+    benchmark: list[Statement]
+    report: dict[str, Any]
+
+
+def config_hash(config: CorpusConfig) -> str:
+    """12 hexadecimal digits that change with the configuration, the generators and the textbook."""
+    digest = hashlib.sha256(msgspec.json.encode(asdict(config)))
+    package = Path(__file__).parent
+    for path in sorted([*package.glob("*.py"), *package.glob("families/*.py"), *package.glob("textbook/*.lean")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> Corpus:
+    """The corpus of `config`; read from `folder` where it is there already, else made, and written to `folder` as a whole.
+
+    `verify` answers checks in order (lean_worker.pool.Pool.check_many). Raises CorpusError where no verdict can be had.
+    """
+    target = folder / f"corpus-{config_hash(config)}" if folder is not None else None
+    if target is not None and target.is_dir():
+        return load(target)
+    drawn, report = _draw(config)
+    verified, verdicts = _verified(drawn, verify, report)
+    corpus = _split(config, drawn, verified, verdicts, report)
+    if target is not None:
+        _write(target, corpus)
+    return corpus
+
+
+def load(path: Path) -> Corpus:
+    """Read back what `build` wrote. Raises CorpusError naming what is missing."""
+    report = path / "report.json"
+    if not report.is_file():
+        raise CorpusError(f"{path} holds no report.json, so it is no corpus folder; remove it and build again")
+    return Corpus(
+        store.read(path / "public", store.PROOFS),
+        store.read(path / "pool", store.STATEMENTS),
+        store.read(path / "benchmark", store.STATEMENTS),
+        msgspec.json.decode(report.read_bytes()),
+    )
+
+
+def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
+    """Statements for each part, distinct over all parts; the benchmark is served first."""
+    planned = quotas(config)
+    drawn: dict[str, list[Provable]] = {part: [] for part in PARTS}
+    seen: set[str] = set()
+    duplicates = 0
+    for cell in sorted(set().union(*planned.values())):
+        family, difficulty = cell
+        wanted = {part: _with_spare(planned[part][cell]) for part in PARTS}
+        found, doubled = distinct(family, difficulty, sum(wanted.values()), config.seed, seen)
+        duplicates += doubled
+        short = sum(wanted.values()) - len(found)
+        if short:
+            wanted = _scaled(wanted, len(found))
+        random.Random(f"{config.seed}/{cell}").shuffle(found)
+        start = 0
+        for part in PARTS:
+            drawn[part] += found[start : start + wanted[part]]
+            start += wanted[part]
+    report = {
+        "config": asdict(config),
+        "hash": config_hash(config),
+        "generated": sum(map(len, drawn.values())),
+        "duplicates_dropped": duplicates,
+        "textbook": 0,
+    }
+    if config.textbook:
+        book = textbook()
+        report["textbook"] = len(book)
+        drawn["public"] = [*book, *drawn["public"]]
+    return drawn, report
+
+
+def _with_spare(count: int) -> int:
+    return int(count * _SPARE) + 1 if count else 0
+
+
+def _scaled(wanted: dict[str, int], available: int) -> dict[str, int]:
+    """Share out too few statements in proportion, rounding in favour of the parts that come first."""
+    total, left, shares = sum(wanted.values()), available, {}
+    for part, count in wanted.items():
+        shares[part] = min(left, -(-count * available // total))
+        left -= shares[part]
+    return shares
+
+
+def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str, Any]) -> tuple[set[str], dict[str, Verdict]]:
+    """Ids of the statements whose proof the kernel accepted, and the verdicts; what has no verdict is asked once more."""
+    checks = [Check(id=p.statement.id, statement=p.statement.formal, proof=p.proof) for part in PARTS for p in drawn[part]]
+    verdicts = {verdict.id: verdict for verdict in verify(checks)}
+    again = [check for check in checks if verdicts[check.id].accepted is None]
+    verdicts |= {verdict.id: verdict for verdict in verify(again)} if again else {}
+    kinds = Counter(verdict.kind for verdict in verdicts.values())
+    lost = sum(1 for verdict in verdicts.values() if verdict.accepted is None)
+    if lost > len(checks) // 10:
+        raise CorpusError(f"{lost} of {len(checks)} checks got no verdict ({dict(kinds)}); see `lean-worker doctor`, then build again")
+    report |= {"checked": len(checks), "not_elaborating": kinds["statement"], "no_verdict": lost}
+    report["proof_rejected"] = sum(1 for v in verdicts.values() if v.accepted is False) - kinds["statement"]
+    return {key for key, verdict in verdicts.items() if verdict.accepted}, verdicts
+
+
+def _split(config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict],
+           report: dict[str, Any]) -> Corpus:
+    planned = quotas(config)
+    parts = {part: _fill(drawn[part], verified, planned[part], config.seed) for part in PARTS}
+    benchmark = [provable.statement for provable in parts["benchmark"]]
+    public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
+    pool, from_pool = decontaminate([provable.statement for provable in parts["pool"]], benchmark, lambda statement: statement)
+    report["decontaminated"] = {"public": len(from_public), "pool": len(from_pool)}
+    report |= {"public": len(public), "pool": len(pool), "benchmark": len(benchmark)}
+    trained = {s.family for s in pool} | {p.statement.family for p in public}
+    depth = max(len(config.public_weights), len(config.pool_weights))
+    report["benchmark_kinds"] = dict(Counter(
+        "unseen_family" if s.family not in trained else "unseen_depth" if s.difficulty > depth else "seen" for s in benchmark))
+    report["by_family"] = {part: _table(statements) for part, statements in
+                           (("public", [p.statement for p in public]), ("pool", pool), ("benchmark", benchmark))}
+    return Corpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
+
+
+def _fill(found: Sequence[Provable], verified: set[str], quota: Counter[Cell], seed: int) -> list[Provable]:
+    """The verified ones, no more than the quota of each family and difficulty (the textbook has none), in random order."""
+    taken: Counter[Cell] = Counter()
+    kept: list[Provable] = []
+    ids: set[str] = set()
+    for provable in found:
+        statement = provable.statement
+        cell = (statement.family, statement.difficulty)
+        full = statement.source == "generated" and taken[cell] >= quota[cell]
+        if statement.id in verified and statement.id not in ids and not full:
+            kept.append(provable)
+            ids.add(statement.id)
+            taken[cell] += 1
+    random.Random(f"{seed}/order").shuffle(kept)
+    return kept
+
+
+def _record(provable: Provable, verdict: Verdict) -> ProofRecord:
+    return ProofRecord(statement=provable.statement, proof=provable.proof, lean=verdict.lean, library=verdict.library,
+                       axioms=verdict.axioms, seconds=verdict.seconds, origin=provable.statement.source)
+
+
+def _table(statements: Sequence[Statement]) -> dict[str, dict[str, int]]:
+    counted: dict[str, Counter[str]] = {}
+    for statement in statements:
+        counted.setdefault(statement.family, Counter())[str(statement.difficulty)] += 1
+    return {family: dict(sorted(counter.items())) for family, counter in sorted(counted.items())}
+
+
+def _write(target: Path, corpus: Corpus) -> None:
+    """Write everything beside `target` and rename; another process that finished first has written the same."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        store.append(hidden / "public", store.PROOFS, corpus.public)
+        store.append(hidden / "pool", store.STATEMENTS, corpus.pool)
+        store.append(hidden / "benchmark", store.STATEMENTS, corpus.benchmark)
+        (hidden / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(corpus.report), indent=2))
+        try:
+            os.rename(hidden, target)
+        except OSError:
+            if not (target / "report.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
