@@ -1,9 +1,7 @@
 """Statements as vectors. The default encoder is lexical: it loads nothing, is exact about Lean's symbols and runs at once."""
 
 import hashlib
-import io
 import math
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +12,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
 from oprover_jax.records import Statement
 from oprover_jax.retrieval.lean_tokens import ngrams, statement_tokens
 
@@ -21,7 +21,7 @@ _BUCKETS = 1 << 16
 _VERSION = "1"  # part of every hash: raise it when tokens, n-grams or weights change
 
 
-class EncoderFileError(ValueError):
+class EncoderFileError(InputError):
     """An encoder file cannot be read."""
 
 
@@ -95,11 +95,8 @@ class LexicalEncoder:
 
     def save(self, path: Path) -> None:
         """Writes the encoder to one file, whole or not at all."""
-        content = io.BytesIO()
-        np.savez_compressed(content, version=_VERSION, dims=self.dims, idf=self.idf)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(content.getvalue())
-        os.replace(temporary, path)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, version=_VERSION, dims=self.dims, idf=self.idf)
 
     @staticmethod
     def load(path: Path) -> "LexicalEncoder":

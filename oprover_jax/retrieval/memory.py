@@ -1,6 +1,5 @@
 """The retrieval memory: verified proofs, found by the likeness of their statements (OProver's memory), searched by ScaNN."""
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from lean_worker.protocol import ALLOWED_AXIOMS
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import Encoder
 from oprover_jax.retrieval.index import Index, IndexConfig
@@ -22,7 +23,7 @@ class UnverifiedProofError(ValueError):
     """A record was offered to the memory whose proof the kernel cannot have accepted."""
 
 
-class MemoryFileError(ValueError):
+class MemoryFileError(InputError):
     """A memory file cannot be read, or belongs to another encoder."""
 
 
@@ -105,13 +106,8 @@ class Memory:
                 "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), self._encoder.dims),
             }
         ).replace_schema_metadata({"format": _FORMAT, "encoder": self._encoder.name, "encoder_hash": self._encoder.hash})
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
 
     @staticmethod
     def load(path: Path, encoder: Encoder, index: IndexConfig | None = None) -> "Memory":

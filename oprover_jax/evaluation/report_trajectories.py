@@ -1,0 +1,129 @@
+"""Sample trajectories for the report page: each attempt as Lean read it, Lean's words beside it, and the repair below."""
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+
+from lean_worker.protocol import Message
+from oprover_jax.agent.template import stated_proof
+from oprover_jax.records import Round, Statement, Trajectory
+
+Decode = Callable[[Sequence[int]], str]
+
+REPAIRED, AT_ONCE, UNPROVED = "repaired", "at once", "not proved"
+_WANTED = {REPAIRED: 6, AT_ONCE: 2, UNPROVED: 3}
+
+
+def outcome(trajectory: Trajectory) -> str:
+    """How a trajectory ended: proved after a rejection, proved at once, or not proved."""
+    if not trajectory.accepted:
+        return UNPROVED
+    return AT_ONCE if len(trajectory.rounds) == 1 else REPAIRED
+
+
+def choose(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
+    """A few of each outcome, repairs first, no statement twice; those that came last in the run, and families in turn."""
+    groups: dict[str, list[Trajectory]] = {kind: [] for kind in _WANTED}
+    for trajectory in trajectories:
+        if trajectory.rounds and any(r.verdict for r in trajectory.rounds):
+            groups[outcome(trajectory)].append(trajectory)
+    chosen: list[Trajectory] = []
+    for kind, wanted in _WANTED.items():
+        seen, families, spare = {t.statement.id for t in chosen}, set[str](), list[Trajectory]()
+        picked: list[Trajectory] = []
+        for trajectory in reversed(groups[kind]):
+            if trajectory.statement.id in seen:
+                continue
+            seen.add(trajectory.statement.id)
+            (spare if trajectory.statement.family in families else picked).append(trajectory)
+            families.add(trajectory.statement.family)
+        chosen += (picked + spare)[:wanted]
+    return chosen
+
+
+def trajectories_html(trajectories: Iterable[Trajectory], decode: Decode) -> str:
+    """The chosen trajectories, the first one open."""
+    chosen = choose(trajectories)
+    if not chosen:
+        return '<p class="muted">No trajectory was stored.</p>'
+    return "".join(_trajectory(t, decode, number == 0) for number, t in enumerate(chosen))
+
+
+def _trajectory(trajectory: Trajectory, decode: Decode, is_open: bool) -> str:
+    statement, kind = trajectory.statement, outcome(trajectory)
+    badge = {REPAIRED: "good", AT_ONCE: "good", UNPROVED: "bad"}[kind]
+    what = f"{kind} · round {len(trajectory.rounds)}" if kind == REPAIRED else kind
+    about = " · ".join(escape(part) for part in (trajectory.stage, statement.family, f"sample {trajectory.sample}") if part)
+    rounds = "".join(_round(number, r, statement, decode) for number, r in enumerate(trajectory.rounds, 1))
+    return (
+        f'<details class="trajectory"{" open" if is_open else ""}><summary><span class="badge {badge}">{escape(what)}</span>'
+        f'<code class="name">{escape(statement.name or statement.id)}</code><span class="muted">{about}</span></summary>'
+        f'<pre class="statement">{escape(statement.header + statement.formal)}</pre>{rounds}</details>'
+    )
+
+
+def _round(number: int, played: Round, statement: Statement, decode: Decode) -> str:
+    verdict, messages = played.verdict, played.verdict.messages if played.verdict else ()
+    if played.proof is None:
+        code = f'<pre class="code raw">{escape(decode(played.attempt_ids))}</pre>'
+    else:
+        code = f'<pre class="code">{marked_code(stated_proof(statement.formal, played.proof), messages)}</pre>'
+    accepted = verdict.accepted if verdict else False
+    style = "good" if accepted else "bad" if accepted is False else "unknown"
+    said = verdict.kind if verdict else "no code"
+    took = f" · Lean {1000 * verdict.seconds:.0f} ms" if verdict else ""
+    about = f"policy {played.policy_version} · {len(played.attempt_ids)} tokens{took}"
+    texts = "".join(f'<pre class="raw">{escape(decode(ids))}</pre>' for ids in (played.prompt_ids, played.attempt_ids))
+    return (
+        f'<section class="round"><header><b>Attempt {number}</b><span class="badge {style}">{escape(said)}</span>'
+        f'<span class="muted">{about}</span></header><div class="pair"><div>{code}</div><div>{_said(played)}</div></div>'
+        f"{_retrieved(played)}<details><summary>What the policy read and wrote</summary>{texts}</details></section>"
+    )
+
+
+def _said(played: Round) -> str:
+    verdict = played.verdict
+    if verdict is None:
+        return f'<p class="message bad">{escape(played.feedback or "The answer held no code to check.")}</p>'
+    lines = [
+        f'<p class="message {"bad" if m.severity == "error" else "info"}"><span>{m.severity} · line {m.line}, column {m.column}</span>'
+        f"{escape(m.text.strip())}</p>"
+        for m in verdict.messages
+    ]
+    if verdict.accepted:
+        axioms = f"Axioms: {', '.join(verdict.axioms)}." if verdict.axioms else "It uses no axioms."
+        lines.append(f'<p class="message good"><span>Lean {escape(verdict.lean)}</span>The kernel accepts. {escape(axioms)}</p>')
+    elif not lines:
+        lines.append(f'<p class="message bad">{escape(played.feedback or f"Lean gave no message ({verdict.kind}).")}</p>')
+    return "".join(lines)
+
+
+def _retrieved(played: Round) -> str:
+    if not played.retrieved:
+        return '<p class="muted retrieved">No proof was retrieved.</p>'
+    ids = " ".join(f"<code>{escape(i[:12])}</code>" for i in played.retrieved)
+    return f'<p class="muted retrieved">Read beside {len(played.retrieved)} verified proof{"s" * (len(played.retrieved) > 1)}: {ids}</p>'
+
+
+def marked_code(source: str, messages: Sequence[Message]) -> str:
+    """`source` as numbered lines of HTML; lines of an error are marked and the columns of the error underlined."""
+    errors = [m for m in messages if m.severity == "error"]
+    rows = []
+    for number, line in enumerate(source.split("\n"), 1):
+        here = [m for m in errors if m.line <= number <= max(m.end_line, m.line)]
+        spans = [(m.column if m.line == number else 0, m.end_column if m.end_line == number else len(line)) for m in here]
+        style = ' class="error"' if here else ""
+        rows.append(f"<span{style}><i>{number}</i>{_underlined(line, spans)}</span>")
+    return "".join(rows)
+
+
+def _underlined(line: str, spans: Sequence[tuple[int, int]]) -> str:
+    inside = [any(start <= at < end for start, end in spans) for at in range(len(line))]
+    out, at = [], 0
+    while at < len(line):
+        end = at
+        while end < len(line) and inside[end] == inside[at]:
+            end += 1
+        text = escape(line[at:end])
+        out.append(f"<u>{text}</u>" if inside[at] else text)
+        at = end
+    return "".join(out)
