@@ -21,13 +21,11 @@ from oprover_jax.corpus import store
 from oprover_jax.corpus.config import CorpusConfig
 from oprover_jax.corpus.decontaminate import decontaminate
 from oprover_jax.corpus.generate import distinct
-from oprover_jax.corpus.plan import Cell, quotas
+from oprover_jax.corpus.plan import PARTS, Cell, demand, quotas
 from oprover_jax.corpus.textbook import Provable, textbook
 from oprover_jax.records import ProofRecord, Statement
 
 Verify = Callable[[list[Check]], list[Verdict]]
-PARTS = ("benchmark", "public", "pool")
-_SPARE = 1.05  # drawn beyond the quota, for proofs that the kernel refuses
 
 
 class CorpusError(ValueError):
@@ -83,24 +81,21 @@ def load(path: Path) -> Corpus:
 
 
 def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
-    """Statements for each part, distinct over all parts; the benchmark is served first."""
-    planned = quotas(config)
-    drawn: dict[str, list[Provable]] = {part: [] for part in PARTS}
+    """Statements for each part, distinct over all parts, with a few to spare."""
     seen: set[str] = set()
     duplicates = 0
-    for cell in sorted(set().union(*planned.values())):
-        family, difficulty = cell
-        wanted = {part: _with_spare(planned[part][cell]) for part in PARTS}
-        found, doubled = distinct(family, difficulty, sum(wanted.values()), config.seed, seen)
+    found: dict[Cell, list[Provable]] = {}
+    for cell, count in sorted(demand(config).items()):
+        found[cell], doubled = distinct(*cell, count, config.seed, seen)
         duplicates += doubled
-        short = sum(wanted.values()) - len(found)
-        if short:
-            wanted = _scaled(wanted, len(found))
-        random.Random(f"{config.seed}/{cell}").shuffle(found)
+    planned = quotas(config, {cell: len(there) for cell, there in found.items()})
+    drawn: dict[str, list[Provable]] = {part: [] for part in PARTS}
+    for cell, there in found.items():
+        random.Random(f"{config.seed}/{cell}").shuffle(there)
         start = 0
         for part in PARTS:
-            drawn[part] += found[start : start + wanted[part]]
-            start += wanted[part]
+            drawn[part] += there[start : start + planned[part][cell]]
+            start += planned[part][cell]
     report = {
         "config": asdict(config),
         "hash": config_hash(config),
@@ -111,21 +106,8 @@ def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, An
     if config.textbook:
         book = textbook()
         report["textbook"] = len(book)
-        drawn["public"] = [*book, *drawn["public"]]
+        drawn["public"] += book
     return drawn, report
-
-
-def _with_spare(count: int) -> int:
-    return int(count * _SPARE) + 1 if count else 0
-
-
-def _scaled(wanted: dict[str, int], available: int) -> dict[str, int]:
-    """Share out too few statements in proportion, rounding in favour of the parts that come first."""
-    total, left, shares = sum(wanted.values()), available, {}
-    for part, count in wanted.items():
-        shares[part] = min(left, -(-count * available // total))
-        left -= shares[part]
-    return shares
 
 
 def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str, Any]) -> tuple[set[str], dict[str, Verdict]]:
@@ -145,8 +127,7 @@ def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str
 
 def _split(config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict],
            report: dict[str, Any]) -> Corpus:
-    planned = quotas(config)
-    parts = {part: _fill(drawn[part], verified, planned[part], config.seed) for part in PARTS}
+    parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in PARTS}
     benchmark = [provable.statement for provable in parts["benchmark"]]
     public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
     pool, from_pool = decontaminate([provable.statement for provable in parts["pool"]], benchmark, lambda statement: statement)
@@ -161,21 +142,13 @@ def _split(config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set
     return Corpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
 
 
-def _fill(found: Sequence[Provable], verified: set[str], quota: Counter[Cell], seed: int) -> list[Provable]:
-    """The verified ones, no more than the quota of each family and difficulty (the textbook has none), in random order."""
-    taken: Counter[Cell] = Counter()
-    kept: list[Provable] = []
-    ids: set[str] = set()
-    for provable in found:
-        statement = provable.statement
-        cell = (statement.family, statement.difficulty)
-        full = statement.source == "generated" and taken[cell] >= quota[cell]
-        if statement.id in verified and statement.id not in ids and not full:
-            kept.append(provable)
-            ids.add(statement.id)
-            taken[cell] += 1
-    random.Random(f"{seed}/order").shuffle(kept)
-    return kept
+def _fill(found: Sequence[Provable], verified: set[str], size: int, seed: int) -> list[Provable]:
+    """At most `size` of the generated ones that the kernel accepted, and all such of the textbook, each id once, in random order."""
+    good = list({provable.statement.id: provable for provable in reversed(found) if provable.statement.id in verified}.values())
+    random.Random(f"{seed}/order").shuffle(good)
+    generated = [provable for provable in good if provable.statement.source == "generated"][:size]
+    kept = {provable.statement.id for provable in generated}
+    return [provable for provable in good if provable.statement.source != "generated" or provable.statement.id in kept]
 
 
 def _record(provable: Provable, verdict: Verdict) -> ProofRecord:

@@ -31,12 +31,10 @@ FAMILIES: MappingProxyType[str, Family] = MappingProxyType(
             propositional.negation,
             propositional.deduction,
             equivalence.iff_chain,
-            equivalence.iff_congruence,
             equivalence.connective_law,
             quantifier.universal,
             quantifier.existential,
             equality.eq_chain,
-            equality.eq_trans,
             equality.eq_predicate,
             equality.eq_laws,
             arithmetic.nat_sum,
@@ -63,4 +61,4 @@ FAMILIES: MappingProxyType[str, Family] = MappingProxyType(
     }
 )
 
-UNSEEN: frozenset[str] = frozenset({"divisibility", "relation", "eq_laws", "nat_growth", "iff_congruence"})
+UNSEEN: frozenset[str] = frozenset({"divisibility", "relation", "eq_laws", "nat_growth"})

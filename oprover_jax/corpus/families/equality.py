@@ -41,24 +41,6 @@ def eq_chain(rng: random.Random, difficulty: int) -> Draft:
     return Draft(head, goal, (f"rw [{_items(names, ways)}]",))
 
 
-def eq_trans(rng: random.Random, difficulty: int) -> Draft:
-    """The same chains as proof terms: symmetry, transitivity and congruence."""
-    letters = list(rng.choice(_LETTERS)[: difficulty + 1])
-    rng.shuffle(letters)
-    facts, ways = _links(rng, letters)
-    binders, names = hypotheses(facts, rng)
-    steps = [name if way else f"{name}.symm" for name, way in zip(names, ways)]
-    term = steps[-1]
-    for step in reversed(steps[:-1]):
-        term = f"{step}.trans {f'({term})' if ' ' in term else term}"
-    functions = _wrap(rng, rng.choice((0, 0, 1)))
-    for function in functions:
-        term = f"congrArg {function} {f'({term})' if ' ' in term else term}"
-    goal = f"{_applied(functions, letters[0])} = {_applied(functions, letters[-1])}"
-    head = join("(α : Type)", declare(sorted(letters), "α"), declare(sorted(set(functions)), "α → α"), binders)
-    return Draft(head, goal, (f"exact {term}",))
-
-
 def eq_predicate(rng: random.Random, difficulty: int) -> Draft:
     """Carry a fact over from equals to equals."""
     count = max(1, (difficulty + 1) // 2)

@@ -2,9 +2,7 @@
 
 import random
 
-from oprover_jax.corpus.families import formula as fm
 from oprover_jax.corpus.families.draft import Draft, declare, hypotheses, join
-from oprover_jax.corpus.families.formula import Formula
 from oprover_jax.corpus.families.propositional import LETTERS
 
 
@@ -27,30 +25,6 @@ def iff_chain(rng: random.Random, difficulty: int) -> Draft:
     return Draft(head, end, (f"exact {term}",))
 
 
-def iff_congruence(rng: random.Random, difficulty: int) -> Draft:
-    """Replace parts of a formula by equivalent ones."""
-    count = max(1, (difficulty + 1) // 2)
-    letters = list(LETTERS[: 2 * count + 1])
-    rng.shuffle(letters)
-    pairs = list(zip(letters[:count], letters[count : 2 * count]))
-    parts = [fm.atom(left) for left, _ in pairs] + [fm.atom(letters[-1]) for _ in range(max(1, difficulty - count))]
-    rng.shuffle(parts)
-    left = _tree(parts, rng)
-    right = fm.rename(left, {**{name: name for name in letters}, **dict(pairs)})
-    ways = [rng.random() < 0.6 for _ in pairs]
-    binders, names = hypotheses([f"{a} ↔ {b}" if way else f"{b} ↔ {a}" for (a, b), way in zip(pairs, ways)], rng)
-    rewrites = ", ".join(name if way else f"← {name}" for name, way in zip(names, ways))
-    used = sorted(fm.names(left) | fm.names(right))
-    return Draft(join(declare(used, "Prop"), binders), fm.source(("iff", left, right)), (f"rw [{rewrites}]",))
-
-
-def _tree(parts: list[Formula], rng: random.Random) -> Formula:
-    if len(parts) == 1:
-        return parts[0]
-    cut = rng.randrange(1, len(parts))
-    return (rng.choice(("and", "or", "imp")), _tree(parts[:cut], rng), _tree(parts[cut:], rng))
-
-
 def connective_law(rng: random.Random, difficulty: int) -> Draft:
     """`A ∧ B ↔ B ∧ A` and its relatives, with formulas of growing size for the letters."""
     letters = list(LETTERS[:4])
@@ -58,11 +32,7 @@ def connective_law(rng: random.Random, difficulty: int) -> Draft:
     spare = iter(letters)
     size = max(0, difficulty - 3)
 
-    def part() -> str:
-        text = fm.source(_tree([fm.atom(next(spare))], rng), 100)
-        return text
-
-    a, b = part(), part()
+    a, b = next(spare), next(spare)
     if size and rng.random() < 0.7:
         a = f"({a} {rng.choice('∧∨→')} {next(spare)})"
     c = next(spare)
