@@ -13,7 +13,7 @@ from lean_worker.embedded import binding_lists, bindings, mangle
 from lean_worker.embedded.library import LeanUnavailable, Library, find_library
 
 NAME = "OProverCore"
-MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Nat", "List", "WF", "Quote")
+MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote")
 HEADER = f"prelude\nimport {NAME}.All\n"
 
 _SOURCES = Path(__file__).parent / "core"
@@ -85,7 +85,7 @@ def _compile(library: Library, folder: Path) -> None:
     command = lean_command(library, "-R", folder, "-o", source.with_suffix(".olean"), source)
     done = subprocess.run(command, env=lean_environment(folder), capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
     if done.returncode or not source.with_suffix(".olean").is_file():
-        words = (done.stdout + done.stderr).strip()[:2000]
+        words = (done.stdout + done.stderr).strip()[:6000]
         raise BuildError(f"the core library does not compile (exit code {done.returncode}): {words}")
 
 

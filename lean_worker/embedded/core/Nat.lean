@@ -1,5 +1,5 @@
 prelude
-import OProverCore.Simp
+import OProverCore.Prop
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w
@@ -42,11 +42,10 @@ protected theorem add_left_comm (a b c : Nat) : a + (b + c) = b + (a + c) := by
   rw [← Nat.add_assoc, Nat.add_comm a b, Nat.add_assoc]
 protected theorem add_right_comm (a b c : Nat) : a + b + c = a + c + b := by
   rw [Nat.add_assoc, Nat.add_comm b c, Nat.add_assoc]
-theorem succ.inj' {a b : Nat} (h : a + 1 = b + 1) : a = b := by injection h
 protected theorem add_right_cancel {a b c : Nat} (h : a + b = c + b) : a = c := by
   induction b with
   | zero => exact h
-  | succ b ih => exact ih (succ.inj' h)
+  | succ b ih => exact ih (succ.inj h)
 protected theorem add_left_cancel {a b c : Nat} (h : a + b = a + c) : b = c := by
   rw [Nat.add_comm a b, Nat.add_comm a c] at h; exact Nat.add_right_cancel h
 @[simp] protected theorem add_right_cancel_iff {a b c : Nat} : a + b = c + b ↔ a = c :=

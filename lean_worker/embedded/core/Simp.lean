@@ -5,6 +5,10 @@ set_option linter.defProp false
 universe u v w
 
 /- ### Support lemmas the simplifier refers to by name -/
+theorem Eq.propIntro {a b : Prop} (h₁ : a → b) (h₂ : b → a) : a = b := propext ⟨h₁, h₂⟩
+def HEq.homo_ndrec.{u₁, u₂} {α : Sort u₂} {a : α} {motive : α → Sort u₁} (m : motive a) {b : α} (h : HEq a b) : motive b :=
+  (eq_of_heq h).ndrec m
+theorem Lean.injEq_helper {P Q R : Prop} (h : P → Q → R) (x : P ∧ Q) : R := h x.1 x.2
 theorem of_eq_true {p : Prop} (h : p = True) : p := h ▸ trivial
 theorem of_eq_false {p : Prop} (h : p = False) : ¬p := fun hp => h ▸ hp
 theorem eq_true {p : Prop} (h : p) : p = True := propext ⟨fun _ => trivial, fun _ => h⟩
