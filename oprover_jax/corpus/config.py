@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from oprover_jax.corpus.families import DIFFICULTIES, FAMILIES, UNSEEN
+from oprover_jax.corpus.families import DIFFICULTIES, FAMILIES, LIGHT, UNSEEN
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
     """Sizes are aims: small families give what they have. Weights are shares by difficulty 1, 2, ...; the rest have none.
 
-    `unseen_share` of the benchmark is from families (2 of 3) and from difficulties (1 of 3) that neither public part nor pool holds.
+    `light_families` get `light_weight` of the share of other families. `unseen_share` of the benchmark is from families (2 of 3) and from difficulties (1 of 3) that neither public part nor pool holds.
     """
 
     seed: int = 0
@@ -21,6 +21,8 @@ class CorpusConfig:
     benchmark_weights: tuple[float, ...] = (1, 1, 1, 1, 1)
     unseen_families: tuple[str, ...] = tuple(sorted(UNSEEN))
     unseen_share: float = 0.25
+    light_families: tuple[str, ...] = tuple(sorted(LIGHT))
+    light_weight: float = 0.5
     textbook: bool = True
 
     def __post_init__(self) -> None:
@@ -30,9 +32,12 @@ class CorpusConfig:
             weights = getattr(self, name)
             if len(weights) >= len(DIFFICULTIES) or min(weights, default=-1) < 0 or sum(weights) <= 0:
                 raise ValueError(f"{name}={weights}: give 1 to {len(DIFFICULTIES) - 1} shares, none negative; the highest difficulty stays unseen")
-        unknown = set(self.unseen_families) - set(FAMILIES)
-        if unknown:
-            raise ValueError(f"unseen_families names {', '.join(sorted(unknown))}; choose from {', '.join(FAMILIES)}")
+        for name in ("unseen_families", "light_families"):
+            unknown = set(getattr(self, name)) - set(FAMILIES)
+            if unknown:
+                raise ValueError(f"{name} names {', '.join(sorted(unknown))}; choose from {', '.join(FAMILIES)}")
+        if self.light_weight <= 0:
+            raise ValueError(f"light_weight={self.light_weight}; it must be above 0")
         if not 0 <= self.unseen_share < 1:
             raise ValueError(f"unseen_share={self.unseen_share}; it must be from 0 to below 1")
         if len(self.unseen_families) == len(FAMILIES):

@@ -17,7 +17,7 @@ def demand(config: CorpusConfig) -> Counter[Cell]:
     """How many statements of (family, difficulty) would be used at most, with room for smaller families to be made up for."""
     every = [(family, difficulty) for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES]
     planned = quotas(config, dict.fromkeys(every, 10**9))
-    return Counter({cell: 2 * sum(part[cell] for part in planned.values()) + 4 for cell in every})
+    return Counter({cell: sum(part[cell] for part in planned.values()) * 3 // 2 + 4 for cell in every})
 
 
 def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Counter[Cell]]:
@@ -31,18 +31,20 @@ def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Coun
     seen, unseen = config.seen_families, config.unseen_families
     quarter = {cell: -(-count // 4) for cell, count in capacity.items()}
     deepest: list[tuple[Cell, float]] = [((family, max(DIFFICULTIES)), 1.0) for family in seen]
-    benchmark = _spread(_cells(seen, config.benchmark_weights), wanted["benchmark"] - strange, quarter, config.seed)
-    benchmark += _spread(_cells(unseen, config.benchmark_weights), families, capacity, config.seed)
+    benchmark = _spread(_cells(config, seen, config.benchmark_weights), wanted["benchmark"] - strange, quarter, config.seed)
+    benchmark += _spread(_cells(config, unseen, config.benchmark_weights), families, capacity, config.seed)
     benchmark += _spread(deepest, strange - families, capacity, config.seed)
     rest = {cell: count - benchmark[cell] for cell, count in capacity.items()}
     half = {cell: -(-count // 2) for cell, count in rest.items()}
-    public = _spread(_cells(seen, config.public_weights), wanted["public"], half, config.seed)
+    public = _spread(_cells(config, seen, config.public_weights), wanted["public"], half, config.seed)
     rest = {cell: count - public[cell] for cell, count in rest.items()}
-    return {"benchmark": benchmark, "public": public, "pool": _spread(_cells(seen, config.pool_weights), wanted["pool"], rest, config.seed)}
+    return {"benchmark": benchmark, "public": public, "pool": _spread(_cells(config, seen, config.pool_weights), wanted["pool"], rest, config.seed)}
 
 
-def _cells(families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:
-    return [((family, difficulty), weight) for family in families for difficulty, weight in enumerate(weights, start=1) if weight]
+def _cells(config: CorpusConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:
+    light = dict.fromkeys(config.light_families, config.light_weight)
+    return [((family, difficulty), weight * light.get(family, 1.0))
+            for family in families for difficulty, weight in enumerate(weights, start=1) if weight]
 
 
 def _spread(cells: Sequence[tuple[Cell, float]], total: int, capacity: Mapping[Cell, int], seed: int) -> Counter[Cell]:

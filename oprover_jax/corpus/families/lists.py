@@ -47,7 +47,7 @@ def _list(rng: random.Random, leaves: Sequence[str], unary: Sequence[str], extra
 
 def _rewritten(rng: random.Random, difficulty: int, rules: Sequence[Rule], unary: Sequence[str], length: bool, nil: bool) -> Draft:
     while True:
-        count = rng.randint(1 if unary else 2, 2 if difficulty <= 2 else 3)
+        count = rng.randint(1 if unary else 2, 2 if difficulty == 1 else 3 if unary or difficulty < 4 else 4)
         leaves = rng.sample(("xs", "ys", "zs", "ws"), count)
         if nil and rng.random() < 0.6:
             leaves.insert(rng.randrange(len(leaves) + 1), "[]")
@@ -64,7 +64,7 @@ def _rewritten(rng: random.Random, difficulty: int, rules: Sequence[Rule], unary
 
 def list_append(rng: random.Random, difficulty: int) -> Draft:
     """Regroup appends and drop empty lists."""
-    return _rewritten(rng, min(difficulty, 4), APPEND, (), length=False, nil=True)
+    return _rewritten(rng, difficulty, APPEND, (), length=False, nil=True)
 
 
 def list_length(rng: random.Random, difficulty: int) -> Draft:

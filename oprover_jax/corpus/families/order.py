@@ -97,7 +97,7 @@ def _strip(text: str) -> str:
 
 def order_absurd(rng: random.Random, difficulty: int) -> Draft:
     """A cycle with a strict step is impossible; two opposite bounds are an equation."""
-    letters = list(rng.choice(_LETTERS)[: max(2, difficulty)])
+    letters = list(rng.choice(_LETTERS)[: difficulty + 1])
     rng.shuffle(letters)
     cycle = [*letters, letters[0]]
     declared = declare(sorted(letters), "Nat")

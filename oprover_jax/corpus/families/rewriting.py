@@ -81,9 +81,9 @@ def random_equation(rng: random.Random, start: Term, rules: Sequence[Rule], step
                     largest: int = 15) -> tuple[Equation, list[str]] | None:
     """Rewrite `start` by `steps` random rules; the equation of start and end, and the `rw` items that prove it.
 
-    None where the walk got stuck, returned to its start, or where rewriting both sides at once does not close the goal.
+    None where the walk got stuck, where rewriting both sides at once does not close the goal, or where fewer items would.
     """
-    end, path = start, []
+    end, path, visited = start, [], [start]
     for _ in range(steps):
         moves = []
         for rule in rules:
@@ -92,20 +92,24 @@ def random_equation(rng: random.Random, start: Term, rules: Sequence[Rule], step
                 if match(rule.left, node, bound):
                     fixed = {name: bound[name] for name in rule.arguments}
                     moved = rewrite((end, end), rule, fixed)
-                    if moved and moved[0] != end and size(moved[0]) <= largest:
+                    if moved and moved[0] not in visited and size(moved[0]) <= largest:
                         moves.append((moved[0], rule, fixed))
         if not moves:
             return None
         end, rule, fixed = rng.choice(moves)
+        visited.append(end)
         path.append((rule, fixed))
     equation: Equation = (start, end)
-    items: list[str] = []
+    if not _closes(equation, path) or any(_closes(equation, path[:cut] + path[cut + gap :]) for gap in (1, 2) for cut in range(steps + 1 - gap)):
+        return None
+    return equation, [" ".join([rule.name, *(show(fixed[name], 100) for name in rule.arguments)]) for rule, fixed in path]
+
+
+def _closes(equation: Equation, path: Sequence[tuple[Rule, dict[str, Term]]]) -> bool:
+    """Whether rewriting along `path` makes both sides the same."""
     current: Equation | None = equation
     for rule, fixed in path:
-        if current is None or current[0] == current[1]:
-            break
-        items.append(" ".join([rule.name, *(show(fixed[name], 100) for name in rule.arguments)]))
         current = rewrite(current, rule, fixed)
-    if current is None or current[0] != current[1] or len(items) < steps:
-        return None
-    return equation, items
+        if current is None:
+            return False
+    return current is not None and current[0] == current[1]
