@@ -35,12 +35,14 @@ def reference_attention(
 ) -> Float[Array, "B S H d"]:
     """Grouped-query attention in plain einsums; scores and softmax in fp32. Over a split sequence, keys and values are gathered."""
     batch, length, heads, width = q.shape
-    k, v = (jax.reshard(x, spec("batch", None, "kv_heads", None)) for x in (k, v))
-    grouped = q.reshape(batch, length, k.shape[2], heads // k.shape[2], width)
-    scores = jnp.einsum("bskgd,btkd->bkgst", grouped, k, preferred_element_type=jnp.float32) * width**-0.5
-    scores = jnp.where(mask.dense()[:, None, None], scores, MASKED)
-    weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
-    return jnp.einsum("bkgst,btkd->bskgd", weights, v).reshape(q.shape)
+    groups = heads // k.shape[2]
+    # heads first and one product per key head: XLA's CPU backend copies operands whose batch axes do not lead
+    k, v = (jax.reshard(x, spec("batch", None, "kv_heads", None)).transpose(0, 2, 1, 3) for x in (k, v))
+    grouped = q.reshape(batch, length, k.shape[1], groups, width).transpose(0, 2, 3, 1, 4) * width**-0.5
+    scores = jnp.einsum("bkgsd,bktd->bkgst", grouped, k, preferred_element_type=jnp.float32)
+    bias = jnp.where(mask.dense(), 0.0, MASKED)
+    weights = jax.nn.softmax(scores + bias[:, None, None], axis=-1).astype(v.dtype)
+    return jnp.einsum("bkgst,bktd->bkgsd", weights, v).transpose(0, 3, 1, 2, 4).reshape(q.shape)
 
 
 Attention = Callable[[Float[Array, "B S H d"], Float[Array, "B S K d"], Float[Array, "B S K d"], Mask], Float[Array, "B S H d"]]

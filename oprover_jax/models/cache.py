@@ -83,9 +83,8 @@ def decode(
     bound = max_len if length is None else min(length, max_len)
     check_divides((slots,), ("batch",), current_mesh(), "slots")
     token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
-    attend = partial(_attend_to_cache, position=position)
-    held = KVCache(*(x[:, :, :bound] for x in cache))
-    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, held)
+    attend = partial(_attend_to_cache, position=position, bound=bound)
+    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, cache)
     return hidden[:, 0], KVCache(*(_write(old, new, position) for old, new in zip(cache, fresh)))
 
 
@@ -95,16 +94,17 @@ def _attend_to_cache(
     k: Float[Array, "slots 1 K d"],
     v: Float[Array, "slots 1 K d"],
     position: Int[Array, "slots"],
+    bound: int,
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
     """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once."""
     slots, _, heads, width = q.shape
+    keys, values = held.k[:, :bound], held.v[:, :bound]
     grouped = q[:, 0].reshape(slots, k.shape[2], heads // k.shape[2], width) * width**-0.5
-    cached = jnp.einsum("skgd,stkd->skgt", grouped, held.k, preferred_element_type=jnp.float32)
+    cached = jnp.einsum("skgd,stkd->skgt", grouped, keys, preferred_element_type=jnp.float32)
     own = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)[..., None]
-    below = jnp.arange(held.k.shape[1])[None] < position[:, None]
-    cached = jnp.where(below[:, None, None], cached, MASKED)
-    weights = jax.nn.softmax(jnp.concatenate([cached, own], axis=-1), axis=-1).astype(v.dtype)
-    mixed = jnp.einsum("skgt,stkd->skgd", weights[..., :-1], held.v) + weights[..., -1:] * v[:, 0, :, None]
+    bias = jnp.where(jnp.arange(bound)[None] < position[:, None], 0.0, MASKED)
+    weights = jax.nn.softmax(jnp.concatenate([cached + bias[:, None, None], own], axis=-1), axis=-1).astype(v.dtype)
+    mixed = jnp.einsum("skgt,stkd->skgd", weights[..., :-1], values) + weights[..., -1:] * v[:, 0, :, None]
     return mixed.reshape(slots, heads, width)[:, None], (k[:, 0], v[:, 0])
 
 
