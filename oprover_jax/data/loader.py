@@ -93,7 +93,7 @@ def open_rows(path: str | os.PathLike) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"rows file {path} has no description {sidecar(path).name} beside it; {again}") from error
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"rows file {path} is missing or torn ({str(error).splitlines()[0]}); {again}") from error
+        raise InputError(f"rows file {path} is missing or torn; {again}") from error
     if described.get("version") != ROWS_VERSION:
         raise InputError(f"rows file {path} has version {described.get('version')} and this program reads {ROWS_VERSION}; {again}")
     if described.get("rows") != count:

@@ -1,0 +1,132 @@
+"""The train step: a pure function from (state, batch, learning rate) to (state, metrics), compiled once per objective and shape.
+
+Gradients are sums over micro-batches and are divided once, by the global denominator, so that packing, accumulation and
+the mesh change nothing. A step whose loss or gradient is not finite, or whose batch trains nothing, moves no weight and is counted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from oprover_jax.models.qwen3 import Params
+
+__all__ = ["Batch", "LossFunction", "Metrics", "TrainState", "TrainStep", "init_state", "make_train_step", "split_batch", "train_step"]
+
+Batch = dict[str, Array]
+Metrics = dict[str, Float[Array, ""]]
+Fraction = tuple[Float[Array, ""], Float[Array, ""]]
+LossFunction = Callable[[Params, Batch], tuple[Float[Array, ""], Float[Array, ""], dict[str, Fraction]]]
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["step", "skipped", "params", "opt_state"], meta_fields=[])
+@dataclass(frozen=True)
+class TrainState:
+    """All that training carries from step to step: `step` batches taken and `skipped` steps among them (int32 scalars), fp32
+    weights, optimizer state. The leaves are arrays, or what a tree map made of them (shapes, layouts)."""
+
+    step: Any
+    skipped: Any
+    params: Params
+    opt_state: Any
+
+
+TrainStep = Callable[[TrainState, Batch, float], tuple[TrainState, Metrics]]
+
+
+def init_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """A state at step 0 with a copy of `params` (the train step gives its state's memory away; the caller's arrays stay valid)."""
+    with jax.set_mesh(mesh):
+        return jax.jit(partial(_init_state, optimizer))(params)
+
+
+def _init_state(optimizer: optax.GradientTransformation, params: Params) -> TrainState:
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(zero, zero, jax.tree.map(jnp.copy, params), optimizer.init(params))
+
+
+def make_train_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1) -> TrainStep:
+    """The compiled `train_step` on `mesh`. It consumes the state that it is given.
+
+    Compilation happens at the first call of each batch shape, and every later stage that calls the same function shares it:
+    the learning rate, and with it schedule and length of a stage, is an argument.
+    """
+    if accumulation < 1:
+        raise ValueError(f"accumulation is {accumulation}; give at least 1 micro-batch")
+    compiled = jax.jit(partial(train_step, loss_fn, optimizer, accumulation), donate_argnums=0)
+
+    def step(state: TrainState, batch: Batch, learning_rate: float) -> tuple[TrainState, Metrics]:
+        with jax.set_mesh(mesh):
+            return compiled(state, batch, jnp.float32(learning_rate))
+
+    return step
+
+
+def train_step(
+    loss_fn: LossFunction,
+    optimizer: optax.GradientTransformation,
+    accumulation: int,
+    state: TrainState,
+    batch: Batch,
+    learning_rate: Float[Array, ""],
+) -> tuple[TrainState, Metrics]:
+    """One update, to be traced under `jax.set_mesh`.
+
+    Metrics: those of `loss_fn` divided over the whole batch, `objective` (what was minimised), `gradient_norm` before
+    clipping, `tokens` (positions that hold one), and `skipped` (steps so far that moved nothing).
+    """
+    grads, total, denominator, fractions = _accumulate(loss_fn, state.params, split_batch(batch, accumulation))
+    safe = jnp.where(denominator > 0, denominator, 1.0)
+    grads = jax.tree.map(lambda g: g / safe, grads)
+    objective, norm = total / safe, optax.tree.norm(grads)
+    usable = jnp.isfinite(objective) & jnp.isfinite(norm) & (denominator > 0)
+
+    updates, opt_state = _update(optimizer, grads, state.opt_state, state.params)
+    params = jax.tree.map(lambda p, u: p + learning_rate * u, state.params, updates)
+    keep = partial(jax.tree.map, lambda new, old: jnp.where(usable, new, old))
+    skipped = state.skipped + jnp.where(usable, 0, 1)
+    metrics = {name: value / jnp.where(weight > 0, weight, 1.0) for name, (value, weight) in fractions.items()}
+    metrics |= {"objective": objective, "gradient_norm": norm, "skipped": skipped.astype(jnp.float32)}
+    metrics["tokens"] = jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32)
+    return TrainState(state.step + 1, skipped, keep(params, state.params), keep(opt_state, state.opt_state)), metrics
+
+
+def split_batch(batch: Batch, parts: int) -> Batch:
+    """[B, ...] -> [parts, B / parts, ...]: micro-batch i takes rows i, i + parts, ..., so that no row leaves its device."""
+
+    def split(name: str, array: Array) -> Array:
+        if array.shape[0] % parts:
+            raise ValueError(f"batch field {name} has {array.shape[0]} rows, which cannot be split into {parts} micro-batches; make it a multiple")
+        return jnp.swapaxes(array.reshape(array.shape[0] // parts, parts, *array.shape[1:]), 0, 1)
+
+    return {name: split(name, array) for name, array in batch.items()}
+
+
+def _accumulate(
+    loss_fn: LossFunction, params: Params, micro_batches: Batch
+) -> tuple[Params, Float[Array, ""], Float[Array, ""], dict[str, Fraction]]:
+    """Sums over micro-batches of gradient, loss, denominator and the metrics' fractions."""
+
+    def loss(params: Params, batch: Batch) -> tuple[Float[Array, ""], tuple[Float[Array, ""], dict[str, Fraction]]]:
+        total, denominator, fractions = loss_fn(params, batch)
+        return total, (denominator, fractions)
+
+    def add(grads: Params, batch: Batch) -> tuple[Params, Any]:
+        (total, rest), more = jax.value_and_grad(loss, has_aux=True)(params, batch)
+        return jax.tree.map(jnp.add, grads, more), (total, rest)
+
+    grads, sums = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), micro_batches)
+    total, (denominator, fractions) = jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
+    return grads, total, denominator, fractions
+
+
+def _update(optimizer: optax.GradientTransformation, grads: Params, opt_state: Any, params: Params) -> tuple[Params, Any]:
+    """Runs the optimizer with the layout of its results given: Muon's products contract sharded axes inside optax."""
+    layout = jax.tree.map(lambda x: jax.typeof(x).sharding, (params, opt_state))
+    return jax.sharding.auto_axes(optimizer.update, out_sharding=layout)(grads, opt_state, params)

@@ -1,0 +1,122 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from tiny import CONFIG, attempts, documents, packed, padded
+
+from oprover_jax.data.loader import Batch
+from oprover_jax.data.rows import Row
+from oprover_jax.models.qwen3 import init_params
+from oprover_jax.sharding import MeshConfig, make_mesh, named
+from oprover_jax.training.objectives import cross_entropy
+from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
+from oprover_jax.training.step import TrainState, init_state, make_train_step
+
+PADDED, PACKED = padded(documents(20), rows=32), packed(documents(20), rows=16)
+ADAM = make_optimizer(OptimizerConfig(weight_decay=0.1))
+# SGD moves weights by the gradient itself, so equal weights after a step are equal gradients
+SGD = optax.GradientTransformation(lambda params: (), lambda grads, state, params: (jax.tree.map(jnp.negative, grads), state))
+
+
+def on(mesh: jax.sharding.Mesh, batch: Row) -> Batch:
+    return {n: jax.device_put(a, named(a.shape, ("batch", "sequence")[: a.ndim], mesh)) for n, a in batch.items()}
+
+
+def one_step(batch: Row, config: MeshConfig = MeshConfig(), accumulation: int = 1) -> tuple[TrainState, dict[str, float]]:  # noqa: B008
+    mesh = make_mesh(config)
+    state = init_state(init_params(CONFIG, 0, mesh), SGD, mesh)
+    state, metrics = make_train_step(cross_entropy(CONFIG, chunk=8), SGD, mesh, accumulation)(state, on(mesh, batch), 1.0)
+    return jax.tree.map(np.asarray, state), {name: float(value) for name, value in metrics.items()}
+
+
+@pytest.fixture(scope="module")
+def reference() -> tuple[TrainState, dict[str, float]]:
+    return one_step(PADDED)
+
+
+@pytest.mark.parametrize(
+    "rows,mesh,accumulation",
+    [
+        (PACKED, MeshConfig(), 1),
+        (PADDED, MeshConfig(), 2),
+        (PACKED, MeshConfig(), 4),
+        (PACKED, MeshConfig(fsdp=8), 2),
+        (PADDED, MeshConfig(fsdp=4, tensor=2), 4),
+        (PACKED, MeshConfig(dcn=2, fsdp=2, context=2), 1),
+    ],
+    ids=["packed-1-1", "padded-1-2", "packed-1-4", "packed-8-2", "padded-4x2-4", "packed-2x2x2-1"],
+)
+def test_packing_accumulation_and_mesh_change_nothing(rows: Row, mesh: MeshConfig, accumulation: int, reference: tuple) -> None:
+    state, metrics = one_step(rows, mesh, accumulation)
+    expected_state, expected = reference
+    assert metrics == pytest.approx(expected, rel=2e-5)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), state.params, expected_state.params)
+
+
+def test_every_gradient_is_used(reference: tuple) -> None:
+    before = jax.tree.map(np.asarray, init_params(CONFIG, 0, make_mesh(MeshConfig())))
+    for moved in jax.tree.leaves(jax.tree.map(lambda x, y: np.abs(x - y).max(), before, reference[0].params)):
+        assert moved > 1e-6
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "muon"])
+@pytest.mark.parametrize("mesh_config", [MeshConfig(), MeshConfig(fsdp=4, tensor=2)], ids=["1", "4x2"])
+def test_each_optimizer_learns_a_batch_and_keeps_its_layout(name: str, mesh_config: MeshConfig) -> None:
+    mesh = make_mesh(mesh_config)
+    optimizer = make_optimizer(OptimizerConfig(name=name, weight_decay=0.01))
+    state = init_state(init_params(CONFIG, 0, mesh), optimizer, mesh)
+    layout = jax.tree.map(lambda x: x.sharding.spec, state)
+    step = make_train_step(cross_entropy(CONFIG), optimizer, mesh)
+    batch = on(mesh, padded(attempts(8), rows=8))
+    losses = []
+    for _ in range(6):
+        state, metrics = step(state, batch, 0.01)
+        losses.append(float(metrics["loss"]))
+    assert losses == sorted(losses, reverse=True) and losses[-1] < 0.95 * losses[0]
+    assert jax.tree.map(lambda x: x.sharding.spec, state) == layout
+
+
+def test_a_broken_batch_moves_nothing_and_is_counted() -> None:
+    mesh = make_mesh(MeshConfig())
+    step = make_train_step(cross_entropy(CONFIG), ADAM, mesh)
+    state = init_state(init_params(CONFIG, 0, mesh), ADAM, mesh)
+    state, _ = step(state, on(mesh, padded(attempts(4))), 0.01)
+    before = jax.tree.map(np.asarray, state)
+    broken = padded(attempts(4))
+    broken["weights"] = np.where(broken["weights"] > 0, np.float32(np.inf), 0)
+    nothing = padded(attempts(4))
+    nothing["weights"] = np.zeros_like(nothing["weights"])
+    for count, batch in enumerate((broken, nothing), start=1):
+        state, metrics = step(state, on(mesh, batch), 0.01)
+        assert int(state.skipped) == metrics["skipped"] == count
+        assert int(state.step) == 1 + count
+        jax.tree.map(np.testing.assert_array_equal, (before.params, before.opt_state), (state.params, state.opt_state))
+    state, metrics = step(state, on(mesh, padded(attempts(4))), 0.01)
+    assert np.isfinite(metrics["loss"]) and int(state.skipped) == 2
+
+
+def test_the_callers_weights_survive_and_the_state_is_consumed() -> None:
+    mesh = make_mesh(MeshConfig())
+    params = init_params(CONFIG, 0, mesh)
+    state = init_state(params, ADAM, mesh)
+    make_train_step(cross_entropy(CONFIG), ADAM, mesh)(state, on(mesh, padded(attempts(4))), 0.01)
+    assert not any(x.is_deleted() for x in jax.tree.leaves(params))
+    assert all(x.is_deleted() for x in jax.tree.leaves(state.params))
+
+
+def test_schedules_share_one_program(caplog: pytest.LogCaptureFixture) -> None:
+    mesh = make_mesh(MeshConfig())
+    step = make_train_step(cross_entropy(CONFIG), ADAM, mesh)
+    state = init_state(init_params(CONFIG, 0, mesh), ADAM, mesh)
+    batch = on(mesh, padded(attempts(4)))
+    state, _ = step(state, batch, 0.01)
+    state = init_state(state.params, ADAM, mesh)  # a later stage
+    with jax.log_compiles():
+        step(state, batch, 0.002)
+    assert not [r for r in caplog.records if "train_step" in r.getMessage() and "ompil" in r.getMessage()]
+
+
+def test_rows_that_do_not_split_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 rows, which cannot be split into 3"):
+        one_step(padded(attempts(4)), accumulation=3)

@@ -1,0 +1,35 @@
+"""A model of a few thousand weights and batches for it: what every test of training starts from."""
+
+import numpy as np
+
+from oprover_jax.data.packing import pack_examples
+from oprover_jax.data.rows import Example, Row, document, pad_row, prompted
+from oprover_jax.models.qwen3 import Qwen3Config
+
+CONFIG = Qwen3Config(vocab_size=48, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=4, mlp=32)
+
+
+def documents(count: int, seed: int = 0, longest: int = 12) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    return [document(rng.integers(1, CONFIG.vocab_size, rng.integers(3, longest)).tolist()) for _ in range(count)]
+
+
+def attempts(count: int, seed: int = 0) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    draw = lambda low, high: rng.integers(1, CONFIG.vocab_size, rng.integers(low, high)).tolist()  # noqa: E731
+    return [prompted(draw(2, 6), draw(2, 8)) for _ in range(count)]
+
+
+def packed(examples: list[Example], length: int = 16, rows: int | None = None) -> Row:
+    """One batch of packed rows, filled up with empty rows to `rows`."""
+    return stacked(pack_examples(examples, length)[0], rows)
+
+
+def padded(examples: list[Example], length: int = 16, rows: int | None = None) -> Row:
+    """One batch with one example in each row."""
+    return stacked([pad_row(example, length) for example in examples], rows)
+
+
+def stacked(rows: list[Row], count: int | None = None) -> Row:
+    empty = [{name: np.zeros_like(array) for name, array in rows[0].items()}] * max(0, (count or 0) - len(rows))
+    return {name: np.stack([row[name] for row in [*rows, *empty]]) for name in rows[0]}
