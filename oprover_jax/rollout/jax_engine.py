@@ -5,6 +5,7 @@ tokens at a time and answers the event loop. A request is prefilled once, whatev
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.rollout import programs
 from oprover_jax.rollout.engine import Completion, Request
 from oprover_jax.rollout.scheduler import Job, Limits, Scheduler
+from oprover_jax.sharding import mesh_axes
 
 
 class EngineError(RuntimeError):
@@ -67,14 +69,26 @@ class _Waiter:
 class JaxEngine:
     """Samples from `params` on `mesh`. Safe to call from any number of tasks and event loops; use as a context manager or `close()`.
 
-    `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded at once. Other keywords: see `Limits`.
+    `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded at once. Other keywords: see `Limits`; prefill
+    batches are rounded up to what divides over the mesh.
     """
 
     def __init__(
-        self, config: Qwen3Config, params: Params, mesh: Mesh, *, slots: int = 128, max_len: int = 256, version: int = 0, **limits: int | tuple[int, ...]
+        self,
+        config: Qwen3Config,
+        params: Params,
+        mesh: Mesh,
+        *,
+        slots: int = 128,
+        max_len: int = 256,
+        prefill_batches: tuple[int, ...] = (1, 4, 16),
+        version: int = 0,
+        **limits: int,
     ) -> None:
         self.config, self.mesh = config, mesh
-        self.limits = Limits(slots=slots, max_len=max_len, **limits)  # type: ignore[arg-type]
+        split = math.prod(mesh.shape[axis] for axis in mesh_axes("batch"))
+        batches = tuple(sorted({-(-batch // split) * split for batch in prefill_batches}))
+        self.limits = Limits(slots=slots, max_len=max_len, prefill_batches=batches, **limits)
         self._params, self._version = self._own(params), version
         with jax.set_mesh(mesh):
             cache = kv.init_cache(config, slots, max_len, mesh)
@@ -212,5 +226,5 @@ class JaxEngine:
             generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.samples for job in finished)
         )
 
-    def _count(self, **more: float) -> None:
+    def _count(self, **more: int | float) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})  # type: ignore[arg-type]

@@ -13,12 +13,14 @@ from oprover_jax.models import cache as kv
 from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix
 from oprover_jax.rollout.sampling import draw
 from oprover_jax.rollout.scheduler import SlotTable
+from oprover_jax.sharding import gathered
 
 Ints = Array | np.ndarray
+REPLICATED = PartitionSpec(None, None)
 
 
 class DeviceState(NamedTuple):
-    """Donated to each program that changes it. `hidden` [slots, D] is the final state of the last token of each slot's sequence."""
+    """Donated to each program that changes it. `hidden`, the same on every device, is the final state of each slot's last token."""
 
     cache: Any
     hidden: Float[Array, "slots D"]
@@ -49,18 +51,15 @@ def prefill(config: Qwen3Config, params: Params, tokens: Int[Ints, "B P"], lengt
 @partial(jax.jit, donate_argnums=0)
 def insert(state: DeviceState, batch: Prefilled, rows: Int[Ints, " N"], slots: Int[Ints, " N"]) -> DeviceState:
     """Puts row `rows[i]` of a prefill into slot `slots[i]`, in place; a slot number out of range is dropped."""
-    layout = jax.typeof(state.hidden).sharding.spec
-    replicated = jax.reshard(batch.hidden, PartitionSpec(None, None)).at[rows].get(out_sharding=PartitionSpec(None, None))
-    hidden = jax.reshard(state.hidden, PartitionSpec(None, None)).at[slots].set(replicated, mode="drop")
-    return DeviceState(kv.insert(state.cache, batch.keys, batch.values, rows, slots), jax.reshard(hidden, layout))
+    hidden = state.hidden.at[slots].set(jax.reshard(batch.hidden, REPLICATED)[rows], mode="drop")
+    return DeviceState(kv.insert(state.cache, batch.keys, batch.values, rows, slots), hidden)
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, table: SlotTable) -> tuple[DeviceState, Drawn]:
     """Draws up to `chunk` tokens for each active slot, in one dispatch; ends early when no slot is active any more."""
     slots = table.active.shape[0]
-    head = jax.reshard(head_matrix(params), PartitionSpec("tensor", None))
-    layout = jax.typeof(state.hidden).sharding.spec
+    head = jax.reshard(head_matrix(params).astype(jnp.float32), gathered("vocab", "embed"))
     active, positions, remaining = (jnp.asarray(x) for x in (table.active, table.positions, table.remaining))
     drawn = Drawn(jnp.zeros((chunk, slots), jnp.int32), jnp.zeros((chunk, slots), jnp.float32), jnp.zeros(slots, jnp.int32))
 
@@ -70,13 +69,13 @@ def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, 
 
     def advance(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         step, state, drawn, active, positions, remaining = carry
-        logits = jnp.einsum("sD,VD->sV", jax.reshard(state.hidden, PartitionSpec(None, None)), head, precision="highest", preferred_element_type=jnp.float32)
-        tokens, logprobs = draw(jax.reshard(logits, PartitionSpec(None, None)), table.seeds, table.samples, positions, table.temperatures)
+        logits = jnp.einsum("sD,VD->sV", state.hidden.astype(jnp.float32), head, precision=jax.lax.Precision.HIGHEST)
+        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, table.temperatures)
         drawn = Drawn(drawn.tokens.at[step].set(tokens), drawn.logprobs.at[step].set(logprobs), drawn.counts + active)
         remaining = remaining - active
         stopped = jnp.any(tokens[:, None] == table.stop_ids, axis=1)
         hidden, cache = kv.decode(config, params, state.cache, tokens, positions)
-        state = DeviceState(cache, jax.reshard(hidden, layout))
+        state = DeviceState(cache, jax.reshard(hidden, REPLICATED))
         return step + 1, state, drawn, active & ~stopped & (remaining > 0), positions + active, remaining
 
     _, state, drawn, *_ = jax.lax.while_loop(unfinished, advance, (jnp.int32(0), state, drawn, active, positions, remaining))
