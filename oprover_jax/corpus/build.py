@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from lean_worker.protocol import Check, Verdict
 
+from lean_worker.protocol import Check, Verdict
 from oprover_jax.corpus import store
 from oprover_jax.corpus.config import CorpusConfig
 from oprover_jax.corpus.decontaminate import decontaminate

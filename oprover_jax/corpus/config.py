@@ -9,7 +9,8 @@ from oprover_jax.corpus.families import DIFFICULTIES, FAMILIES, LIGHT, UNSEEN
 class CorpusConfig:
     """Sizes are aims: small families give what they have. Weights are shares by difficulty 1, 2, ...; the rest have none.
 
-    `light_families` get `light_weight` of the share of other families. `unseen_share` of the benchmark is from families (2 of 3) and from difficulties (1 of 3) that neither public part nor pool holds.
+    `light_families` get `light_weight` of the share of other families. `unseen_share` of the benchmark is from families (2 of 3) and
+    from difficulties (1 of 3) that neither public part nor pool holds.
     """
 
     seed: int = 0
@@ -31,7 +32,7 @@ class CorpusConfig:
         for name in ("public_weights", "pool_weights", "benchmark_weights"):
             weights = getattr(self, name)
             if len(weights) >= len(DIFFICULTIES) or min(weights, default=-1) < 0 or sum(weights) <= 0:
-                raise ValueError(f"{name}={weights}: give 1 to {len(DIFFICULTIES) - 1} shares, none negative; the highest difficulty stays unseen")
+                raise ValueError(f"{name}={weights}: give 1 to {len(DIFFICULTIES) - 1} shares, none negative; the last depth stays unseen")
         for name in ("unseen_families", "light_families"):
             unknown = set(getattr(self, name)) - set(FAMILIES)
             if unknown:

@@ -17,7 +17,9 @@ def fingerprints(statements: Iterable[Statement]) -> set[str]:
     return found
 
 
-def decontaminate(items: Sequence[Item], benchmark: Iterable[Statement], statement_of: Callable[[Item], Statement]) -> tuple[list[Item], list[Item]]:
+def decontaminate(
+    items: Sequence[Item], benchmark: Iterable[Statement], statement_of: Callable[[Item], Statement]
+) -> tuple[list[Item], list[Item]]:
     """`items` whose statement is not in `benchmark` under any disguise that `normalise` sees through, and those removed."""
     held_out = fingerprints(benchmark)
     kept: list[Item] = []

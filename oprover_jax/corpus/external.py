@@ -47,6 +47,14 @@ def external_benchmark(data: Path) -> list[Statement]:
             raise ExternalError(f"{path}, line {number}: formal_statement of {row.name} does not end in `:= by sorry`; restore the row")
         key = _NAME.sub("", " ".join(row.formal_statement.split()), count=1)
         if key not in found:
-            found[key] = Statement(id=statement_id(row.formal_statement, row.header), name=row.name, formal=row.formal_statement,
-                                   header=row.header, family="external", source=row.source, licence=row.licence, informal=row.informal or "")
+            found[key] = _statement(row, {statement.id for statement in found.values()})
     return list(found.values())
+
+
+def _statement(row: _Row, taken: set[str]) -> Statement:
+    """The row's statement; its name goes into the id where the same content was written twice with other variables."""
+    key = statement_id(row.formal_statement, row.header)
+    if key in taken:
+        key = statement_id(row.formal_statement, f"{row.header}\n{row.name}")
+    return Statement(id=key, name=row.name, formal=row.formal_statement, header=row.header, family="external", source=row.source,
+                     licence=row.licence, informal=row.informal or "")

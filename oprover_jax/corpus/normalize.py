@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_STRING = re.compile(r'"(?:\\.|[^"\\])*("|$)', re.DOTALL)
 _SPELLING = {"->": "→", "<->": "↔", "/\\": "∧", "\\/": "∨", "<=": "≤", ">=": "≥", "λ": "fun", "↦": "=>", "Π": "∀"}
 _OPEN = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⦃": "⦄"}
 _CLOSE = set(_OPEN.values())
@@ -42,8 +43,8 @@ def strip_comments(text: str) -> str:
             end = text.find("\n", index)
             index = len(text) if end < 0 else end
         elif text[index] == '"':
-            end = re.compile(r'"(?:\\.|[^"\\])*("|$)', re.DOTALL).match(text, index)
-            out.append(end[0] if end else '"')
+            literal = _STRING.match(text, index)
+            out.append(literal[0] if literal else '"')
             index += len(out[-1])
         else:
             out.append(text[index])

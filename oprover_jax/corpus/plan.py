@@ -38,7 +38,8 @@ def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Coun
     half = {cell: -(-count // 2) for cell, count in rest.items()}
     public = _spread(_cells(config, seen, config.public_weights), wanted["public"], half, config.seed)
     rest = {cell: count - public[cell] for cell, count in rest.items()}
-    return {"benchmark": benchmark, "public": public, "pool": _spread(_cells(config, seen, config.pool_weights), wanted["pool"], rest, config.seed)}
+    pool = _spread(_cells(config, seen, config.pool_weights), wanted["pool"], rest, config.seed)
+    return {"benchmark": benchmark, "public": public, "pool": pool}
 
 
 def _cells(config: CorpusConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:

@@ -1,5 +1,6 @@
 """The textbook: theorems of core Lean with proofs, written for this project, one file a chapter."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def chapter(path: Path) -> list[Provable]:
     if text[: starts[0]].strip():
         raise TextbookError(f"{path}, line 1: text before the first theorem; a chapter holds only theorems and comments")
     found = []
-    for start, end in zip(starts, starts[1:]):
+    for start, end in itertools.pairwise(starts):
         block = text[start:end].strip()
         split = _PROOF.search(block)
         named = _START.match(block)

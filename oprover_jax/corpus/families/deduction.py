@@ -24,7 +24,10 @@ def as_term(lines: Sequence[str]) -> str | None:
 
 
 class Deduction:
-    """One growing proof. `steps` weighs the elimination steps, `shapes` the shapes of fresh formulas; `individual` switches to predicates."""
+    """One growing proof. `steps` weighs the elimination steps, `shapes` the shapes of fresh formulas.
+
+    With an `individual`, atoms are predicates of it; where it is `generic` (introduced, not given), facts are planted for all.
+    """
 
     def __init__(self, rng: random.Random, steps: Mapping[str, float], shapes: Mapping[str, float], individual: str = ""):
         self.rng = rng
@@ -100,14 +103,15 @@ class Deduction:
             (line,) = self._atomic(target, budget - 1, local, terms_only=True)
             return [f"exact absurd {parenthesise(line.removeprefix('exact '))} {parenthesise(name)}"]
         if step == "iff":
-            other, side = self.fresh(), self.rng.choice(("mp", "mpr"))
-            name = self.plant(fm.equivalent(other, goal) if side == "mp" else fm.equivalent(goal, other))
-            return self._use(f"{parenthesise(name)}.{side}", [self._argument(other, budget - 1, local, terms_only)])
+            other, direction = self.fresh(), self.rng.choice(("mp", "mpr"))
+            name = self.plant(fm.equivalent(other, goal) if direction == "mp" else fm.equivalent(goal, other))
+            return self._use(f"{parenthesise(name)}.{direction}", [self._argument(other, budget - 1, local, terms_only)])
         if step == "apply2" and budget > 1:
             first, second = self.fresh(), self.fresh()
             name = self.plant(fm.implies(first, fm.implies(second, goal)))
-            left, right = self._split(budget - 1)
-            return self._use(name, [self._argument(first, left, local, terms_only), self._argument(second, right, local, terms_only)])
+            budgets = self._split(budget - 1)
+            arguments = [self._argument(part, share, local, terms_only) for part, share in zip((first, second), budgets)]
+            return self._use(name, arguments)
         premise = self.fresh() if terms_only else self.shape()
         name = self.plant(fm.implies(premise, goal))
         return self._use(name, [self._argument(premise, budget - 1, local, terms_only)])

@@ -15,8 +15,13 @@ def evaluation(rng: random.Random, difficulty: int) -> Draft:
         value = a + b if sign == "+" else a * b
         kind = rng.choice(("=", "<", "≤"))
         shift = rng.randint(1, 4)
-        other = {"=": value if truth else value + shift, "<": value + shift if truth else max(0, value - shift + 1), "≤": value + shift - 1 if truth else max(0, value - shift)}
-        return f"{a} {sign} {b} {kind} {other[kind]}"
+        if kind == "=":
+            other = value if truth else value + shift
+        elif truth:
+            other = value + shift - (kind == "≤")
+        else:
+            other = max(0, value - shift + (kind == "<"))
+        return f"{a} {sign} {b} {kind} {other}"
 
     if difficulty == 1:
         return Draft("", fact(True), ("decide",))

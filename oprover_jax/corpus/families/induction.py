@@ -1,5 +1,6 @@
 """Induction on natural numbers: functions given by recursion equations, and predicates that pass from n to n + 1."""
 
+import itertools
 import random
 
 from oprover_jax.corpus.families.draft import Draft, declare, hypotheses, join
@@ -8,7 +9,8 @@ from oprover_jax.corpus.families.terms import show
 
 
 def _induction(variable: str, zero: str, successor: list[str]) -> tuple[str, ...]:
-    tail = [f"| succ {variable} ih => {successor[0]}"] if len(successor) == 1 else [f"| succ {variable} ih =>", *(f"  {s}" for s in successor)]
+    head = f"| succ {variable} ih =>"
+    tail = [f"{head} {successor[0]}"] if len(successor) == 1 else [head, *(f"  {line}" for line in successor)]
     return (f"induction {variable} with", f"| zero => {zero}", *tail)
 
 
@@ -71,7 +73,7 @@ def nat_predicate(rng: random.Random, difficulty: int) -> Draft:
     n = rng.choice("nmk")
     middle = [f"Q{i}" if difficulty > 2 else "Q" for i in range(1, difficulty)]
     chain = ["P", *middle]
-    facts = [f"∀ {n}, {a} {n} → {b} {n}" for a, b in zip(chain, chain[1:])]
+    facts = [f"∀ {n}, {a} {n} → {b} {n}" for a, b in itertools.pairwise(chain)]
     facts.append(f"∀ {n}, {chain[-1]} {n} → P ({n} + 1)")
     binders, (*steps, base) = hypotheses([*facts, "P 0"], rng)
     term = "ih"
@@ -101,10 +103,10 @@ def nat_growth(rng: random.Random, difficulty: int) -> Draft:
     binders, (base, lower, upper) = hypotheses(facts, rng)
     mono = "Nat.succ_le_succ ih" if gain == "+ 1" else "Nat.add_le_add_right ih c"
     if difficulty >= 5:
-        step = [f"rw [{lower}, {upper}]", f"exact {mono}"]
+        lines = [f"rw [{lower}, {upper}]", f"exact {mono}"]
     elif difficulty == 4:
-        step = [f"rw [{lower}]", f"exact Nat.le_trans ({mono}) ({upper} {n})"]
+        lines = [f"rw [{lower}]", f"exact Nat.le_trans ({mono}) ({upper} {n})"]
     else:
-        step = [f"exact Nat.le_trans ({lower} {n}) (Nat.le_trans ({mono}) ({upper} {n}))"]
+        lines = [f"exact Nat.le_trans ({lower} {n}) (Nat.le_trans ({mono}) ({upper} {n}))"]
     head = join("(f g : Nat → Nat)", declare(sorted({n} | ({"c"} if gain == "+ c" else set())), "Nat"), binders)
-    return Draft(head, f"f {n} ≤ g {n}", _induction(n, f"exact {base}", step))
+    return Draft(head, f"f {n} ≤ g {n}", _induction(n, f"exact {base}", lines))

@@ -1,5 +1,6 @@
 """The order of the natural numbers: chains, monotonicity of sums and products, and impossible orders."""
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -42,7 +43,9 @@ def order_weaken(rng: random.Random, difficulty: int) -> Draft:
     signs = [rng.choice("≤≤<") for _ in range(links)]
     binders, names = hypotheses([f"{a} {s} {b}" for a, s, b in zip(chain, signs, chain[1:])], rng)
     end = chain[-1]
-    total, bound = rng.choice(((f"{end} + {added}", f"(Nat.le_add_right {end} {added})"), (f"{added} + {end}", f"(Nat.le_add_left {end} {added})")))
+    right = (f"{end} + {added}", f"(Nat.le_add_right {end} {added})")
+    left = (f"{added} + {end}", f"(Nat.le_add_left {end} {added})")
+    total, bound = rng.choice((right, left))
     sign, term = _compose([*signs, "≤"], [*names, bound])
     return Draft(join(declare(sorted([*chain, added]), "Nat"), binders), f"{chain[0]} {sign} {total}", (f"exact {term}",))
 
@@ -62,7 +65,7 @@ def order_monotone(rng: random.Random, difficulty: int) -> Draft:
     def grow(steps: int) -> tuple[str, str, str]:
         if steps <= 0:
             return leaf()
-        way = rng.choice(("right", "left", "times", "successor", "both") if steps > 1 and len(facts) < 2 else ("right", "left", "times", "successor"))
+        way = rng.choice(("right", "left", "times", "successor", *(("both",) if steps > 1 and len(facts) < 2 else ())))
         if way == "both":
             low, high, term = grow(steps - 2)
             low2, high2, term2 = leaf()
@@ -103,7 +106,7 @@ def order_absurd(rng: random.Random, difficulty: int) -> Draft:
     declared = declare(sorted(letters), "Nat")
     if rng.random() < 0.4:
         cut = rng.randrange(1, len(letters))
-        binders, names = hypotheses([f"{a} ≤ {b}" for a, b in zip(cycle, cycle[1:])], rng)
+        binders, names = hypotheses([f"{a} ≤ {b}" for a, b in itertools.pairwise(cycle)], rng)
         there, back = _compose(["≤"] * cut, names[:cut])[1], _compose(["≤"] * (len(names) - cut), names[cut:])[1]
         goal = f"{letters[0]} = {letters[cut]}"
         return Draft(join(declared, binders), goal, (f"exact Nat.le_antisymm {parenthesise(there)} {parenthesise(back)}",))

@@ -100,7 +100,8 @@ def random_equation(rng: random.Random, start: Term, rules: Sequence[Rule], step
         visited.append(end)
         path.append((rule, fixed))
     equation: Equation = (start, end)
-    if not _closes(equation, path) or any(_closes(equation, path[:cut] + path[cut + gap :]) for gap in (1, 2) for cut in range(steps + 1 - gap)):
+    shorter = (path[:cut] + path[cut + gap :] for gap in (1, 2) for cut in range(steps + 1 - gap))
+    if not _closes(equation, path) or any(_closes(equation, some) for some in shorter):
         return None
     return equation, [" ".join([rule.name, *(show(fixed[name], 100) for name in rule.arguments)]) for rule, fixed in path]
 
@@ -109,7 +110,5 @@ def _closes(equation: Equation, path: Sequence[tuple[Rule, dict[str, Term]]]) ->
     """Whether rewriting along `path` makes both sides the same."""
     current: Equation | None = equation
     for rule, fixed in path:
-        current = rewrite(current, rule, fixed)
-        if current is None:
-            return False
+        current = rewrite(current, rule, fixed) if current else None
     return current is not None and current[0] == current[1]
