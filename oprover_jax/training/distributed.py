@@ -1,0 +1,84 @@
+"""Starts JAX over several hosts from what the launcher left in the environment; on one machine it does nothing.
+
+The launcher may name the way in OPROVER_DISTRIBUTED (`tpu`, `slurm`, `explicit` or `none`). Left unset it is `explicit`
+where OPROVER_COORDINATOR is set, `slurm` in a Slurm step of several tasks, `tpu` on a TPU worker that knows other workers,
+and `none` elsewhere. `explicit` reads OPROVER_COORDINATOR (host:port of process 0), OPROVER_PROCESSES and OPROVER_PROCESS.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import jax
+
+from oprover_jax.errors import InputError
+
+Way = Literal["none", "explicit", "slurm", "tpu"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """How this process joins the others. The address and the numbers are set for `explicit` only: JAX finds them elsewhere."""
+
+    way: Way
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+
+
+def cluster_of(environment: Mapping[str, str]) -> Cluster:
+    """Reads the environment; touches neither JAX nor the network. Raises InputError where the variables contradict each other."""
+    way = environment.get("OPROVER_DISTRIBUTED") or _inferred(environment)
+    if way not in get_args(Way):
+        raise InputError(f"OPROVER_DISTRIBUTED is {way!r}; set it to {', '.join(get_args(Way))}, or leave it unset")
+    if way == "slurm" and not _in_slurm_step(environment):
+        raise InputError(
+            "OPROVER_DISTRIBUTED is 'slurm' but this process is not in a Slurm step; start it with srun, as launch/slurm.sh does"
+        )
+    if way != "explicit":
+        return Cluster(cast(Way, way))
+    address = environment.get("OPROVER_COORDINATOR", "")
+    if not re.fullmatch(r".+:\d+", address):
+        raise InputError(f"OPROVER_COORDINATOR is {address!r}; give the host and port of process 0, such as 10.0.0.1:8476")
+    processes, process = (_number(environment, name) for name in ("OPROVER_PROCESSES", "OPROVER_PROCESS"))
+    if not 0 <= process < processes:
+        raise InputError(f"OPROVER_PROCESS is {process} of OPROVER_PROCESSES {processes}; processes count from 0 to {processes - 1}")
+    return Cluster("explicit", address, processes, process)
+
+
+def initialize(environment: Mapping[str, str] | None = None, timeout: int = 300) -> Cluster:
+    """Joins the other processes before JAX's first use and returns how; a second call changes nothing.
+
+    `timeout` is how many seconds to wait for the others.
+    """
+    cluster = cluster_of(os.environ if environment is None else environment)
+    if cluster.way == "none" or jax.distributed.is_initialized():
+        return cluster
+    if cluster.way == "explicit":
+        jax.distributed.initialize(cluster.coordinator, cluster.processes, cluster.process, initialization_timeout=timeout)
+    else:
+        # A TPU pod's workers are found by asking its metadata server; Slurm's by its variables alone.
+        method = "slurm" if cluster.way == "slurm" else None
+        jax.distributed.initialize(cluster_detection_method=method, initialization_timeout=timeout)
+    return cluster
+
+
+def _inferred(environment: Mapping[str, str]) -> str:
+    if "OPROVER_COORDINATOR" in environment:
+        return "explicit"
+    if _in_slurm_step(environment) and environment["SLURM_NTASKS"] != "1":
+        return "slurm"
+    return "tpu" if "," in environment.get("TPU_WORKER_HOSTNAMES", "") else "none"
+
+
+def _in_slurm_step(environment: Mapping[str, str]) -> bool:
+    return {"SLURM_JOB_ID", "SLURM_STEP_NODELIST", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID"} <= environment.keys()
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    value = environment.get(name, "")
+    if not value.isdecimal():
+        raise InputError(f"{name} is {value!r}; with OPROVER_COORDINATOR set it must be a number")
+    return int(value)

@@ -1,0 +1,77 @@
+"""The launch scripts: bash accepts them, and a dry run prints the one command that would start, quoted so that it survives shells."""
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "launch").glob("*.sh"))
+OPTIONS = ["--run", "runs/a b's", "--dry-run", "--", "--set", "seed=1"]
+ITERATE = ["iterate", "--config", "configs/demo.py", "--run", "runs/a b's", "--set", "seed=1"]
+
+
+def launch(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    # From another folder and with no PATH to gcloud or sbatch: a dry run needs neither.
+    return subprocess.run([ROOT / "launch" / script, *options], cwd="/", capture_output=True, text=True, timeout=20)
+
+
+def dry_run(script: str, *options: str) -> list[str]:
+    done = launch(script, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    return shlex.split(done.stdout)
+
+
+def test_one_machine() -> None:
+    words = dry_run("one_machine.sh", *OPTIONS)
+    assert words[0].endswith("oprover") and words[1:] == ITERATE
+
+
+def test_tpu_pod() -> None:
+    words = dry_run("tpu_pod.sh", "--name", "pod", "--zone", "us-east5-b", "--project", "p", *OPTIONS)
+    assert words[:6] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "pod"]
+    assert words[6:-1] == ["--zone", "us-east5-b", "--project", "p", "--worker=all", "--command"]
+    assert shlex.split(words[-1]) == ["cd", "oprover_jax", "&&", "OPROVER_DISTRIBUTED=tpu", ".venv/bin/oprover", *ITERATE]
+
+
+def test_slurm() -> None:
+    words = dry_run("slurm.sh", "--nodes", "4", "--gpus", "8", "--partition", "gpu", *OPTIONS)
+    assert words[0] == "sbatch" and {"--nodes=4", "--ntasks-per-node=8", "--gpus-per-node=8", "--partition=gpu", "--requeue"} <= set(words)
+    assert words[-2] == "--wrap"
+    assert shlex.split(words[-1]) == ["OPROVER_DISTRIBUTED=slurm", "srun", "--kill-on-bad-exit", ".venv/bin/oprover", *ITERATE]
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "word"),
+    [
+        ("one_machine.sh", ["--config"], "--config needs a value"),
+        ("one_machine.sh", ["--config", "configs/absent.py"], "no configuration configs/absent.py"),
+        ("one_machine.sh", ["--rnu", "x"], "unknown option --rnu"),
+        ("tpu_pod.sh", ["--zone", "z", "--dry-run"], "--name"),
+        ("tpu_pod.sh", ["--name", "n", "--dry-run"], "--zone"),
+        ("slurm.sh", ["--nodes", "many"], "many"),
+        ("slurm.sh", ["--account"], "--account needs a value"),
+    ],
+)
+def test_bad_options_end_with_one_sentence_and_2(script: str, options: list[str], word: str) -> None:
+    done = launch(script, *options)
+    assert done.returncode == 2 and done.stdout == ""
+    assert word in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_sound(script: Path) -> None:
+    subprocess.run(["bash", "-n", script], check=True)
+    if script.name != "common.sh":
+        assert "\nset -euo pipefail\n" in script.read_text()
+        shown = launch(script.name, "--help")
+        assert shown.returncode == 0 and "--dry-run" in shown.stdout and "set -" not in shown.stdout
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say() -> None:
+    done = subprocess.run(["shellcheck", "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

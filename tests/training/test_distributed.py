@@ -1,0 +1,91 @@
+"""Which way to join is read from the environment alone; and two real processes really join."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oprover_jax.errors import InputError
+from oprover_jax.training.distributed import Cluster, cluster_of, initialize
+
+EXPLICIT = {"OPROVER_COORDINATOR": "10.0.0.1:8476", "OPROVER_PROCESSES": "4", "OPROVER_PROCESS": "3"}
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "16", "SLURM_PROCID": "3", "SLURM_LOCALID": "3"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "cluster"),
+    [
+        ({}, Cluster("none")),
+        (EXPLICIT, Cluster("explicit", "10.0.0.1:8476", 4, 3)),
+        (SLURM, Cluster("slurm")),
+        (SLURM | {"SLURM_NTASKS": "1"}, Cluster("none")),
+        (SLURM | EXPLICIT, Cluster("explicit", "10.0.0.1:8476", 4, 3)),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "16"}, Cluster("none")),  # a shell of an allocation is no step
+        ({"TPU_WORKER_HOSTNAMES": "a,b"}, Cluster("tpu")),
+        ({"TPU_WORKER_HOSTNAMES": "localhost"}, Cluster("none")),
+        ({"OPROVER_DISTRIBUTED": "tpu"}, Cluster("tpu")),
+        (SLURM | {"OPROVER_DISTRIBUTED": "none"}, Cluster("none")),
+    ],
+)
+def test_the_environment_says_how(environment: dict[str, str], cluster: Cluster) -> None:
+    assert cluster_of(environment) == cluster
+
+
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"OPROVER_DISTRIBUTED": "mpi"}, "'mpi'"),
+        ({"OPROVER_DISTRIBUTED": "slurm"}, "srun"),
+        ({"OPROVER_DISTRIBUTED": "explicit"}, "OPROVER_COORDINATOR"),
+        (EXPLICIT | {"OPROVER_COORDINATOR": "10.0.0.1"}, "host and port"),
+        (EXPLICIT | {"OPROVER_PROCESS": "4"}, "from 0 to 3"),
+        ({k: v for k, v in EXPLICIT.items() if k != "OPROVER_PROCESSES"}, "OPROVER_PROCESSES"),
+    ],
+)
+def test_contradictions_are_refused(environment: dict[str, str], word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        cluster_of(environment)
+
+
+def test_one_machine_is_left_alone() -> None:
+    import jax
+
+    assert initialize({}) == Cluster("none") and not jax.distributed.is_initialized()
+
+
+JOIN = """
+import jax
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 2)
+from oprover_jax.training.distributed import initialize
+first = initialize(timeout=60)
+assert initialize() == first
+print(jax.process_index(), jax.process_count(), len(jax.local_devices()), len(jax.devices()))
+"""
+
+
+def test_two_processes_join() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = os.environ | {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2"}
+    joined = [
+        subprocess.Popen(
+            [sys.executable, "-c", JOIN],
+            env=environment | {"OPROVER_PROCESS": str(i)},
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=90) for process in joined]
+    finally:
+        for process in joined:
+            process.kill()
+    assert [out.split() for out, _ in said] == [["0", "2", "2", "4"], ["1", "2", "2", "4"]], [err for _, err in said]
