@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from lean_worker.embedded.build import HEADER
+from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.protocol import Message, Severity
 from lean_worker.screen import DENIED
 
 _DECLARERS = ("theorem", "lemma", "example")
 _MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
-_NOT_IN_HEADER = frozenset({"import", "prelude", "module", "exit"})
+_NOT_IN_HEADER = frozenset({"import", "prelude", "module", "exit", "debug"})
+_FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 
 
-class StatementError(ValueError):
+class StatementError(LeanWorkerError):
     """The text is no statement that can be checked; `line` counts from 1 in the statement."""
 
     def __init__(self, reason: str, line: int = 1) -> None:
@@ -116,8 +118,8 @@ def check_header(header: str) -> None:
     except LexError as error:
         raise StatementError(f"header: {error}", 1) from error
     for token in found:
-        if token.kind == "name" and token.text in _NOT_IN_HEADER:
-            raise StatementError(f"`{token.text}` cannot stand in a header: the document's own header is fixed", 1)
+        if token.kind == "name" and not _NOT_IN_HEADER.isdisjoint(token.parts):
+            raise StatementError(f"`{token.text}` cannot stand in a header")
 
 
 @dataclass(frozen=True)
@@ -181,8 +183,11 @@ def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> 
 def _close(proof: str) -> str:
     """How the proof continues the statement: the harness writes `:=` itself, but before match alternatives, which stand without."""
     body = proof.strip()
-    body = body.removeprefix(":=").lstrip() if body.startswith(":=") else body
-    return body if body.startswith("|") else f":= {body}"
+    if not body.startswith("|"):
+        term = (body.removeprefix(":=") if body.startswith(":=") else proof.rstrip()).lstrip(" \t")
+        return f":={term}" if term.startswith("\n") else f":= {term}"
+    indents = [len(line) - len(line.lstrip()) for line in body.split("\n")[1:] if line.lstrip().startswith("|")]
+    return "\n" + " " * min(indents, default=2) + body
 
 
 def write_document(header: str, items: Sequence[tuple[Statement, str | None]], nonce: str) -> Document:
@@ -207,7 +212,7 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
         else:
             candidate_line = _declare(writer, statement, label, _close(proof))
             judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := @{label}.{statement.name}\n")
-        end = writer.add(f"#print axioms {judge}\n")
+        end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
         slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, judge_line, end))
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
 
@@ -222,6 +227,12 @@ def _messages(output: str) -> list[dict[str, Any]]:
         if isinstance(message, dict) and isinstance(message.get("pos"), dict):
             found.append(message)
     return found
+
+
+def _in_header(raw: dict[str, Any], header_end: int) -> Message:
+    """A message about the header: its last line is line 0, the one before the statement's first."""
+    begin, end = raw["pos"], raw.get("endPos") or raw["pos"]
+    return Message("error", begin["line"] - header_end, begin["column"], end["line"] - header_end, end["column"], raw["data"])
 
 
 def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Message:
@@ -249,7 +260,7 @@ def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Messag
 def _audit(raw: list[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
     for message in raw:
         match = _AUDIT.fullmatch(message["data"]) if message["pos"]["line"] == slot.end else None
-        if match and match[1] == slot.judge and message["severity"] == "information":
+        if match and match[1].rpartition(".")[2] == slot.judge and message["severity"] == "information":
             return tuple(name.strip() for name in match[2].split(",")) if match[2] else ()
     return None
 
@@ -257,10 +268,9 @@ def _audit(raw: list[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
 def read_answers(document: Document, output: str) -> list[Answer]:
     """One answer per slot, from the JSON lines that Lean printed, complete or not."""
     raw = _messages(output)
-    header = [message for message in raw if message["pos"]["line"] <= document.header_end and message["severity"] == "error"]
+    header = tuple(_in_header(m, document.header_end) for m in raw if m["pos"]["line"] <= document.header_end and m["severity"] == "error")
     if header:
-        words = tuple(Message("error", 1, 0, 1, 0, f"header, line {m['pos']['line'] - 2}: {m['data']}") for m in header)
-        return [Answer(statement_errors=words)] * len(document.slots)
+        return [Answer(statement_errors=header)] * len(document.slots)
     answers = []
     for slot in document.slots:
         stub_end = slot.stub_line + slot.statement.before.count("\n") + slot.statement.after.count("\n")

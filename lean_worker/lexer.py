@@ -39,7 +39,7 @@ class Token:
 def _starts_name(character: str) -> bool:
     if character.isascii():
         return character.isalpha() or character == "_"
-    return "α" <= character <= "ω" and character != "λ" or "Α" <= character <= "Ω" and character not in "ΠΣ"
+    return ("α" <= character <= "ω" and character != "λ") or ("Α" <= character <= "Ω" and character not in "ΠΣ")
 
 
 def _continues_name(character: str) -> bool:

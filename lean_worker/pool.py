@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
 
 import msgspec
 
@@ -83,8 +82,8 @@ class _Queue:
 class Pool:
     """Checks proofs in `workers` Lean processes, each check in a forked child together with up to `batch` others of the same header.
 
-    `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change another's.
-    Thread-safe. Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used.
+    `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
+    another. Thread-safe. Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used.
     """
 
     def __init__(
@@ -181,7 +180,7 @@ class Pool:
         return Verdict(check_id, accepted, kind, messages, axioms, seconds, versions.backend, versions.lean, versions.library)
 
     def _finish(self, job: _Job, kind: Kind, answer: Answer | None = None, seconds: float = 0.0, note: str = "") -> None:
-        messages = (_note(note),) if note else ()
+        messages: tuple[Message, ...] = (_note(note),) if note else ()
         axioms: tuple[str, ...] = ()
         if answer is not None:
             messages = answer.statement_errors if kind == "statement" else answer.messages

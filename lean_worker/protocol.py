@@ -37,7 +37,11 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message of Lean about the candidate. Lines count from 1 at the first line of the statement, columns from 0, in code points."""
+    """One message of Lean about the candidate.
+
+    Lines count from 1 at the first line of the statement, with the proof written behind it in place of `:= by sorry`; what concerns the
+    header has line 0 (its last line) and below. Columns count from 0, in code points.
+    """
 
     severity: Severity
     line: int

@@ -1,7 +1,7 @@
 """Refuses a proof by its tokens, before Lean sees it.
 
-A candidate is one term or tactic block. Whatever could add a command, an option, an attribute or syntax, run code while it is elaborated, or
-leave a hole, is refused here; whatever the lexer does not understand is refused as well. The kernel and the axiom audit judge the rest.
+A candidate is one term or tactic block. Whatever could add a command, an option, an attribute or syntax, run code while it is elaborated,
+or leave a hole, is refused here; whatever the lexer does not understand is refused as well. The kernel and the axiom audit judge the rest.
 """
 
 from lean_worker.lexer import LexError, Token, tokens
@@ -15,20 +15,20 @@ builtin_initialize deriving include omit universe universes variable variables m
 nonrec meta module infix infixl infixr prefix postfix unif_hint binder_predicate simproc dsimproc simproc_decl dsimproc_decl builtin_simproc
 builtin_dsimproc init_quot seal unseal alias recall grind_pattern declare_syntax_cat add_decl_doc irreducible_def compile_inductive
 suppress_compilation eval_decl coinductive
-""".split()
+"""
 
 _HOLES = """
 sorry sorryAx admit stop native native_decide ofReduceBool ofReduceNat reduceBool reduceNat trustCompiler lcProof lcUnreachable lcCast lcAny
 unsafeCast byAsSorry proofAsSorry skipKernelTC debug
-""".split()
+"""
 
 _CODE = """
 run_tac run_cmd run_elab run_meta by_elab elab_term_ensuring_type eval eval_expr include_str dbg_trace dbgTrace dbgTraceIfShared dbg_cache
 dbgSleep dbgStackTrace sleep trace unreachable panic decl_name private_decl unsafeIO unsafeBaseIO unsafeEIO IO EIO BaseIO Elab Meta hint
 rw_search checkpoint says
-""".split()
+"""
 
-DENIED = frozenset(_COMMANDS + _HOLES + _CODE)
+DENIED = frozenset(f"{_COMMANDS} {_HOLES} {_CODE}".split())
 _DENIED_PREFIXES = ("declare_", "register_", "initialize_", "builtin_", "gen_injective")
 
 

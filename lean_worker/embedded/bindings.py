@@ -27,8 +27,8 @@ def _parsers() -> list[tuple[str, Name, bool]]:
     """Every parser to bind as (category or empty, name, whether it continues a term to its left)."""
     out: list[tuple[str, Name, bool]] = []
 
-    def add(category: str, names: list[str], prefix: Name = (), trailing: bool = False) -> None:
-        out.extend((category, (*prefix, name), trailing) for name in names)
+    def add(category: str, names: str, prefix: Name = (), trailing: bool = False) -> None:
+        out.extend((category, (*prefix, name), trailing) for name in names.split())
 
     lean: Name = ("Lean",)
     add("term", lists.TRAILING_TERMS, trailing=True)
@@ -37,8 +37,8 @@ def _parsers() -> list[tuple[str, Name, bool]]:
     add("tactic", lists.LEAN_TACTICS, lean)
     add("", lists.LEAN_FRAGMENTS, lean)
     add("command", lists.LEAN_COMMANDS, lean)
-    add("tactic", [name for name in lists.TACTICS if name != "tactic_<;>_"], _TACTIC)
-    add("tactic", ["tactic_<;>_"], _TACTIC, trailing=True)
+    add("tactic", lists.TACTICS, _TACTIC)
+    add("tactic", "tactic_<;>_", _TACTIC, trailing=True)
     add("tactic", lists.ROOT_TACTICS)
     add("", lists.TACTIC_FRAGMENTS, _TACTIC)
     add("rcasesPat", lists.RCASES_PATTERNS, (*_TACTIC, "rcasesPat"))
@@ -49,12 +49,12 @@ def _parsers() -> list[tuple[str, Name, bool]]:
     add("stx", lists.TRAILING_SYNTAX, trailing=True)
     add("stx", lists.LEADING_SYNTAX)
     conversion: Name = (*_TACTIC, "Conv")
-    add("conv", [name for name in lists.CONVERSIONS if name != "conv_<;>_"], conversion)
-    add("conv", ["conv_<;>_"], conversion, trailing=True)
+    add("conv", lists.CONVERSIONS, conversion)
+    add("conv", "conv_<;>_", conversion, trailing=True)
     add("", lists.CONVERSION_FRAGMENTS, conversion)
-    add("tactic", ["conv"], conversion)
-    add("tactic", ["ext", "applyExtTheorem", "tacticExt1___"], ("Lean", "Elab", "Tactic", "Ext"))
-    add("", ["extIff", "extFlat"], ("Lean", "Parser", "Attr"))
+    add("tactic", "conv", conversion)
+    add("tactic", "ext applyExtTheorem tacticExt1___", ("Lean", "Elab", "Tactic", "Ext"))
+    add("", "extIff extFlat", ("Lean", "Parser", "Attr"))
     return out
 
 
@@ -73,10 +73,11 @@ def _macros(functions: list[Name], kinds: dict[str, Name]) -> list[str]:
 
 def _unexpanders(functions: list[Name]) -> list[str]:
     pairs = []
+    constants = set(lists.UNEXPANDED.split())
     for name in functions:
         if _UNEXPANDER.match(mangle(name)):
             match = re.match(r"_aux_\w+?___unexpand_(.*)_(\d+)$", name[-1])
-            if match and (constant := match[1].replace("_", ".")) in lists.UNEXPANDED:
+            if match and (constant := match[1].replace("_", ".")) in constants:
                 pairs.append((constant, source(name)))
     pairs += lists.NAMED_UNEXPANDERS.items()
     return [f'@[app_unexpander {constant}, extern "n"] opaque {name} : Lean.PrettyPrinter.Unexpander' for constant, name in pairs]
@@ -94,5 +95,5 @@ def bindings(library: Library) -> str:
         lines.append(f'@[{attribute}extern "n"] opaque {source(name)} : Lean.{"Trailing" if trailing else ""}ParserDescr')
     wanted = (symbol for symbol in sorted(code) if "macroRules__" in symbol or "unexpand__" in symbol)
     plain = (symbol for symbol in wanted if not _HELPER.search(symbol) and "_private_" not in symbol and "regBuiltin" not in symbol)
-    functions = [name for symbol in plain if (name := demangle(symbol)) is not None]
+    functions = [known for symbol in plain if (known := demangle(symbol)) is not None]
     return _CATEGORIES + "\n".join(lines + _macros(functions, kinds) + _unexpanders(functions)) + "\n"

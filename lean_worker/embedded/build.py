@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lean_worker.embedded import binding_lists, bindings, mangle
 from lean_worker.embedded.library import LeanUnavailable, Library, find_library
+from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
 MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote")
@@ -21,7 +22,7 @@ _RUN_LEAN = Path(__file__).parent / "run_lean.py"
 _BUILD_SECONDS = 300
 
 
-class BuildError(ValueError):
+class BuildError(LeanWorkerError):
     """The core library did not compile; the message holds Lean's first words."""
 
 
@@ -104,7 +105,8 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
             cache.mkdir(parents=True, exist_ok=True)
             work = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=cache))
         except OSError as error:
-            raise LeanUnavailable(f"cannot write the cache folder {cache}: {error.strerror}; set XDG_CACHE_HOME to a writable folder") from error
+            remedy = "set XDG_CACHE_HOME to a writable folder"
+            raise LeanUnavailable(f"cannot write the cache folder {cache}: {error.strerror}; {remedy}") from error
         try:
             _compile(library, work)
             os.chmod(work, 0o755)

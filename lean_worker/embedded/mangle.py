@@ -6,7 +6,9 @@ Name = tuple[str, ...]
 
 _ESCAPE = re.compile(r"x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_']*")
-_KEYWORDS = frozenset("show have open match set_option let export macro class instance prefix infix fun if end".split())
+_KEYWORDS = frozenset(
+    {"show", "have", "open", "match", "set_option", "let", "export", "macro", "class", "instance", "prefix", "infix", "fun", "if", "end"}
+)
 
 
 def _mangle_component(component: str) -> str:

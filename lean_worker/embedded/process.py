@@ -1,5 +1,6 @@
 """One fork server as the pool sees it: send a document, get what Lean printed."""
 
+import contextlib
 import json
 import struct
 import subprocess
@@ -20,7 +21,7 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one document may use. `seconds` is the wall clock without a finished check; a heartbeat limit of Lean's makes most runaways errors."""
+    """What one document may use. `seconds` is the wall clock without a finished check; `heartbeats` makes most runaway proofs errors."""
 
     seconds: float = 10.0
     heartbeats: int = 20_000
@@ -96,12 +97,10 @@ class LeanProcess:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
-            try:
+            with contextlib.suppress(OSError):  # unsent bytes of a dead process
                 stream.close()
-            except OSError:  # unsent bytes of a dead process
-                pass
 
 
 def _options(limits: Limits) -> Sequence[str]:
-    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false", "autoImplicit": "false"}
+    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false"}
     return ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]

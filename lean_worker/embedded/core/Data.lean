@@ -1,5 +1,7 @@
 prelude
 import OProverCore.Core
+/- Order and equality of Nat, every further Nat function that the kernel computes by name (each must be defined, and correctly: see
+agree.lean), lists, options, and the layouts of Fin, machine words, characters, strings and arrays that the runtime expects. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 set_option bootstrap.genMatcherCode false

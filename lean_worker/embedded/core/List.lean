@@ -1,5 +1,6 @@
 prelude
 import OProverCore.NatMore
+/- Lists: functions and their lemmas on length, append, map, filter, reverse, membership, folds, take and drop. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Bind
+/- Iff, Ne, elimination rules, calc (Trans), instances of Decidable, if-then-else, Subsingleton, and classical logic from choice. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Prop
+/- Nat: the recursors that `induction` and `cases` use, addition, multiplication, order, subtraction, divisibility, strong induction. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w

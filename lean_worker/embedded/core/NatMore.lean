@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Nat
+/- Nat, continued: the lemmas that ordinary proofs cite, with division and remainder, divisibility, minimum and maximum. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Simp
+/- Propositional and predicate logic, classical equivalences, injectivity of constructors, and Bool, under Lean's own names. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w x

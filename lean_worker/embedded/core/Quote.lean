@@ -1,5 +1,6 @@
 prelude
 import OProverCore.WF
+/- Syntax quotations and coercions, so that `macro`, `notation` and `infix` work in a user's own file; character and string literals. -/
 set_option linter.unusedVariables false
 universe u v w
 namespace Lean

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Logic
+/- The lemmas that simp, split and injection ask for by name, and the propositional simp set. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Data
+/- The monads, names, syntax trees, parser descriptions and macro types that the bound parsers and macros of Bind need. -/
 set_option linter.unusedVariables false
 set_option linter.defProp false
 universe u v w

@@ -1,5 +1,6 @@
 prelude
 import OProverCore.Nat
+/- Sizes, accessibility and well-founded recursion on Nat measures (lexicographic orders are not there yet), and tactic attributes. -/
 set_option linter.unusedVariables false
 universe u v w
 
