@@ -102,5 +102,6 @@ class LeanProcess:
 
 
 def _options(limits: Limits) -> Sequence[str]:
-    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false"}
+    # without relaxedAutoImplicit a mistyped name is an error instead of a new variable
+    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
     return ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]
