@@ -20,10 +20,10 @@ def experiment() -> Experiment:
         cpt=TrainingConfig(steps=250, optimizer=OptimizerConfig(name="muon", peak_lr=3e-3, warmup_steps=20)),
         sft=TrainingConfig(steps=250, optimizer=OptimizerConfig(name="muon", peak_lr=3e-3, warmup_steps=20)),
         repair_sft=TrainingConfig(steps=150, optimizer=OptimizerConfig(name="muon", peak_lr=2e-3, warmup_steps=10)),
-        gspo=GSPOStage(steps=8, optimizer=OptimizerConfig(name="adamw", peak_lr=1e-4, schedule="constant", warmup_steps=1)),
-        budget=Budget(statement=72, references=72, attempt=48, feedback=48),
+        gspo=GSPOStage(steps=8, optimizer=OptimizerConfig(name="adamw", peak_lr=1e-4, schedule="constant", warmup_steps=1), row_tokens=400),
+        budget=Budget(statement=128, references=96, attempt=48, feedback=48),
         refine=RefineConfig(rounds=2, retrieve=2, max_new_tokens=64),
-        engine=EngineConfig(slots=128, max_len=320),
+        engine=EngineConfig(slots=128, max_len=400),
         rollout=RolloutConfig(statements=500, samples=8),
         evaluation=EvaluationConfig(samples=16),
     )

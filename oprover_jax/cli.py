@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from lean_worker.errors import LeanWorkerError
 
+from lean_worker.errors import LeanWorkerError
 from oprover_jax.errors import InputError
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
@@ -34,7 +34,14 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
 
 
 @app.command(name="prove")
-def prove_command(file: Path, run: Path = Path("runs/demo"), rounds: int = 8, samples: int = 16, out: Path | None = None, seed: int = 0) -> None:
+def prove_command(
+    file: tyro.conf.Positional[Path],
+    run: Path = Path("runs/demo"),
+    rounds: int = 8,
+    samples: int = 16,
+    out: Path | None = None,
+    seed: int = 0,
+) -> None:
     """Prove the `sorry`s of a Lean file with the policy of a finished run.
 
     The file with the proofs that Lean accepted is written beside it; for the rest it is said what Lean answered.

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from oprover_jax.agent.refine import Prover, RefineConfig, prove
 from oprover_jax.records import Round, Statement, Trajectory
@@ -13,10 +12,7 @@ from oprover_jax.retrieval.memory import Memory
 FLUSH_SECONDS = 10.0
 
 
-class Sink(Protocol):
-    """Where trajectories are kept; `corpus.store.TrajectoryStore` in a run."""
-
-    def append(self, trajectories: Sequence[Trajectory]) -> object: ...
+Sink = Callable[[Sequence[Trajectory]], None]
 
 
 @dataclass
@@ -47,9 +43,9 @@ class Collection:
 
 
 async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
-    """Proves, and appends finished statements to `sink` every few seconds: a killed run loses at most those of the last moments.
+    """Proves, and hands finished statements to `sink` every few seconds: a killed run loses at most those of the last moments.
 
-    A statement enters the sink with all its trajectories or not at all.
+    A statement is handed over with all its trajectories or not at all.
     """
     tally = Tally()
     retrieved = memory.search(wanted.statements, wanted.config.retrieve) if wanted.config.retrieve else [[] for _ in wanted.statements]
@@ -76,11 +72,11 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
             flushed = time.monotonic()
             batch = pending[:]
             pending.clear()
-            sink.append(batch)
+            sink(batch)
 
     async with asyncio.TaskGroup() as tasks:
         for index in range(len(wanted.statements)):
             tasks.create_task(one(index))
     if pending:
-        sink.append(pending)
+        sink(pending)
     return tally

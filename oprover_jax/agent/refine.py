@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from lean_worker.protocol import Verdict
-
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.rewards import RewardConfig, reward
 from oprover_jax.agent.template import State, Template, feedback_text
@@ -66,7 +65,7 @@ async def prove(
     state = State(statement, tuple(retrieved[: config.retrieve]))
     prompt = tuple(prover.template.prompt(state))
     sampling = _sampling(prover, config)
-    first = await prover.engine.generate(Request(prompt, sampling, samples, _seed(seed, statement.id, 0)))
+    first = await prover.engine.generate(Request(prompt, sampling, samples, seed_of(seed, statement.id, 0)))
 
     async def one(sample: int, completion: Completion) -> Trajectory:
         rounds = [await judge(prover, state, prompt, completion, config.reward)]
@@ -74,7 +73,7 @@ async def prove(
         while not _ended(rounds[-1]) and len(rounds) < config.rounds:
             following = next_state(state, rounds[-1]) if config.feedback == "lean" else state
             ids = tuple(prover.template.prompt(following))
-            request = Request(ids, sampling, 1, _seed(seed, statement.id, len(rounds), sample))
+            request = Request(ids, sampling, 1, seed_of(seed, statement.id, len(rounds), sample))
             [completion] = await prover.engine.generate(request)
             rounds.append(await judge(prover, following, ids, completion, config.reward))
             on_round(rounds[-1])
@@ -122,6 +121,6 @@ def _sampling(prover: Prover, config: RefineConfig) -> Sampling:
     return Sampling(config.max_new_tokens, config.temperature, (prover.template.tokenizer.end_id,))
 
 
-def _seed(*parts: object) -> int:
+def seed_of(*parts: object) -> int:
     """A 31-bit seed out of anything printable, the same in every process."""
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()) & 0x7FFFFFFF

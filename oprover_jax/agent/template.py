@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lean_worker.protocol import Message
-
 from oprover_jax.data.tokenizer import Tokenizer
 from oprover_jax.records import ProofRecord, Statement
 

@@ -1,10 +1,12 @@
 """`report.json`: what a run showed, put together from what its stages reported."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from oprover_jax.errors import InputError
 from oprover_jax.evaluation.evaluate import FamilyScore, Score
 
 
@@ -53,3 +55,18 @@ def build_report(seed: int, summaries: dict[str, tuple[float, dict[str, Any]]]) 
         corpus=corpus | {"growth": msgspec.to_builtins(msgspec.convert(found["growth"], list[Growth]))},
         verdicts=dict(verdicts.most_common()),
     )
+
+
+def read_report(run: Path) -> Report:
+    """The report of a run that has finished at least once.
+
+    Raises:
+      InputError: where there is none, or it is of another version.
+    """
+    path = run / "report.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; let `oprover iterate --run {run}` come to its end")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path} cannot be read ({error}); run `oprover iterate` again to write it anew") from error

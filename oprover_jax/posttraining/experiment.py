@@ -82,9 +82,7 @@ class GSPOStage:
         if self.group < 2:
             raise ValueError(f"gspo.group is {self.group}; an advantage needs at least 2 attempts from the same state")
         if self.states * self.group % self.minibatches:
-            raise ValueError(
-                f"gspo: {self.states} states x {self.group} attempts cannot be split into {self.minibatches} mini-batches; change one of them"
-            )
+            raise ValueError(f"gspo: {self.states} states x {self.group} attempts cannot be split into {self.minibatches} mini-batches")
 
     @property
     def rows(self) -> int:

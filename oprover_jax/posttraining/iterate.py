@@ -15,7 +15,7 @@ from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.gspo import gspo
 from oprover_jax.posttraining.plan import Kind, Stage, plan
 from oprover_jax.posttraining.progress import Screen, StageProgress
-from oprover_jax.posttraining.run_folder import RunFolder, write_atomic
+from oprover_jax.posttraining.run_folder import Done, RunFolder, write_atomic
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.training.metrics import read_metrics
 
@@ -56,7 +56,7 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, screen: Scree
     return report
 
 
-def _run(bench: Workbench, stage: Stage, number: int, of: int, screen: Screen):
+def _run(bench: Workbench, stage: Stage, number: int, of: int, screen: Screen) -> Done:
     """One stage from its start or from where it was cut off; its seconds add up over the starts."""
     clock = bench.folder.stage(stage.name) / "seconds.json"
     before = msgspec.json.decode(clock.read_bytes(), type=float) if clock.exists() else 0.0
@@ -88,11 +88,15 @@ def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage],
     report = build_report(experiment.seed, summaries)
     write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
     last = f"evaluate-{experiment.iterations}" if experiment.iterations else "evaluate-sft"
-    write_page(folder.path, report, read_metrics(folder.metrics), list(bench.trajectories(last).read()), bench.tokenizer.decode)
+    write_page(folder.path, report, all_metrics(folder, stages), bench.trajectories(last), bench.tokenizer.decode)
     return report
+
+
+def all_metrics(folder: RunFolder, stages: list[Stage]) -> list[dict[str, Any]]:
+    """The steps of all training stages, each with the name of its stage."""
+    return [{"stage": stage.name, **line} for stage in stages for line in read_metrics(folder.stage(stage.name) / "metrics.jsonl")]
 
 
 def data_folder(given: Path | None) -> Path | None:
     """--data, else OPROVER_DATA, else None."""
-    named = given or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
-    return named
+    return given or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)

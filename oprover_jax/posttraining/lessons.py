@@ -2,13 +2,13 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import State, Template, feedback_text, shown, stated_proof
 from oprover_jax.data.rows import Example, prompted
 from oprover_jax.records import ProofRecord
 from oprover_jax.retrieval.memory import Memory
+from oprover_jax.verify.verifier import Verifier
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FailedAttempt:
     feedback: str
 
 
-async def failed_attempts(prover: Prover, memory: Memory, records: Sequence[ProofRecord], seed: int) -> list[FailedAttempt]:
+async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[ProofRecord], seed: int) -> list[FailedAttempt]:
     """For each record the proof of a neighbouring statement, tried on this one: kept where the kernel rejects it.
 
     This is the mistake that retrieval invites (copying without adapting), so the first repairs are learned from it.
@@ -29,22 +29,27 @@ async def failed_attempts(prover: Prover, memory: Memory, records: Sequence[Proo
     neighbours = memory.search([record.statement for record in records], 4)
     failed = []
     pairs = [(record, rng.choice(near).proof) for record, near in zip(records, neighbours, strict=True) if near]
-    verdicts = await prover.verifier.verify_many([(record.statement, proof) for record, proof in pairs])
+    verdicts = await verifier.verify_many([(record.statement, proof) for record, proof in pairs])
     for (record, proof), verdict in zip(pairs, verdicts, strict=True):
         if verdict.accepted is False:
             failed.append(FailedAttempt(record, proof, feedback_text(record.statement.formal, proof, verdict.messages)))
     return failed
 
 
-def first_examples(template: Template, memory: Memory, records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], retrieve: int) -> list[Example]:
-    """One first-round example for each public proof, one second-round example for each failed attempt. Never a statement's own proof in its prompt."""
-    near = memory.search([record.statement for record in records], retrieve)
-    states = [(State(record.statement, tuple(found)), record.proof) for record, found in zip(records, near, strict=True)]
-    near = memory.search([one.record.statement for one in failed], retrieve)
-    states += [
-        (State(one.record.statement, tuple(found), one.attempt, one.feedback), one.record.proof) for one, found in zip(failed, near, strict=True)
+def first_examples(
+    template: Template, memory: Memory, records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], retrieve: int
+) -> list[Example]:
+    """One first-round example for each public proof, one second-round example for each failed attempt.
+
+    A statement's own proof is never in its prompt: the memory does not return it.
+    """
+    known = [(State(record.statement), record.proof) for record in records]
+    known += [(State(one.record.statement, attempt=one.attempt, feedback=one.feedback), one.record.proof) for one in failed]
+    near = memory.search([state.statement for state, _ in known], retrieve) if retrieve else [[] for _ in known]
+    return [
+        prompted(template.prompt(replace(state, retrieved=tuple(found))), template.answer(proof))
+        for (state, proof), found in zip(known, near, strict=True)
     ]
-    return [prompted(template.prompt(state), template.answer(proof)) for state, proof in states]
 
 
 def documents(records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], library: Sequence[str]) -> dict[str, list[str]]:
@@ -58,4 +63,3 @@ def documents(records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], l
             for one in failed
         ],
     }
-

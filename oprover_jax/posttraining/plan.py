@@ -31,8 +31,8 @@ def plan(experiment: Experiment, external: bool) -> list[Stage]:
     refine = experiment.refine
     stages = [
         Stage("corpus", "corpus"),
-        Stage("tokenizer", "tokenizer"),
         Stage("lessons", "lessons"),
+        Stage("tokenizer", "tokenizer"),
         Stage("cpt", "cpt"),
         Stage("evaluate-cpt", "evaluate", refine=refine),
         Stage("sft", "sft"),

@@ -5,14 +5,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
-from lean_worker.protocol import Verdict
 
+from lean_worker.protocol import Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig
-from oprover_jax.corpus.external import load_external
+from oprover_jax.corpus.external import external_benchmark
 from oprover_jax.evaluation.evaluate import family_scores, score
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
@@ -27,11 +28,10 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     statements = practice(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.samples, progress)
     found = accepted_proofs(trajectories, stage.name)
-    bench.proofs.put(stage.name, found)
-    bench.memory.add(found)
-    known = {record.statement.id for record in bench.memory.records}
+    bench.put_proofs(stage.name, found)
+    proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
-        "growth": msgspec.to_builtins(Growth(stage.name, len(bench.corpus.public) + bench.proofs.count(), len(known))),
+        "growth": msgspec.to_builtins(Growth(stage.name, proofs, len(bench.memory))),
         "verdicts": verdict_counts(trajectories),
         "solved": len({record.statement.id for record in found}),
         "statements": len(statements),
@@ -42,7 +42,7 @@ def practice(bench: Workbench, iteration: int, count: int) -> list[Statement]:
     """Statements of the pool that have no proof yet first, the rest of the places by lot: a function of the seed and of what is known."""
     rng = random.Random(f"{bench.experiment.seed}/{iteration}")
     pool = rng.sample(bench.corpus.pool, len(bench.corpus.pool))
-    earlier = {record.statement.id for record in bench.proofs.read(exclude=f"rollout-{iteration}")}
+    earlier = {record.statement.id for record in bench.found(iteration)}
     return sorted(pool, key=lambda statement: statement.id in earlier)[:count]
 
 
@@ -60,7 +60,8 @@ def ablation(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
 
 def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Scores on theorems that people wrote, from the folder in OPROVER_DATA: never trained on, never stored in the memory."""
-    statements = load_external(bench.data)
+    assert bench.data is not None  # the plan has this stage only where a folder was given
+    statements = external_benchmark(bench.data)
     return _scored(bench, stage, progress, statements, bench.experiment.evaluation.external_samples, "external", "textbook-by-people")
 
 
@@ -85,8 +86,7 @@ def _scored(
 def prove_all(bench: Workbench, stage: Stage, statements: Sequence[Statement], samples: int, progress: StageProgress) -> list[Trajectory]:
     """`samples` trajectories on each statement, those of an earlier start of the stage included."""
     assert isinstance(stage.refine, RefineConfig)
-    store = bench.trajectories(stage.name)
-    kept = {trajectory.statement.id for trajectory in store.read()}
+    kept = {trajectory.statement.id for trajectory in bench.trajectories(stage.name)}
     left = [statement for statement in statements if statement.id not in kept]
     progress.total(len(left) * samples)
 
@@ -95,9 +95,9 @@ def prove_all(bench: Workbench, stage: Stage, statements: Sequence[Statement], s
 
     wanted = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed)
     if left:
-        asyncio.run(collect(bench.prover(), bench.memory, wanted, store, show))
+        asyncio.run(collect(bench.prover(), bench.memory, wanted, partial(bench.put_trajectories, stage.name), show))
     order = {statement.id: i for i, statement in enumerate(statements)}
-    return sorted(store.read(), key=lambda t: (order[t.statement.id], t.sample))
+    return sorted(bench.trajectories(stage.name), key=lambda t: (order[t.statement.id], t.sample))
 
 
 def accepted_proofs(trajectories: Sequence[Trajectory], origin: str) -> list[ProofRecord]:

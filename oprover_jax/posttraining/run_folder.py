@@ -1,22 +1,24 @@
 """The folder of one run: its configuration, which stages are done, and what they reported.
 
-    run.json            format version, name and configuration hash
-    config.json         the whole configuration
-    metrics.jsonl       one line per training step
-    stages/<name>/      what a stage wrote; `done.json` (seconds, summary) is written last, so a stage is done or it is not
-    report.json, report.html
+run.json            format version, name and configuration hash
+config.json         the whole configuration
+stages/<name>/      what a stage wrote (metrics.jsonl, checkpoints, trajectories, proofs, weights); `done.json` (seconds,
+                    summary) is written last, so a stage is done or it is not
+report.json, report.html
 """
 
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from oprover_jax.errors import InputError
 
 FORMAT = 1
+
+Config = TypeVar("Config")
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -58,10 +60,6 @@ class RunFolder:
             write_atomic(path / "config.json", encoded)
             write_atomic(path / "run.json", msgspec.json.encode(header))
 
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
     def stage(self, name: str) -> Path:
         """The folder of a stage, made if it is not there."""
         folder = self.path / "stages" / name
@@ -82,16 +80,18 @@ def read_header(path: Path) -> Header:
     """The header of an existing run folder."""
     try:
         return msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
-    except FileNotFoundError:
-        raise InputError(f"{path} is not a run folder (it has no run.json); give an empty or a new folder, or one that `oprover iterate` made")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is no run folder (it has no run.json); give a new one, or one that `oprover iterate` made") from error
     except msgspec.DecodeError as error:
-        raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program")
+        raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program") from error
 
 
 def _check_same(path: Path, header: Header, config: bytes) -> None:
     found = read_header(path)
     if found.format != FORMAT:
-        raise InputError(f"{path} was written in run format {found.format} and this version reads {FORMAT}; start a new run with another --run")
+        raise InputError(
+            f"{path} was written in run format {found.format} and this version reads {FORMAT}; start a new run with another --run"
+        )
     if found.config_hash != header.config_hash:
         changed = _first_difference(msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config))
         raise InputError(f"{path} was started with another configuration ({changed}); give it a new --run folder or undo the change")
@@ -103,3 +103,17 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
             if old.get(key) != new.get(key):
                 return _first_difference(old.get(key), new.get(key), f"{where}.{key}" if where else key)
     return f"{where or 'configuration'} was {old} and is {new}"
+
+
+def open_run(path: Path, kind: type[Config]) -> tuple[RunFolder, Config]:
+    """An existing run with the configuration that it was made with.
+
+    Raises:
+      InputError: for a folder that is no run, or was written by another version.
+    """
+    header = read_header(path)
+    try:
+        config = msgspec.json.decode((path / "config.json").read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        raise InputError(f"{path / 'config.json'} does not fit this version ({error}); start a new run with another --run") from error
+    return RunFolder(path, header.name, config), config

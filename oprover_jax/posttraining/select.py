@@ -15,8 +15,9 @@ from oprover_jax.records import Round, Statement, Trajectory
 
 @dataclass(frozen=True)
 class SelectConfig:
-    """`per_statement` accepted rounds of a statement at most; `mastered` is the success rate above which a statement teaches nothing new and
-    gives one round only; `hard` bounds the success rate of the states that GSPO practises on, (low, high], low exclusive."""
+    """`per_statement` accepted rounds of a statement at most; `mastered` is the success rate above which a statement has
+    nothing new to teach and gives one round only; `hard` bounds the success rate of the states that GSPO practises on,
+    (low, high], low exclusive."""
 
     per_statement: int = 4
     mastered: float = 0.8
@@ -73,7 +74,7 @@ def _is_lesson(one: Round) -> bool:
 
 
 def hard_states(trajectories: Iterable[Trajectory], config: SelectConfig, seed: int) -> list[HardState]:
-    """First-round states whose success rate lies in the hard band, and for each one second-round state of the same statement if there is any; shuffled."""
+    """First-round states whose success rate lies in the hard band, and for each a second-round state of that statement; shuffled."""
     by_statement: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
         if trajectory.rounds:

@@ -1,6 +1,6 @@
 """What the stages of a run share: mesh, kernel, corpus, tokenizer, memory, policy and engine, each made when first needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -9,18 +9,19 @@ from typing import TypeVar
 
 import jax
 from jax.sharding import Mesh
-from lean_worker.pool import Pool
 
+from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
-from oprover_jax.corpus.build import Corpus, load_corpus
-from oprover_jax.corpus.store import ProofStore, TrajectoryStore
+from oprover_jax.corpus import store
+from oprover_jax.corpus.build import Corpus, build
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import policy_version
 from oprover_jax.posttraining.policy import load_policy
 from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.records import ProofRecord, Trajectory
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.jax_engine import JaxEngine
@@ -33,9 +34,10 @@ T = TypeVar("T")
 class Workbench:
     """Use as a context manager: leaving it ends the Lean workers and the engine."""
 
-    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+    def __init__(self, experiment: Experiment, folder: RunFolder, data: Path | None = None) -> None:
         self.experiment = experiment
         self.folder = folder
+        self.data = data
         self._open = ExitStack()
         self._policy: tuple[str, Params] | None = None
         self._engine_policy: str | None = None
@@ -53,13 +55,10 @@ class Workbench:
     def verifier(self) -> Verifier:
         return Verifier(self.pool)
 
-    @property
-    def corpus_folder(self) -> Path:
-        return self.folder.stage("corpus") / "corpus"
-
     @cached_property
     def corpus(self) -> Corpus:
-        return load_corpus(self.corpus_folder)
+        """Built and verified at the first call, read from the run folder afterwards."""
+        return build(self.experiment.corpus, self.pool.check_many, self.folder.stage("corpus"))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -73,20 +72,40 @@ class Workbench:
     def encoder(self) -> LexicalEncoder:
         return LexicalEncoder.fit([record.statement for record in self.corpus.public])
 
+    def proofs(self, stage: str) -> list[ProofRecord]:
+        """Proofs that a stage's rollouts found and the kernel accepted."""
+        return store.read(self.folder.stage(stage) / "proofs", store.PROOFS)
+
+    def put_proofs(self, stage: str, found: list[ProofRecord]) -> None:
+        """Into the corpus and the memory. A stage's proofs are written as a whole, so what is there already is complete."""
+        if not self.proofs(stage):
+            store.append(self.folder.stage(stage) / "proofs", store.PROOFS, found)
+        self.memory.add(found)
+
+    def found(self, before: int) -> list[ProofRecord]:
+        """Proofs found in all iterations before iteration number `before`."""
+        return [record for i in range(1, before) for record in self.proofs(f"rollout-{i}")]
+
     @cached_property
-    def proofs(self) -> ProofStore:
-        """Proofs that rollouts found and the kernel accepted."""
-        return ProofStore(self.folder.path / "proofs")
+    def public_memory(self) -> Memory:
+        """The public corpus alone."""
+        memory = Memory(self.encoder)
+        memory.add(self.corpus.public)
+        return memory
 
     @cached_property
     def memory(self) -> Memory:
-        """The public corpus and every proof found so far. Built afresh from what is on disk when a run is taken up again."""
+        """The public corpus and every proof found so far, indexed afresh from what is on disk when a run is taken up again."""
         memory = Memory(self.encoder)
-        memory.add([*self.corpus.public, *self.proofs.read()])
+        memory.add([*self.corpus.public, *self.found(self.experiment.iterations + 1)])
         return memory
 
-    def trajectories(self, stage: str) -> TrajectoryStore:
-        return TrajectoryStore(self.folder.stage(stage) / "trajectories")
+    def trajectories(self, stage: str) -> list[Trajectory]:
+        """What a stage that proves has stored so far."""
+        return store.read(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES)
+
+    def put_trajectories(self, stage: str, trajectories: Sequence[Trajectory]) -> None:
+        store.append(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES, trajectories)
 
     def policy(self) -> tuple[str, Params]:
         """(the training stage that made it, its weights); fresh random weights before the first."""

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from typing import Protocol
 
 import msgspec
-from lean_worker.protocol import Check, Verdict
 
+from lean_worker.protocol import Check, Verdict
 from oprover_jax.records import Statement
 
 

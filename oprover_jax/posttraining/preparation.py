@@ -1,0 +1,55 @@
+"""Stages before any training: the corpus, the tokenizer, and what the policy reads before it has ever tried."""
+
+import asyncio
+from collections import Counter
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from oprover_jax.agent.template import PHRASES, shown, stated_proof
+from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.posttraining.lessons import FailedAttempt, documents, failed_attempts
+from oprover_jax.posttraining.plan import Stage
+from oprover_jax.posttraining.progress import StageProgress
+from oprover_jax.posttraining.run_folder import write_atomic
+from oprover_jax.posttraining.workbench import Workbench
+
+
+def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Statements and proofs, all checked by the kernel."""
+    made = bench.corpus
+    sizes = {"public": len(made.public), "pool": len(made.pool), "benchmark": len(made.benchmark)}
+    return {**sizes, "corpus": sizes | {"report": made.report}}
+
+
+def lessons(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Wrong proofs of public theorems with Lean's real answers to them: the first repairs are learned from these."""
+    failed = asyncio.run(failed_attempts(bench.verifier, bench.memory, bench.corpus.public, bench.experiment.seed))
+    write_atomic(bench.folder.stage(stage.name) / "failed_attempts.json", msgspec.json.encode(failed))
+    return {"failed_attempts": len(failed), "verdicts": dict(Counter(bench.verifier.counts))}
+
+
+def read_lessons(bench: Workbench) -> list[FailedAttempt]:
+    return msgspec.json.decode((bench.folder.stage("lessons") / "failed_attempts.json").read_bytes(), type=list[FailedAttempt])
+
+
+def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """A byte-level BPE on the public corpus, on Lean's answers, and on the statements of the pool (never those of the benchmark)."""
+    texts = [shown(stated_proof(record.statement.formal, record.proof)) for record in bench.corpus.public]
+    texts += [shown(statement.formal) for statement in bench.corpus.pool]
+    texts += [one.feedback for one in read_lessons(bench)]
+    trained = train_tokenizer(texts, bench.experiment.model.vocab_size, PHRASES)
+    trained.save(bench.folder.stage(stage.name) / "tokenizer.json")
+    characters = sum(map(len, texts))
+    return {"vocabulary": trained.vocab_size, "characters_per_token": characters / sum(len(trained.encode(text)) for text in texts)}
+
+
+def library_sources() -> list[str]:
+    """The Lean sources of our own core library: CPT reads them."""
+    core = files("lean_worker") / "embedded" / "core"
+    return [entry.read_text(encoding="utf-8") for entry in sorted(core.iterdir(), key=lambda e: e.name) if entry.name.endswith(".lean")]
+
+
+def cpt_documents(bench: Workbench) -> dict[str, list[str]]:
+    return documents(bench.corpus.public, read_lessons(bench), library_sources())

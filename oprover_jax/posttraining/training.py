@@ -1,0 +1,102 @@
+"""Stages that train by cross-entropy: CPT on a mixture, SFT on the public corpus, SFT on the rounds of the rollouts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from oprover_jax.data.loader import from_file
+from oprover_jax.data.mixture import mix
+from oprover_jax.data.packing import PackReport, write_packed
+from oprover_jax.data.rows import Example, document
+from oprover_jax.posttraining.experiment import TrainingConfig
+from oprover_jax.posttraining.lessons import first_examples
+from oprover_jax.posttraining.plan import Stage, policy_version
+from oprover_jax.posttraining.policy import save_policy
+from oprover_jax.posttraining.preparation import cpt_documents, read_lessons
+from oprover_jax.posttraining.progress import StageProgress
+from oprover_jax.posttraining.select import sft_examples
+from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.training.loop import LoopConfig, fingerprint, run, stop_on_sigterm
+from oprover_jax.training.objectives import cross_entropy
+from oprover_jax.training.optimizer import learning_rate, make_optimizer
+from oprover_jax.training.step import TrainStep, init_state, make_train_step
+
+
+def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """Continued pretraining on documents, mixed by weight in tokens."""
+    config, tokenizer = bench.experiment.cpt, bench.tokenizer
+    texts = cpt_documents(bench)
+    sources = {name: [document([*tokenizer.encode(text), tokenizer.end_id]) for text in texts[name]] for name in texts}
+    budget = config.steps * config.tokens_per_step
+    mixture = mix(sources, bench.experiment.cpt_mixture, budget, bench.experiment.seed)
+    summary = train(bench, stage, config, mixture.examples, progress)
+    return summary | {f"share of {name}": share for name, share in mixture.shares.items()}
+
+
+def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """First SFT: proofs of the public corpus, and repairs of wrong ones, in the prompts that the agent will use."""
+    return train(bench, stage, bench.experiment.sft, public_examples(bench), progress)
+
+
+def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+    """SFT on accepted rounds of all rollouts so far, with a replayed share of the first set."""
+    experiment = bench.experiment
+    rollouts = [t for i in range(1, stage.iteration + 1) for t in bench.trajectories(f"rollout-{i}")]
+    sources = {"rounds": sft_examples(rollouts, experiment.select), "public": public_examples(bench)}
+    shares = {"rounds": 1 - experiment.replay, "public": experiment.replay}
+    present = {name: share for name, share in shares.items() if share > 0 and sources[name]}
+    budget = experiment.repair_sft.steps * experiment.repair_sft.tokens_per_step
+    mixture = mix({name: sources[name] for name in present}, present, budget, experiment.seed + stage.iteration)
+    summary = train(bench, stage, experiment.repair_sft, mixture.examples, progress)
+    return summary | {"rounds": len(sources["rounds"])}
+
+
+def public_examples(bench: Workbench) -> list[Example]:
+    """Public proofs and repairs in the agent's prompts. Only public proofs are retrieved, so that the set is the same in every stage."""
+    return first_examples(bench.template, bench.public_memory, bench.corpus.public, read_lessons(bench), bench.experiment.refine.retrieve)
+
+
+def train(bench: Workbench, stage: Stage, config: TrainingConfig, examples: Sequence[Example], progress: StageProgress) -> dict[str, Any]:
+    """Packs the examples, trains from the policy of the stage before, and leaves the new policy in the stage's folder."""
+    folder = bench.folder.stage(stage.name)
+    packed = write_packed(folder / "rows.array_record", examples, config.row_tokens)
+    progress.total(config.steps)
+    optimizer = make_optimizer(config.optimizer)
+    state = init_state(bench.policy()[1], optimizer, bench.mesh)
+    batches = from_file(folder / "rows.array_record", config.rows, bench.experiment.seed)
+    last: dict[str, float] = {}
+
+    def show(step: int, steps: int, tokens_per_second: float, loss: float) -> None:
+        last["loss"] = loss
+        progress.update(step, f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s")
+
+    with stop_on_sigterm() as stop:
+        state = run(
+            folder,
+            LoopConfig(config.steps),
+            state,
+            train_step(bench, config),
+            lambda start: batches.stream(bench.mesh, start),
+            lambda step: learning_rate(config.optimizer, step, config.steps),
+            identity=fingerprint(config, bench.experiment.model, bench.experiment.seed),
+            on_progress=show,
+            stop=stop,
+        )
+    if int(state.step) < config.steps:
+        raise KeyboardInterrupt
+    save_policy(bench.folder, stage.name, state.params, policy_version(bench.experiment, stage.name))
+    bench.set_policy(stage.name, state.params)
+    return _summary(packed, config, last)
+
+
+def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
+    """The compiled step; stages with the same optimizer settings and shapes share one."""
+    key = ("cross_entropy", config.optimizer, config.accumulation)
+    return bench.program(
+        key,
+        lambda: make_train_step(cross_entropy(bench.experiment.model), make_optimizer(config.optimizer), bench.mesh, config.accumulation),
+    )
+
+
+def _summary(packed: PackReport, config: TrainingConfig, last: dict[str, float]) -> dict[str, Any]:
+    tokens = config.steps * config.tokens_per_step
+    return {"examples": packed.examples, "fill": packed.fill, "tokens": tokens, "cut_examples": packed.cut_examples, **last}
