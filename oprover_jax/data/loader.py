@@ -106,7 +106,8 @@ def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows
     offset = {row: i for i, row in enumerate(rows)}
 
     def put(name: str, array: np.ndarray) -> jax.Array:
-        def part(index: tuple[slice, ...]) -> np.ndarray:
+        def part(index: tuple[slice, ...] | None) -> np.ndarray:
+            assert index is not None  # None only stands for devices of other processes
             start, stop, _ = index[0].indices(batch_rows)
             return array[(slice(offset[start], offset[start] + stop - start), *index[1:])]
 

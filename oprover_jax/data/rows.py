@@ -38,7 +38,8 @@ class Example:
 
     def __post_init__(self) -> None:
         if self.ids.ndim != 1 or self.ids.shape != self.weights.shape:
-            raise ValueError(f"an example needs one weight for each id, not {self.weights.shape} for {self.ids.shape}; build it with document/prompted")
+            shapes = f"{self.weights.shape} for {self.ids.shape}"
+            raise ValueError(f"an example needs one weight for each id, not {shapes}; build it with document or prompted")
         if len(self.ids) < 2:
             raise ValueError(f"an example of {len(self.ids)} id(s) has nothing to predict; leave it out")
         if self.weights[0] != 0:

@@ -16,6 +16,7 @@ from oprover_jax.errors import InputError
 __all__ = ["Checkpoints", "latest", "read_extra", "restore", "save"]
 
 _COMMITTED = ("_CHECKPOINT_METADATA", "commit_success.txt", "state/_METADATA", "state/commit_success.txt")
+_REMEDY = "use the configuration it was made with"
 
 
 class Checkpoints:
@@ -59,8 +60,8 @@ def latest(directory: Path) -> int | None:
     """The newest whole checkpoint's step, or None. A folder whose commit marks are missing is passed over."""
     if not directory.is_dir():
         return None
-    steps = [int(path.name) for path in directory.iterdir() if path.name.isdecimal() and all((path / mark).is_file() for mark in _COMMITTED)]
-    return max(steps, default=None)
+    whole = (path for path in directory.iterdir() if path.name.isdecimal() and all((path / mark).is_file() for mark in _COMMITTED))
+    return max((int(path.name) for path in whole), default=None)
 
 
 def restore(directory: Path, step: int, abstract_state: Any) -> Any:
@@ -91,9 +92,9 @@ def _check_shapes(path: Path, wanted: Any) -> None:
         shape = None if found is None else tuple(found.shape or ())
         if shape != leaf.shape:
             is_there = f"has shape {list(shape)}" if shape is not None else "is missing"
-            raise InputError(f"checkpoint {path}: {_name(key)} {is_there} and the model wants {list(leaf.shape)}; use the configuration it was made with")
+            raise InputError(f"checkpoint {path}: {_name(key)} {is_there} and the model wants {list(leaf.shape)}; {_REMEDY}")
     if saved:
-        raise InputError(f"checkpoint {path} holds {min(saved)}, which the model has not; use the configuration it was made with")
+        raise InputError(f"checkpoint {path} holds {min(saved)}, which the model has not; {_REMEDY}")
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -11,7 +11,7 @@ from oprover_jax.losses.cross_entropy import weighted_nll
 from oprover_jax.losses.gspo import GSPOConfig, gspo_loss
 from oprover_jax.losses.vocab_head import token_logprobs
 from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix, hidden_states
-from oprover_jax.training.step import Batch, LossFunction, split_batch
+from oprover_jax.training.step import Batch, LossFunction, LossTerms, split_batch
 
 __all__ = ["LogprobFunction", "cross_entropy", "gspo", "make_logprob_fn"]
 
@@ -24,7 +24,7 @@ def cross_entropy(config: Qwen3Config, chunk: int = 1024) -> LossFunction:
     Batch: tokens, targets, positions, segment_ids, weights, each [B, S]. Metrics: `loss`, `entropy`.
     """
 
-    def loss(params: Params, batch: Batch) -> tuple[Float[Array, ""], Float[Array, ""], dict[str, tuple[Float[Array, ""], Float[Array, ""]]]]:
+    def loss(params: Params, batch: Batch) -> LossTerms:
         logprob, entropy = _score(config, chunk, 1.0, params, batch)
         total, denominator = weighted_nll(logprob, batch["weights"])
         entropy_sum, _ = weighted_nll(-entropy, batch["weights"])
@@ -40,7 +40,7 @@ def gspo(config: Qwen3Config, settings: GSPOConfig, chunk: int = 1024, temperatu
     under the same temperature and micro-batch shape, and `advantages` [B]. Metrics: `loss`, `entropy`, those of `gspo_loss`.
     """
 
-    def loss(params: Params, batch: Batch) -> tuple[Float[Array, ""], Float[Array, ""], dict[str, tuple[Float[Array, ""], Float[Array, ""]]]]:
+    def loss(params: Params, batch: Batch) -> LossTerms:
         logprob, entropy = _score(config, chunk, temperature, params, batch)
         total, denominator, metrics = gspo_loss(logprob, batch["old_logprob"], batch["weights"], batch["advantages"], settings)
         entropy_sum, tokens = weighted_nll(-entropy, batch["weights"])

@@ -17,12 +17,24 @@ from jaxtyping import Array, Float
 
 from oprover_jax.models.qwen3 import Params
 
-__all__ = ["Batch", "LossFunction", "Metrics", "TrainState", "TrainStep", "init_state", "make_train_step", "split_batch", "train_step"]
+__all__ = [
+    "Batch",
+    "LossFunction",
+    "LossTerms",
+    "Metrics",
+    "TrainState",
+    "TrainStep",
+    "init_state",
+    "make_train_step",
+    "split_batch",
+    "train_step",
+]
 
 Batch = dict[str, Array]
 Metrics = dict[str, Float[Array, ""]]
 Fraction = tuple[Float[Array, ""], Float[Array, ""]]
-LossFunction = Callable[[Params, Batch], tuple[Float[Array, ""], Float[Array, ""], dict[str, Fraction]]]
+LossTerms = tuple[Float[Array, ""], Float[Array, ""], dict[str, Fraction]]
+LossFunction = Callable[[Params, Batch], LossTerms]
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["step", "skipped", "params", "opt_state"], meta_fields=[])
@@ -102,7 +114,8 @@ def split_batch(batch: Batch, parts: int) -> Batch:
 
     def split(name: str, array: Array) -> Array:
         if array.shape[0] % parts:
-            raise ValueError(f"batch field {name} has {array.shape[0]} rows, which cannot be split into {parts} micro-batches; make it a multiple")
+            rows = f"batch field {name} has {array.shape[0]} rows"
+            raise ValueError(f"{rows}, which cannot be split into {parts} micro-batches; make it a multiple")
         return jnp.swapaxes(array.reshape(array.shape[0] // parts, parts, *array.shape[1:]), 0, 1)
 
     return {name: split(name, array) for name, array in batch.items()}

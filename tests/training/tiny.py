@@ -1,10 +1,13 @@
 """A model of a few thousand weights and batches for it: what every test of training starts from."""
 
+import jax
 import numpy as np
 
+from oprover_jax.data.loader import Batch
 from oprover_jax.data.packing import pack_examples
 from oprover_jax.data.rows import Example, Row, document, pad_row, prompted
 from oprover_jax.models.qwen3 import Qwen3Config
+from oprover_jax.sharding import named
 
 CONFIG = Qwen3Config(vocab_size=48, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=4, mlp=32)
 
@@ -33,3 +36,8 @@ def padded(examples: list[Example], length: int = 16, rows: int | None = None) -
 def stacked(rows: list[Row], count: int | None = None) -> Row:
     empty = [{name: np.zeros_like(array) for name, array in rows[0].items()}] * max(0, (count or 0) - len(rows))
     return {name: np.stack([row[name] for row in [*rows, *empty]]) for name in rows[0]}
+
+
+def on(mesh: jax.sharding.Mesh, batch: Row) -> Batch:
+    """The batch on a mesh, laid out as the loader does."""
+    return {name: jax.device_put(array, named(array.shape, ("batch", "sequence")[: array.ndim], mesh)) for name, array in batch.items()}
