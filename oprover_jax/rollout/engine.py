@@ -1,7 +1,7 @@
 """The one protocol behind which policies are sampled: token ids in, token ids and log-probabilities out."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from oprover_jax.records import FinishReason
 
@@ -41,6 +41,7 @@ class Completion:
     policy_version: int
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Async and safe to call from thousands of tasks of one event loop at once; the engine does the batching."""
 

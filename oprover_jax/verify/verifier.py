@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -12,6 +12,7 @@ from lean_worker.protocol import Check, Verdict
 from oprover_jax.records import Statement
 
 
+@runtime_checkable
 class Workers(Protocol):
     """Whatever takes checks: `lean_worker.pool.Pool` on one machine."""
 

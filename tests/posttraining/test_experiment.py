@@ -1,0 +1,88 @@
+"""Configurations: the shipped ones load, changes apply, and everything impossible is one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from oprover_jax.errors import InputError
+from oprover_jax.posttraining.experiment import Experiment, apply_change, load
+from oprover_jax.posttraining.plan import plan, policy_version
+from oprover_jax.posttraining.run_folder import RunFolder, open_run
+
+DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Experiment:
+    return load(DEMO)
+
+
+def test_changes_reach_nested_keys(demo: Experiment) -> None:
+    changed = load(DEMO, ["gspo.steps=3", "seed=7", "cpt.optimizer.peak_lr=0.5", "refine.feedback=none"])
+    assert (changed.gspo.steps, changed.seed, changed.cpt.optimizer.peak_lr, changed.refine.feedback) == (3, 7, 0.5, "none")
+    assert changed.sft == demo.sft
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("gspo.stepz=3", "did you mean 'steps'"),
+        ("sede=3", "did you mean 'seed'"),
+        ("seed.x=3", "there is no 'x'"),
+        ("seed=abc", "cannot be 'abc'"),
+        ("seed=1.5", "cannot be 1.5"),
+        ("seed", "has no '='"),
+        ("mesh.fsdp=3", "does not divide over the mesh"),
+        ("gspo.group=1", "at least 2 attempts"),
+        ("engine.max_len=64", "may take"),
+        ("gspo.loss.clip_high=0.2", "clip"),
+        ("refine.feedback=maybe", "'lean' or 'none'"),
+    ],
+)
+def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        apply_change(demo, change)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["def experiment(:", "x = 1", "import no_such_module\n", "def experiment():\n    return 1 + ''"])
+def test_broken_configuration_files_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.py"):
+        load(path)
+    with pytest.raises(InputError, match="does not exist"):
+        load(tmp_path / "missing.py")
+
+
+def test_plan_repeats_the_iteration_and_versions_grow(demo: Experiment) -> None:
+    names = [stage.name for stage in plan(demo, external=False)]
+    assert len(names) == len(set(names))
+    per_iteration = [n.removesuffix("-2") for n in names if n.endswith("-2")]
+    assert per_iteration == ["rollout", "sft", "gspo", "evaluate"]
+    trained = ["init", "cpt", "sft", "sft-1", "gspo-1", "sft-2", "gspo-2"]
+    versions = [policy_version(demo, name) for name in trained]
+    assert versions == sorted(set(versions)) and policy_version(demo, "gspo-1", 5) < policy_version(demo, "sft-2")
+
+
+def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    RunFolder(run, demo.name, demo).finish("corpus", 1.5, {"public": 3})
+    assert RunFolder(run, demo.name, demo).done("corpus") is not None
+    assert open_run(run, Experiment)[1] == demo
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
+        RunFolder(run, demo.name, apply_change(demo, "seed=1"))
+    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":1', b'"format":99'))
+    with pytest.raises(InputError, match="run format 99"):
+        RunFolder(run, demo.name, demo)
+    (run / "run.json").write_bytes(b"{")
+    with pytest.raises(InputError, match="cannot be read"):
+        RunFolder(run, demo.name, demo)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="no run folder"):
+        RunFolder(other, demo.name, demo)
+    (run / "run.json").write_bytes(before[run / "run.json"])
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before and [p.name for p in other.iterdir()] == ["thesis.txt"]

@@ -1,0 +1,59 @@
+"""Which rounds are trained on: accepted ones, repairs first, distinct, loss on the attempt only; GSPO from the hard band."""
+
+import numpy as np
+from lean_worker.protocol import Verdict
+
+from oprover_jax.posttraining.gspo import batch_rows
+from oprover_jax.posttraining.select import SelectConfig, hard_states, sft_examples
+from oprover_jax.records import Round, Statement, Trajectory
+
+
+def attempt(accepted: bool | None, proof: str, prompt: tuple[int, ...] = (5, 6), ids: tuple[int, ...] = (7, 1), well_formed: bool = True) -> Round:
+    kind = {True: "accepted", False: "error", None: "crash"}[accepted]
+    verdict = Verdict("s", accepted, kind)  # type: ignore[arg-type]
+    reward = None if accepted is None else 0.8 * accepted + 0.2 * (accepted and well_formed)
+    return Round(prompt, ids, (-0.5,) * len(ids), 3, "stop", ("r",), proof, well_formed, verdict, "", reward)
+
+
+def trajectory(name: str, sample: int, *rounds: Round) -> Trajectory:
+    return Trajectory(Statement(name, name, f"theorem {name} : True := by sorry"), sample, "rollout-1", rounds)
+
+
+def test_sft_takes_repairs_first_and_each_proof_once() -> None:
+    group = [
+        trajectory("a", 0, attempt(True, "by rfl", ids=(9, 9, 1))),
+        trajectory("a", 1, attempt(False, "by omega"), attempt(True, "by simp", prompt=(5, 6, 8))),
+        trajectory("a", 2, attempt(True, "by rfl", ids=(9, 9, 1))),
+        trajectory("a", 3, attempt(True, "by decide", ids=(4, 1), well_formed=False)),
+        trajectory("a", 4, attempt(False, "by omega"), attempt(False, "by omega")),
+    ]
+    first, second = sft_examples(group, SelectConfig(per_statement=4))
+    assert first.ids.tolist() == [5, 6, 8, 7, 1] and first.weights.tolist() == [0, 0, 0, 1, 1]
+    assert second.ids.tolist() == [5, 6, 9, 9, 1]
+    assert len(sft_examples(group, SelectConfig(per_statement=1))) == 1
+
+
+def test_mastered_statements_give_one_round() -> None:
+    group = [trajectory("a", i, attempt(True, f"by exact h{i}")) for i in range(8)]
+    assert len(sft_examples(group, SelectConfig(per_statement=4, mastered=0.8))) == 1
+
+
+def test_hard_states_are_those_of_partial_success() -> None:
+    never = [trajectory("never", i, attempt(False, "x"), attempt(False, "x")) for i in range(4)]
+    always = [trajectory("always", i, attempt(True, "x")) for i in range(4)]
+    some = [trajectory("some", i, attempt(i == 0, "x"), *([] if i == 0 else [attempt(False, "y", prompt=(5, 6, i))])) for i in range(4)]
+    states = hard_states(never + always + some, SelectConfig(hard=(0.0, 0.75)), seed=0)
+    assert {s.statement.id for s in states} == {"some"}
+    assert sorted(len(s.prompt_ids) for s in states) == [2, 3]
+    assert states == hard_states(never + always + some, SelectConfig(hard=(0.0, 0.75)), seed=0)
+
+
+def test_rl_rows_align_mask_and_sampler_and_leave_out_lost_verdicts() -> None:
+    groups = [[attempt(True, "x"), attempt(False, "y"), attempt(None, "z")], [attempt(False, "x")] * 3]
+    rows, about = batch_rows(groups, 8)
+    assert [row["weights"].tolist() for row in rows[:3]] == [[0, 1, 1, 0, 0, 0, 0, 0]] * 2 + [[0] * 8]
+    assert all((row["sampler_logprob"] != 0).tolist() == [False, True, True] + [False] * 5 for row in rows)
+    advantages = np.array([row["advantages"] for row in rows])
+    np.testing.assert_allclose(advantages[:2], [1.0, -1.0], rtol=1e-4)
+    assert (advantages[2:] == 0).all()
+    assert about == {"reward": np.float32(0.2), "effective_groups": 0.5}
