@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> C
     drawn, report = _draw(config)
     verified, verdicts = _verified(drawn, verify, report)
     corpus = _split(config, drawn, verified, verdicts, report)
+    corpus = replace(corpus, report=msgspec.json.decode(msgspec.json.encode(corpus.report)))
     if target is not None:
         _write(target, corpus)
     return corpus
@@ -82,7 +83,8 @@ def load(path: Path) -> Corpus:
 
 def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
     """Statements for each part, distinct over all parts, with a few to spare."""
-    seen: set[str] = set()
+    book = textbook() if config.textbook else []
+    seen = {provable.statement.id for provable in book}
     duplicates = 0
     found: dict[Cell, list[Provable]] = {}
     for cell, count in sorted(demand(config).items()):
@@ -101,12 +103,9 @@ def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, An
         "hash": config_hash(config),
         "generated": sum(map(len, drawn.values())),
         "duplicates_dropped": duplicates,
-        "textbook": 0,
+        "textbook": len(book),
     }
-    if config.textbook:
-        book = textbook()
-        report["textbook"] = len(book)
-        drawn["public"] += book
+    drawn["public"] += book
     return drawn, report
 
 
@@ -125,8 +124,9 @@ def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str
     return {key for key, verdict in verdicts.items() if verdict.accepted}, verdicts
 
 
-def _split(config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict],
-           report: dict[str, Any]) -> Corpus:
+def _split(
+    config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict], report: dict[str, Any]
+) -> Corpus:
     parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in PARTS}
     benchmark = [provable.statement for provable in parts["benchmark"]]
     public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
@@ -135,10 +135,13 @@ def _split(config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set
     report |= {"public": len(public), "pool": len(pool), "benchmark": len(benchmark)}
     trained = {s.family for s in pool} | {p.statement.family for p in public}
     depth = max(len(config.public_weights), len(config.pool_weights))
-    report["benchmark_kinds"] = dict(Counter(
-        "unseen_family" if s.family not in trained else "unseen_depth" if s.difficulty > depth else "seen" for s in benchmark))
-    report["by_family"] = {part: _table(statements) for part, statements in
-                           (("public", [p.statement for p in public]), ("pool", pool), ("benchmark", benchmark))}
+    report["benchmark_kinds"] = dict(
+        Counter("unseen_family" if s.family not in trained else "unseen_depth" if s.difficulty > depth else "seen" for s in benchmark)
+    )
+    report["by_family"] = {
+        part: _table(statements)
+        for part, statements in (("public", [p.statement for p in public]), ("pool", pool), ("benchmark", benchmark))
+    }
     return Corpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
 
 
@@ -152,8 +155,15 @@ def _fill(found: Sequence[Provable], verified: set[str], size: int, seed: int) -
 
 
 def _record(provable: Provable, verdict: Verdict) -> ProofRecord:
-    return ProofRecord(statement=provable.statement, proof=provable.proof, lean=verdict.lean, library=verdict.library,
-                       axioms=verdict.axioms, seconds=verdict.seconds, origin=provable.statement.source)
+    return ProofRecord(
+        statement=provable.statement,
+        proof=provable.proof,
+        lean=verdict.lean,
+        library=verdict.library,
+        axioms=verdict.axioms,
+        seconds=verdict.seconds,
+        origin=provable.statement.source,
+    )
 
 
 def _table(statements: Sequence[Statement]) -> dict[str, dict[str, int]]:

@@ -17,9 +17,10 @@ class CorpusConfig:
     public: int = 800
     pool: int = 3000
     benchmark: int = 240
-    public_weights: tuple[float, ...] = (4, 3, 2)
-    pool_weights: tuple[float, ...] = (2, 3, 4, 4, 3)
-    benchmark_weights: tuple[float, ...] = (1, 1, 1, 1, 1)
+    public_weights: tuple[float, ...] = (4.0, 3.0, 2.0)
+    pool_weights: tuple[float, ...] = (2.0, 3.0, 4.0, 4.0, 3.0)
+    benchmark_weights: tuple[float, ...] = (1.0,) * 5
+    families: tuple[str, ...] = tuple(FAMILIES)
     unseen_families: tuple[str, ...] = tuple(sorted(UNSEEN))
     unseen_share: float = 0.25
     light_families: tuple[str, ...] = tuple(sorted(LIGHT))
@@ -33,17 +34,17 @@ class CorpusConfig:
             weights = getattr(self, name)
             if len(weights) >= len(DIFFICULTIES) or min(weights, default=-1) < 0 or sum(weights) <= 0:
                 raise ValueError(f"{name}={weights}: give 1 to {len(DIFFICULTIES) - 1} shares, none negative; the last depth stays unseen")
-        for name in ("unseen_families", "light_families"):
-            unknown = set(getattr(self, name)) - set(FAMILIES)
+        for name, known in (("families", FAMILIES), ("unseen_families", self.families), ("light_families", FAMILIES)):
+            unknown = set(getattr(self, name)) - set(known)
             if unknown:
-                raise ValueError(f"{name} names {', '.join(sorted(unknown))}; choose from {', '.join(FAMILIES)}")
+                raise ValueError(f"{name} names {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
         if self.light_weight <= 0:
             raise ValueError(f"light_weight={self.light_weight}; it must be above 0")
         if not 0 <= self.unseen_share < 1:
             raise ValueError(f"unseen_share={self.unseen_share}; it must be from 0 to below 1")
-        if len(self.unseen_families) == len(FAMILIES):
-            raise ValueError("unseen_families names every family; leave some for the public part and the pool")
+        if not self.seen_families:
+            raise ValueError(f"families={self.families} are all unseen_families; leave some for the public part and the pool")
 
     @property
     def seen_families(self) -> tuple[str, ...]:
-        return tuple(name for name in FAMILIES if name not in self.unseen_families)
+        return tuple(name for name in self.families if name not in self.unseen_families)

@@ -56,5 +56,13 @@ def _statement(row: _Row, taken: set[str]) -> Statement:
     key = statement_id(row.formal_statement, row.header)
     if key in taken:
         key = statement_id(row.formal_statement, f"{row.header}\n{row.name}")
-    return Statement(id=key, name=row.name, formal=row.formal_statement, header=row.header, family="external", source=row.source,
-                     licence=row.licence, informal=row.informal or "")
+    return Statement(
+        id=key,
+        name=row.name,
+        formal=row.formal_statement,
+        header=row.header,
+        family="external",
+        source=row.source,
+        licence=row.licence,
+        informal=row.informal or "",
+    )

@@ -18,8 +18,9 @@ def drafts(family: str, difficulty: int, seed: int) -> Iterator[Provable]:
         draft = FAMILIES[family](rng, difficulty)
         key = statement_id(draft.statement("t"))
         name = f"t_{key[:4]}"
-        statement = Statement(id=key, name=name, formal=draft.statement(name), family=family, difficulty=difficulty, source="generated",
-                              licence=LICENCE)
+        statement = Statement(
+            id=key, name=name, formal=draft.statement(name), family=family, difficulty=difficulty, source="generated", licence=LICENCE
+        )
         yield Provable(statement, draft.proof)
 
 

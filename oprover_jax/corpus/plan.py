@@ -17,7 +17,8 @@ def demand(config: CorpusConfig) -> Counter[Cell]:
     """How many statements of (family, difficulty) would be used at most, with room for smaller families to be made up for."""
     every = [(family, difficulty) for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES]
     planned = quotas(config, dict.fromkeys(every, 10**9))
-    return Counter({cell: sum(part[cell] for part in planned.values()) * 3 // 2 + 4 for cell in every})
+    usable = {cell for part in planned.values() for cell in part} | {cell for cell in every if cell[0] not in config.unseen_families}
+    return Counter({cell: sum(part[cell] for part in planned.values()) * 3 // 2 + 2 for cell in usable})
 
 
 def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Counter[Cell]]:
@@ -44,8 +45,12 @@ def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Coun
 
 def _cells(config: CorpusConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:
     light = dict.fromkeys(config.light_families, config.light_weight)
-    return [((family, difficulty), weight * light.get(family, 1.0))
-            for family in families for difficulty, weight in enumerate(weights, start=1) if weight]
+    return [
+        ((family, difficulty), weight * light.get(family, 1.0))
+        for family in families
+        for difficulty, weight in enumerate(weights, start=1)
+        if weight
+    ]
 
 
 def _spread(cells: Sequence[tuple[Cell, float]], total: int, capacity: Mapping[Cell, int], seed: int) -> Counter[Cell]:

@@ -80,16 +80,36 @@ STATEMENTS: Table[Statement] = Table("statements", pa.schema(_STATEMENT), _state
 
 PROOFS: Table[ProofRecord] = Table(
     "proofs",
-    pa.schema([*_STATEMENT, ("proof", _TEXT), ("lean", _TEXT), ("library", _TEXT), ("axioms", pa.list_(_TEXT)), ("seconds", pa.float64()),
-               ("origin", _TEXT)]),
+    pa.schema(
+        [
+            *_STATEMENT,
+            ("proof", _TEXT),
+            ("lean", _TEXT),
+            ("library", _TEXT),
+            ("axioms", pa.list_(_TEXT)),
+            ("seconds", pa.float64()),
+            ("origin", _TEXT),
+        ]
+    ),
     _proof_row,
     _proof,
 )
 
 TRAJECTORIES: Table[Trajectory] = Table(
     "trajectories",
-    pa.schema([*_STATEMENT, ("sample", pa.int32()), ("stage", _TEXT), ("version", pa.int32()), ("accepted", pa.bool_()),
-               ("prompt_ids", _IDS), ("attempt_ids", _IDS), ("logprobs", pa.list_(pa.list_(pa.float64()))), ("rounds", pa.list_(_TEXT))]),
+    pa.schema(
+        [
+            *_STATEMENT,
+            ("sample", pa.int32()),
+            ("stage", _TEXT),
+            ("version", pa.int32()),
+            ("accepted", pa.bool_()),
+            ("prompt_ids", _IDS),
+            ("attempt_ids", _IDS),
+            ("logprobs", pa.list_(pa.list_(pa.float64()))),
+            ("rounds", pa.list_(_TEXT)),
+        ]
+    ),
     _trajectory_row,
     _trajectory,
 )
@@ -141,8 +161,10 @@ def _rows(part: Path, expected: str | None, columns: Sequence[str]) -> Iterator[
         metadata = pq.read_schema(part).metadata or {}
         kind, version = metadata.get(b"oprover.table", b"").decode(), metadata.get(b"oprover.version", b"").decode()
         if (expected is not None and kind != expected) or version != str(SCHEMA_VERSION):
-            raise StoreError(f"{part} holds {kind or 'unknown'} rows of version {version or '?'}, not {expected or 'any'} of version "
-                             f"{SCHEMA_VERSION}; read it with the release that wrote it, or remove it")
+            raise StoreError(
+                f"{part} holds {kind or 'unknown'} rows of version {version or '?'}, not {expected or 'any'} of version "
+                f"{SCHEMA_VERSION}; read it with the release that wrote it, or remove it"
+            )
         table = pq.read_table(part, columns=list(columns), partitioning=None)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         raise StoreError(f"{part} cannot be read as Parquet ({error}); remove it or restore it from a copy") from error

@@ -47,8 +47,15 @@ def chapter(path: Path) -> list[Provable]:
         proof = "by" + block[split.end() :]
         if "\n" not in proof:
             proof = f"by\n  {proof.removeprefix('by').strip()}"
-        statement = Statement(id=statement_id(formal), name=named[1], formal=formal, family=f"textbook/{path.stem}", difficulty=1,
-                              source="textbook", licence=LICENCE)
+        statement = Statement(
+            id=statement_id(formal),
+            name=named[1],
+            formal=formal,
+            family=f"textbook/{path.stem}",
+            difficulty=1,
+            source="textbook",
+            licence=LICENCE,
+        )
         found.append(Provable(statement, proof))
     return found
 

@@ -184,8 +184,9 @@ class Deduction:
         return self.rng.choices(list(weights), list(weights.values()))[0]
 
 
-def finish(proof: Deduction, goal: Formula, lines: Sequence[str], *, declared: Sequence[str] = (), letters: str, kind: str,
-           curried: float = 0.3) -> Draft:
+def finish(
+    proof: Deduction, goal: Formula, lines: Sequence[str], *, declared: Sequence[str] = (), letters: str, kind: str, curried: float = 0.3
+) -> Draft:
     """The draft: planted facts become named hypotheses in random order, some of them (with chance `curried`) premises of the goal.
 
     `letters` name the propositions or predicates of type `kind`; `declared` are binder groups that stand before them.

@@ -57,8 +57,13 @@ def eq_predicate(rng: random.Random, difficulty: int) -> Draft:
 
     source, goal = fact(letters[0]), fact(letters[-1])
     binders, names = hypotheses([*facts, source], rng)
-    head = join("(α : Type)", declare(sorted([*letters, *([extra] if binary else [])]), "α"), declare(sorted(set(functions)), "α → α"),
-                "(R : α → α → Prop)" if binary else "(P : α → Prop)", binders)
+    head = join(
+        "(α : Type)",
+        declare(sorted([*letters, *([extra] if binary else [])]), "α"),
+        declare(sorted(set(functions)), "α → α"),
+        "(R : α → α → Prop)" if binary else "(P : α → Prop)",
+        binders,
+    )
     if binary or rng.random() < 0.5:
         back = ", ".join(f"← {name}" if way else name for name, way in reversed(list(zip(names[:-1], ways))))
         return Draft(head, goal, (f"rw [{back}]", f"exact {names[-1]}"))

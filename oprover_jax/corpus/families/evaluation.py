@@ -35,6 +35,11 @@ def evaluation(rng: random.Random, difficulty: int) -> Draft:
         sides.insert(rng.randrange(difficulty), fact(True))
         return Draft("", " ∨ ".join(sides), ("decide",))
     a, n = rng.randint(1, top), rng.randint(2, top)
-    goal, proof = rng.choice(((f"∃ n, n + {a} = {n + a}", f"exact ⟨{n}, rfl⟩"), (f"∃ n, {a} * n = {a * n}", f"exact ⟨{n}, rfl⟩"),
-                              (f"∃ n, {a + n} = {a} + n", f"exact ⟨{n}, rfl⟩")))
+    goal, proof = rng.choice(
+        (
+            (f"∃ n, n + {a} = {n + a}", f"exact ⟨{n}, rfl⟩"),
+            (f"∃ n, {a} * n = {a * n}", f"exact ⟨{n}, rfl⟩"),
+            (f"∃ n, {a + n} = {a} + n", f"exact ⟨{n}, rfl⟩"),
+        )
+    )
     return Draft("", goal, (proof,))

@@ -18,8 +18,10 @@ def nat_recursion(rng: random.Random, difficulty: int) -> Draft:
     """Two functions with the same recursion equations are equal; the step is built from `difficulty` operations."""
     n = rng.choice("nmk")
     base = rng.choice(("0", "1", "c"))
-    operations = [rng.choice((("+", "", "1"), ("+", "", "c"), ("+", "c", ""), ("*", "c", ""), ("s", ""), ("*", "", n), ("+", "", n)))
-                  for _ in range(difficulty)]
+    operations = [
+        rng.choice((("+", "", "1"), ("+", "", "c"), ("+", "c", ""), ("*", "c", ""), ("s", ""), ("*", "", n), ("+", "", n)))
+        for _ in range(difficulty)
+    ]
 
     def step(name: str) -> str:
         term: Term = f"{name} {n}"

@@ -107,6 +107,12 @@ def list_recursion(rng: random.Random, difficulty: int) -> Draft:
     facts += [f"∀ x xs, {name} (x :: xs) = {step}" for name, step in zip(names, steps)]
     binders, (f0, g0, fs, gs) = hypotheses(facts, rng)
     text = " ".join(facts)
-    head = join("(f g : List Nat → Nat)", "(k : Nat → Nat → Nat)" if "k x" in text else "", "(s : Nat → Nat)" if "s (" in text else "",
-                "(c : Nat)" if "c" in text else "", "(xs : List Nat)", binders)
+    head = join(
+        "(f g : List Nat → Nat)",
+        "(k : Nat → Nat → Nat)" if "k x" in text else "",
+        "(s : Nat → Nat)" if "s (" in text else "",
+        "(c : Nat)" if "c" in text else "",
+        "(xs : List Nat)",
+        binders,
+    )
     return Draft(head, "f xs = g xs", _induction([f"rw [{fs}, {gs}, ih]"], f"rw [{f0}, {g0}]"))

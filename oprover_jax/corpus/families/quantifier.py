@@ -8,8 +8,8 @@ from oprover_jax.corpus.families.draft import Draft, parenthesise
 
 LETTERS = "PQRSTUVWABCDEFGH"
 _KIND = "α → Prop"
-_STEPS = {"apply": 4, "apply2": 1, "project": 1, "iff": 0.7}
-_SHAPES = {"atom": 5, "and": 1}
+_STEPS = {"apply": 4.0, "apply2": 1.0, "project": 1.0, "iff": 0.7}
+_SHAPES = {"atom": 5.0, "and": 1.0}
 
 
 def universal(rng: random.Random, difficulty: int) -> Draft:

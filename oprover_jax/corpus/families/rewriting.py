@@ -77,8 +77,9 @@ def rewrite(equation: Equation, rule: Rule, fixed: dict[str, Term]) -> Equation 
     return None
 
 
-def random_equation(rng: random.Random, start: Term, rules: Sequence[Rule], steps: int, show: Callable[[Term, int], str],
-                    largest: int = 15) -> tuple[Equation, list[str]] | None:
+def random_equation(
+    rng: random.Random, start: Term, rules: Sequence[Rule], steps: int, show: Callable[[Term, int], str], largest: int = 15
+) -> tuple[Equation, list[str]] | None:
     """Rewrite `start` by `steps` random rules; the equation of start and end, and the `rw` items that prove it.
 
     None where the walk got stuck, where rewriting both sides at once does not close the goal, or where fewer items would.

@@ -1,0 +1,171 @@
+"""The Parquet store: what goes in comes out, and no reader ever sees half an append."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lean_worker.protocol import Message, Verdict
+from oprover_jax.corpus import store
+from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+
+_word = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+_statements = st.builds(
+    Statement,
+    id=_word,
+    name=_word,
+    formal=_word,
+    header=_word,
+    family=_word,
+    difficulty=st.integers(0, 9),
+    source=_word,
+    licence=_word,
+    informal=_word,
+)
+_proofs = st.builds(
+    ProofRecord,
+    statement=_statements,
+    proof=_word,
+    lean=_word,
+    library=_word,
+    axioms=st.lists(_word, max_size=3).map(tuple),
+    seconds=st.floats(0, 1e6),
+    origin=_word,
+)
+_messages = st.builds(
+    Message,
+    severity=st.sampled_from(["error", "warning"]),
+    line=st.integers(1, 99),
+    column=st.integers(0, 99),
+    end_line=st.integers(1, 99),
+    end_column=st.integers(0, 99),
+    text=_word,
+)
+_verdicts = st.sampled_from([(True, "accepted"), (False, "error"), (None, "timeout")]).flatmap(
+    lambda pair: st.builds(
+        Verdict,
+        id=_word,
+        accepted=st.just(pair[0]),
+        kind=st.just(pair[1]),
+        messages=st.lists(_messages, max_size=2).map(tuple),
+        seconds=st.floats(0, 100),
+    )
+)
+_ids = st.lists(st.integers(0, 2**31 - 1), max_size=8).map(tuple)
+_rounds = st.builds(
+    Round,
+    prompt_ids=_ids,
+    attempt_ids=_ids,
+    logprobs=st.lists(st.floats(-1e3, 0), max_size=8).map(tuple),
+    policy_version=st.integers(0, 99),
+    finish_reason=st.sampled_from(["stop", "length"]),
+    retrieved=st.lists(_word, max_size=2).map(tuple),
+    proof=st.none() | _word,
+    well_formed=st.booleans(),
+    verdict=st.none() | _verdicts,
+    feedback=_word,
+    reward=st.none() | st.floats(-1, 1),
+)
+_trajectories = st.builds(
+    Trajectory, statement=_statements, sample=st.integers(0, 99), stage=_word, rounds=st.lists(_rounds, max_size=3).map(tuple)
+)
+_PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _record(number: int, family: str = "nat", origin: str = "generated") -> ProofRecord:
+    statement = Statement(id=str(number), name=f"t{number}", formal="theorem t : True := by sorry", family=family)
+    return ProofRecord(statement=statement, proof="by\n  trivial", lean="4", library="x", axioms=("propext",), seconds=0.1, origin=origin)
+
+
+@_PROPERTY
+@given(st.lists(_proofs, max_size=4), st.lists(_proofs, max_size=4))
+def test_proofs_come_back_equal_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, first: list[ProofRecord], second: list[ProofRecord]
+) -> None:
+    folder = tmp_path_factory.mktemp("proofs")
+    store.append(folder, store.PROOFS, first)
+    store.append(folder, store.PROOFS, second)
+    assert store.read(folder, store.PROOFS) == first + second
+
+
+@_PROPERTY
+@given(st.lists(_trajectories, min_size=1, max_size=3))
+def test_trajectories_come_back_equal(tmp_path_factory: pytest.TempPathFactory, trajectories: list[Trajectory]) -> None:
+    folder = tmp_path_factory.mktemp("trajectories")
+    store.append(folder, store.TRAJECTORIES, trajectories)
+    assert store.read(folder, store.TRAJECTORIES) == trajectories
+
+
+def test_token_ids_and_logprobs_are_real_lists(tmp_path: Path) -> None:
+    played = Round(
+        prompt_ids=(1, 2),
+        attempt_ids=(3,),
+        logprobs=(-0.5,),
+        policy_version=0,
+        finish_reason="stop",
+        retrieved=(),
+        proof=None,
+        well_formed=False,
+        verdict=None,
+        feedback="",
+        reward=None,
+    )
+    part = store.append(tmp_path, store.TRAJECTORIES, [Trajectory(_record(1).statement, 0, "sft", (played, played))])
+    assert part is not None
+    table = pq.read_table(part)
+    assert table["attempt_ids"].to_pylist() == [[[3], [3]]] and table["logprobs"].to_pylist() == [[[-0.5], [-0.5]]]
+
+
+def test_counts(tmp_path: Path) -> None:
+    store.append(tmp_path, store.PROOFS, [_record(1), _record(2, "order")])
+    store.append(tmp_path, store.PROOFS, [_record(3, "order", "rollout")])
+    assert store.counts(tmp_path) == {"origin": {"generated": 2, "rollout": 1}, "family": {"nat": 1, "order": 2}}
+    assert store.read(tmp_path / "nothing", store.PROOFS) == []
+
+
+def test_leftovers_of_a_crash_are_not_read(tmp_path: Path) -> None:
+    store.append(tmp_path, store.PROOFS, [_record(1)])
+    (tmp_path / ".part-1-x.parquet.tmp").write_bytes(b"PAR1 half of a commit")
+    assert store.read(tmp_path, store.PROOFS) == [_record(1)]
+
+
+def test_a_torn_part_and_a_foreign_part_are_named(tmp_path: Path) -> None:
+    part = store.append(tmp_path / "torn", store.PROOFS, [_record(1)])
+    assert part is not None
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(store.StoreError, match=part.name):
+        store.read(tmp_path / "torn", store.PROOFS)
+    store.append(tmp_path / "foreign", store.STATEMENTS, [_record(1).statement])
+    with pytest.raises(store.StoreError, match="holds statements"):
+        store.read(tmp_path / "foreign", store.PROOFS)
+
+
+def _write_forever(folder: Path, writer: int) -> None:
+    for batch in range(10**6):
+        store.append(folder, store.PROOFS, [_record(writer * 10**6 + batch * 10 + i) for i in range(10)])
+
+
+def test_killed_writers_leave_whole_appends_and_do_not_meet(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_forever, args=(tmp_path, writer)) for writer in (1, 2)]
+    for writer in writers:
+        writer.start()
+    deadline = time.monotonic() + 60
+    while len(store.parts(tmp_path)) < 40 or len({r.statement.id[0] for r in store.read(tmp_path, store.PROOFS)}) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for writer in writers:
+        assert writer.pid is not None
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.join()
+        writer.close()
+    ids = [int(record.statement.id) for record in store.read(tmp_path, store.PROOFS)]
+    for writer in (1, 2):
+        own = [number - writer * 10**6 for number in ids if number // 10**6 == writer]
+        assert own == list(range(len(own))) and len(own) % 10 == 0 and own
