@@ -1,0 +1,44 @@
+"""The benchmarks at tiny sizes: each ends with one line of JSON that names its figures and its ratios. No figure is judged here."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "common")
+
+
+def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "bench" / f"{name}.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"JAX_PLATFORMS": "cpu"})
+
+
+def figures(name: str, *options: str) -> dict[str, Any]:
+    done = run(name, *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    ratios = [value for key, value in found.items() if key.startswith("ratio_")]
+    assert found["benchmark"] == name and ratios and all(math.isfinite(value) and value > 0 for value in ratios)
+    return found
+
+
+def test_retrieval() -> None:
+    found = figures("retrieval", "--entries", "300", "--queries", "8", "--dims", "32", "--upserts", "20", "--repeats", "1")
+    assert found["recall"] == 1.0 and "ratio_scann_vs_numpy" in found
+
+
+def test_lean_worker_gives_the_same_verdicts_either_way() -> None:
+    found = figures("lean_worker", "--count", "8", "--processes", "4", "--workers", "1")
+    assert found["same_verdicts"] and found["accepted"] >= 2 and found["no_verdict"] == 0 and "ratio_pool_vs_process" in found
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_help_tells_the_options(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0 and "usage:" in done.stdout and "(default:" in done.stdout, done.stderr
