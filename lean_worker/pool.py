@@ -83,11 +83,14 @@ class Pool:
     """Checks proofs in `workers` Lean processes, each check in a forked child together with up to `batch` others of the same header.
 
     `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
-    another. Thread-safe. Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used.
+    another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
+    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second).
+
+    Thread-safe. Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used.
     """
 
     def __init__(
-        self, workers: int = 2, timeout: float = 10.0, *, batch: int = 32, heartbeats: int = 20_000, core: CoreLibrary | None = None
+        self, workers: int = 2, timeout: float = 10.0, *, batch: int = 32, heartbeats: int = 4_000, core: CoreLibrary | None = None
     ) -> None:
         if workers < 1 or batch < 1:
             raise ValueError(f"a pool needs at least one worker and one check per batch, not {workers} and {batch}")

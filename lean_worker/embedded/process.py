@@ -24,7 +24,7 @@ class Limits:
     """What one document may use. `seconds` is the wall clock without a finished check; `heartbeats` makes most runaway proofs errors."""
 
     seconds: float = 10.0
-    heartbeats: int = 20_000
+    heartbeats: int = 4_000
     memory_bytes: int = 8 << 30
     output_bytes: int = 8 << 20
 
@@ -104,4 +104,5 @@ class LeanProcess:
 def _options(limits: Limits) -> Sequence[str]:
     # without relaxedAutoImplicit a mistyped name is an error instead of a new variable
     settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
-    return ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]
+    # two threads: with one, Lean prints nothing before the whole document is elaborated
+    return ["--json", "-j2", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]

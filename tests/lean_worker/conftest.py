@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from lean_worker.pool import Pool
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 

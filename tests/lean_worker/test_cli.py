@@ -1,0 +1,120 @@
+"""The command and the reader of users' files, on real files and the real Lean."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lean_worker.pool import Pool
+from lean_worker.source import SourceError, declarations, filled, open_declarations
+
+FILE = """prelude
+/-- a definition -/
+def twice (n : Nat) : Nat := n + n
+
+/-- documented -/
+@[simp] theorem twice_zero : twice 0 = 0 := rfl
+
+theorem first (p q : Prop)
+    (h : p ∧ q) : q := by
+  sorry
+
+-- `sorry` in a comment
+example : twice 1 = 2 := by rfl
+theorem second : ∀ n : Nat, 0 + n = n
+  | 0 => rfl
+  | n + 1 => congrArg Nat.succ (second n)
+theorem third (f : (x : Nat) → Nat := fun x => x) : 1 = 1 := sorry
+"""
+
+
+def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "lean_worker.cli", *arguments], input=text, capture_output=True, text=True, timeout=120)
+
+
+def test_a_file_is_taken_apart() -> None:
+    found = declarations(FILE)
+    assert [d.name for d in found] == ["twice_zero", "first", "example_3", "second", "third"]
+    assert [d.name for d in found if d.is_open] == ["first", "third"]
+    first = found[1]
+    assert first.statement == "theorem first (p q : Prop)\n    (h : p ∧ q) : q := by sorry"
+    assert FILE[first.start : first.end] == ":= by\n  sorry"
+    assert first.line == 8
+    assert "documented" not in found[0].header and "def twice" in found[0].header
+
+
+def test_holes_are_found_filled_and_then_proved(pool: Pool) -> None:
+    holes = open_declarations(FILE, pool)
+    verdicts = pool.check_many([holes[0].check("by exact h.2"), holes[1].check("| _ => rfl"), holes[1].check("rfl")])
+    assert [v.kind for v in verdicts] == ["accepted", "error", "accepted"]
+    text = filled(FILE, {holes[0].start: "by exact h.2", holes[1].start: "rfl"})
+    assert "sorry\n" not in text.replace("-- `sorry` in a comment\n", "")
+    again = pool.check_many([d.check() for d in declarations(text)])
+    assert {v.kind for v in again} == {"accepted"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("theorem a : 1 = 1 := by sorry\ndef b : Nat := nowhere\n", "mine.lean:2: "),
+        ("theorem a : 1 = 1 := by sorry\n/- open", "mine.lean:2: a comment is not closed"),
+        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: imports are not available"),
+        ("theorem a : nowhere = 1 := by sorry\n", "mine.lean:1: "),
+        ("theorem a : 1 = 1 := by sorry\n\ntheorem b : 1 = := by sorry\n", "mine.lean:3: "),
+    ],
+)
+def test_a_file_that_does_not_elaborate_is_one_sentence_with_its_line(pool: Pool, text: str, words: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_declarations(text, pool, "mine.lean")
+    assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
+
+
+def test_check_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.lean"
+    path.write_text("theorem a (p : Prop) (h : p) : p := h\n\ntheorem b : 1 = 2 := by\n  decide\n")
+    done = run("check", str(path))
+    assert done.returncode == 1
+    assert f"{path}:1: a: accepted" in done.stdout and f"{path}:3: b: rejected (error)" in done.stdout
+    assert "4:2: error" in done.stdout
+
+
+def test_check_lines() -> None:
+    lines = [
+        {"id": "right", "statement": "theorem t : 1 = 1 := by sorry", "proof": "rfl"},
+        {"id": "wrong", "statement": "theorem t : 1 = 2 := by sorry", "proof": "rfl"},
+        {"id": "header", "statement": "theorem t : x = 1 := by sorry", "proof": "rfl", "header": "def x : Nat := 1"},
+    ]
+    done = run("check", "--jsonl", "-", text="\n".join(map(json.dumps, lines)))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(a["id"], a["verdict"], a["kind"]) for a in answers] == [
+        ("right", "accepted", "accepted"),
+        ("wrong", "rejected", "error"),
+        ("header", "accepted", "accepted"),
+    ]
+    assert done.returncode == 1
+    assert {"messages", "axioms", "seconds", "backend", "lean"} <= set(answers[0])
+
+
+def test_doctor_and_build() -> None:
+    done = run("doctor")
+    assert done.returncode == 0 and "a true theorem: accepted" in done.stdout and "a false theorem: error" in done.stdout
+    assert run("build").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("check", "no_such_file.lean"), ""),
+        (("check",), ""),
+        (("check", "--jsonl", "no_such_file.jsonl"), ""),
+        (("check", "--jsonl", "-"), "{not json"),
+        (("check", "--jsonl", "-"), '{"id": "a", "statement": 3, "proof": "rfl"}'),
+        (("no_such_verb",), ""),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], text: str) -> None:
+    done = run(*arguments, text=text)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout

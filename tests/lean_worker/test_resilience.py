@@ -1,0 +1,139 @@
+"""Hangs, crashes, killed workers: each check gets exactly one answer, nobody else's answer changes, and nothing is left running."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check
+
+GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
+HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")
+CRASH = Check("crash", "theorem t : Nat.shiftLeft 1 (2 ^ 38) = 0 := by sorry", "by decide +kernel")
+RUNAWAY = Check("runaway", "theorem t (h : ∀ p : Prop, p → p) : False := by sorry", "by repeat apply h")
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition: object, seconds: float = 20.0) -> None:
+    """Wait for a condition of the operating system; a failure is an assertion, not a hang."""
+    end = time.monotonic() + seconds
+    assert callable(condition)
+    while not condition():
+        assert time.monotonic() < end, "the condition never came true"
+        time.sleep(0.02)
+
+
+def neighbours(count: int) -> list[Check]:
+    return [Check(f"good{i}", GOOD, "h" if i % 2 else "by exact h") for i in range(count)]
+
+
+def test_a_hang_is_no_verdict_and_spoils_nobody() -> None:
+    with Pool(1, timeout=3.0) as pool:
+        verdicts = pool.check_many([*neighbours(4), HANG, *neighbours(4)])
+    assert [v.kind for v in verdicts] == ["accepted"] * 4 + ["timeout"] + ["accepted"] * 4
+    assert verdicts[4].accepted is None
+
+
+def test_a_crash_is_no_verdict_and_spoils_nobody(pool: Pool) -> None:
+    verdicts = pool.check_many([*neighbours(4), CRASH, *neighbours(4)])
+    assert [v.kind for v in verdicts] == ["accepted"] * 4 + ["crash"] + ["accepted"] * 4
+    assert verdicts[4].accepted is None
+
+
+def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
+    assert pool.submit(RUNAWAY).result().kind == "error"
+
+
+def test_a_flood_of_messages_is_no_verdict(pool: Pool) -> None:
+    statement = "theorem t (p : Prop) (h : p) : " + "p ∨ " * 700 + "p := by sorry"
+    verdict = pool.submit(Check("flood", statement, "by\n" + "  trace_state\n" * 4000 + "  exact .inl h")).result()
+    assert (verdict.kind, verdict.accepted) == ("crash", None)
+
+
+def test_killed_workers_are_replaced_and_their_checks_run_again() -> None:
+    checks = [Check(f"{i}", f"theorem t{i} (a b : Nat) : a + b = b + a := by sorry", "by simp [Nat.add_comm]") for i in range(120)]
+    with Pool(2, batch=8) as pool:
+        futures = [pool.submit(check) for check in checks]
+        killed = set()
+        for _ in range(3):
+            until(lambda: bool(set(pool.worker_pids) - killed))
+            victim = (set(pool.worker_pids) - killed).pop()
+            os.kill(victim, signal.SIGKILL)
+            killed.add(victim)
+        assert {future.result(timeout=60).kind for future in futures} == {"accepted"}
+
+
+def test_the_child_dies_with_its_worker() -> None:
+    with Pool(1, timeout=30) as pool:
+        future = pool.submit(HANG)
+        until(lambda: any(children(pid) for pid in pool.worker_pids))
+        worker = pool.worker_pids[0]
+        child = children(worker)[0]
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not alive(child))
+        assert not future.done()
+    assert future.result(timeout=5).kind == "unavailable"
+
+
+def test_closing_ends_everything_at_once() -> None:
+    pool = Pool(2, timeout=60)
+    futures = [pool.submit(HANG), *(pool.submit(check) for check in neighbours(3))]
+    until(lambda: any(children(pid) for pid in pool.worker_pids))
+    processes = pool.worker_pids + [child for pid in pool.worker_pids for child in children(pid)]
+    pool.close()
+    until(lambda: not any(alive(pid) for pid in processes))
+    assert all(future.result(timeout=5).kind in ("unavailable", "accepted") for future in futures)
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.submit(HANG)
+
+
+def test_many_threads_share_a_pool(pool: Pool) -> None:
+    answers: dict[str, str] = {}
+
+    def ask(name: str) -> None:
+        for i in range(5):
+            right = i % 2 == 0
+            statement = f"theorem t{name}_{i} : {i} + 1 = {i + 1 if right else i} := by sorry"
+            answers[f"{name}.{i}"] = pool.submit(Check("x", statement, "by decide")).result().kind
+
+    threads = [threading.Thread(target=ask, args=(str(n),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {f"{n}.{i}": "accepted" if i % 2 == 0 else "error" for n in range(8) for i in range(5)}
+
+
+def test_equal_checks_in_flight_all_get_the_answer_under_their_own_id(pool: Pool) -> None:
+    verdicts = pool.check_many([Check(str(i), GOOD, "h") for i in range(20)])
+    assert [v.id for v in verdicts] == [str(i) for i in range(20)]
+    assert {v.kind for v in verdicts} == {"accepted"}
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"timeout": 0.0}, {"batch": 0}, {"heartbeats": 1}])
+def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"not|must|lets"):
+        Pool(**wrong)  # type: ignore[arg-type]
