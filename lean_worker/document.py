@@ -124,7 +124,7 @@ def check_header(header: str) -> None:
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one check in a document; lines count from 1 and `end` is the last line that belongs to it."""
+    """The place of one check in a document: lines count from 1, `end` is its last, `last_column` the candidate's width there."""
 
     statement: Statement
     proof: str | None
@@ -132,6 +132,7 @@ class Slot:
     judge: str
     stub_line: int
     candidate_line: int
+    last_column: int
     judge_line: int
     end: int
 
@@ -206,14 +207,12 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
             stub = (statement, label, _declare(writer, statement, label, ":= sorry"))
         _, stub_label, stub_line = stub
         label, judge = f"Candidate{index}_{nonce}", f"Judge{index}_{nonce}"
-        candidate_line = writer.line
-        if proof is None:
-            judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := sorry\n")
-        else:
-            candidate_line = _declare(writer, statement, label, _close(proof))
-            judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := @{label}.{statement.name}\n")
+        candidate_line = writer.line if proof is None else _declare(writer, statement, label, _close(proof))
+        last_column = len(writer.parts[-1].removesuffix("\n").rpartition("\n")[2])
+        proved_by = "sorry" if proof is None else f"@{label}.{statement.name}"
+        judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := {proved_by}\n")
         end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
-        slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, judge_line, end))
+        slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, last_column, judge_line, end))
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
 
 
@@ -244,15 +243,17 @@ def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Messag
     def place(position: dict[str, int]) -> tuple[int, int]:
         line, column = position["line"], position["column"]
         if line > last:
-            line, column = last, 0
+            line, column = last, slot.last_column
         relative = line - begins + 1
         if relative == statement.line:
             column = max(0, column - longer)
         return max(1, relative), column
 
     line, column = place(raw["pos"])
-    end_line, end_column = place(raw.get("endPos") or raw["pos"])
+    end_line, end_column = max((line, column), place(raw.get("endPos") or raw["pos"]))
     text = re.sub(rf"(?:Statement|Candidate|Judge)\d+_{nonce}\.?", "", raw["data"])
+    # `theorem` cannot stand in a candidate: it is the judge's, behind the end of the proof
+    text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
     return Message(severity, line, column, end_line, end_column, text)
 

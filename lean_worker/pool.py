@@ -19,6 +19,7 @@ from lean_worker.screen import screen
 
 BACKEND = "embedded-fork"
 _ATTEMPTS = 3
+_GATHER_SECONDS = 0.01
 
 
 class StatementReport(msgspec.Struct, frozen=True):
@@ -196,13 +197,15 @@ class Pool:
                 future.set_result(self._verdict(check_id, kind, messages, axioms, seconds))
 
     def _next(self) -> list[_Job] | None:
+        """The next batch, or None when the pool is closed. Waits a moment for company: a batch costs little more than one check."""
         with self._changed:
-            while not len(self._queue) and not self._closed:
-                self._changed.wait()
-            if self._closed:
-                return None
-            share = -(-len(self._queue) // self._workers)
-            return self._queue.take(min(self._batch, share))
+            while not self._closed:
+                if len(self._queue):
+                    self._changed.wait_for(lambda: self._closed or len(self._queue) >= self._batch, _GATHER_SECONDS)
+                if not self._closed and len(self._queue):
+                    return self._queue.take(min(self._batch, -(-len(self._queue) // self._workers)))
+                self._changed.wait_for(lambda: self._closed or len(self._queue) > 0)
+        return None
 
     def _work(self) -> None:
         """A worker thread: its own Lean process, one batch after the other."""

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.embedded.build import ensure_core
+from lean_worker.embedded.process import LeanProcess, Limits
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 
@@ -67,10 +70,17 @@ def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
     assert pool.submit(RUNAWAY).result().kind == "error"
 
 
-def test_a_flood_of_messages_is_no_verdict(pool: Pool) -> None:
-    statement = "theorem t (p : Prop) (h : p) : " + "p ∨ " * 700 + "p := by sorry"
-    verdict = pool.submit(Check("flood", statement, "by\n" + "  trace_state\n" * 4000 + "  exact .inl h")).result()
-    assert (verdict.kind, verdict.accepted) == ("crash", None)
+def test_a_flood_of_messages_is_cut_off() -> None:
+    statement = split_statement(GOOD)
+    document = write_document("", [(statement, "h"), (statement, "by\n" + "  trace_state\n" * 500 + "  exact h")], "fixed")
+    process = LeanProcess(ensure_core(), Limits(output_bytes=20_000))
+    try:
+        output = process.run(document.text, document.marker, 2)
+        assert output.outcome == "flood" and len(output.text) < 200_000
+        assert [answer.axioms for answer in read_answers(document, output.text)] == [(), None]
+        assert process.run(document.text, document.marker, 2).outcome == "flood"
+    finally:
+        process.kill()
 
 
 def test_killed_workers_are_replaced_and_their_checks_run_again() -> None:

@@ -94,6 +94,13 @@ def test_messages_do_not_show_the_harness(pool: Pool) -> None:
     assert all("Candidate" not in m.text and "Judge" not in m.text for m in verdict.messages)
 
 
+def test_an_unfinished_proof_ends_where_it_ends(pool: Pool) -> None:
+    for proof, line in (("by exact (", 1), ("by\n  exact (", 2)):
+        (message,) = [m for m in ask(pool, SWAP, proof).messages if "unexpected" in m.text]
+        assert message.text.startswith("unexpected end of input")
+        assert message.line == message.end_line == line
+
+
 def test_a_header_belongs_to_the_statement(pool: Pool) -> None:
     header = "namespace Mine\ndef twice (n : Nat) : Nat := n + n\nvariable (k : Nat)"
     verdict = ask(pool, "theorem t : twice k = k + k := by sorry", "rfl", header)
