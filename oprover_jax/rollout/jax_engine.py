@@ -81,7 +81,7 @@ class JaxEngine:
         *,
         slots: int = 128,
         max_len: int = 256,
-        prefill_batches: tuple[int, ...] = (1, 4, 16),
+        prefill_batches: tuple[int, ...] = (1, 8),
         version: int = 0,
         **limits: int,
     ) -> None:
@@ -184,10 +184,11 @@ class JaxEngine:
             self._failure, self._closing = failure, True
             while self._inbox:
                 self._inbox.popleft()()
+        reason = "the engine was closed before the request was finished" if failure is None else f"the engine failed: {failure}"
         for waiter in self._waiters.values():
-            error = EngineError("the engine was closed before the request was finished" if failure is None else f"the engine failed: {failure}")
-            error.__cause__ = failure
-            waiter.wake(error)
+            told = EngineError(reason)
+            told.__cause__ = failure
+            waiter.wake(told)
         self._waiters.clear()
 
     def _take_orders(self) -> bool:
@@ -227,4 +228,4 @@ class JaxEngine:
         )
 
     def _count(self, **more: int | float) -> None:
-        self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})  # type: ignore[arg-type]
+        self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
@@ -15,7 +14,6 @@ from oprover_jax.rollout.sampling import draw
 from oprover_jax.rollout.scheduler import SlotTable
 from oprover_jax.sharding import gathered
 
-Ints = Array | np.ndarray
 REPLICATED = PartitionSpec(None, None)
 
 
@@ -43,13 +41,13 @@ class Drawn(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def prefill(config: Qwen3Config, params: Params, tokens: Int[Ints, "B P"], lengths: Int[Ints, " B"]) -> Prefilled:
+def prefill(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Prefilled:
     """Runs whole prompts. Compiled once for each shape of `tokens`."""
     return Prefilled(*kv.prefill(config, params, tokens, lengths))
 
 
 @partial(jax.jit, donate_argnums=0)
-def insert(state: DeviceState, batch: Prefilled, rows: Int[Ints, " N"], slots: Int[Ints, " N"]) -> DeviceState:
+def insert(state: DeviceState, batch: Prefilled, rows: Int[Array, " N"], slots: Int[Array, " N"]) -> DeviceState:
     """Puts row `rows[i]` of a prefill into slot `slots[i]`, in place; a slot number out of range is dropped."""
     hidden = state.hidden.at[slots].set(jax.reshard(batch.hidden, REPLICATED)[rows], mode="drop")
     return DeviceState(kv.insert(state.cache, batch.keys, batch.values, rows, slots), hidden)

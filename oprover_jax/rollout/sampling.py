@@ -29,7 +29,8 @@ def draw(
     greedy = temperatures <= 0
     scaled = logits.astype(jnp.float32) / jnp.where(greedy, 1.0, temperatures)[:, None]
     logprobs = jax.nn.log_softmax(scaled, axis=-1)
-    drawn = _invert_cdf(jnp.exp(logprobs), jax.vmap(_uniforms)(seeds, samples, positions))
+    keys = (jnp.asarray(column) for column in (seeds, samples, positions))
+    drawn = _invert_cdf(jnp.exp(logprobs), jax.vmap(_uniforms)(*keys))
     tokens = jnp.where(greedy, jnp.argmax(logprobs, axis=-1), drawn).astype(jnp.int32)
     return tokens, jnp.take_along_axis(logprobs, tokens[:, None], axis=-1)[:, 0]
 

@@ -29,7 +29,7 @@ class Limits:
 
     slots: int = 128
     max_len: int = 256
-    prefill_batches: tuple[int, ...] = (1, 4, 16)
+    prefill_batches: tuple[int, ...] = (1, 8)
     prefill_multiple: int = 32
     decode_chunk: int = 8
     max_stop_ids: int = 8
@@ -41,7 +41,7 @@ class Limits:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         batches = self.prefill_batches
         if not batches or batches[0] < 1 or list(batches) != sorted(set(batches)):
-            raise InputError(f"prefill_batches is {batches}; give distinct positive numbers in ascending order, as (1, 4, 16)")
+            raise InputError(f"prefill_batches is {batches}; give distinct positive numbers in ascending order, as (1, 8)")
 
     def bucket(self, length: int) -> int:
         """The padded length at which a prompt of `length` tokens is prefilled."""

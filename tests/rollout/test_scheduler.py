@@ -99,7 +99,9 @@ def test_impossible_limits_are_refused(wrong: dict) -> None:
         Limits(**wrong)
 
 
-@pytest.mark.parametrize("bad, word", [(job(30), "max_len"), (job(4, samples=0), "samples"), (job(4, stop=(1, 2, 3)), "max_stop_ids"), (job(0), "prompt")])
+@pytest.mark.parametrize(
+    "bad, word", [(job(30), "max_len"), (job(4, samples=0), "samples"), (job(4, stop=(1, 2, 3)), "max_stop_ids"), (job(0), "prompt")]
+)
 def test_impossible_requests_are_refused(bad: Job, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         LIMITS.check(bad.request)
