@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import crash
 import jax
 import numpy as np
 import pytest
-from tiny import CONFIG, attempts, on, padded
+from tiny import CONFIG, attempts, on, padded, weights
 
 from oprover_jax.data.loader import Batch, from_rows
 from oprover_jax.data.rows import pad_row
 from oprover_jax.errors import InputError
-from oprover_jax.models.qwen3 import init_params
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.checkpoint import latest
 from oprover_jax.training.loop import LoopConfig, TrainingFailed, fingerprint, run, stop_on_sigterm
@@ -36,7 +36,7 @@ def train_step() -> TrainStep:
 
 
 def fresh() -> TrainState:
-    return init_state(init_params(CONFIG, 0, MESH), OPTIMIZER, MESH)
+    return init_state(weights(mesh=MESH), OPTIMIZER, MESH)
 
 
 def batches(start: int) -> Iterator[Batch]:
@@ -118,28 +118,25 @@ def test_sigterm_sets_the_flag_and_the_handler_goes_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def start(folder: Path, devices: int, fsdp: int, pause: float = 0.0) -> subprocess.Popen[bytes]:
-    folder.mkdir(exist_ok=True)
+def start(folder: Path, devices: int, pause: float) -> subprocess.Popen[bytes]:
     program = Path(__file__).with_name("crash.py")
-    return subprocess.Popen([sys.executable, str(program), str(folder), str(devices), str(fsdp), "24", str(pause)])
+    return subprocess.Popen([sys.executable, str(program), str(folder), str(devices), str(pause)])
 
 
 def test_killed_in_the_middle_and_resumed_on_other_devices(tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert start(whole, 1, 1).wait(120) == 0
-    process = start(killed, 1, 1, pause=0.1)
-    deadline = time.monotonic() + 120
-    while (latest(killed / "checkpoints") or 0) < 5 and time.monotonic() < deadline and process.poll() is None:
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    crash.train(tmp_path / "whole", fsdp=1)
+    process = start(killed, 1, pause=0.2)
+    while (latest(killed / "checkpoints") or 0) < 5 and process.poll() is None:
         time.sleep(0.02)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     resumed_from = latest(killed / "checkpoints")
-    assert resumed_from is not None and 5 <= resumed_from < 24
-    assert start(killed, 4, 4).wait(120) == 0
-    records = {folder: read_metrics(folder / "metrics.jsonl") for folder in (whole, killed)}
-    assert [r["step"] for r in records[killed]] == list(range(24))
+    assert resumed_from is not None and 5 <= resumed_from < crash.STEPS
+    crash.train(killed, fsdp=8)
+    whole, killed_run = (read_metrics(folder / "metrics.jsonl") for folder in (tmp_path / "whole", killed))
+    assert [r["step"] for r in killed_run] == list(range(crash.STEPS))
     for name in ("loss", "learning_rate", "gradient_norm", "tokens"):
-        values = {folder: [r[name] for r in records[folder]] for folder in records}
-        np.testing.assert_allclose(values[killed], values[whole], rtol=2e-4)
-        assert values[killed][:resumed_from] == values[whole][:resumed_from]
-    assert records[whole][-1]["loss"] < records[whole][0]["loss"] - 0.05
+        np.testing.assert_allclose([r[name] for r in killed_run], [r[name] for r in whole], rtol=2e-4)
+    assert whole[-1]["loss"] < whole[0]["loss"] - 0.05

@@ -1,10 +1,10 @@
 import jax
 import numpy as np
 import pytest
-from tiny import CONFIG, attempts, on, padded
+from tiny import CONFIG, attempts, on, padded, weights
 
 from oprover_jax.losses.gspo import GSPOConfig
-from oprover_jax.models.qwen3 import head_matrix, hidden_states, init_params
+from oprover_jax.models.qwen3 import head_matrix, hidden_states
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.objectives import cross_entropy, gspo, make_logprob_fn
 from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
@@ -25,7 +25,7 @@ def full_logprobs(params: dict, batch: dict, temperature: float) -> np.ndarray:
 
 def test_cross_entropy_is_the_mean_over_weighted_targets() -> None:
     mesh = make_mesh(MeshConfig())
-    params = init_params(CONFIG, 0, mesh)
+    params = weights(mesh=mesh)
     batch = on(mesh, padded(attempts(8)))
     expected = -(full_logprobs(params, batch, 1.0) * np.asarray(batch["weights"])).sum() / np.asarray(batch["weights"]).sum()
     with jax.set_mesh(mesh):
@@ -39,7 +39,7 @@ def test_cross_entropy_is_the_mean_over_weighted_targets() -> None:
 def test_gspo_ratio_is_exactly_one_on_policy_and_learns_from_advantages(mesh_config: MeshConfig, accumulation: int) -> None:
     mesh = make_mesh(mesh_config)
     temperature = 0.8
-    params = init_params(CONFIG, 0, mesh)
+    params = weights(mesh=mesh)
     batch = on(mesh, padded(attempts(16)))
     old = make_logprob_fn(CONFIG, mesh, accumulation, temperature=temperature)
     batch["old_logprob"] = old(params, batch)

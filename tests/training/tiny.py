@@ -6,10 +6,22 @@ import numpy as np
 from oprover_jax.data.loader import Batch
 from oprover_jax.data.packing import pack_examples
 from oprover_jax.data.rows import Example, Row, document, pad_row, prompted
-from oprover_jax.models.qwen3 import Qwen3Config
-from oprover_jax.sharding import named
+from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+from oprover_jax.sharding import MeshConfig, make_mesh, named
 
 CONFIG = Qwen3Config(vocab_size=48, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=4, mlp=32)
+
+
+def weights(seed: int = 0, mesh: jax.sharding.Mesh | None = None) -> Params:
+    """Weights drawn by numpy, the same on every mesh (none: plain arrays), without the compilation that `init_params` costs."""
+    rng = np.random.default_rng(seed)
+
+    def draw(path: tuple, described: jax.ShapeDtypeStruct) -> jax.Array:
+        centre = 1.0 if path[-1].key == "scale" else 0.0
+        value = rng.normal(centre, 0.2, described.shape).astype(np.float32)
+        return jax.numpy.asarray(value) if mesh is None else jax.device_put(value, described.sharding)
+
+    return jax.tree_util.tree_map_with_path(draw, abstract_params(CONFIG, mesh or make_mesh(MeshConfig())))
 
 
 def documents(count: int, seed: int = 0, longest: int = 12) -> list[Example]:
