@@ -12,18 +12,24 @@ from oprover_jax.training.optimizer import OptimizerConfig
 
 
 def experiment() -> Experiment:
-    model = Qwen3Config(vocab_size=1024, layers=5, embed=192, q_heads=6, kv_heads=2, head_dim=32, mlp=512)
+    muon = OptimizerConfig(name="muon", peak_lr=4e-3, schedule="wsd", warmup_steps=10, decay_fraction=0.4)
     return Experiment(
         name="demo",
-        model=model,
-        corpus=CorpusConfig(),
-        cpt=TrainingConfig(steps=250, optimizer=OptimizerConfig(name="muon", peak_lr=3e-3, warmup_steps=20)),
-        sft=TrainingConfig(steps=250, optimizer=OptimizerConfig(name="muon", peak_lr=3e-3, warmup_steps=20)),
-        repair_sft=TrainingConfig(steps=150, optimizer=OptimizerConfig(name="muon", peak_lr=2e-3, warmup_steps=10)),
-        gspo=GSPOStage(steps=8, optimizer=OptimizerConfig(name="adamw", peak_lr=1e-4, schedule="constant", warmup_steps=1), row_tokens=400),
-        budget=Budget(statement=128, references=96, attempt=48, feedback=48),
-        refine=RefineConfig(rounds=2, retrieve=2, max_new_tokens=64),
-        engine=EngineConfig(slots=128, max_len=400),
-        rollout=RolloutConfig(statements=500, samples=8),
+        model=Qwen3Config(vocab_size=1024, layers=4, embed=192, q_heads=4, kv_heads=2, head_dim=48, mlp=512, rope_theta=1e4),
+        corpus=CorpusConfig(benchmark=200),
+        cpt=TrainingConfig(steps=200, optimizer=muon, rows=8, row_tokens=256),
+        sft=TrainingConfig(steps=250, optimizer=muon, rows=6, row_tokens=320),
+        repair_sft=TrainingConfig(steps=150, optimizer=muon, rows=6, row_tokens=320),
+        gspo=GSPOStage(
+            steps=6,
+            optimizer=OptimizerConfig(name="adamw", peak_lr=3e-4, schedule="constant", warmup_steps=1),
+            states=8,
+            group=8,
+            row_tokens=296,
+        ),
+        budget=Budget(prompt=240, statement=128, references=72, attempt=40, feedback=40),
+        refine=RefineConfig(rounds=2, retrieve=2, max_new_tokens=56),
+        engine=EngineConfig(slots=128, max_len=296),
+        rollout=RolloutConfig(statements=400, samples=8),
         evaluation=EvaluationConfig(samples=16),
     )

@@ -29,8 +29,14 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
     from oprover_jax.posttraining.experiment import load
     from oprover_jax.posttraining.iterate import data_folder, iterate
     from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.training.distributed import initialize
 
-    iterate(load(config, set), run, data_folder(data), Screen())
+    experiment = load(config, set)
+    if initialize().way != "none":
+        raise InputError(
+            "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"
+        )
+    iterate(experiment, run, data_folder(data), Screen())
 
 
 @app.command(name="prove")

@@ -7,6 +7,7 @@ loss: a round keeps the ids that the policy read and wrote, and text is only eve
 from typing import Literal
 
 import msgspec
+
 from lean_worker.protocol import Message, Verdict
 
 __all__ = ["SCHEMA_VERSION", "FinishReason", "Message", "ProofRecord", "Round", "Statement", "Trajectory", "Verdict"]

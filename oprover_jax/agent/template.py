@@ -21,6 +21,7 @@ ANSWER = "\nAnswer:\n"
 NONE = "(none)"
 PLAN = "Plan:"
 ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
+PHRASE_ROOM = 16  # tokens kept for the fixed phrases, each of which is one token to a fitted tokenizer
 
 PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
 
@@ -29,22 +30,24 @@ _NAME = re.compile(r"^(\s*(?:theorem|lemma)\s+)(\S+)")
 
 @dataclass(frozen=True)
 class Budget:
-    """Most tokens that each part of a prompt may take; the whole prompt is at most their sum and the fixed phrases."""
+    """Most tokens that each part of a prompt may take. Where statement, attempt and feedback are long, the references
+    yield, so that the whole prompt, its fixed phrases included, is at most `prompt` tokens."""
 
+    prompt: int = 4096
     statement: int = 1024
     references: int = 2048
-    attempt: int = 2048
+    attempt: int = 1024
     feedback: int = 1024
 
     def __post_init__(self) -> None:
         for name in ("statement", "references", "attempt", "feedback"):
             if getattr(self, name) < 1:
-                raise ValueError(f"prompt budget {name} is {getattr(self, name)}; every part needs at least 1 token")
-
-    @property
-    def prompt(self) -> int:
-        """Upper bound of a prompt's tokens: the parts and the fixed phrases, each of which is one token to a fitted tokenizer."""
-        return self.statement + self.references + self.attempt + self.feedback + 16
+                raise ValueError(f"budget.{name} is {getattr(self, name)}; every part of a prompt needs at least 1 token")
+        least = self.statement + self.attempt + self.feedback + PHRASE_ROOM
+        if self.prompt < least:
+            raise ValueError(
+                f"budget.prompt is {self.prompt}; statement, attempt, feedback and fixed phrases may take {least}, so raise it"
+            )
 
 
 @dataclass(frozen=True)
@@ -66,21 +69,20 @@ class Template:
 
     def prompt(self, state: State) -> list[int]:
         """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
-        encode = self.tokenizer.encode
+        encode, budget = self.tokenizer.encode, self.budget
         statement = encode(shown(state.statement.header + state.statement.formal))
-        if len(statement) > self.budget.statement:
-            raise ValueError(f"statement {state.statement.name} has {len(statement)} tokens; the budget allows {self.budget.statement}")
-        return [
-            *encode(TASK + FENCE),
-            *statement,
-            *encode(FENCE_END + REFERENCES),
-            *self._references(state.retrieved),
+        if len(statement) > budget.statement:
+            raise ValueError(f"statement {state.statement.name} has {len(statement)} tokens; the budget allows {budget.statement}")
+        before = [*encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
+        after = [
             *encode(ATTEMPT),
-            *encode(state.attempt or NONE)[: self.budget.attempt],
+            *encode(state.attempt or NONE)[: budget.attempt],
             *encode(FEEDBACK),
-            *encode(state.feedback or NONE)[: self.budget.feedback],
+            *encode(state.feedback or NONE)[: budget.feedback],
             *encode(ANSWER),
         ]
+        room = min(budget.references, budget.prompt - len(before) - len(after))
+        return [*before, *self._references(state.retrieved, room), *after]
 
     def fits(self, statement: Statement) -> bool:
         """Whether the statement is within its budget: one that is not cannot be read, and counts as not proved."""
@@ -90,12 +92,12 @@ class Template:
         """Token ids of a well-formed answer that gives `proof`, its end token included."""
         return [*self.tokenizer.encode(answer_text(proof)), self.tokenizer.end_id]
 
-    def _references(self, retrieved: Sequence[ProofRecord]) -> list[int]:
+    def _references(self, retrieved: Sequence[ProofRecord], room: int) -> list[int]:
         """Whole proofs, nearest first, as many as fit: a proof that does not fit is dropped, never cut."""
         out: list[int] = []
         for record in retrieved:
             ids = self.tokenizer.encode(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
-            if len(out) + len(ids) <= self.budget.references:
+            if len(out) + len(ids) <= room:
                 out += ids
         return out or self.tokenizer.encode(NONE)
 

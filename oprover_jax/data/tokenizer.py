@@ -1,6 +1,5 @@
 """A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import tokenizers
 from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
 
 from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
 
 PAD, END = "<|pad|>", "<|end|>"
 
@@ -35,9 +35,8 @@ class Tokenizer:
         return self._inner.decode(list(ids), skip_special_tokens=True)
 
     def save(self, path: Path) -> None:
-        temporary = path.with_suffix(".tmp")
-        self._inner.save(str(temporary))
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            self._inner.save(str(temporary))
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

@@ -87,5 +87,3 @@ def family_scores(stage: str, trajectories: Sequence[Trajectory]) -> list[Family
     for key, (n, correct) in outcomes(trajectories).items():
         values[families[key]].append(pass_at_k(n, correct, max(KS)))
     return [FamilyScore(family, stage, sum(v) / len(v), len(v)) for family, v in sorted(values.items())]
-
-

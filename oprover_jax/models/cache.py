@@ -16,26 +16,30 @@ from oprover_jax.models.attention import IMPLEMENTATIONS, MASKED, Mask
 from oprover_jax.models.qwen3 import Params, Qwen3Config, run_layers
 from oprover_jax.sharding import check_divides, current_mesh, mesh_axes, named, spec
 
-CACHE_AXES = ("layers", "batch", None, "kv_heads", "head_dim")
+KEY_AXES = ("layers", "batch", "kv_heads", "head_dim", None)
+VALUE_AXES = ("layers", "batch", "kv_heads", None, "head_dim")
 
 
 class KVCache(NamedTuple):
-    """Keys (rotated) and values of every slot, in the compute dtype."""
+    """Keys (rotated) and values of every slot, in the compute dtype, each laid out as decoding multiplies it: no step transposes it."""
 
-    k: Float[Array, "L slots T K d"]
-    v: Float[Array, "L slots T K d"]
+    k: Float[Array, "L slots K d T"]
+    v: Float[Array, "L slots K T d"]
 
 
 def init_cache(config: Qwen3Config, slots: int, max_len: int, mesh: Mesh) -> KVCache:
     """An empty cache on `mesh`. ShardingError where slots or key heads do not divide."""
-    shape = (config.layers, slots, max_len, config.kv_heads, config.head_dim)
-    sharding = named(shape, CACHE_AXES, mesh, "KV cache")
-    return KVCache(*(jnp.zeros(shape, config.dtype, device=sharding) for _ in range(2)))
+    outer, d = (config.layers, slots, config.kv_heads), config.head_dim
+
+    def empty(shape: tuple[int, ...], axes: tuple[str | None, ...]) -> Array:
+        return jnp.zeros(shape, config.dtype, device=named(shape, axes, mesh, "KV cache"))
+
+    return KVCache(empty((*outer, d, max_len), KEY_AXES), empty((*outer, max_len, d), VALUE_AXES))
 
 
 def prefill(
     config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, "B"]
-) -> tuple[Float[Array, "B D"], Float[Array, "L B P K d"], Float[Array, "L B P K d"]]:
+) -> tuple[Float[Array, "B D"], Float[Array, "L B K d P"], Float[Array, "L B K P d"]]:
     """Reads prompts of `lengths` tokens (at least 1), padded on the right to P. Returns the final-normed hidden state of each last
     token, from which the first new token is drawn, and the keys and values of all layers (arbitrary past a prompt's length)."""
     check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "prompts")
@@ -46,26 +50,30 @@ def prefill(
     hidden, (k, v) = run_layers(config, params, tokens, positions, lambda _, q, k, v: (attention(q, k, v, mask), (k, v)))
     is_last = (index == lengths[:, None] - 1).astype(hidden.dtype)
     last = jnp.einsum("bs,bsD->bD", is_last, hidden, out_sharding=spec("batch", None))
-    return last, *(jax.reshard(x, spec(*CACHE_AXES)) for x in (k, v))
+    k, v = k.transpose(0, 1, 3, 4, 2), v.transpose(0, 1, 3, 2, 4)
+    return last, jax.reshard(k, spec(*KEY_AXES)), jax.reshard(v, spec(*VALUE_AXES))
 
 
 def insert(
-    cache: KVCache, k: Float[Array, "L B P K d"], v: Float[Array, "L B P K d"], rows: Int[Array, "N"], slots: Int[Array, "N"]
+    cache: KVCache, k: Float[Array, "L B K d P"], v: Float[Array, "L B K P d"], rows: Int[Array, "N"], slots: Int[Array, "N"]
 ) -> KVCache:
     """Copies prefilled row `rows[i]` into slot `slots[i]`, for each i; one row may go to many slots (a group shares its prompt's
     prefill). A slot number past the last is skipped, so that N can stay fixed. Real slots must be distinct."""
-    layout = spec(*CACHE_AXES)
+    everywhere = KVCache(spec("layers", None, "kv_heads", "head_dim", None), spec("layers", None, "kv_heads", None, "head_dim"))
+    layout = KVCache(spec(*KEY_AXES), spec(*VALUE_AXES))
 
-    @jax.shard_map(in_specs=(layout, spec("layers", None, None, "kv_heads", "head_dim"), spec(None), spec(None)), out_specs=layout)
-    def write(cached: Array, fresh: Array, rows: Array, slots: Array) -> Array:
-        here = cached.shape[1]
+    @jax.shard_map(in_specs=(layout, everywhere, spec(None), spec(None)), out_specs=layout)
+    def write(cache: KVCache, fresh: KVCache, rows: Array, slots: Array) -> KVCache:
+        here, length = cache.k.shape[1], fresh.k.shape[-1]
         local = slots - jax.lax.axis_index(mesh_axes("batch")) * here
         local = jnp.where((local >= 0) & (local < here), local, here)
-        return cached.at[:, local, : fresh.shape[2]].set(fresh[:, rows], mode="drop", unique_indices=False)
+        return KVCache(
+            cache.k.at[:, local, :, :, :length].set(fresh.k[:, rows], mode="drop"),
+            cache.v.at[:, local, :, :length].set(fresh.v[:, rows], mode="drop"),
+        )
 
-    gathered = spec("layers", None, None, "kv_heads", "head_dim")
-    rows, slots = jax.reshard(rows, spec(None)), jax.reshard(slots, spec(None))
-    return KVCache(write(cache.k, jax.reshard(k, gathered), rows, slots), write(cache.v, jax.reshard(v, gathered), rows, slots))
+    fresh = KVCache(*(jax.reshard(x, where) for x, where in zip((k, v), everywhere)))
+    return write(cache, fresh, jax.reshard(rows, spec(None)), jax.reshard(slots, spec(None)))
 
 
 def decode(
@@ -79,13 +87,13 @@ def decode(
     """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
     final-normed hidden states and the cache. `length` promises that every position that matters is below it, and bounds the work
     (a slot past it gets an arbitrary result); nothing is written at positions past the end of the cache."""
-    slots, max_len = cache.k.shape[1:3]
+    slots, max_len = cache.k.shape[1], cache.k.shape[-1]
     bound = max_len if length is None else min(length, max_len)
     check_divides((slots,), ("batch",), current_mesh(), "slots")
     token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
     attend = partial(_attend_to_cache, position=position, bound=bound)
     hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, cache)
-    return hidden[:, 0], KVCache(*(_write(old, new, position) for old, new in zip(cache, fresh)))
+    return hidden[:, 0], _write(cache, KVCache(*fresh), position)
 
 
 def _attend_to_cache(
@@ -98,22 +106,27 @@ def _attend_to_cache(
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
     """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once."""
     slots, _, heads, width = q.shape
-    keys, values = held.k[:, :bound], held.v[:, :bound]
+    keys, values = held.k[..., :bound], held.v[:, :, :bound]
     grouped = q[:, 0].reshape(slots, k.shape[2], heads // k.shape[2], width) * width**-0.5
-    cached = jnp.einsum("skgd,stkd->skgt", grouped, keys, preferred_element_type=jnp.float32)
+    cached = jnp.einsum("skgd,skdt->skgt", grouped, keys, preferred_element_type=jnp.float32)
     own = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)[..., None]
     bias = jnp.where(jnp.arange(bound)[None] < position[:, None], 0.0, MASKED)
     weights = jax.nn.softmax(jnp.concatenate([cached + bias[:, None, None], own], axis=-1), axis=-1).astype(v.dtype)
-    mixed = jnp.einsum("skgt,stkd->skgd", weights[..., :-1], values) + weights[..., -1:] * v[:, 0, :, None]
+    mixed = jnp.einsum("skgt,sktd->skgd", weights[..., :-1], values) + weights[..., -1:] * v[:, 0, :, None]
     return mixed.reshape(slots, heads, width)[:, None], (k[:, 0], v[:, 0])
 
 
-def _write(cached: Float[Array, "L slots T K d"], fresh: Float[Array, "L slots K d"], position: Int[Array, "slots"]) -> Array:
-    """Every slot's new entry at its own position; dropped where the position is past the end."""
-    layout = spec(*CACHE_AXES)
+def _write(cache: KVCache, fresh: KVCache, position: Int[Array, "slots"]) -> KVCache:
+    """Every slot's new entry ([L, slots, K, d]) at its own position; dropped where the position is past the end."""
+    layout, entry = KVCache(spec(*KEY_AXES), spec(*VALUE_AXES)), spec("layers", "batch", "kv_heads", "head_dim")
 
-    @jax.shard_map(in_specs=(layout, spec("layers", "batch", "kv_heads", "head_dim"), spec("batch")), out_specs=layout)
-    def write(cached: Array, fresh: Array, position: Array) -> Array:
-        return cached.at[:, jnp.arange(cached.shape[1]), position].set(fresh, mode="drop", unique_indices=True)
+    @jax.shard_map(in_specs=(layout, KVCache(entry, entry), spec("batch")), out_specs=layout)
+    def write(cache: KVCache, fresh: KVCache, position: Array) -> KVCache:
+        slots = jnp.arange(cache.k.shape[1])
+        k, v = (x.swapaxes(0, 1) for x in fresh)  # indexed axes that are apart come first
+        return KVCache(
+            cache.k.at[:, slots, :, :, position].set(k, mode="drop", unique_indices=True),
+            cache.v.at[:, slots, :, position].set(v, mode="drop", unique_indices=True),
+        )
 
-    return write(cached, fresh, position)
+    return write(cache, fresh, position)

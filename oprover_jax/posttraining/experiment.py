@@ -39,6 +39,7 @@ class EngineConfig:
     slots: int = 128
     max_len: int = 320
     decode_chunk: int = 8
+    prefill_batch: int = 8
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ report.json, report.html
 """
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
 
 FORMAT = 1
 
@@ -37,14 +37,10 @@ class Done(msgspec.Struct, frozen=True):
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Whole file or no file: written beside its place and renamed onto it."""
+    """Whole file or no file; the folder is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 class RunFolder:

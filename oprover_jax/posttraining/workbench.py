@@ -145,6 +145,8 @@ class Workbench:
                 self.mesh,
                 slots=settings.slots,
                 max_len=settings.max_len,
+                decode_chunk=settings.decode_chunk,
+                prefill_batches=(settings.prefill_batch,),
                 version=policy_version(self.experiment, stage),
             )
         )

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lean_worker.protocol import Message
 
+from lean_worker.protocol import Message
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.template import (
     ERROR_CLOSE,
@@ -54,27 +54,41 @@ def test_any_text_survives_the_tokenizer(tokenizer: Tokenizer, text: str) -> Non
 
 
 def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
-    template = Template(tokenizer, Budget(64, 128, 64, 64))
+    template = Template(tokenizer, Budget(512, 64, 128, 64, 64))
     first = tokenizer.decode(template.prompt(State(statement())))
     later = tokenizer.decode(template.prompt(State(statement(), (record(PROOF),), "by exact h", "unknown identifier")))
     assert first.count("(none)") == 3 and "(none)" not in later
-    order = ["theorem goal (p q : Prop)", "Reference theorems", "exact ⟨h.2, h.1⟩", "Previous failed", "by exact h", "feedback", "unknown", "Answer:"]
+    order = [
+        "theorem goal (p q : Prop)",
+        "Reference theorems",
+        "exact ⟨h.2, h.1⟩",
+        "Previous failed",
+        "by exact h",
+        "feedback",
+        "unknown",
+        "Answer:",
+    ]
     places = [later.index(part) for part in order]
     assert places == sorted(places)
 
 
 def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
-    budget = Budget(statement=64, references=40, attempt=8, feedback=8)
+    budget = Budget(prompt=128, statement=64, references=40, attempt=8, feedback=8)
     template = Template(tokenizer, budget)
     long = record("by\n  " + "exact h\n  " * 200)
     text = tokenizer.decode(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99)))
     assert "exact h\n" not in text and "exact ⟨h.2, h.1⟩" in text
     assert len(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99))) <= budget.prompt
+    assert "exact ⟨h.2" not in tokenizer.decode(
+        Template(tokenizer, Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
+    )
     with pytest.raises(ValueError, match="budget allows 4"):
-        Template(tokenizer, Budget(4, 40, 8, 8)).prompt(State(statement()))
+        Template(tokenizer, Budget(64, 4, 40, 8, 8)).prompt(State(statement()))
 
 
-@pytest.mark.parametrize("proof", [PROOF, "fun h => ⟨h.2, h.1⟩", "by simp", ":= by simp", "by\n  cases h with\n  | inl h => exact h\n  | inr h => exact h"])
+@pytest.mark.parametrize(
+    "proof", [PROOF, "fun h => ⟨h.2, h.1⟩", "by simp", ":= by simp", "by\n  cases h with\n  | inl h => exact h\n  | inr h => exact h"]
+)
 def test_answers_round_trip(proof: str) -> None:
     answer = parse_answer(answer_text(proof))
     assert (answer.proof, answer.well_formed) == (proof, True)

@@ -5,8 +5,8 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lean_worker.protocol import Verdict
 
+from lean_worker.protocol import Verdict
 from oprover_jax.evaluation.evaluate import family_scores, outcomes, score
 from oprover_jax.evaluation.pass_at_k import bootstrap_interval, pass_at_k
 from oprover_jax.records import Round, Statement, Trajectory

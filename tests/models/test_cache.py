@@ -74,9 +74,9 @@ def test_insert_and_decode_touch_only_their_own_entries(config, weights, tokens)
         position = np.full(SLOTS, 20)
         position[3] = 7
         _, decoded = jax.jit(partial(kv.decode, config))(params, marked, jnp.zeros(SLOTS, jnp.int32), jnp.asarray(position))
-    for old, fresh, after, stepped in zip(
-        *(jax.tree.map(np.array, tree) for tree in (tuple(marked), (k, v), tuple(inserted), tuple(decoded)))
-    ):
+    trees = (jax.tree.map(np.array, tuple(tree)) for tree in (marked, (k, v), inserted, decoded))
+    for time_axis, *arrays in zip((4, 3), *trees):
+        old, fresh, after, stepped = (np.moveaxis(x, time_axis, 2).copy() for x in arrays)
         np.testing.assert_array_equal(after[:, 5, :PROMPT], fresh[:, 6])
         after[:, 5, :PROMPT] = 9
         np.testing.assert_array_equal(after, old)

@@ -1,14 +1,16 @@
 """Which rounds are trained on: accepted ones, repairs first, distinct, loss on the attempt only; GSPO from the hard band."""
 
 import numpy as np
-from lean_worker.protocol import Verdict
 
+from lean_worker.protocol import Verdict
 from oprover_jax.posttraining.gspo import batch_rows
 from oprover_jax.posttraining.select import SelectConfig, hard_states, sft_examples
 from oprover_jax.records import Round, Statement, Trajectory
 
 
-def attempt(accepted: bool | None, proof: str, prompt: tuple[int, ...] = (5, 6), ids: tuple[int, ...] = (7, 1), well_formed: bool = True) -> Round:
+def attempt(
+    accepted: bool | None, proof: str, prompt: tuple[int, ...] = (5, 6), ids: tuple[int, ...] = (7, 1), well_formed: bool = True
+) -> Round:
     kind = {True: "accepted", False: "error", None: "crash"}[accepted]
     verdict = Verdict("s", accepted, kind)  # type: ignore[arg-type]
     reward = None if accepted is None else 0.8 * accepted + 0.2 * (accepted and well_formed)
