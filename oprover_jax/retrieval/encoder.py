@@ -4,18 +4,19 @@ import hashlib
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
+from oprover_jax.corpus.normalize import normalise
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.records import Statement
-from oprover_jax.retrieval.lean_tokens import ngrams, statement_tokens
 
 _BUCKETS = 1 << 16
 _VERSION = "1"  # part of every hash: raise it when tokens, n-grams or weights change
@@ -112,7 +113,16 @@ class LexicalEncoder:
 
 
 def _counts(statement: Statement) -> Counter[str]:
-    return Counter(ngrams(statement_tokens(statement.formal)))
+    return Counter(ngrams(normalise(statement.formal).split()))
+
+
+def ngrams(tokens: Sequence[str]) -> Iterator[str]:
+    """Unigrams and bigrams of the normal form, whose variables are numbered, and bigrams in which all variables are one:
+    near for statements alike in shape."""
+    shape = ["#" if token.startswith("#") else token for token in tokens]
+    yield from tokens
+    yield from (f"{a} {b}" for a, b in pairwise(tokens))
+    yield from (f"~{a} {b}" for a, b in pairwise(shape))
 
 
 def _hashes(counts: Counter[str]) -> np.ndarray:
