@@ -180,7 +180,7 @@ class _Clock:
             if step % _AGREE_EVERY:
                 return False, False
             votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave]))
-            save, leave = votes.any(axis=0).tolist()
+            save, leave = (bool(some) for some in np.any(votes, axis=0))
         if save:
             self._saved = time.monotonic()
         return save, leave

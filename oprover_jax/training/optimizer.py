@@ -5,7 +5,7 @@ peak and length of a stage are data of the compiled program, so stages of the sa
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import jax
@@ -58,6 +58,13 @@ class OptimizerConfig:
                 raise ValueError(f"{field} is {getattr(self, field)}; a share lies in [0, 1]")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError(f"warmup_steps and weight_decay are {self.warmup_steps} and {self.weight_decay}; neither may be negative")
+
+    @property
+    def program(self) -> "OptimizerConfig":
+        """Itself with the schedule left at its defaults: configurations of equal `program` can share one compiled train step."""
+        schedule = ("peak_lr", "schedule", "warmup_steps", "final_lr_ratio", "decay_fraction")
+        defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in schedule}
+        return replace(self, **defaults)
 
 
 def learning_rate(config: OptimizerConfig, step: int, total_steps: int) -> float:

@@ -63,3 +63,13 @@ def test_impossible_settings_are_refused() -> None:
     ]:
         with pytest.raises(ValueError, match=match):
             OptimizerConfig(**settings)
+
+
+def test_what_a_program_depends_on() -> None:
+    one = OptimizerConfig(peak_lr=1.0, schedule="wsd", warmup_steps=7, final_lr_ratio=0.5, decay_fraction=0.5, weight_decay=0.1)
+    assert one.program == OptimizerConfig(weight_decay=0.1).program != OptimizerConfig(weight_decay=0.2).program
+    tree = {"layers": {"w": np.ones((2, 3, 3), np.float32)}}
+    for settings in (one, OptimizerConfig(weight_decay=0.1)):
+        optimizer = make_optimizer(settings)
+        update, _ = optimizer.update(tree, optimizer.init(tree), tree)
+        np.testing.assert_allclose(update["layers"]["w"], -1.1, rtol=1e-5)
