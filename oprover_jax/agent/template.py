@@ -31,7 +31,7 @@ _NAME = re.compile(r"^(\s*(?:theorem|lemma)\s+)(\S+)")
 @dataclass(frozen=True)
 class Budget:
     """Most tokens that each part of a prompt may take. Where statement, attempt and feedback are long, the references
-    yield, so that the whole prompt, its fixed phrases included, is at most `prompt` tokens."""
+    yield, so that the whole prompt, fixed phrases included, is at most `prompt` tokens."""
 
     prompt: int = 4096
     statement: int = 1024
@@ -127,16 +127,22 @@ def stated_proof(formal: str, proof: str) -> str:
 
 
 def feedback_text(formal: str, proof: str, messages: Sequence[Message]) -> str:
-    """Lean's errors, first ones first: the source line with the span marked, then the message."""
-    source = stated_proof(formal, proof).split("\n")
+    """Lean's errors, first ones first: the line of the proof with the span marked, then the message as Lean wrote it.
+
+    An error about the proof as a whole (its span begins in the statement or goes over several lines) is given without source.
+    """
+    whole = stated_proof(formal, proof)
+    start = len(whole) - len(proof.lstrip())
+    first, lead = whole.count("\n", 0, start) + 1, start - (whole.rfind("\n", 0, start) + 1)
+    lines = proof.lstrip().split("\n")
     parts = []
     for message in messages:
         if message.severity != "error":
             continue
-        if 1 <= message.line <= len(source):
-            line = source[message.line - 1]
-            end = message.end_column if message.end_line == message.line else len(line)
-            column = min(message.column, len(line))
-            parts.append(f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[max(end, column) :]}".strip())
+        at = message.line - first
+        shift = lead if at == 0 else 0
+        if 0 <= at < len(lines) and message.end_line == message.line and message.column >= shift:
+            line, column, end = lines[at], message.column - shift, message.end_column - shift
+            parts.append(f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[end:]}".strip())
         parts.append(message.text.strip())
     return "\n".join(parts)

@@ -59,8 +59,8 @@ def insert(
 ) -> KVCache:
     """Copies prefilled row `rows[i]` into slot `slots[i]`, for each i; one row may go to many slots (a group shares its prompt's
     prefill). A slot number past the last is skipped, so that N can stay fixed. Real slots must be distinct."""
-    everywhere = KVCache(spec("layers", None, "kv_heads", "head_dim", None), spec("layers", None, "kv_heads", None, "head_dim"))
-    layout = KVCache(spec(*KEY_AXES), spec(*VALUE_AXES))
+    everywhere = KVCache._make((spec("layers", None, "kv_heads", "head_dim", None), spec("layers", None, "kv_heads", None, "head_dim")))
+    layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
 
     @jax.shard_map(in_specs=(layout, everywhere, spec(None), spec(None)), out_specs=layout)
     def write(cache: KVCache, fresh: KVCache, rows: Array, slots: Array) -> KVCache:
@@ -112,15 +112,16 @@ def _attend_to_cache(
     own = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)[..., None]
     bias = jnp.where(jnp.arange(bound)[None] < position[:, None], 0.0, MASKED)
     weights = jax.nn.softmax(jnp.concatenate([cached + bias[:, None, None], own], axis=-1), axis=-1).astype(v.dtype)
-    mixed = jnp.einsum("skgt,sktd->skgd", weights[..., :-1], values) + weights[..., -1:] * v[:, 0, :, None]
+    mixed = jnp.einsum("skgt,sktd->skgd", weights[..., :-1], values) + jnp.einsum("skg,skd->skgd", weights[..., -1], v[:, 0])
     return mixed.reshape(slots, heads, width)[:, None], (k[:, 0], v[:, 0])
 
 
 def _write(cache: KVCache, fresh: KVCache, position: Int[Array, "slots"]) -> KVCache:
     """Every slot's new entry ([L, slots, K, d]) at its own position; dropped where the position is past the end."""
-    layout, entry = KVCache(spec(*KEY_AXES), spec(*VALUE_AXES)), spec("layers", "batch", "kv_heads", "head_dim")
+    layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
+    entry = KVCache._make([spec("layers", "batch", "kv_heads", "head_dim")] * 2)
 
-    @jax.shard_map(in_specs=(layout, KVCache(entry, entry), spec("batch")), out_specs=layout)
+    @jax.shard_map(in_specs=(layout, entry, spec("batch")), out_specs=layout)
     def write(cache: KVCache, fresh: KVCache, position: Array) -> KVCache:
         slots = jnp.arange(cache.k.shape[1])
         k, v = (x.swapaxes(0, 1) for x in fresh)  # indexed axes that are apart come first

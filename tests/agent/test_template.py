@@ -127,8 +127,14 @@ def test_feedback_marks_the_span_and_keeps_errors_only() -> None:
         Message("error", 1, 60, 3, 3, "unsolved goals\n⊢ q"),
     ]
     text = feedback_text(statement().formal, "by\n  intro h\n  exact h", messages)
-    assert text.startswith(f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch")
-    assert "unused" not in text and text.endswith("⊢ q")
+    assert text == f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch\nunsolved goals\n⊢ q"
+
+
+def test_feedback_on_the_first_line_shows_the_proof_and_not_the_statement() -> None:
+    formal = statement().formal
+    column = formal.index(":=") + len(":= by exact ")
+    message = Message("error", 1, column, 1, column + 1, "unknown")
+    assert feedback_text(formal, "by exact h", [message]) == f"by exact {ERROR_OPEN}h{ERROR_CLOSE}\nunknown"
 
 
 def test_plan_names_the_tactics_once_each() -> None:

@@ -41,7 +41,7 @@ ENCODER = LexicalEncoder.fit(CORPUS, dims=256)
         ),
         ("theorem a : ∀ n : Nat, n = n := by sorry", "lemma a : ∀ /- the -/ k -- number\n: Nat, k = k := sorry"),
         ("theorem a (p q : Prop) (h : p /\\ q) : q -> p := by sorry", "theorem a (A B : Prop) (hAB : A ∧ B) : B → A := by sorry"),
-        ("theorem a (zs : List Nat) (n : Nat) : zs.length <= n := by sorry", "theorem a (l : List Nat) (m : Nat) : l.length ≤ m := by sorry"),
+        ("theorem a (zs : List Nat) (n : Nat) : zs.length <= n := by sorry", "theorem a (l : List Nat) (m : Nat) : l.length ≤ m := sorry"),
     ],
 )
 def test_names_spelling_and_comments_do_not_matter(one: str, other: str) -> None:
