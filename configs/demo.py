@@ -12,16 +12,16 @@ from oprover_jax.training.optimizer import OptimizerConfig
 
 
 def experiment() -> Experiment:
-    muon = OptimizerConfig(name="muon", peak_lr=4e-3, schedule="wsd", warmup_steps=10, decay_fraction=0.4)
+    muon = OptimizerConfig(name="muon", peak_lr=5e-3, schedule="wsd", warmup_steps=10, decay_fraction=0.4)
     return Experiment(
         name="demo",
         model=Qwen3Config(vocab_size=1024, layers=4, embed=192, q_heads=4, kv_heads=2, head_dim=48, mlp=512, rope_theta=1e4),
         corpus=CorpusConfig(benchmark=200),
-        cpt=TrainingConfig(steps=200, optimizer=muon, rows=8, row_tokens=256),
-        sft=TrainingConfig(steps=250, optimizer=muon, rows=6, row_tokens=320),
-        repair_sft=TrainingConfig(steps=150, optimizer=muon, rows=6, row_tokens=320),
+        cpt=TrainingConfig(steps=160, optimizer=muon, rows=8, row_tokens=256),
+        sft=TrainingConfig(steps=200, optimizer=muon, rows=6, row_tokens=320),
+        repair_sft=TrainingConfig(steps=140, optimizer=muon, rows=6, row_tokens=320),
         gspo=GSPOStage(
-            steps=6,
+            steps=5,
             optimizer=OptimizerConfig(name="adamw", peak_lr=3e-4, schedule="constant", warmup_steps=1),
             states=8,
             group=8,

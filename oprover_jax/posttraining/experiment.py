@@ -129,7 +129,7 @@ class Experiment:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.6, "library": 0.1, "repairs": 0.3})
+    cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.4, "library": 0.1, "rounds": 0.5})
     replay: float = 0.3
 
     def __post_init__(self) -> None:

@@ -108,7 +108,7 @@ class _Trainer:
         model, temperature = bench.experiment.model, bench.experiment.refine.temperature
         optimizer = make_optimizer(settings.optimizer)
         objective = objectives.gspo(model, settings.loss, temperature=temperature)
-        self._step = bench.program(("gspo", settings.optimizer), lambda: make_train_step(objective, optimizer, bench.mesh))
+        self._step = bench.program(("gspo", settings.optimizer.program), lambda: make_train_step(objective, optimizer, bench.mesh))
         self._logprobs = bench.program("logprobs", lambda: objectives.make_logprob_fn(model, bench.mesh, temperature=temperature))
         self.state = init_state(bench.policy()[1], optimizer, bench.mesh)
         self.start = latest(self.folder / "checkpoints") or 0

@@ -52,14 +52,9 @@ def first_examples(
     ]
 
 
-def documents(records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], library: Sequence[str]) -> dict[str, list[str]]:
-    """Plain texts for CPT by source: theorems with their proofs, Lean library source, and attempts with Lean's answers."""
+def documents(records: Sequence[ProofRecord], library: Sequence[str]) -> dict[str, list[str]]:
+    """Plain texts for CPT by source: theorems with their proofs, and Lean library source by paragraph."""
     return {
         "proofs": [shown(stated_proof(record.statement.formal, record.proof)) for record in records],
         "library": [part for source in library for part in source.split("\n\n") if part.strip()],
-        "repairs": [
-            f"{shown(stated_proof(one.record.statement.formal, one.attempt))}\n{one.feedback}\n"
-            f"{shown(stated_proof(one.record.statement.formal, one.record.proof))}"
-            for one in failed
-        ],
     }

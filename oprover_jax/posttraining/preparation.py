@@ -9,7 +9,7 @@ import msgspec
 
 from oprover_jax.agent.template import PHRASES, shown, stated_proof
 from oprover_jax.data.tokenizer import train_tokenizer
-from oprover_jax.posttraining.lessons import FailedAttempt, documents, failed_attempts
+from oprover_jax.posttraining.lessons import FailedAttempt, failed_attempts
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.run_folder import write_atomic
@@ -49,7 +49,3 @@ def library_sources() -> list[str]:
     """The Lean sources of our own core library: CPT reads them."""
     core = files("lean_worker") / "embedded" / "core"
     return [entry.read_text(encoding="utf-8") for entry in sorted(core.iterdir(), key=lambda e: e.name) if entry.name.endswith(".lean")]
-
-
-def cpt_documents(bench: Workbench) -> dict[str, list[str]]:
-    return documents(bench.corpus.public, read_lessons(bench), library_sources())

@@ -39,9 +39,13 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
 
 
 def practice(bench: Workbench, iteration: int, count: int) -> list[Statement]:
-    """Statements of the pool that have no proof yet first, the rest of the places by lot: a function of the seed and of what is known."""
+    """Statements of the pool that fit the prompt: those without a proof yet first, the rest of the places by lot.
+
+    A function of the seed and of what was proved in earlier iterations.
+    """
     rng = random.Random(f"{bench.experiment.seed}/{iteration}")
-    pool = rng.sample(bench.corpus.pool, len(bench.corpus.pool))
+    readable = [statement for statement in bench.corpus.pool if bench.template.fits(statement)]
+    pool = rng.sample(readable, len(readable))
     earlier = {record.statement.id for record in bench.found(iteration)}
     return sorted(pool, key=lambda statement: statement.id in earlier)[:count]
 

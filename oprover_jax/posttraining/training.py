@@ -8,10 +8,10 @@ from oprover_jax.data.mixture import mix
 from oprover_jax.data.packing import PackReport, write_packed
 from oprover_jax.data.rows import Example, document
 from oprover_jax.posttraining.experiment import TrainingConfig
-from oprover_jax.posttraining.lessons import first_examples
+from oprover_jax.posttraining.lessons import documents, first_examples
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
-from oprover_jax.posttraining.preparation import cpt_documents, read_lessons
+from oprover_jax.posttraining.preparation import library_sources, read_lessons
 from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.select import sft_examples
 from oprover_jax.posttraining.workbench import Workbench
@@ -22,10 +22,12 @@ from oprover_jax.training.step import TrainStep, init_state, make_train_step
 
 
 def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Continued pretraining on documents, mixed by weight in tokens."""
+    """Continued pretraining on documents, mixed by weight in tokens: theorems with proofs, Lean library source, and whole rounds
+    with retrieved context and feedback (as OProofs holds them), here with loss on every token."""
     config, tokenizer = bench.experiment.cpt, bench.tokenizer
-    texts = cpt_documents(bench)
+    texts = documents(bench.corpus.public, library_sources())
     sources = {name: [document([*tokenizer.encode(text), tokenizer.end_id]) for text in texts[name]] for name in texts}
+    sources["rounds"] = [document(example.ids.tolist()) for example in public_examples(bench)]
     budget = config.steps * config.tokens_per_step
     mixture = mix(sources, bench.experiment.cpt_mixture, budget, bench.experiment.seed)
     summary = train(bench, stage, config, mixture.examples, progress)
@@ -90,7 +92,7 @@ def train(bench: Workbench, stage: Stage, config: TrainingConfig, examples: Sequ
 
 def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
     """The compiled step; stages with the same optimizer settings and shapes share one."""
-    key = ("cross_entropy", config.optimizer, config.accumulation)
+    key = ("cross_entropy", config.optimizer.program, config.accumulation)
     return bench.program(
         key,
         lambda: make_train_step(cross_entropy(bench.experiment.model), make_optimizer(config.optimizer), bench.mesh, config.accumulation),
