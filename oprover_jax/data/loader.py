@@ -7,7 +7,7 @@ devices hold, and batches run over epoch ends, so no row is left out.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Batches:
         """The whole batch of one step on the host: every field stacked over rows, [B, S] (or [B] for a number per row)."""
         return self._source(range(self.batch_rows))[step]
 
-    def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Iterator[Batch]:
+    def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
         """The batches of steps start_step, start_step + 1, ... on `mesh`: rows over (dcn, fsdp), the sequence over context.
 
         `prefetch` batches are read ahead by a thread. Raises ShardingError where rows or positions do not divide the mesh.
