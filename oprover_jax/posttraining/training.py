@@ -31,7 +31,7 @@ def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, An
     budget = config.steps * config.tokens_per_step
     mixture = mix(sources, bench.experiment.cpt_mixture, budget, bench.experiment.seed)
     summary = train(bench, stage, config, mixture.examples, progress)
-    return summary | {f"share of {name}": share for name, share in mixture.shares.items()}
+    return summary | {"mixture": mixture.shares}
 
 
 def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
