@@ -1,4 +1,4 @@
-"""The demo: a policy of about two million parameters learns core Lean on two CPU cores in under 20 minutes.
+"""The demo: a policy of 1.3 million parameters learns core Lean on two CPU cores in under 20 minutes.
 
 Everything here is a choice of ours, made for that budget; the publication's own settings are those of 8B and 32B policies.
 """
@@ -15,21 +15,21 @@ def experiment() -> Experiment:
     muon = OptimizerConfig(name="muon", peak_lr=5e-3, schedule="wsd", warmup_steps=10, decay_fraction=0.4)
     return Experiment(
         name="demo",
-        model=Qwen3Config(vocab_size=1024, layers=4, embed=192, q_heads=4, kv_heads=2, head_dim=48, mlp=512, rope_theta=1e4),
+        model=Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=40, mlp=448, rope_theta=1e4),
         corpus=CorpusConfig(benchmark=200),
-        cpt=TrainingConfig(steps=160, optimizer=muon, rows=8, row_tokens=256),
+        cpt=TrainingConfig(steps=130, optimizer=muon, rows=8, row_tokens=256),
         sft=TrainingConfig(steps=200, optimizer=muon, rows=6, row_tokens=320),
         repair_sft=TrainingConfig(steps=140, optimizer=muon, rows=6, row_tokens=320),
         gspo=GSPOStage(
-            steps=5,
+            steps=4,
             optimizer=OptimizerConfig(name="adamw", peak_lr=3e-4, schedule="constant", warmup_steps=1),
             states=8,
             group=8,
-            row_tokens=304,
+            row_tokens=300,
         ),
         budget=Budget(prompt=248, statement=136, references=72, attempt=40, feedback=56),
-        refine=RefineConfig(rounds=2, retrieve=2, max_new_tokens=56),
-        engine=EngineConfig(slots=128, max_len=304),
-        rollout=RolloutConfig(statements=400, samples=8),
+        refine=RefineConfig(rounds=2, retrieve=2, max_new_tokens=52),
+        engine=EngineConfig(slots=128, max_len=300),
+        rollout=RolloutConfig(statements=320, samples=8),
         evaluation=EvaluationConfig(samples=16),
     )

@@ -1,6 +1,7 @@
 """A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import tokenizers
@@ -20,6 +21,7 @@ class Tokenizer:
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
+        self._remembered = lru_cache(maxsize=1 << 16)(lambda text: tuple(inner.encode(text, add_special_tokens=False).ids))
         pad, end = inner.token_to_id(PAD), inner.token_to_id(END)
         if pad != 0 or end is None:
             raise InputError(f"the tokenizer lacks {PAD} as id 0 or {END}; train it with `train_tokenizer`")
@@ -27,8 +29,9 @@ class Tokenizer:
         self.vocab_size: int = inner.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`. Control tokens written out in the text are encoded as plain characters, never as the token."""
-        return self._inner.encode(text, add_special_tokens=False).ids
+        """Ids of `text`, recent ones from memory: prompts repeat their parts. Control tokens written out in the text are
+        encoded as plain characters, never as the token."""
+        return list(self._remembered(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
