@@ -16,9 +16,11 @@ def experiment() -> Experiment:
     return Experiment(
         name="demo",
         model=Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=40, mlp=448, rope_theta=1e4),
-        corpus=CorpusConfig(benchmark=200),
+        corpus=CorpusConfig(
+            public=2000, benchmark=200, public_weights=(4, 3, 2), pool_weights=(3, 4, 4, 2, 1), benchmark_weights=(2, 2, 2, 1, 1)
+        ),
         cpt=TrainingConfig(steps=130, optimizer=muon, rows=8, row_tokens=256),
-        sft=TrainingConfig(steps=200, optimizer=muon, rows=6, row_tokens=320),
+        sft=TrainingConfig(steps=240, optimizer=muon, rows=6, row_tokens=320),
         repair_sft=TrainingConfig(steps=140, optimizer=muon, rows=6, row_tokens=320),
         gspo=GSPOStage(
             steps=4,

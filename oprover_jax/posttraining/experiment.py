@@ -110,7 +110,11 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end."""
+    """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end.
+
+    `cpt_mixture` weighs sources in tokens; on `first_repairs` public theorems a wrong proof is tried, so that the first SFT has
+    repairs to learn from; `replay` is the least share of public examples in later SFT.
+    """
 
     name: str
     model: Qwen3Config
@@ -130,6 +134,7 @@ class Experiment:
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.4, "library": 0.1, "rounds": 0.5})
+    first_repairs: int = 800
     replay: float = 0.3
 
     def __post_init__(self) -> None:
@@ -146,6 +151,8 @@ class Experiment:
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.row_tokens", self.gspo.row_tokens)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
+        if self.first_repairs < 1:
+            raise ValueError(f"first_repairs is {self.first_repairs}; at least 1 public theorem must be tried with a wrong proof")
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; the share of the first SFT set in later ones must be in [0, 1)")
 

@@ -1,6 +1,7 @@
 """Stages before any training: the corpus, the tokenizer, and what the policy reads before it has ever tried."""
 
 import asyncio
+import random
 from collections import Counter
 from importlib.resources import files
 from typing import Any
@@ -25,7 +26,9 @@ def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str,
 
 def lessons(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Wrong proofs of public theorems with Lean's real answers to them: the first repairs are learned from these."""
-    failed = asyncio.run(failed_attempts(bench.verifier, bench.memory, bench.corpus.public, bench.experiment.seed))
+    public, seed = bench.corpus.public, bench.experiment.seed
+    tried = random.Random(seed).sample(public, min(bench.experiment.first_repairs, len(public)))
+    failed = asyncio.run(failed_attempts(bench.verifier, bench.public_memory, tried, seed))
     write_atomic(bench.folder.stage(stage.name) / "failed_attempts.json", msgspec.json.encode(failed))
     return {"failed_attempts": len(failed), "verdicts": dict(Counter(bench.verifier.counts))}
 

@@ -17,15 +17,19 @@ from oprover_jax.records import Round, Statement, Trajectory
 class SelectConfig:
     """`per_statement` accepted rounds of a statement at most; `mastered` is the success rate above which a statement has
     nothing new to teach and gives one round only; `hard` bounds the success rate of the states that GSPO practises on,
-    (low, high], low exclusive."""
+    (low, high], low exclusive. Few new rounds are not learned by heart: SFT goes over them `passes` times at most and
+    fills up with the replayed public set."""
 
     per_statement: int = 4
     mastered: float = 0.8
     hard: tuple[float, float] = (0.0, 0.75)
+    passes: float = 6.0
 
     def __post_init__(self) -> None:
         if self.per_statement < 1:
             raise ValueError(f"select.per_statement is {self.per_statement}; at least 1 round must be kept")
+        if self.passes <= 0:
+            raise ValueError(f"select.passes is {self.passes}; give a positive number of passes over the new rounds")
         low, high = self.hard
         if not 0 <= low < high <= 1:
             raise ValueError(f"select.hard is {self.hard}; give 0 <= low < high <= 1")

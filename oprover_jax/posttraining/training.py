@@ -44,12 +44,13 @@ def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[
     experiment = bench.experiment
     rollouts = [t for i in range(1, stage.iteration + 1) for t in bench.trajectories(f"rollout-{i}")]
     sources = {"rounds": sft_examples(rollouts, experiment.select), "public": public_examples(bench)}
-    shares = {"rounds": 1 - experiment.replay, "public": experiment.replay}
-    present = {name: share for name, share in shares.items() if share > 0 and sources[name]}
     budget = experiment.repair_sft.steps * experiment.repair_sft.tokens_per_step
+    once = sum(len(example.ids) for example in sources["rounds"])
+    rounds = min(1 - experiment.replay, experiment.select.passes * once / budget)
+    present = {name: share for name, share in (("rounds", rounds), ("public", 1 - rounds)) if share > 0}
     mixture = mix({name: sources[name] for name in present}, present, budget, experiment.seed + stage.iteration)
     summary = train(bench, stage, experiment.repair_sft, mixture.examples, progress)
-    return summary | {"rounds": len(sources["rounds"])}
+    return summary | {"rounds": len(sources["rounds"]), "mixture": mixture.shares}
 
 
 def public_examples(bench: Workbench) -> list[Example]:

@@ -44,14 +44,16 @@ def verifier() -> Iterator[Verifier]:
         yield Verifier(pool)
 
 
-def run(verifier: Verifier, rule: Callable[[str, int], str], config: RefineConfig, samples: int = 2) -> tuple[list[Trajectory], ScriptedEngine]:
+def run(
+    verifier: Verifier, rule: Callable[[str, int], str], config: RefineConfig, samples: int = 2
+) -> tuple[list[Trajectory], ScriptedEngine]:
     engine = ScriptedEngine(rule)
     return asyncio.run(prove(Prover(engine, verifier, TEMPLATE), SWAP, [], samples, config, "test", seed=0)), engine
 
 
 def learns(prompt: str, sample: int) -> str:
     """Right at once in sample 0; else right only after it has seen Lean's answer to the wrong attempt."""
-    return answer_text(RIGHT if sample == 0 and "mismatch" in prompt or "Type mismatch" in prompt else WRONG)
+    return answer_text(RIGHT if (sample == 0 and "mismatch" in prompt) or "Type mismatch" in prompt else WRONG)
 
 
 def test_a_rejected_attempt_comes_back_with_lean_s_answer(verifier: Verifier) -> None:
@@ -80,7 +82,9 @@ def test_the_policy_cannot_change_the_target(verifier: Verifier) -> None:
     assert trajectory.accepted is False and trajectory.rounds[0].proof == WRONG
 
 
-@pytest.mark.parametrize("text", ["no code at all", "Plan: x\n```lean4\nby sorry\n```", "Plan: x\n```lean4\nby simp\ntheorem x : True := trivial\n```"])
+@pytest.mark.parametrize(
+    "text", ["no code at all", "Plan: x\n```lean4\nby sorry\n```", "Plan: x\n```lean4\nby simp\ntheorem x : True := trivial\n```"]
+)
 def test_nothing_else_is_paid(verifier: Verifier, text: str) -> None:
     [trajectory], _ = run(verifier, lambda *_: text, RefineConfig(rounds=1), samples=1)
     assert trajectory.accepted is False and trajectory.rounds[0].reward == 0.0 and trajectory.rounds[0].feedback
