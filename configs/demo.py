@@ -17,7 +17,11 @@ def experiment() -> Experiment:
         name="demo",
         model=Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=40, mlp=448, rope_theta=1e4),
         corpus=CorpusConfig(
-            public=2000, benchmark=200, public_weights=(4, 3, 2), pool_weights=(3, 4, 4, 2, 1), benchmark_weights=(2, 2, 2, 1, 1)
+            public=2000,
+            benchmark=200,
+            public_weights=(4.0, 3.0, 2.0),
+            pool_weights=(3.0, 4.0, 4.0, 2.0, 1.0),
+            benchmark_weights=(2.0, 2.0, 2.0, 1.0, 1.0),
         ),
         cpt=TrainingConfig(steps=130, optimizer=muon, rows=8, row_tokens=256),
         sft=TrainingConfig(steps=240, optimizer=muon, rows=6, row_tokens=320),
