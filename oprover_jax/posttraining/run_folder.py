@@ -7,7 +7,6 @@ stages/<name>/      what a stage wrote (metrics.jsonl, checkpoints, trajectories
 report.json, report.html
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +25,6 @@ class Header(msgspec.Struct, frozen=True):
 
     format: int
     name: str
-    config_hash: str
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -49,9 +47,9 @@ class RunFolder:
     def __init__(self, path: Path, name: str, config: Any) -> None:
         self.path = path
         encoded = msgspec.json.format(msgspec.json.encode(config), indent=2)
-        header = Header(FORMAT, name, hashlib.blake2b(encoded, digest_size=16).hexdigest())
+        header = Header(FORMAT, name)
         if path.exists() and any(path.iterdir()):
-            _check_same(path, header, encoded)
+            _check_same(path, encoded)
         else:
             write_atomic(path / "config.json", encoded)
             write_atomic(path / "run.json", msgspec.json.encode(header))
@@ -82,15 +80,16 @@ def read_header(path: Path) -> Header:
         raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program") from error
 
 
-def _check_same(path: Path, header: Header, config: bytes) -> None:
+def _check_same(path: Path, config: bytes) -> None:
     found = read_header(path)
     if found.format != FORMAT:
         raise InputError(
             f"{path} was written in run format {found.format} and this version reads {FORMAT}; start a new run with another --run"
         )
-    if found.config_hash != header.config_hash:
-        changed = _first_difference(msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config))
-        raise InputError(f"{path} was started with another configuration ({changed}); give it a new --run folder or undo the change")
+    started, given = msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config)
+    if started != given:
+        changed = _first_difference(started, given)
+        raise InputError(f"{path} was started with another configuration ({changed}); give a new --run folder or undo the change")
 
 
 def _first_difference(old: Any, new: Any, where: str = "") -> str:
