@@ -70,7 +70,7 @@ class Template:
     def prompt(self, state: State) -> list[int]:
         """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
         encode, budget = self.tokenizer.encode, self.budget
-        statement = encode(shown(state.statement.header + state.statement.formal))
+        statement = self._statement(state.statement)
         if len(statement) > budget.statement:
             raise ValueError(f"statement {state.statement.name} has {len(statement)} tokens; the budget allows {budget.statement}")
         before = [*encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
@@ -86,7 +86,13 @@ class Template:
 
     def fits(self, statement: Statement) -> bool:
         """Whether the statement is within its budget: one that is not cannot be read, and counts as not proved."""
-        return len(self.tokenizer.encode(shown(statement.header + statement.formal))) <= self.budget.statement
+        return len(self._statement(statement)) <= self.budget.statement
+
+    def _statement(self, statement: Statement) -> list[int]:
+        """The statement behind its header; a header that does not fit is left out, as a whole: Lean knows it in any case."""
+        alone = self.tokenizer.encode(shown(statement.formal))
+        whole = [*self.tokenizer.encode(statement.header), *alone] if statement.header else alone
+        return whole if len(whole) <= self.budget.statement else alone
 
     def answer(self, proof: str) -> list[int]:
         """Token ids of a well-formed answer that gives `proof`, its end token included."""

@@ -82,6 +82,10 @@ def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
     assert "exact ⟨h.2" not in tokenizer.decode(
         Template(tokenizer, Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
     )
+    headed = Statement("id", "and_swap", statement().formal, header="open Nat\n")
+    assert tokenizer.decode(template.prompt(State(headed))).count("open Nat") == 1
+    longer = Statement("id", "and_swap", statement().formal, header="open Nat\n" * 99)
+    assert template.fits(longer) and "open Nat" not in tokenizer.decode(template.prompt(State(longer)))
     with pytest.raises(ValueError, match="budget allows 4"):
         Template(tokenizer, Budget(64, 4, 40, 8, 8)).prompt(State(statement()))
 
