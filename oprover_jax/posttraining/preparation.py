@@ -10,6 +10,7 @@ import msgspec
 
 from oprover_jax.agent.template import PHRASES, shown, stated_proof
 from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.lessons import FailedAttempt, failed_attempts
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.progress import StageProgress
@@ -21,7 +22,8 @@ def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str,
     """Statements and proofs, all checked by the kernel."""
     made = bench.corpus
     sizes = {"public": len(made.public), "pool": len(made.pool), "benchmark": len(made.benchmark)}
-    return {**sizes, "corpus": sizes | {"report": made.report}}
+    start = Growth("public", len(made.public), len({record.statement.id for record in made.public}))
+    return {**sizes, "growth": msgspec.to_builtins(start), "corpus": sizes | {"report": made.report}}
 
 
 def lessons(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:

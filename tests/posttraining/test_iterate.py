@@ -33,14 +33,13 @@ def iterate(run: Path) -> subprocess.Popen[str]:
 
 
 def kill_when(run: Path, reached: Callable[[], bool]) -> None:
-    process = iterate(run)
-    deadline = time.monotonic() + 300
-    while not reached():
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with iterate(run) as process:
+        deadline = time.monotonic() + 300
+        while not reached():
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGKILL)
 
 
 def figures(report: Report) -> dict[str, object]:
