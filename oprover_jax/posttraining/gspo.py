@@ -96,7 +96,9 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     version = policy_version(experiment, stage.name, settings.steps)
     save_policy(bench.folder, stage.name, trainer.state.params, version)
     bench.set_policy(stage.name, trainer.state.params)
-    shown = {name: last[name] for name in ("reward", "effective_groups", "ratio", "clip_fraction", "sampler_gap") if name in last}
+    shown: dict[str, float] = {
+        name: last[name] for name in ("reward", "effective_groups", "ratio", "clip_fraction", "sampler_gap") if name in last
+    }
     return {"steps": settings.steps, "hard_states": len(states), **shown}
 
 
