@@ -93,10 +93,12 @@ class GSPOStage:
 
 @dataclass(frozen=True)
 class RolloutConfig:
-    """One iteration's practice: `statements` drawn from the pool, `samples` trajectories on each."""
+    """One iteration's practice: `statements` drawn from the pool, `samples` trajectories on each, and the temperature of
+    practice (rollouts and GSPO), which may be above that of evaluation: what is never tried is never learned."""
 
     statements: int = 600
     samples: int = 8
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)

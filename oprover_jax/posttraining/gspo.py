@@ -108,7 +108,7 @@ class _Trainer:
     def __init__(self, bench: Workbench, stage: Stage, settings: GSPOStage) -> None:
         self.folder = bench.folder.stage(stage.name)
         self._mesh, self._settings = bench.mesh, settings
-        model, temperature = bench.experiment.model, bench.experiment.refine.temperature
+        model, temperature = bench.experiment.model, bench.experiment.rollout.temperature
         optimizer = make_optimizer(settings.optimizer)
         objective = objectives.gspo(model, settings.loss, temperature=temperature)
         self._step = bench.program(("gspo", settings.optimizer.program), lambda: make_train_step(objective, optimizer, bench.mesh))

@@ -29,6 +29,7 @@ class Stage:
 def plan(experiment: Experiment, external: bool) -> list[Stage]:
     """CPT, SFT, iterations of rollout, SFT and GSPO, evaluation after each, then ablations of the last policy."""
     refine = experiment.refine
+    practice = replace(refine, temperature=experiment.rollout.temperature)
     stages = [
         Stage("corpus", "corpus"),
         Stage("lessons", "lessons"),
@@ -40,9 +41,9 @@ def plan(experiment: Experiment, external: bool) -> list[Stage]:
     ]
     for i in range(1, experiment.iterations + 1):
         stages += [
-            Stage(f"rollout-{i}", "rollout", i, refine),
+            Stage(f"rollout-{i}", "rollout", i, practice),
             Stage(f"sft-{i}", "repair_sft", i),
-            Stage(f"gspo-{i}", "gspo", i, refine),
+            Stage(f"gspo-{i}", "gspo", i, practice),
             Stage(f"evaluate-{i}", "evaluate", i, refine),
         ]
     stages += [Stage(f"without-{what}", "ablation", refine=changed) for what, changed in ablations(refine).items()]

@@ -5,7 +5,7 @@ it gives no thresholds. Ours are settings, with the defaults below.
 """
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,19 +15,22 @@ from oprover_jax.records import Round, Statement, Trajectory
 
 @dataclass(frozen=True)
 class SelectConfig:
-    """`per_statement` accepted rounds of a statement at most; `mastered` is the success rate above which a statement has
-    nothing new to teach and gives one round only; `hard` bounds the success rate of the states that GSPO practises on,
-    (low, high], low exclusive. Few new rounds are not learned by heart: SFT goes over them `passes` times at most and
-    fills up with the replayed public set."""
+    """`per_statement` accepted rounds of a statement at most, and `per_proof` of one proof text over all statements, lest one
+    tactic that closes many easy goals crowd out the rest; `mastered` is the success rate above which a statement has nothing
+    new to teach and gives one round only; `hard` bounds the success rate of the states that GSPO practises on, (low, high],
+    low exclusive. Few new rounds are not learned by heart: SFT goes over them `passes` times at most and fills up with the
+    replayed public set."""
 
     per_statement: int = 4
+    per_proof: int = 8
     mastered: float = 0.8
     hard: tuple[float, float] = (0.0, 0.75)
     passes: float = 6.0
 
     def __post_init__(self) -> None:
-        if self.per_statement < 1:
-            raise ValueError(f"select.per_statement is {self.per_statement}; at least 1 round must be kept")
+        for name in ("per_statement", "per_proof"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"select.{name} is {getattr(self, name)}; at least 1 round must be kept")
         if self.passes <= 0:
             raise ValueError(f"select.passes is {self.passes}; give a positive number of passes over the new rounds")
         low, high = self.hard
@@ -45,18 +48,22 @@ class HardState:
 
 
 def sft_examples(trajectories: Iterable[Trajectory], config: SelectConfig) -> list[Example]:
-    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest.
+    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest; of one proof text those
+    on the statements that were solved least often.
 
     Loss on the new attempt only, as published. Token ids are those that were read and written, never encoded again.
     """
     by_statement: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
         by_statement[trajectory.statement.id].append(trajectory)
+    rates = {name: sum(t.accepted is True for t in group) / len(group) for name, group in by_statement.items()}
+    uses: Counter[str | None] = Counter()
     examples = []
-    for _, group in sorted(by_statement.items()):
-        rate = sum(t.accepted is True for t in group) / len(group)
-        keep = 1 if rate > config.mastered else config.per_statement
-        examples += [prompted(r.prompt_ids, r.attempt_ids) for r in _distinct_accepted(group)[:keep]]
+    for name in sorted(by_statement, key=lambda name: (rates[name], name)):
+        keep = 1 if rates[name] > config.mastered else config.per_statement
+        rounds = [r for r in _distinct_accepted(by_statement[name]) if uses[r.proof] < config.per_proof][:keep]
+        uses.update(r.proof for r in rounds)
+        examples += [prompted(r.prompt_ids, r.attempt_ids) for r in rounds]
     return examples
 
 
