@@ -3,6 +3,7 @@
 import tyro
 from common import report, seconds
 
+from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import ensure_core
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
@@ -30,11 +31,11 @@ def main(count: int = 400, processes: int = 20, workers: int = 2, timeout: float
     core, asked = ensure_core(), checks(count)
 
     def alone(check: Check) -> Verdict:
-        with Pool(workers=1, timeout=timeout, batch=1, core=core) as pool:
+        with Pool(workers=1, timeout=timeout, batch=1, backend=ForkBackend(core)) as pool:
             return pool.submit(check).result()
 
     verdicts: list[Verdict] = []
-    with Pool(workers=workers, timeout=timeout, core=core) as pool:
+    with Pool(workers=workers, timeout=timeout, backend=ForkBackend(core)) as pool:
         # The pool starts its processes with the first checks; that is paid once and not per check.
         pool.check_many(checks(workers))
         pool_seconds = seconds(lambda: verdicts.extend(pool.check_many(asked)))

@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import msgspec
 import tyro
 
+from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
@@ -59,7 +60,7 @@ def doctor_command() -> None:
     print(f"library   {core.library.path} (sha256 {core.library.sha256[:16]}…)")
     print(f"Lean      {core.lean_version}")
     print(f"core      {core.hash} in {cache_folder()}")
-    with Pool(1, core=core) as pool:
+    with Pool(1, backend=ForkBackend(core)) as pool:
         verdicts = pool.check_many([Check(*sample) for sample in _SAMPLES])
     for verdict in verdicts:
         print(f"a {verdict.id} theorem: {verdict.kind}, {verdict.seconds:.2f} s")

@@ -5,13 +5,11 @@ text closed by the proof; a judge of the first one's type proved by the second; 
 the statement fails to prove the judge, and a proof counts only where Lean printed the audit of that judge.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lean_worker.embedded.build import HEADER
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.protocol import Message, Severity
@@ -20,6 +18,7 @@ from lean_worker.screen import DENIED
 _DECLARERS = ("theorem", "lemma", "example")
 _MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
 _NOT_IN_HEADER = frozenset({"import", "prelude", "module", "exit", "debug"})
+_IMPORT = re.compile(r"\s*import[ \t]+([A-Za-z_][\w.]*)[ \t]*(?:\n|\Z)")
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 
@@ -122,6 +121,15 @@ def check_header(header: str) -> None:
             raise StatementError(f"`{token.text}` cannot stand in a header")
 
 
+def split_imports(header: str) -> tuple[tuple[str, ...], str]:
+    """The modules that the first lines of a header import, and the header with these lines blanked: the others keep their numbers."""
+    modules, at = [], 0
+    while match := _IMPORT.match(header, at):
+        modules.append(match[1])
+        at = match.end()
+    return tuple(modules), _blank(header[:at]) + header[at:]
+
+
 @dataclass(frozen=True)
 class Slot:
     """The place of one check in a document: lines count from 1, `end` is its last, `last_column` the candidate's width there."""
@@ -191,13 +199,14 @@ def _close(proof: str) -> str:
     return "\n" + " " * min(indents, default=2) + body
 
 
-def write_document(header: str, items: Sequence[tuple[Statement, str | None]], nonce: str) -> Document:
+def write_document(opening: str, header: str, items: Sequence[tuple[Statement, str | None]], nonce: str) -> Document:
     """One document for all items, a statement and its proof, or None to ask only whether the statement elaborates.
 
+    `opening` is what stands before every header: prelude and imports, in whole lines.
     `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
     other are elaborated once.
     """
-    writer = _Writer(HEADER + (header.rstrip("\n") + "\n" if header.strip() else ""))
+    writer = _Writer(opening + (header.rstrip("\n") + "\n" if header.strip() else ""))
     header_end = writer.line - 1
     slots: list[Slot] = []
     stub: tuple[Statement, str, int] | None = None
@@ -214,18 +223,6 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
         end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
         slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, last_column, judge_line, end))
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
-
-
-def _messages(output: str) -> list[dict[str, Any]]:
-    found = []
-    for line in output.splitlines():
-        try:
-            message = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(message, dict) and isinstance(message.get("pos"), dict):
-            found.append(message)
-    return found
 
 
 def _in_header(raw: dict[str, Any], header_end: int) -> Message:
@@ -258,7 +255,7 @@ def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Messag
     return Message(severity, line, column, end_line, end_column, text)
 
 
-def _audit(raw: list[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
+def _audit(raw: Sequence[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
     for message in raw:
         match = _AUDIT.fullmatch(message["data"]) if message["pos"]["line"] == slot.end else None
         if match and match[1].rpartition(".")[2] == slot.judge and message["severity"] == "information":
@@ -266,9 +263,8 @@ def _audit(raw: list[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
     return None
 
 
-def read_answers(document: Document, output: str) -> list[Answer]:
-    """One answer per slot, from the JSON lines that Lean printed, complete or not."""
-    raw = _messages(output)
+def read_answers(document: Document, raw: Sequence[dict[str, Any]]) -> list[Answer]:
+    """One answer per slot, from Lean's messages, complete or not."""
     header = tuple(_in_header(m, document.header_end) for m in raw if m["pos"]["line"] <= document.header_end and m["severity"] == "error")
     if header:
         return [Answer(statement_errors=header)] * len(document.slots)

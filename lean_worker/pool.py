@@ -1,23 +1,32 @@
-"""A pool of Lean processes that checks statements against proofs, many per second, and answers every check exactly once."""
+"""A pool of Lean sessions that checks statements against proofs, many per second, and answers every check exactly once."""
 
 import secrets
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
 
 import msgspec
 
-from lean_worker.document import Answer, Statement, StatementError, check_header, read_answers, split_statement, write_document
-from lean_worker.embedded.build import CoreLibrary, ensure_core
-from lean_worker.embedded.process import LeanProcess, Limits, Output, WorkerLost
-from lean_worker.protocol import ALLOWED_AXIOMS, Check, Kind, Message, Verdict
+from lean_worker.document import (
+    Answer,
+    StatementError,
+    check_header,
+    read_answers,
+    split_imports,
+    split_statement,
+    write_document,
+)
+from lean_worker.embedded.backend import ForkBackend
+from lean_worker.jobs import Job, JobQueue, Question, QueueFull
+from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
 from lean_worker.screen import screen
+from lean_worker.session import Backend, Limits, Output, WorkerLost
+from lean_worker.verdict_cache import VerdictCache
+from lean_worker.warm import Recycling, WarmSessions, tree_memory
 
-BACKEND = "embedded-fork"
 _ATTEMPTS = 3
 _GATHER_SECONDS = 0.01
 
@@ -29,92 +38,71 @@ class StatementReport(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...] = ()
 
 
-@dataclass(frozen=True)
-class Versions:
-    """What gives the verdicts: the Lean version, the hash of the core library, the backend."""
+class PoolStatus(msgspec.Struct, frozen=True):
+    """What the pool does just now and has done so far: checks waiting and in work, sessions alive and ever started, verdicts by kind,
+    resident bytes of all Lean processes."""
 
-    lean: str
-    library: str
-    backend: str = BACKEND
-
-
-@dataclass
-class _Job:
-    """One question to Lean and everybody who waits for its answer. `proof` is None for a statement alone."""
-
-    header: str
-    statement: Statement
-    proof: str | None
-    waiting: list[tuple[str, "Future[Verdict]"]]
-    alone: bool = False
-    attempts: int = 0
-
-    @property
-    def key(self) -> tuple[str, Statement, str | None]:
-        return self.header, self.statement, self.proof
-
-
-@dataclass
-class _Queue:
-    """Jobs by header, and those that must run alone. Guarded by the pool's lock."""
-
-    by_header: dict[str, deque[_Job]] = field(default_factory=lambda: defaultdict(deque))
-    alone: deque[_Job] = field(default_factory=deque)
-
-    def __len__(self) -> int:
-        return len(self.alone) + sum(map(len, self.by_header.values()))
-
-    def put(self, job: _Job, front: bool = False) -> None:
-        line = self.alone if job.alone else self.by_header[job.header]
-        line.appendleft(job) if front else line.append(job)
-
-    def take(self, most: int) -> list[_Job]:
-        """The next job that must run alone, or up to `most` jobs of one header; headers take turns."""
-        if self.alone:
-            return [self.alone.popleft()]
-        header, line = next(iter(self.by_header.items()))
-        del self.by_header[header]
-        taken = [line.popleft() for _ in range(min(most, len(line)))]
-        if line:
-            self.by_header[header] = line
-        return taken
+    waiting: int
+    running: int
+    workers: int
+    sessions: int
+    sessions_started: int
+    verdicts: dict[str, int]
+    memory_bytes: int
 
 
 class Pool:
-    """Checks proofs in `workers` Lean processes, each check in a forked child together with up to `batch` others of the same header.
+    """Checks proofs in `workers` Lean sessions at once, up to `batch` of the same header in one document.
 
     `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
     another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
-    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second).
+    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `warm` sessions are kept, `workers` or more.
+    `queue_limit` bounds the checks that wait.
 
-    Thread-safe. Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used.
+    Thread-safe. Without a backend: the embedded Lean by fork; raises LeanUnavailable or BuildError where that cannot be used.
     """
 
     def __init__(
-        self, workers: int = 2, timeout: float = 10.0, *, batch: int = 32, heartbeats: int = 4_000, core: CoreLibrary | None = None
+        self,
+        workers: int = 2,
+        timeout: float = 10.0,
+        *,
+        backend: Backend | None = None,
+        batch: int = 32,
+        heartbeats: int = 4_000,
+        queue_limit: int = 1_000_000,
+        warm: int = 0,
+        recycling: Recycling | None = None,
+        cache: VerdictCache | None = None,
     ) -> None:
-        if workers < 1 or batch < 1:
-            raise ValueError(f"a pool needs at least one worker and one check per batch, not {workers} and {batch}")
+        if workers < 1 or batch < 1 or queue_limit < 1:
+            raise ValueError(f"workers, batch and queue_limit must be at least 1, not {workers}, {batch} and {queue_limit}")
         self._limits = Limits(seconds=timeout, heartbeats=heartbeats)
-        self._core = core or ensure_core()
-        self._batch = batch
-        self._workers = workers
-        self._queue = _Queue()
-        self._pending: dict[tuple[str, Statement, str | None], _Job] = {}
+        self.backend: Backend = backend if backend is not None else ForkBackend()
+        self.workers = workers
+        self._batch, self._queue_limit, self._cache = batch, queue_limit, cache
+        self._queue = JobQueue(on_drop=self._forget)
+        self._pending: dict[Question, Job] = {}
+        self._running = 0
+        self._verdicts: Counter[str] = Counter()
+        self._recent_seconds = 0.05
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._processes: dict[int, LeanProcess] = {}
+        self._sessions = WarmSessions(self.backend, self._limits, max(warm, workers), recycling or Recycling())
         self._closed = False
 
     @property
-    def versions(self) -> Versions:
-        return Versions(self._core.lean_version, self._core.hash)
-
-    @property
     def worker_pids(self) -> list[int]:
-        """Process ids of the Lean processes that run now."""
+        """Process ids of the Lean sessions that run now."""
+        return self._sessions.pids
+
+    def status(self) -> PoolStatus:
+        pids = self._sessions.pids
         with self._changed:
-            return [process.pid for process in self._processes.values()]
+            waiting, running, verdicts = len(self._queue), self._running, dict(self._verdicts)
+        return PoolStatus(
+            waiting, running, self.workers, len(pids), self._sessions.started, verdicts, sum(tree_memory(pid) for pid in pids)
+        )
 
     def __enter__(self) -> "Pool":
         return self
@@ -122,12 +110,15 @@ class Pool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def submit(self, check: Check) -> "Future[Verdict]":
-        """The verdict of one check, as soon as there is one."""
+    def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
+        """The verdict of one check, as soon as there is one. Clients take turns; `Future.cancel` withdraws a check that still waits.
+
+        Raises QueueFull where no room is left.
+        """
         refused = screen(check.proof)
         if refused:
-            return _answered(self._verdict(check.id, "forbidden", (_note(refused),)))
-        return self._submit(check.id, check.header, check.statement, check.proof)
+            return self._at_once(check.id, "forbidden", (_note(refused),))
+        return self._submit(check.id, check.header, check.statement, check.proof, check.tier, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
         """The verdicts of all checks, in their order."""
@@ -139,7 +130,7 @@ class Pool:
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
         """Whether each statement elaborates, in order; much faster together than one by one."""
-        futures = [self._submit(str(index), header, statement, None) for index, statement in enumerate(statements)]
+        futures = [self._submit(str(index), header, statement, None, "fast", "") for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
 
     def close(self) -> None:
@@ -147,93 +138,125 @@ class Pool:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            for process in self._processes.values():
-                process.kill()
+        self._sessions.close()
         for thread in self._threads:
             thread.join()
 
-    def _submit(self, check_id: str, header: str, source: str, proof: str | None) -> "Future[Verdict]":
+    def _submit(self, check_id: str, header: str, source: str, proof: str | None, tier: Tier, client: str) -> "Future[Verdict]":
         try:
-            check_header(header)
-            statement = split_statement(source)
+            opening, header = self._opening(header)
+            question = Question(opening, header, split_statement(source), proof, tier)
         except StatementError as error:
-            return _answered(self._verdict(check_id, "statement", (_note(str(error), error.line),)))
+            return self._at_once(check_id, "statement", (_note(str(error), error.line),))
+        known = self._cache.get(question, self.backend) if self._cache and proof is not None else None
         future: Future[Verdict] = Future()
-        job = _Job(header, statement, proof, [(check_id, future)])
+        if known is not None:
+            future.set_result(msgspec.structs.replace(known, id=check_id))
+            return future
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is closed")
-            twin = self._pending.get(job.key)
+            twin = self._pending.get(question)
             if twin is not None:
                 twin.waiting.append((check_id, future))
                 return future
-            self._pending[job.key] = job
+            if len(self._queue) >= self._queue_limit:
+                seconds = len(self._queue) * self._recent_seconds / self.workers
+                raise QueueFull(len(self._queue), max(1, min(60, round(seconds))))
+            job = Job(question, client, [(check_id, future)])
+            self._pending[question] = job
             self._queue.put(job)
-            if len(self._threads) < min(self._workers, len(self._pending)):
+            if len(self._threads) < min(self.workers, len(self._pending)):
                 thread = threading.Thread(target=self._work, name=f"lean-worker-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             self._changed.notify()
         return future
 
-    def _verdict(
-        self, check_id: str, kind: Kind, messages: tuple[Message, ...] = (), axioms: tuple[str, ...] = (), seconds: float = 0.0
-    ) -> Verdict:
-        accepted = True if kind == "accepted" else None if kind in ("timeout", "crash", "unavailable") else False
-        versions = self.versions
-        return Verdict(check_id, accepted, kind, messages, axioms, seconds, versions.backend, versions.lean, versions.library)
+    def _opening(self, header: str) -> tuple[str, str]:
+        """Prelude and imports, and what is left of the header. Raises StatementError for modules that are not allowed."""
+        modules, rest = split_imports(header)
+        check_header(rest)
+        for module in modules:
+            if module not in self.backend.imports and not any(f"{module}.".startswith(f"{root}.") for root in self.backend.allowed):
+                known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
+                raise StatementError(f"module {module} cannot be imported here; allowed: {known}")
+        opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
+        return opening, rest
 
-    def _finish(self, job: _Job, kind: Kind, answer: Answer | None = None, seconds: float = 0.0, note: str = "") -> None:
+    def _verdict(
+        self,
+        check_id: str,
+        kind: Kind,
+        messages: tuple[Message, ...] = (),
+        axioms: tuple[str, ...] = (),
+        seconds: float = 0.0,
+        tier: Tier = "fast",
+    ) -> Verdict:
+        accepted = True if kind == "accepted" else None if kind in NO_VERDICT else False
+        about = self.backend
+        return Verdict(check_id, accepted, kind, messages, axioms, seconds, about.name, about.lean, about.library, tier)
+
+    def _at_once(self, check_id: str, kind: Kind, messages: tuple[Message, ...]) -> "Future[Verdict]":
+        with self._changed:
+            self._verdicts[kind] += 1
+        future: Future[Verdict] = Future()
+        future.set_result(self._verdict(check_id, kind, messages))
+        return future
+
+    def _finish(self, job: Job, kind: Kind, answer: Answer | None = None, seconds: float = 0.0, note: str = "") -> None:
         messages: tuple[Message, ...] = (_note(note),) if note else ()
         axioms: tuple[str, ...] = ()
         if answer is not None:
             messages = answer.statement_errors if kind == "statement" else answer.messages
             axioms = answer.axioms or ()
+        self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
+
+    def _deliver(self, job: Job, verdict: Verdict) -> None:
+        if self._cache and verdict.accepted is not None and job.question.proof is not None:
+            self._cache.put(job.question, self.backend, verdict)
         with self._changed:
-            self._pending.pop(job.key, None)
+            self._pending.pop(job.question, None)
+            self._verdicts[verdict.kind] += 1
+            if verdict.seconds:
+                self._recent_seconds += 0.05 * (verdict.seconds - self._recent_seconds)
             waiting = list(job.waiting)
         for check_id, future in waiting:
             if future.set_running_or_notify_cancel():
-                future.set_result(self._verdict(check_id, kind, messages, axioms, seconds))
+                future.set_result(msgspec.structs.replace(verdict, id=check_id))
 
-    def _next(self) -> list[_Job] | None:
+    def _next(self) -> list[Job] | None:
         """The next batch, or None when the pool is closed. Waits a moment for company: a batch costs little more than one check."""
         with self._changed:
             while not self._closed:
                 if len(self._queue):
                     self._changed.wait_for(lambda: self._closed or len(self._queue) >= self._batch, _GATHER_SECONDS)
                 if not self._closed and len(self._queue):
-                    return self._queue.take(min(self._batch, -(-len(self._queue) // self._workers)))
+                    most = min(self._batch, -(-len(self._queue) // self.workers))
+                    jobs = self._queue.take(most, self._sessions.idle_openings)
+                    if jobs:
+                        self._running += len(jobs)
+                        return jobs
+                    continue
                 self._changed.wait_for(lambda: self._closed or len(self._queue) > 0)
         return None
 
+    def _forget(self, job: Job) -> None:
+        self._pending.pop(job.question, None)
+
     def _work(self) -> None:
-        """A worker thread: its own Lean process, one batch after the other."""
-        me = threading.get_ident()
+        """A worker thread: one batch after the other, each in a session that is warm for it."""
         try:
             while (jobs := self._next()) is not None:
                 try:
-                    self._run(self._process(me), jobs)
+                    self._run(jobs)
                 except WorkerLost as lost:
-                    self._drop_process(me)
                     self._again(jobs, str(lost))
+                finally:
+                    with self._changed:
+                        self._running -= len(jobs)
         finally:
-            self._drop_process(me)
             self._abandon()
-
-    def _process(self, owner: int) -> LeanProcess:
-        with self._changed:
-            if self._closed:
-                raise WorkerLost("the pool is closed")
-            if owner not in self._processes:
-                self._processes[owner] = LeanProcess(self._core, self._limits)
-            return self._processes[owner]
-
-    def _drop_process(self, owner: int) -> None:
-        with self._changed:
-            process = self._processes.pop(owner, None)
-        if process is not None:
-            process.kill()
 
     def _abandon(self) -> None:
         with self._changed:
@@ -241,7 +264,7 @@ class Pool:
         for job in left:
             self._finish(job, "unavailable", note="the pool was closed before the check was finished")
 
-    def _again(self, jobs: Sequence[_Job], reason: str) -> None:
+    def _again(self, jobs: Sequence[Job], reason: str) -> None:
         """Put jobs back whose worker was lost, each to run alone; one that has seen several workers die gets no verdict."""
         for job in jobs:
             job.attempts += 1
@@ -253,13 +276,21 @@ class Pool:
                 self._queue.put(job, front=True)
                 self._changed.notify()
 
-    def _run(self, process: LeanProcess, jobs: list[_Job]) -> None:
+    def _run(self, jobs: list[Job]) -> None:
         began = time.monotonic()
-        document = write_document(jobs[0].header, [(job.statement, job.proof) for job in jobs], secrets.token_hex(8))
-        output = process.run(document.text, document.marker, len(jobs))
+        asked = jobs[0].question
+        items = [(job.question.statement, job.question.proof) for job in jobs]
+        document = write_document(asked.opening, asked.header, items, secrets.token_hex(8))
+        warm = self._sessions.acquire(asked.opening)
+        try:
+            output = warm.session.run(document)
+        except BaseException:
+            self._sessions.drop(warm)
+            raise
+        self._sessions.release(warm, len(jobs))
         seconds = (time.monotonic() - began) / len(jobs)
-        unfinished: list[_Job] = []
-        for job, answer in zip(jobs, read_answers(document, output.text), strict=True):
+        unfinished: list[Job] = []
+        for job, answer in zip(jobs, read_answers(document, output.messages), strict=True):
             kind = _kind(job, answer)
             if kind is None or (kind == "axiom" and len(jobs) > 1):
                 unfinished.append(job)
@@ -268,7 +299,7 @@ class Pool:
         if unfinished:
             self._settle(unfinished, output, len(jobs) == 1)
 
-    def _settle(self, unfinished: list[_Job], output: Output, alone: bool) -> None:
+    def _settle(self, unfinished: list[Job], output: Output, alone: bool) -> None:
         """The first unfinished job is the suspect: it had its full time, or it runs alone next. The others only stood behind it."""
         suspect, *behind = unfinished
         if output.outcome == "timeout":
@@ -285,7 +316,7 @@ class Pool:
             self._changed.notify_all()
 
 
-def _kind(job: _Job, answer: Answer) -> Kind | None:
+def _kind(job: Job, answer: Answer) -> Kind | None:
     """What the answer means; None where Lean did not come to the end of this check."""
     if answer.statement_errors:
         return "statement"
@@ -293,7 +324,7 @@ def _kind(job: _Job, answer: Answer) -> Kind | None:
         return None
     if answer.failed:
         return "error"
-    if job.proof is None:
+    if job.question.proof is None:
         return "accepted"
     return "accepted" if ALLOWED_AXIOMS.issuperset(answer.axioms) else "axiom"
 
@@ -305,9 +336,3 @@ def _report(verdict: Verdict) -> StatementReport:
 
 def _note(text: str, line: int = 1) -> Message:
     return Message("error", line, 0, line, 0, text)
-
-
-def _answered(verdict: Verdict) -> "Future[Verdict]":
-    future: Future[Verdict] = Future()
-    future.set_result(verdict)
-    return future

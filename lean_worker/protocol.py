@@ -17,6 +17,8 @@ Kind = Literal[
     "unavailable",  # no worker could take the check: no verdict
 ]
 
+Tier = Literal["fast", "slow"]
+
 NO_VERDICT: frozenset[str] = frozenset({"timeout", "crash", "unavailable"})
 
 ALLOWED_AXIOMS: frozenset[str] = frozenset({"propext", "Classical.choice", "Quot.sound"})
@@ -28,12 +30,14 @@ class Check(msgspec.Struct, frozen=True):
     `statement` is a whole declaration that ends in `:= by sorry` or `:= sorry`. `proof` replaces that ending:
     `by simp`, `fun h => h`, with or without a leading `:=`, or match alternatives that begin with `|`.
     `header` stands before the statement (definitions, `open`); it belongs to the statement, never to the candidate.
+    `tier` "slow" asks for a second judgement in processes that never ran the candidate, for what will be kept or reported.
     """
 
     id: str
     statement: str
     proof: str
     header: str = ""
+    tier: Tier = "fast"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class Verdict(msgspec.Struct, frozen=True):
     backend: str = ""
     lean: str = ""
     library: str = ""
+    tier: Tier = "fast"
 
     def __post_init__(self) -> None:
         expected = True if self.kind == "accepted" else None if self.kind in NO_VERDICT else False

@@ -15,7 +15,6 @@ from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
 MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote")
-HEADER = f"prelude\nimport {NAME}.All\n"
 
 _SOURCES = Path(__file__).parent / "core"
 _RUN_LEAN = Path(__file__).parent / "run_lean.py"

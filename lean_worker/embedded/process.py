@@ -6,44 +6,13 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from lean_worker.document import Document
 from lean_worker.embedded.build import CoreLibrary, lean_environment
+from lean_worker.session import Limits, Output, Raw, WorkerLost
 
 _SERVER = Path(__file__).parent / "fork_server.py"
-
-
-class WorkerLost(Exception):
-    """The server process ended before it answered."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one document may use. `seconds` is the wall clock without a finished check; `heartbeats` makes most runaway proofs errors."""
-
-    seconds: float = 10.0
-    heartbeats: int = 4_000
-    memory_bytes: int = 8 << 30
-    output_bytes: int = 8 << 20
-
-    def __post_init__(self) -> None:
-        if self.seconds <= 0:
-            raise ValueError(f"the time limit must be positive, not {self.seconds}")
-        if self.heartbeats < 100:
-            raise ValueError(f"a limit of {self.heartbeats} heartbeats lets no proof through; give 100 or more")
-        if self.memory_bytes < 5 << 30:
-            raise ValueError(f"Lean reserves 4.5 GiB of address space, so it does not start with {self.memory_bytes} bytes; give 8 GiB")
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a document's process printed and how it ended: by itself, killed at a limit, or by a signal."""
-
-    text: str
-    outcome: Literal["exit", "timeout", "flood", "signal"]
-    code: int
 
 
 class LeanProcess:
@@ -66,15 +35,20 @@ class LeanProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def run(self, text: str, marker: str, checks: int) -> Output:
-        """Run a document of so many checks. Raises WorkerLost where the server dies meanwhile."""
+    @property
+    def usable(self) -> bool:
+        """Always: what is killed at a limit is the child that ran the document."""
+        return True
+
+    def run(self, document: Document) -> Output:
+        """Run a document in a child of its own. Raises WorkerLost where the server dies meanwhile."""
         limits = self._limits
         request = {
-            "text": text,
+            "text": document.text,
             "arguments": self._options,
             "seconds": limits.seconds,
-            "marker": marker,
-            "cpu_seconds": int(limits.seconds * (checks + 1)) + 1,
+            "marker": document.marker,
+            "cpu_seconds": int(limits.seconds * (len(document.slots) + 1)) + 1,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes,
         }
@@ -89,7 +63,7 @@ class LeanProcess:
             found = json.loads(answer)
         except (OSError, ValueError) as error:
             raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})") from error
-        return Output(found["output"], found["outcome"], found["code"])
+        return Output(_messages(found["output"]), found["outcome"], found["code"])
 
     def kill(self) -> None:
         """End the server; its child ends with it."""
@@ -102,7 +76,17 @@ class LeanProcess:
 
 
 def _options(limits: Limits) -> Sequence[str]:
-    # without relaxedAutoImplicit a mistyped name is an error instead of a new variable
-    settings = {"maxHeartbeats": limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
     # two threads: with one, Lean prints nothing before the whole document is elaborated
-    return ["--json", "-j2", *(f"-D{name}={value}" for name, value in settings.items()), "--stdin"]
+    return ["--json", "-j2", *(f"-D{name}={value}" for name, value in limits.options.items()), "--stdin"]
+
+
+def _messages(output: str) -> list[Raw]:
+    found = []
+    for line in output.splitlines():
+        try:
+            message = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(message, dict) and isinstance(message.get("pos"), dict):
+            found.append(message)
+    return found

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.embedded.backend import IMPORTS, PRELUDE
 from lean_worker.embedded.build import ensure_core
-from lean_worker.embedded.process import LeanProcess, Limits
+from lean_worker.embedded.process import LeanProcess
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.session import Limits
 
 GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
 HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")
@@ -72,13 +74,14 @@ def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
 
 def test_a_flood_of_messages_is_cut_off() -> None:
     statement = split_statement(GOOD)
-    document = write_document("", [(statement, "h"), (statement, "by\n" + "  trace_state\n" * 500 + "  exact h")], "fixed")
+    opening = PRELUDE + f"import {IMPORTS[0]}\n"
+    document = write_document(opening, "", [(statement, "h"), (statement, "by\n" + "  trace_state\n" * 500 + "  exact h")], "fixed")
     process = LeanProcess(ensure_core(), Limits(output_bytes=20_000))
     try:
-        output = process.run(document.text, document.marker, 2)
-        assert output.outcome == "flood" and len(output.text) < 200_000
-        assert [answer.axioms for answer in read_answers(document, output.text)] == [(), None]
-        assert process.run(document.text, document.marker, 2).outcome == "flood"
+        output = process.run(document)
+        assert output.outcome == "flood" and len(str(output.messages)) < 200_000
+        assert [answer.axioms for answer in read_answers(document, output.messages)] == [(), None]
+        assert process.run(document).outcome == "flood"
     finally:
         process.kill()
 

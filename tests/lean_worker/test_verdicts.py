@@ -151,5 +151,5 @@ def test_a_message_about_the_header_lies_before_the_statement(pool: Pool) -> Non
 
 def test_versions_name_what_judged(pool: Pool) -> None:
     verdict = ask(pool, SWAP, "fun h => ⟨h.2, h.1⟩")
-    assert (verdict.lean, verdict.library, verdict.backend) == (pool.versions.lean, pool.versions.library, pool.versions.backend)
+    assert (verdict.lean, verdict.library, verdict.backend) == (pool.backend.lean, pool.backend.library, pool.backend.name)
     assert verdict.seconds > 0

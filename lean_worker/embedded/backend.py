@@ -1,0 +1,33 @@
+"""The fork backend: the embedded Lean initialised once, a forked child for every document, so that nothing survives it."""
+
+from dataclasses import dataclass, field
+
+from lean_worker.embedded.build import CoreLibrary, ensure_core
+from lean_worker.embedded.process import LeanProcess
+from lean_worker.session import Limits
+
+PRELUDE = "prelude\n"
+IMPORTS = ("OProverCore.All",)
+
+
+@dataclass(frozen=True)
+class ForkBackend:
+    """Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used."""
+
+    core: CoreLibrary = field(default_factory=ensure_core)
+    name: str = "embedded-fork"
+    prelude: str = PRELUDE
+    imports: tuple[str, ...] = IMPORTS
+    allowed: frozenset[str] = frozenset()
+
+    @property
+    def lean(self) -> str:
+        return self.core.lean_version
+
+    @property
+    def library(self) -> str:
+        return self.core.hash
+
+    def start(self, opening: str, limits: Limits) -> LeanProcess:
+        """Any opening will do: the child reads it anew."""
+        return LeanProcess(self.core, limits)

@@ -1,0 +1,97 @@
+"""What the pool asks of a backend, whichever way it runs Lean: start a session, give it documents, read its messages, end it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from lean_worker.document import Document
+from lean_worker.errors import LeanWorkerError
+
+Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
+
+
+class WorkerLost(Exception):
+    """The Lean process ended before it answered."""
+
+
+class BackendUnavailable(LeanWorkerError):
+    """A backend cannot be used here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one check may use. `seconds` is the wall clock without a finished check; `heartbeats` makes most runaway proofs errors."""
+
+    seconds: float = 10.0
+    heartbeats: int = 4_000
+    memory_bytes: int = 8 << 30
+    output_bytes: int = 8 << 20
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0:
+            raise ValueError(f"the time limit must be positive, not {self.seconds}")
+        if self.heartbeats < 100:
+            raise ValueError(f"a limit of {self.heartbeats} heartbeats lets no proof through; give 100 or more")
+        if self.memory_bytes < 5 << 30:
+            raise ValueError(f"Lean reserves 4.5 GiB of address space, so it does not start with {self.memory_bytes} bytes; give 8 GiB")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Lean options that every check runs under. Without relaxedAutoImplicit a mistyped name is an error instead of a new variable."""
+        fixed = {"Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
+        return {"maxHeartbeats": str(self.heartbeats), **fixed}
+
+
+@dataclass(frozen=True)
+class Output:
+    """What Lean said about a document and how that ended: by itself, killed at a limit, or by a signal (`code`)."""
+
+    messages: Sequence[Raw]
+    outcome: Literal["exit", "timeout", "flood", "signal"]
+    code: int = 0
+
+
+class Session(Protocol):
+    """A running Lean that is warm for one opening (imports). Not thread-safe: one document at a time."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can take another document; one that was killed at a limit together with its document cannot."""
+        ...
+
+    def run(self, document: Document) -> Output:
+        """Raises WorkerLost where the process dies meanwhile."""
+        ...
+
+    def kill(self) -> None:
+        """Ends it with everything it started."""
+        ...
+
+
+class Backend(Protocol):
+    """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def lean(self) -> str: ...
+
+    @property
+    def library(self) -> str: ...
+
+    @property
+    def prelude(self) -> str: ...
+
+    @property
+    def imports(self) -> tuple[str, ...]: ...
+
+    @property
+    def allowed(self) -> frozenset[str]: ...
+
+    def start(self, opening: str, limits: Limits) -> Session:
+        """A session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost where it does not come up."""
+        ...

@@ -1,0 +1,47 @@
+"""Verdicts kept on disk by the content of what was asked: statement, proof, header, tier, Lean, library and backend."""
+
+import hashlib
+import sqlite3
+import threading
+from pathlib import Path
+
+import msgspec
+
+from lean_worker.errors import LeanWorkerError
+from lean_worker.jobs import Question
+from lean_worker.protocol import Verdict
+from lean_worker.session import Backend
+
+
+class VerdictCache:
+    """A file that several processes may share. Only what the kernel decided is kept: never a failure of the machinery.
+
+    Raises LeanWorkerError where `path` is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("CREATE TABLE IF NOT EXISTS verdicts (key BLOB PRIMARY KEY, verdict BLOB NOT NULL) WITHOUT ROWID")
+        except sqlite3.Error as error:
+            raise LeanWorkerError(f"{path} cannot be used as a verdict cache ({error}); name another file") from error
+
+    def get(self, question: Question, backend: Backend) -> Verdict | None:
+        with self._lock:
+            row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", (_key(question, backend),)).fetchone()
+        return msgspec.json.decode(row[0], type=Verdict) if row else None
+
+    def put(self, question: Question, backend: Backend, verdict: Verdict) -> None:
+        row = (_key(question, backend), msgspec.json.encode(verdict))
+        with self._lock:
+            self._connection.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", row)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def _key(question: Question, backend: Backend) -> bytes:
+    return hashlib.sha256(msgspec.json.encode((question, backend.name, backend.lean, backend.library))).digest()
