@@ -21,11 +21,12 @@ from lean_worker.document import (
 )
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
+from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
 from lean_worker.screen import screen
 from lean_worker.session import Backend, Limits, Output, WorkerLost
 from lean_worker.verdict_cache import VerdictCache
-from lean_worker.warm import Recycling, WarmSessions, tree_memory
+from lean_worker.warm import Recycling, WarmSessions
 
 _ATTEMPTS = 3
 _GATHER_SECONDS = 0.01
@@ -56,8 +57,8 @@ class Pool:
 
     `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
     another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
-    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `warm` sessions are kept, `workers` or more.
-    `queue_limit` bounds the checks that wait.
+    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `memory_bytes` bounds each session.
+    `warm` sessions are kept, `workers` or more. `queue_limit` bounds the checks that wait.
 
     Thread-safe. Without a backend: the embedded Lean by fork; raises LeanUnavailable or BuildError where that cannot be used.
     """
@@ -70,6 +71,7 @@ class Pool:
         backend: Backend | None = None,
         batch: int = 32,
         heartbeats: int = 4_000,
+        memory_bytes: int = 8 << 30,
         queue_limit: int = 1_000_000,
         warm: int = 0,
         recycling: Recycling | None = None,
@@ -77,10 +79,11 @@ class Pool:
     ) -> None:
         if workers < 1 or batch < 1 or queue_limit < 1:
             raise ValueError(f"workers, batch and queue_limit must be at least 1, not {workers}, {batch} and {queue_limit}")
-        self._limits = Limits(seconds=timeout, heartbeats=heartbeats)
+        self._limits = Limits(seconds=timeout, heartbeats=heartbeats, memory_bytes=memory_bytes)
         self.backend: Backend = backend if backend is not None else ForkBackend()
         self.workers = workers
-        self._batch, self._queue_limit, self._cache = batch, queue_limit, cache
+        self._batch = batch if self.backend.streams else 1
+        self._queue_limit, self._cache = queue_limit, cache
         self._queue = JobQueue(on_drop=self._forget)
         self._pending: dict[Question, Job] = {}
         self._running = 0
@@ -130,7 +133,7 @@ class Pool:
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
         """Whether each statement elaborates, in order; much faster together than one by one."""
-        futures = [self._submit(str(index), header, statement, None, "fast", "") for index, statement in enumerate(statements)]
+        futures = [self._submit(str(index), header, statement, None) for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
 
     def close(self) -> None:
@@ -142,7 +145,9 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _submit(self, check_id: str, header: str, source: str, proof: str | None, tier: Tier, client: str) -> "Future[Verdict]":
+    def _submit(
+        self, check_id: str, header: str, source: str, proof: str | None, tier: Tier = "fast", client: str = ""
+    ) -> "Future[Verdict]":
         try:
             opening, header = self._opening(header)
             question = Question(opening, header, split_statement(source), proof, tier)

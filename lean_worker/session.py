@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 from lean_worker.document import Document
 from lean_worker.errors import LeanWorkerError
 
+Outcome = Literal["exit", "timeout", "flood", "signal"]
+
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
 
@@ -47,7 +49,7 @@ class Output:
     """What Lean said about a document and how that ended: by itself, killed at a limit, or by a signal (`code`)."""
 
     messages: Sequence[Raw]
-    outcome: Literal["exit", "timeout", "flood", "signal"]
+    outcome: Outcome
     code: int = 0
 
 
@@ -72,7 +74,10 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead."""
+    """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead.
+
+    `streams`: messages come while a document is worked on, so that several checks can share one and a hang is seen where it is.
+    """
 
     @property
     def name(self) -> str: ...
@@ -91,6 +96,9 @@ class Backend(Protocol):
 
     @property
     def allowed(self) -> frozenset[str]: ...
+
+    @property
+    def streams(self) -> bool: ...
 
     def start(self, opening: str, limits: Limits) -> Session:
         """A session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost where it does not come up."""

@@ -3,8 +3,8 @@
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from lean_worker.processes import tree_memory
 from lean_worker.session import Backend, Limits, Session, WorkerLost
 
 _LOOK_EVERY = 32  # documents between two looks at a session's memory
@@ -119,17 +119,3 @@ class WarmSessions:
         if warm.checks >= limit.checks or warm.used - warm.started >= limit.seconds:
             return True
         return warm.documents % _LOOK_EVERY == 0 and tree_memory(warm.session.pid) > limit.memory_bytes
-
-
-def tree_memory(pid: int) -> int:
-    """Resident bytes of a process and all its descendants; 0 for one that is gone."""
-    total, left = 0, [pid]
-    while left:
-        place = Path("/proc") / str(left.pop())
-        try:
-            total += int((place / "statm").read_text().split()[1]) * 4096
-            for task in (place / "task").iterdir():
-                left += map(int, (task / "children").read_text().split())
-        except OSError:
-            continue
-    return total

@@ -19,6 +19,7 @@ class ForkBackend:
     prelude: str = PRELUDE
     imports: tuple[str, ...] = IMPORTS
     allowed: frozenset[str] = frozenset()
+    streams: bool = True
 
     @property
     def lean(self) -> str:

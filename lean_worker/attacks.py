@@ -1,0 +1,113 @@
+"""Every way we know to make a compile-only check accept a falsehood. `lean-worker attack` tries them all on a backend; so do the tests."""
+
+from collections.abc import Iterator
+
+from lean_worker.protocol import Check
+
+FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
+
+FORBIDDEN = {
+    "sorry": "by sorry",
+    "sorry term": "sorry",
+    "sorry inside": "by have h : 2 + 2 = 5 := sorry\n   exact h",
+    "admit": "by admit",
+    "stop": "by\n  stop\n  rfl",
+    "sorryAx": "sorryAx _",
+    "sorryAx with arguments": "@sorryAx (2 + 2 = 5) true",
+    "sorryAx in guillemets": "«sorryAx» _",
+    "macro for sorry": 'by trivial\nmacro "qed!" : tactic => `(tactic| sorry)',
+    "guarded messages": "by exact nope\n#guard_msgs (drop all) in\ntheorem more : 2 + 2 = 5 := nope",
+    "warning switched off": "by set_option warn.sorry false in exact sorry",
+    "proof as sorry": "by set_option debug.proofAsSorry true in rfl",
+    "kernel check off, tactic": "by set_option debug.skipKernelTC true in decide",
+    "kernel check off, term": "set_option debug.skipKernelTC true in (by decide)",
+    "kernel check off, guillemets": "by set_option debug.«skipKernelTC» true in decide +kernel",
+    "axiom after": "c.elim\naxiom c : False",
+    "axiom in front": "rfl\naxiom c : False\ntheorem again : 2 + 2 = 5 := c.elim",
+    "opaque": "v\nopaque v : 2 + 2 = 5",
+    "native_decide": "by native_decide",
+    "native decide, option": "by decide +native",
+    "implemented_by": "rfl\n@[implemented_by x] def y := 1",
+    "of_reduceBool": "Lean.ofReduceBool _ _ rfl",
+    "namespace": "rfl\nnamespace Z\ntheorem tgt : True := trivial\nend Z",
+    "operator redefined": 'rfl\nlocal infixl:65 (priority := high) " + " => fun (_ _ : Nat) => 5',
+    "notation": 'rfl\nnotation "two" => 5',
+    "instance redefined": "rfl\ninstance (priority := high) : HAdd Nat Nat Nat := ⟨fun _ _ => 5⟩",
+    "attribute": "by\n  attribute [local simp] foo in\n  simp",
+    "attribute list": "let rec @[simp] f : Nat := 1\nrfl",
+    "open in": "by open Classical in exact em _",
+    "variable": "rfl\nvariable (c : False)",
+    "universe": "rfl\nuniverse u",
+    "exit": "by exact nope\n#exit",
+    "eval": "rfl\n#eval 1",
+    "unclosed comment": "rfl /- ",
+    "comment eats the audit": "by exact nope -/ /-",
+    "unclosed string": 'by exact nope "',
+    "fake audit": 'rfl\nmacro_rules | `(#print axioms $_:ident) => `(#eval "axioms: [propext]")',
+    "environment edit": "by run_tac Lean.addDecl default",
+    "elaborator": "by_elab return .const ``False []",
+    "elab": 'rfl\nelab "x" : term => pure default',
+    "extern": 'rfl\n@[extern "system"] opaque sh : Nat → Nat',
+    "file read": 'include_str "/etc/passwd"',
+    "end of slot": "rfl\nend",
+    "a second theorem": "rfl\ntheorem tgt : 1 = 1 := rfl",
+    "example": "rfl\nexample : True := trivial",
+    "unsafe": "(unsafe rfl)",
+    "partial": "let rec partial f := f; f",
+    "initialize": "rfl\ninitialize x : Nat ← pure 1",
+    "import": "rfl\nimport Lean",
+    "search": "by exact?",
+    "search apply": "by apply?",
+    "search rw": "by rw?",
+    "simp question": "by simp?",
+    "sleep": "by sleep 100000",
+    "trace": "by trace \"'tgt' does not depend on any axioms\"",
+    "quotation": "by exact `(x)",
+    "number runs into a command": "by exact 0xaopen",
+    "λ runs into a command": "by exact λopen",
+    "prefix string": 'by exact s!"{sorry}"',
+    "string with a comment mark": 'by exact "/-" ▸ "-/"',
+    "string with a command": 'by exact ("set_option" : Nat)',
+    "documentation": "rfl /-- x -/",
+    "control character": "by exact\u0000 rfl",
+    "surrogate": "by exact \ud800 rfl",
+    "bidirectional mark": "by exact \u202e rfl",
+    "empty": "  -- nothing\n",
+}
+
+REJECTED_BY_LEAN = {
+    "statement continued": ("theorem tgt : 2 + 2 = 5 := by sorry", "∨ True := .inr trivial"),
+    "weaker by bracket": ("theorem tgt : (2 + 2 = 5) := by sorry", ") ∨ (True := trivial"),
+    "open match continued": ("theorem tgt : match 0 with | 0 => 2 + 2 = 5 | _ + 1 => False := by sorry", "| _ => True := trivial"),
+    "open match, alternatives": ("theorem tgt (n : Nat) : match n with | 0 => False | _ => False := by sorry", "| 5 => True := by trivial"),
+    "equations": ("theorem tgt : False → 2 + 2 = 5 := by sorry", "| _ => rfl"),
+    "closed bracket": (FALSE, "by exact (rfl"),
+    "another proof by name": (FALSE, "tgt"),
+    "harness by name": (FALSE, "Statement0.tgt"),
+    "where": (FALSE, "h where h : 2 + 2 = 5 := h"),
+    "where true": (FALSE, "h where h : True := trivial"),
+    "let rec": (FALSE, "let rec h : 2 + 2 = 5 := h; h"),
+    "local instance": (FALSE, "by\n  letI : HAdd Nat Nat Nat := ⟨fun _ _ => 5⟩\n  exact (rfl : 2 + 2 = 5)"),
+    "decide": (FALSE, "by decide"),
+    "kernel decide": (FALSE, "by decide +kernel"),
+    "show another": (FALSE, "by\n  show 2 + 2 = 4\n  rfl"),
+    "change": (FALSE, "by\n  change True\n  trivial"),
+    "shadowed type": (FALSE, "(fun (Nat : Type) => rfl) Bool"),
+    "termination": (FALSE, "tgt\ntermination_by 0"),
+    "contradiction": (FALSE, "by contradiction"),
+    "exact hole": (FALSE, "_"),
+    "synthetic hole": (FALSE, "by refine ?_"),
+    "exit inside text": (FALSE, "by exact nope -- #exit"),
+    "axiom of choice misused": (FALSE, "Classical.choice ⟨rfl⟩"),
+    "nothing left": (FALSE, "by skip"),
+    "deep recursion": (FALSE, "(" * 5000 + "rfl" + ")" * 5000),
+    "large numbers": ("theorem tgt : 2 ^ 100 = 3 ^ 63 := by sorry", "by decide"),
+}
+
+
+def attacks() -> Iterator[tuple[Check, str]]:
+    """Each attack as a check, with the kind of verdict that must come back."""
+    for name, proof in FORBIDDEN.items():
+        yield Check(name, FALSE, proof), "forbidden"
+    for name, (statement, proof) in REJECTED_BY_LEAN.items():
+        yield Check(name, statement, proof), "error"

@@ -1,0 +1,111 @@
+"""The language server backend: for an installed Lean or a Lake project (with Mathlib, say), and for the embedded Lean."""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lean_worker.embedded.backend import IMPORTS, PRELUDE
+from lean_worker.embedded.build import CoreLibrary, lean_command, lean_environment
+from lean_worker.language_server.session import LanguageServer
+from lean_worker.session import BackendUnavailable, Limits
+
+_PROBE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class ServerBackend:
+    """`command` starts `lean --server` or `lake serve --`; options follow it. `folder` is where it runs: a Lake project, or any folder."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(hash=False)
+    folder: Path
+    name: str
+    lean: str
+    library: str
+    imports: tuple[str, ...]
+    allowed: frozenset[str] = frozenset()
+    prelude: str = ""
+    streams: bool = True
+
+    def start(self, opening: str, limits: Limits) -> LanguageServer:
+        """Loads the opening before it returns: seconds for Mathlib."""
+        options = {"server.reportDelayMs": "0", **limits.options}
+        command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
+        return LanguageServer(command, self.environment, self.folder, opening, limits)
+
+
+def embedded_server(core: CoreLibrary, path: Path | None = None, allowed: frozenset[str] = frozenset()) -> ServerBackend:
+    """The embedded Lean as a server. `path` is a folder of further compiled modules, whose roots are named in `allowed`."""
+    command = lean_command(core.library)
+    environment = lean_environment(core.path) | {"LEAN_WORKER_PATH": str(_worker_script(core, command))}
+    if path is not None:
+        environment["LEAN_PATH"] += os.pathsep + str(path)
+    return ServerBackend(
+        command=(*command, "--server"),
+        environment=environment,
+        folder=Path("/"),
+        name="embedded-server",
+        lean=core.lean_version,
+        library=core.hash,
+        imports=IMPORTS,
+        allowed=allowed,
+        prelude=PRELUDE,
+    )
+
+
+def _worker_script(core: CoreLibrary, command: list[str]) -> Path:
+    """The server starts its workers by one path without arguments, which for the embedded Lean must be a script."""
+    script = core.path / "lean-worker.sh"
+    text = "#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in command) + ' "$@"\n'
+    if not script.exists() or script.read_text() != text:
+        temporary = script.with_suffix(f".{os.getpid()}")
+        temporary.write_text(text)
+        temporary.chmod(temporary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        temporary.rename(script)
+    return script
+
+
+def installed_server(folder: Path | None = None, imports: tuple[str, ...] = (), allowed: frozenset[str] = frozenset()) -> ServerBackend:
+    """The Lean that is installed on this machine: in the Lake project `folder`, or alone.
+
+    `imports` open every document whose header names none (("Mathlib",), say; none: Init alone); headers may import modules under
+    `allowed`. Raises BackendUnavailable where there is no such Lean, or its project is not built.
+    """
+    program = "lake" if folder is not None else "lean"
+    found = shutil.which(program)
+    if found is None:
+        raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
+    if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
+        raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
+    place = folder or Path("/")
+    lean = _output([found, "env", "lean", "--version"] if folder else [found, "--version"], place)
+    return ServerBackend(
+        command=(found, "serve", "--") if folder else (found, "--server"),
+        environment={**os.environ, "LC_ALL": "C.UTF-8"},
+        folder=place,
+        name="language-server",
+        lean=lean.partition("version ")[2].partition(",")[0] or lean,
+        library=_manifest(folder) if folder else "Init",
+        imports=imports,
+        allowed=allowed | frozenset(imports),
+    )
+
+
+def _output(command: list[str], folder: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BackendUnavailable(f"`{' '.join(command)}` does not run ({error}); reinstall Lean with elan") from error
+    if done.returncode:
+        raise BackendUnavailable(f"`{' '.join(command)}` fails: {done.stderr.strip()[:300]}; run `lake build` in the project first")
+    return done.stdout.strip()
+
+
+def _manifest(folder: Path) -> str:
+    """Names the libraries of a project: the content of its manifest."""
+    manifest = folder / "lake-manifest.json"
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()[:20] if manifest.is_file() else "no manifest"

@@ -1,0 +1,147 @@
+"""What every backend must do: the same verdicts, nobody harmed by a hang or a crash, sessions kept warm, given up and replaced."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from backends import BACKENDS
+from test_resilience import CRASH, GOOD, HANG, alive, neighbours, until
+from test_verdicts import RIGHT, WRONG
+
+from lean_worker.embedded.build import ensure_core, lean_command, lean_environment
+from lean_worker.language_server.backend import embedded_server, installed_server
+from lean_worker.language_server.session import raw
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check
+from lean_worker.session import BackendUnavailable
+from lean_worker.warm import Recycling
+
+NOT_FORK = [name for name in BACKENDS if name != "embedded-fork"]
+
+
+@pytest.fixture(scope="module", params=NOT_FORK)
+def other(request: pytest.FixtureRequest) -> Iterator[Pool]:
+    with Pool(2, timeout=5.0, backend=BACKENDS[request.param]()) as running:
+        yield running
+
+
+def test_same_verdicts_and_words_as_the_fork(pool: Pool, other: Pool) -> None:
+    checks = [Check(str(i), *case) for i, case in enumerate([*RIGHT, *WRONG])]
+    for one, two in zip(pool.check_many(checks), other.check_many(checks), strict=True):
+        assert (one.kind, one.axioms, one.messages) == (two.kind, two.axioms, two.messages)
+
+
+def test_columns_count_code_points(pool: Pool, other: Pool) -> None:
+    check = Check("wide", "theorem wide («𝔸𝔸» : Nat) : «𝔸𝔸» = 0 := by sorry", "by exact («𝔸𝔸» : Nat) ▸ oops")
+    [one], [two] = pool.check_many([check]), other.check_many([check])
+    assert one.messages and one.messages == two.messages
+
+
+def test_hang_and_crash_are_no_verdict_and_spoil_nobody(other: Pool) -> None:
+    verdicts = other.check_many([*neighbours(3), HANG, *neighbours(3), CRASH, *neighbours(3)])
+    assert [v.kind for v in verdicts] == ["accepted"] * 3 + ["timeout"] + ["accepted"] * 3 + ["crash"] + ["accepted"] * 3
+
+
+def test_a_killed_session_is_replaced(other: Pool) -> None:
+    assert other.submit(Check("before", GOOD, "h")).result().kind == "accepted"
+    for pid in other.worker_pids:
+        os.kill(pid, signal.SIGKILL)
+    assert {v.kind for v in other.check_many(neighbours(6))} == {"accepted"}
+
+
+@pytest.mark.parametrize("name", NOT_FORK)
+def test_closing_leaves_no_process(name: str) -> None:
+    pool = Pool(1, timeout=60, backend=BACKENDS[name]())
+    future = pool.submit(HANG)
+    until(lambda: bool(pool.worker_pids))
+    groups = list(pool.worker_pids)
+    pool.close()
+    until(lambda: not any(alive(pid) for group in groups for pid in members(group)))
+    assert future.result(timeout=5).kind == "unavailable"
+
+
+def members(group: int) -> list[int]:
+    found = subprocess.run(["ps", "-eo", "pid,pgid"], capture_output=True, text=True, check=True).stdout.split("\n")[1:]
+    return [int(line.split()[0]) for line in found if line and int(line.split()[1]) == group]
+
+
+def test_sessions_are_recycled_by_count() -> None:
+    with Pool(1, backend=embedded_server(ensure_core()), batch=1, recycling=Recycling(checks=5)) as pool:
+        assert {
+            v.kind for v in pool.check_many(neighbours(2) + [Check(f"{i}", f"theorem t : {i} = {i} := by sorry", "rfl") for i in range(20)])
+        }
+        assert pool.status().sessions_started >= 4
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three compiled modules besides the core library."""
+    folder, core = tmp_path_factory.mktemp("project"), ensure_core()
+    (folder / "Proj").mkdir()
+    environment = lean_environment(core.path)
+    environment["LEAN_PATH"] += os.pathsep + str(folder)
+    for name in "ABC":
+        source = folder / "Proj" / f"{name}.lean"
+        imports = "import OProverCore.All\n" + ("" if name == "A" else "import Proj.A\n")
+        source.write_text(f"prelude\n{imports}theorem fact{name} : 1 + 1 = 2 := rfl\n")
+        command = lean_command(core.library, "-R", folder, "-o", source.with_suffix(".olean"), source)
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    return folder
+
+
+def test_headers_choose_among_allowed_modules(project: Path) -> None:
+    backend = embedded_server(ensure_core(), project, frozenset({"Proj"}))
+    statement = "theorem t : 1 + 1 = 2 := by sorry"
+    with Pool(1, backend=backend, warm=2) as pool:
+
+        def ask(header: str, proof: str) -> str:
+            return pool.submit(Check("x", statement, proof, header)).result().kind
+
+        assert ask("import Proj.A\nimport Proj.B\n", "factB") == "accepted"
+        assert ask("import Proj.B\n", "factA") == "accepted"
+        assert ask("", "factA") == "error"
+        assert ask("import Proj.C\nopen Nat\n", "factB") == "error"
+        assert ask("import Lean\n", "rfl") == "statement"
+        assert ask("import Projective\n", "rfl") == "statement"
+        assert ask("import Proj.Missing\n", "rfl") == "statement"
+
+
+def test_warm_headers_are_reused_and_the_least_recently_used_evicted(project: Path) -> None:
+    backend = embedded_server(ensure_core(), project, frozenset({"Proj"}))
+    with Pool(1, backend=backend, warm=2) as pool:
+
+        def ask(module: str, number: int) -> int:
+            check = Check("x", f"theorem t : {number} = {number} := by sorry", "rfl", f"import Proj.{module}\n")
+            assert pool.submit(check).result().kind == "accepted"
+            return pool.status().sessions_started
+
+        assert [ask(module, i) for i, module in enumerate("ABABAB")] == [1, 2, 2, 2, 2, 2]
+        assert ask("C", 10) == 3  # A goes, it was used least recently
+        assert ask("B", 11) == 3
+        assert ask("A", 12) == 4
+        assert len(pool.worker_pids) == 2
+
+
+def test_a_memory_hog_is_ended_and_is_no_verdict() -> None:
+    six_gigabytes = 6 << 33
+    hog = Check("hog", f"theorem t : Nat.shiftLeft 1 {six_gigabytes} = 0 := by sorry", "by decide +kernel")
+    with Pool(1, timeout=30, memory_bytes=5 << 30, backend=embedded_server(ensure_core())) as pool:
+        assert pool.submit(hog).result().kind == "crash"
+        assert {v.kind for v in pool.check_many(neighbours(2))} == {"accepted"}
+
+
+def test_positions_of_a_diagnostic() -> None:
+    place = {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 5}}
+    found = raw({"range": place, "severity": 2, "message": "m"}, ["", "𝔸𝔸x y"])
+    assert found == {"severity": "warning", "pos": {"line": 2, "column": 2}, "endPos": {"line": 2, "column": 3}, "data": "m"}
+
+
+def test_a_lean_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BackendUnavailable, match="elan"):
+        installed_server()
+    with pytest.raises(BackendUnavailable, match="elan"):
+        installed_server(tmp_path)
