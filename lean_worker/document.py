@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lean_worker.candidate import Candidate
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.protocol import Message, Severity
@@ -135,10 +136,11 @@ class Slot:
     """The place of one check in a document: lines count from 1, `end` is its last, `last_column` the candidate's width there."""
 
     statement: Statement
-    proof: str | None
+    candidate: Candidate | None
     label: str
     judge: str
     stub_line: int
+    helpers_line: int
     candidate_line: int
     last_column: int
     judge_line: int
@@ -199,8 +201,8 @@ def _close(proof: str) -> str:
     return "\n" + " " * min(indents, default=2) + body
 
 
-def write_document(opening: str, header: str, items: Sequence[tuple[Statement, str | None]], nonce: str) -> Document:
-    """One document for all items, a statement and its proof, or None to ask only whether the statement elaborates.
+def write_document(opening: str, header: str, items: Sequence[tuple[Statement, Candidate | None]], nonce: str) -> Document:
+    """One document for all items, a statement and its candidate, or None to ask only whether the statement elaborates.
 
     `opening` is what stands before every header: prelude and imports, in whole lines.
     `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
@@ -210,18 +212,21 @@ def write_document(opening: str, header: str, items: Sequence[tuple[Statement, s
     header_end = writer.line - 1
     slots: list[Slot] = []
     stub: tuple[Statement, str, int] | None = None
-    for index, (statement, proof) in enumerate(items):
+    for index, (statement, candidate) in enumerate(items):
         if stub is None or stub[0] != statement:
             label = f"Statement{index}_{nonce}"
             stub = (statement, label, _declare(writer, statement, label, ":= sorry"))
         _, stub_label, stub_line = stub
         label, judge = f"Candidate{index}_{nonce}", f"Judge{index}_{nonce}"
-        candidate_line = writer.line if proof is None else _declare(writer, statement, label, _close(proof))
+        helpers_line = writer.line
+        if candidate is not None and candidate.helpers:
+            writer.add(f"namespace {label}\n{candidate.helpers}end {label}\n")
+        candidate_line = writer.line if candidate is None else _declare(writer, statement, label, _close(candidate.body))
         last_column = len(writer.parts[-1].removesuffix("\n").rpartition("\n")[2])
-        proved_by = "sorry" if proof is None else f"@{label}.{statement.name}"
+        proved_by = "sorry" if candidate is None else f"@{label}.{statement.name}"
         judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := {proved_by}\n")
         end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
-        slots.append(Slot(statement, proof, label, judge, stub_line, candidate_line, last_column, judge_line, end))
+        slots.append(Slot(statement, candidate, label, judge, stub_line, helpers_line, candidate_line, last_column, judge_line, end))
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
 
 
@@ -244,7 +249,9 @@ def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Messag
         relative = line - begins + 1
         if relative == statement.line:
             column = max(0, column - longer)
-        return max(1, relative), column
+        if relative < 1:  # in a helper: the line that ends their namespace is not the candidate's
+            return relative + 1, column
+        return relative, column
 
     line, column = place(raw["pos"])
     end_line, end_column = max((line, column), place(raw.get("endPos") or raw["pos"]))
@@ -272,11 +279,11 @@ def read_answers(document: Document, raw: Sequence[dict[str, Any]]) -> list[Answ
     for slot in document.slots:
         stub_end = slot.stub_line + slot.statement.before.count("\n") + slot.statement.after.count("\n")
         stub = [m for m in raw if slot.stub_line <= m["pos"]["line"] <= stub_end and m["severity"] == "error"]
-        own = [m for m in raw if slot.candidate_line <= m["pos"]["line"] < slot.judge_line]
+        own = [m for m in raw if slot.helpers_line <= m["pos"]["line"] < slot.judge_line]
         judge = [m for m in raw if slot.judge_line <= m["pos"]["line"] <= slot.end and m["severity"] == "error"]
         failed = any(m["severity"] == "error" for m in own)
         spilled = judge if not failed else []
-        begins = slot.candidate_line if slot.proof is not None else slot.stub_line
+        begins = slot.stub_line if slot.candidate is None else slot.candidate_line
         answers.append(
             Answer(
                 statement_errors=tuple(_located(m, slot, slot.stub_line, document.marker) for m in stub),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from lean_worker.candidate import Candidate
 from lean_worker.document import Statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Tier, Verdict
@@ -23,12 +24,12 @@ class QueueFull(LeanWorkerError):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of Lean. `opening` is prelude and imports, `header` what follows them; `proof` is None for a statement alone."""
+    """What is asked of Lean. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone."""
 
     opening: str
     header: str
     statement: Statement
-    proof: str | None
+    candidate: Candidate | None
     tier: Tier = "fast"
 
 

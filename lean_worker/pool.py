@@ -10,6 +10,7 @@ from types import TracebackType
 
 import msgspec
 
+from lean_worker.candidate import Candidate, Refused, read_candidate
 from lean_worker.document import (
     Answer,
     StatementError,
@@ -23,7 +24,6 @@ from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.screen import screen
 from lean_worker.session import Backend, Limits, Output, WorkerLost
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
@@ -118,10 +118,11 @@ class Pool:
 
         Raises QueueFull where no room is left.
         """
-        refused = screen(check.proof)
-        if refused:
-            return self._at_once(check.id, "forbidden", (_note(refused),))
-        return self._submit(check.id, check.header, check.statement, check.proof, check.tier, client)
+        try:
+            candidate = read_candidate(check.proof, check.helpers)
+        except Refused as refused:
+            return self._at_once(check.id, "forbidden", (_note(str(refused)),))
+        return self._submit(check.id, check.header, check.statement, candidate, check.tier, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
         """The verdicts of all checks, in their order."""
@@ -146,14 +147,14 @@ class Pool:
             thread.join()
 
     def _submit(
-        self, check_id: str, header: str, source: str, proof: str | None, tier: Tier = "fast", client: str = ""
+        self, check_id: str, header: str, source: str, candidate: Candidate | None, tier: Tier = "fast", client: str = ""
     ) -> "Future[Verdict]":
         try:
             opening, header = self._opening(header)
-            question = Question(opening, header, split_statement(source), proof, tier)
+            question = Question(opening, header, split_statement(source), candidate, tier)
         except StatementError as error:
             return self._at_once(check_id, "statement", (_note(str(error), error.line),))
-        known = self._cache.get(question, self.backend) if self._cache and proof is not None else None
+        known = self._cache.get(question, self.backend) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
         if known is not None:
             future.set_result(msgspec.structs.replace(known, id=check_id))
@@ -218,7 +219,7 @@ class Pool:
         self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
 
     def _deliver(self, job: Job, verdict: Verdict) -> None:
-        if self._cache and verdict.accepted is not None and job.question.proof is not None:
+        if self._cache and verdict.accepted is not None and job.question.candidate is not None:
             self._cache.put(job.question, self.backend, verdict)
         with self._changed:
             self._pending.pop(job.question, None)
@@ -284,7 +285,7 @@ class Pool:
     def _run(self, jobs: list[Job]) -> None:
         began = time.monotonic()
         asked = jobs[0].question
-        items = [(job.question.statement, job.question.proof) for job in jobs]
+        items = [(job.question.statement, job.question.candidate) for job in jobs]
         document = write_document(asked.opening, asked.header, items, secrets.token_hex(8))
         warm = self._sessions.acquire(asked.opening)
         try:
@@ -329,7 +330,7 @@ def _kind(job: Job, answer: Answer) -> Kind | None:
         return None
     if answer.failed:
         return "error"
-    if job.question.proof is None:
+    if job.question.candidate is None:
         return "accepted"
     return "accepted" if ALLOWED_AXIOMS.issuperset(answer.axioms) else "axiom"
 

@@ -28,7 +28,8 @@ class Check(msgspec.Struct, frozen=True):
     """One statement and one candidate proof.
 
     `statement` is a whole declaration that ends in `:= by sorry` or `:= sorry`. `proof` replaces that ending:
-    `by simp`, `fun h => h`, with or without a leading `:=`, or match alternatives that begin with `|`.
+    `by simp`, `fun h => h`, with or without a leading `:=`, or match alternatives that begin with `|`. It may be a whole declaration
+    too, whose statement is ignored in favour of ours; `helpers` permits theorems, lemmas and definitions before it.
     `header` stands before the statement (definitions, `open`); it belongs to the statement, never to the candidate.
     `tier` "slow" asks for a second judgement in processes that never ran the candidate, for what will be kept or reported.
     """
@@ -38,13 +39,14 @@ class Check(msgspec.Struct, frozen=True):
     proof: str
     header: str = ""
     tier: Tier = "fast"
+    helpers: bool = False
 
 
 class Message(msgspec.Struct, frozen=True):
     """One message of Lean about the candidate.
 
     Lines count from 1 at the first line of the statement, with the proof written behind it in place of `:= by sorry`; what concerns the
-    header has line 0 (its last line) and below. Columns count from 0, in code points.
+    header or a helper has line 0 (the last line before the statement) and below. Columns count from 0, in code points.
     """
 
     severity: Severity

@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from lean_worker.candidate import split_candidate
+from lean_worker.lexer import LexError
 from oprover_jax.agent.template import PLAN
 
 _BLOCK = re.compile(r"^```(?:lean4|lean)[ \t]*\r?\n(.*?)\r?\n[ \t]*```[ \t]*\r?$", re.MULTILINE | re.DOTALL)
-_DECLARATION = re.compile(r"^\s*(?:theorem|lemma)\s")
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,9 @@ def parse_answer(text: str) -> Answer:
 
 
 def _proof_of(code: str) -> str:
-    """What follows the first `:=` outside brackets, if the code states the theorem again; the target is ours either way."""
-    if not _DECLARATION.match(code):
+    """A theorem stated again is cut down to its proof: the target is ours either way."""
+    try:
+        candidate = split_candidate(code)
+    except LexError:
         return code
-    depth = 0
-    for i, char in enumerate(code):
-        depth += (char in "([{⟨⦃") - (char in ")]}⟩⦄")
-        if depth == 0 and code.startswith(":=", i):
-            return code[i + 2 :]
-    return code
+    return code if candidate.helpers or candidate.body == code else candidate.body.removeprefix(":=")

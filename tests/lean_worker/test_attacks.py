@@ -7,6 +7,7 @@ import pytest
 from backends import BACKENDS
 
 from lean_worker.attacks import FALSE, FORBIDDEN, REJECTED_BY_LEAN
+from lean_worker.candidate import Candidate
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.screen import screen
@@ -62,7 +63,7 @@ def test_what_the_screen_lets_through_is_rejected_by_lean(pool: Pool) -> None:
 
 def test_audit_and_judge_hold_without_the_screen(pool: Pool) -> None:
     known = [name for name in UNSCREENED if name in FORBIDDEN]
-    futures = [pool._submit(name, "", FALSE, FORBIDDEN[name]) for name in known]
+    futures = [pool._submit(name, "", FALSE, Candidate(FORBIDDEN[name])) for name in known]
     assert {future.result().id: future.result().kind for future in futures if future.result().accepted} == {}
 
 
@@ -87,7 +88,7 @@ def test_a_wrong_neighbour_changes_nothing(pool: Pool) -> None:
 def test_a_candidate_of_lean_cannot_write_files(pool: Pool, tmp_path: Path) -> None:
     """Without the screen, and with a header that binds a native function: the process may not write a byte."""
     header = '@[extern "n"] opaque IO.FS.createDir : String → Nat'
-    pool._submit("x", header, FALSE, f'by\n  have := IO.FS.createDir "{tmp_path}/x"\n  decide').result()
+    pool._submit("x", header, FALSE, Candidate(f'by\n  have := IO.FS.createDir "{tmp_path}/x"\n  decide')).result()
     assert list(tmp_path.iterdir()) == []
 
 

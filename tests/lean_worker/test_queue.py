@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_resilience import GOOD, HANG, neighbours
 
+from lean_worker.candidate import Candidate
 from lean_worker.document import split_statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
@@ -20,7 +21,7 @@ STATEMENT = split_statement(GOOD)
 
 
 def job(client: str, header: str = "", opening: str = "o\n", name: str = "") -> Job:
-    return Job(Question(opening, header, STATEMENT, name), client, [(name, Future())])
+    return Job(Question(opening, header, STATEMENT, Candidate(name)), client, [(name, Future())])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "h1", "h2"]), st.booleans()), max_size=40), st.integers(1, 7))
@@ -46,7 +47,7 @@ def test_a_client_with_one_check_does_not_wait_for_the_rest_of_anothers() -> Non
     for i in range(100):
         queue.put(job("many", name=str(i)))
     queue.put(job("one", name="mine"))
-    assert "mine" in [one.question.proof for one in queue.take(2)]
+    assert Candidate("mine") in [one.question.candidate for one in queue.take(2)]
 
 
 def test_warm_headers_go_first_and_cold_ones_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
