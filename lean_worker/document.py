@@ -122,13 +122,15 @@ def check_header(header: str) -> None:
             raise StatementError(f"`{token.text}` cannot stand in a header")
 
 
-def split_imports(header: str) -> tuple[tuple[str, ...], str]:
-    """The modules that the first lines of a header import, and the header with these lines blanked: the others keep their numbers."""
-    modules, at = [], 0
+def split_imports(header: str) -> tuple[dict[str, int], str]:
+    """The modules that the first lines of a header import, each with its line as messages count it (0: the header's last line), and
+    the header with these lines blanked."""
+    modules, at = {}, 0
+    lines = _line(header, len(header.rstrip("\n")))
     while match := _IMPORT.match(header, at):
-        modules.append(match[1])
+        modules[match[1]] = _line(header, match.start(1)) - lines
         at = match.end()
-    return tuple(modules), _blank(header[:at]) + header[at:]
+    return modules, _blank(header[:at]) + header[at:]
 
 
 @dataclass(frozen=True)

@@ -183,10 +183,10 @@ class Pool:
         """Prelude and imports, and what is left of the header. Raises StatementError for modules that are not allowed."""
         modules, rest = split_imports(header)
         check_header(rest)
-        for module in modules:
+        for module, line in modules.items():
             if module not in self.backend.imports and not any(f"{module}.".startswith(f"{root}.") for root in self.backend.allowed):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
-                raise StatementError(f"module {module} cannot be imported here; allowed: {known}")
+                raise StatementError(f"module {module} cannot be imported here; allowed: {known}", line)
         opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
         return opening, rest
 

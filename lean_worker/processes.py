@@ -1,17 +1,28 @@
 """What the operating system knows of our processes."""
 
+import contextlib
+import os
+import signal
 from pathlib import Path
 
 
-def tree_memory(pid: int) -> int:
-    """Resident bytes of a process and all its descendants; 0 for one that is gone."""
+def tree_memory(pid: int, descend: bool = True) -> int:
+    """Resident bytes of a process and, if asked, all its descendants; 0 for one that is gone."""
     total, left = 0, [pid]
     while left:
         place = Path("/proc") / str(left.pop())
         try:
-            total += int((place / "statm").read_text().split()[1]) * 4096
-            for task in (place / "task").iterdir():
+            total += int((place / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            for task in (place / "task").iterdir() if descend else ():
                 left += map(int, (task / "children").read_text().split())
         except OSError:
             continue
     return total
+
+
+def kill(pid: int) -> bool:
+    """Kills one process; False where it is gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False

@@ -63,7 +63,7 @@ class LeanProcess:
             found = json.loads(answer)
         except (OSError, ValueError) as error:
             raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})") from error
-        return Output(_messages(found["output"]), found["outcome"], found["code"])
+        return Output(messages(found["output"]), found["outcome"], found["code"])
 
     def kill(self) -> None:
         """End the server; its child ends with it."""
@@ -80,7 +80,8 @@ def _options(limits: Limits) -> Sequence[str]:
     return ["--json", "-j2", *(f"-D{name}={value}" for name, value in limits.options.items()), "--stdin"]
 
 
-def _messages(output: str) -> list[Raw]:
+def messages(output: str) -> list[Raw]:
+    """The messages among the lines that `lean --json` printed."""
     found = []
     for line in output.splitlines():
         try:

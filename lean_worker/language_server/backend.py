@@ -82,17 +82,22 @@ def installed_server(folder: Path | None = None, imports: tuple[str, ...] = (), 
     if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
         raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
     place = folder or Path("/")
-    lean = _output([found, "env", "lean", "--version"] if folder else [found, "--version"], place)
     return ServerBackend(
         command=(found, "serve", "--") if folder else (found, "--server"),
         environment={**os.environ, "LC_ALL": "C.UTF-8"},
         folder=place,
         name="language-server",
-        lean=lean.partition("version ")[2].partition(",")[0] or lean,
+        lean=lean_version(folder),
         library=_manifest(folder) if folder else "Init",
         imports=imports,
         allowed=allowed | frozenset(imports),
     )
+
+
+def lean_version(folder: Path | None = None) -> str:
+    """The version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable where none runs."""
+    said = _output(["lake", "env", "lean", "--version"] if folder else ["lean", "--version"], folder or Path("/"))
+    return said.partition("version ")[2].partition(",")[0] or said
 
 
 def _output(command: list[str], folder: Path) -> str:

@@ -3,11 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from lean_worker.choose import judges_well
+from lean_worker.document import Document
+from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.pool import Pool
+from lean_worker.session import Output
 from lean_worker.source import SourceError, declarations, filled, open_declarations
 
 FILE = """prelude
@@ -60,7 +65,7 @@ def test_holes_are_found_filled_and_then_proved(pool: Pool) -> None:
     [
         ("theorem a : 1 = 1 := by sorry\ndef b : Nat := nowhere\n", "mine.lean:2: "),
         ("theorem a : 1 = 1 := by sorry\n/- open", "mine.lean:2: a comment is not closed"),
-        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: imports are not available"),
+        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: module Mathlib cannot be imported here"),
         ("theorem a : nowhere = 1 := by sorry\n", "mine.lean:1: "),
         ("theorem a : 1 = 1 := by sorry\n\ntheorem b : 1 = := by sorry\n", "mine.lean:3: "),
     ],
@@ -88,10 +93,10 @@ def test_check_lines() -> None:
     ]
     done = run("check", "--jsonl", "-", text="\n".join(map(json.dumps, lines)))
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(a["id"], a["verdict"], a["kind"]) for a in answers] == [
+    assert sorted((a["id"], a["verdict"], a["kind"]) for a in answers) == [
+        ("header", "accepted", "accepted"),
         ("right", "accepted", "accepted"),
         ("wrong", "rejected", "error"),
-        ("header", "accepted", "accepted"),
     ]
     assert done.returncode == 1
     assert {"messages", "axioms", "seconds", "backend", "lean"} <= set(answers[0])
@@ -99,8 +104,46 @@ def test_check_lines() -> None:
 
 def test_doctor_and_build() -> None:
     done = run("doctor")
-    assert done.returncode == 0 and "a true theorem: accepted" in done.stdout and "a false theorem: error" in done.stdout
+    assert done.returncode == 0
+    assert "embedded-fork: Lean 4.35.0, works" in done.stdout and "embedded-server: Lean 4.35.0, works" in done.stdout
     assert run("build").returncode == 0
+
+
+def test_doctor_says_when_a_backend_misjudges() -> None:
+    """A REPL that accepts everything: the doctor must notice."""
+
+    @dataclass(frozen=True)
+    class Gullible:
+        core: CoreLibrary
+        name = lean = library = "gullible"
+        prelude, imports, allowed, streams = "", (), frozenset[str](), True
+        pid, usable = 0, True
+
+        def start(self, opening: str, limits: object) -> "Gullible":
+            return self
+
+        def run(self, document: Document) -> Output:
+            audits = [
+                {"severity": "information", "pos": {"line": slot.end, "column": 0}, "data": f"'{slot.judge}' does not depend on any axioms"}
+                for slot in document.slots
+            ]
+            return Output(audits, "exit")
+
+        def kill(self) -> None: ...
+
+    said = judges_well(Gullible(ensure_core()))
+    assert said is not None and "false: accepted" in said
+
+
+def test_attack_bench_and_soak() -> None:
+    done = run("attack", "--backend", "embedded-server")
+    assert done.returncode == 0 and "not rejected: none; the pool is well afterwards" in done.stdout
+    figures = json.loads(run("bench", "--count", "20").stdout)
+    assert (figures["accepted"], figures["rejected"], figures["no_verdict"]) == (16, 4, 0)
+    done = run("soak", "--count", "300", "--timeout", "1", "--kill-every", "1")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and report["mistakes"] == [] and report["workers_killed"] > 0
+    assert sum(report["verdicts"].values()) == 300
 
 
 @pytest.mark.parametrize(
@@ -112,6 +155,8 @@ def test_doctor_and_build() -> None:
         (("check", "--jsonl", "-"), "{not json"),
         (("check", "--jsonl", "-"), '{"id": "a", "statement": 3, "proof": "rfl"}'),
         (("no_such_verb",), ""),
+        (("check", "x.lean", "--backend", "repl"), ""),
+        (("check", "x.lean", "--imports", "Mathlib"), ""),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], text: str) -> None:

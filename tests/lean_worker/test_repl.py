@@ -1,0 +1,99 @@
+"""The client of the REPL protocol, against recorded sessions of the real REPL where they are given, and against a process that misbehaves."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from lean_worker.candidate import Candidate
+from lean_worker.document import split_statement, write_document
+from lean_worker.repl.session import Repl, raw
+from lean_worker.session import Limits, WorkerLost
+
+DATA = os.environ.get("OPROVER_DATA")
+REPLAY = """
+import json, sys
+requests, responses = (part.strip().split("\\n\\n") for part in json.load(open(sys.argv[1])))
+print(responses[0], end="\\n\\n", flush=True)  # the opening, whatever it is
+def ask():
+    found = ""
+    for line in sys.stdin:
+        if line.strip(): found += line
+        elif found: return json.loads(found)
+ask()
+for request, response in zip(requests, responses):
+    got = ask()
+    assert got == json.loads(request), (got, request)
+    print(response, end="\\n\\n", flush=True)
+"""
+
+
+def started(tmp_path: Path, script: str, *arguments: str, seconds: float = 10.0) -> Repl:
+    program = tmp_path / "program.py"
+    program.write_text(script)
+    return Repl([sys.executable, str(program), *arguments], dict(os.environ), tmp_path, "", Limits(seconds=seconds))
+
+
+def recorded() -> list[dict[str, str]]:
+    assert DATA is not None
+    path = Path(DATA) / "lean-repl" / "repl_io_fixtures.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.skipif(DATA is None, reason="the recorded sessions are not shipped; set OPROVER_DATA to the folder that holds lean-repl/")
+def test_recorded_sessions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Requests go out as recorded, answers come back equal, message by message, in every session of the recording."""
+    sessions = 0
+    for fixture in recorded():
+        requests, responses = fixture["requests"].strip().split("\n\n"), fixture["responses"].strip().split("\n\n")
+        if len(requests) != len(responses) or '"env": 0' not in responses[0]:
+            continue
+        (tmp_path / "session.json").write_text(json.dumps([fixture["requests"], fixture["responses"]]))
+        repl = started(tmp_path, REPLAY, str(tmp_path / "session.json"))
+        try:
+            for request, response in zip(requests, responses, strict=True):
+                answer, outcome = repl.ask(json.loads(request), 10.0)
+                assert outcome == "exit" and answer == json.loads(response), fixture["name"]
+                assert answer is not None
+                for message in answer.get("messages", []):
+                    assert raw(message, 3)["pos"]["line"] == message["pos"]["line"] + 3
+        finally:
+            repl.kill()
+        sessions += 1
+    assert sessions > 30
+
+
+OPENED = 'import sys, time\nprint(\'{"env": 0}\', end="\\n\\n", flush=True)\n'
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "seconds", "outcome"),
+    [
+        ("time.sleep(60)", 1.0, "timeout"),
+        ("sys.stdin.readline(); sys.exit(0)", 10.0, "lost"),
+        ("print('garbage', end='\\n\\n', flush=True); time.sleep(60)", 10.0, "lost"),
+        ("print('[1]', end='\\n\\n', flush=True); time.sleep(60)", 10.0, "lost"),
+        ("sys.stdout.write('x' * (9 << 20)); sys.stdout.flush(); time.sleep(60)", 10.0, "flood"),
+        ("print('{\"message\": \"Unknown environment.\"}', end='\\n\\n', flush=True); time.sleep(60)", 10.0, "exit"),
+    ],
+)
+def test_a_process_that_misbehaves_gives_no_verdict(tmp_path: Path, behaviour: str, seconds: float, outcome: str) -> None:
+    repl = started(tmp_path, OPENED + behaviour, seconds=seconds)
+    document = write_document("", "", [(split_statement("theorem t : True := by sorry"), Candidate("trivial"))], "n")
+    try:
+        if outcome == "lost":
+            with pytest.raises(WorkerLost):
+                repl.run(document)
+        else:
+            output = repl.run(document)
+            assert (output.messages, output.outcome) == ([], outcome) and repl.usable == (outcome == "exit")
+    finally:
+        repl.kill()
+
+
+def test_an_opening_that_does_not_load_is_said(tmp_path: Path) -> None:
+    said = {"messages": [{"severity": "error", "pos": {"line": 1, "column": 0}, "data": "unknown module prefix"}], "env": 0}
+    with pytest.raises(WorkerLost, match="unknown module prefix"):
+        started(tmp_path, f"import time\nprint({json.dumps(said)!r}, end='\\n\\n', flush=True)\ntime.sleep(60)")
