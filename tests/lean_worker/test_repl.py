@@ -1,4 +1,4 @@
-"""The client of the REPL protocol, against recorded sessions of the real REPL where they are given, and against a process that misbehaves."""
+"""The client of the REPL protocol, against recorded sessions of the real REPL if given, and against a process that misbehaves."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def ask():
 ask()
 for request, response in zip(requests, responses):
     got = ask()
-    assert got == json.loads(request), (got, request)
+    assert got == json.loads(request, strict=False), (got, request)
     print(response, end="\\n\\n", flush=True)
 """
 
@@ -54,7 +54,7 @@ def test_recorded_sessions_are_read_as_they_were_written(tmp_path: Path) -> None
         repl = started(tmp_path, REPLAY, str(tmp_path / "session.json"))
         try:
             for request, response in zip(requests, responses, strict=True):
-                answer, outcome = repl.ask(json.loads(request), 10.0)
+                answer, outcome = repl.ask(json.loads(request, strict=False), 10.0)
                 assert outcome == "exit" and answer == json.loads(response), fixture["name"]
                 assert answer is not None
                 for message in answer.get("messages", []):
