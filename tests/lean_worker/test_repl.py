@@ -16,7 +16,7 @@ DATA = os.environ.get("OPROVER_DATA")
 REPLAY = """
 import json, sys
 requests, responses = (part.strip().split("\\n\\n") for part in json.load(open(sys.argv[1])))
-print(responses[0], end="\\n\\n", flush=True)  # the opening, whatever it is
+print('{"env": 0}', end="\\n\\n", flush=True)  # to the opening, which the recording has not
 def ask():
     found = ""
     for line in sys.stdin:
@@ -48,7 +48,7 @@ def test_recorded_sessions_are_read_as_they_were_written(tmp_path: Path) -> None
     sessions = 0
     for fixture in recorded():
         requests, responses = fixture["requests"].strip().split("\n\n"), fixture["responses"].strip().split("\n\n")
-        if len(requests) != len(responses) or '"env": 0' not in responses[0]:
+        if len(requests) != len(responses):
             continue
         (tmp_path / "session.json").write_text(json.dumps([fixture["requests"], fixture["responses"]]))
         repl = started(tmp_path, REPLAY, str(tmp_path / "session.json"))
