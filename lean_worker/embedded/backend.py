@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from lean_worker.embedded.build import CoreLibrary, ensure_core
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, ensure_core
 from lean_worker.embedded.process import LeanProcess
 from lean_worker.session import Limits
-
-PRELUDE = "prelude\n"
-IMPORTS = ("OProverCore.All",)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
 MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote")
+IMPORTS = (f"{NAME}.All",)
+PRELUDE = "prelude\n"
+OPENING = f"{PRELUDE}import {IMPORTS[0]}\n"
 
 _SOURCES = Path(__file__).parent / "core"
 _RUN_LEAN = Path(__file__).parent / "run_lean.py"
@@ -51,8 +55,8 @@ def _sources() -> dict[str, str]:
 def content_hash(library: Library) -> str:
     """Names the result of a build: everything that goes into it."""
     digest = hashlib.sha256(library.sha256.encode())
-    for module in (bindings, binding_lists, mangle):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for file in (bindings.__file__, binding_lists.__file__, mangle.__file__, __file__):
+        digest.update(Path(str(file)).read_bytes())
     for name, text in _sources().items():
         digest.update(f"\0{name}\0{text}".encode())
     return digest.hexdigest()[:20]
@@ -82,11 +86,16 @@ def _compile(library: Library, folder: Path) -> None:
     source = folder / NAME / "All.lean"
     source.parent.mkdir(parents=True)
     source.write_text(joined_source(library))
-    command = lean_command(library, "-R", folder, "-o", source.with_suffix(".olean"), source)
+    (folder / NAME / "Opening.lean").write_text(OPENING)
+    _run_lean(library, folder, source.with_suffix(".olean"), "-R", folder, "-o", source.with_suffix(".olean"), source)
+
+
+def _run_lean(library: Library, folder: Path, target: Path, *arguments: str | Path) -> None:
+    command = lean_command(library, *arguments)
     done = subprocess.run(command, env=lean_environment(folder), capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
-    if done.returncode or not source.with_suffix(".olean").is_file():
+    if done.returncode or not target.is_file():
         words = (done.stdout + done.stderr).strip()[:6000]
-        raise BuildError(f"the core library does not compile (exit code {done.returncode}): {words}")
+        raise BuildError(f"the core library does not compile to {target.name} (exit code {done.returncode}): {words}")
 
 
 def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
@@ -99,6 +108,7 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
     key = content_hash(library)
     cache = cache_dir or cache_folder()
     target = cache / key
+    core = CoreLibrary(target, key, library)
     if not (target / NAME / "All.olean").is_file():
         try:
             cache.mkdir(parents=True, exist_ok=True)
@@ -115,4 +125,19 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
                 raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    return CoreLibrary(target, key, library)
+    return core
+
+
+def ensure_snapshot(core: CoreLibrary, options: Sequence[str]) -> Path:
+    """Lean's own snapshot of a document that has only imported the library: loading it saves a third of a check.
+
+    It holds the options under which it was made, and they win over those of the command line, so that each set has its own.
+    """
+    target = core.path / NAME / f"opening-{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}.snapshot"
+    if not target.is_file():
+        with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=core.path) as folder:
+            made = Path(folder) / target.name
+            _run_lean(core.library, core.path, made, *options, f"--incr-header-save={made}", core.path / NAME / "Opening.lean")
+            for file in (made.with_name(f"{made.name}.deps"), made):  # the snapshot last: it is what is looked for
+                file.rename(target.with_name(file.name))
+    return target

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lean_worker.document import Document
-from lean_worker.embedded.build import CoreLibrary, lean_environment
+from lean_worker.embedded.build import CoreLibrary, ensure_snapshot, lean_environment
 from lean_worker.session import Limits, Output, Raw, WorkerLost
 
 _SERVER = Path(__file__).parent / "fork_server.py"
@@ -20,7 +20,7 @@ class LeanProcess:
 
     def __init__(self, core: CoreLibrary, limits: Limits) -> None:
         self._limits = limits
-        self._options = _options(limits)
+        self._options = _options(core, limits)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path)],
             stdin=subprocess.PIPE,
@@ -75,9 +75,10 @@ class LeanProcess:
                 stream.close()
 
 
-def _options(limits: Limits) -> Sequence[str]:
+def _options(core: CoreLibrary, limits: Limits) -> Sequence[str]:
+    settings = [f"-D{name}={value}" for name, value in limits.options.items()]
     # two threads: with one, Lean prints nothing before the whole document is elaborated
-    return ["--json", "-j2", *(f"-D{name}={value}" for name, value in limits.options.items()), "--stdin"]
+    return ["--json", "-j2", *settings, f"--incr-load={ensure_snapshot(core, settings)}", "--stdin"]
 
 
 def messages(output: str) -> list[Raw]:

@@ -8,8 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lean_worker.embedded.backend import IMPORTS, PRELUDE
-from lean_worker.embedded.build import CoreLibrary, lean_command, lean_environment
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, lean_command, lean_environment
 from lean_worker.language_server.session import LanguageServer
 from lean_worker.session import BackendUnavailable, Limits
 

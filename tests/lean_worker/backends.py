@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lean_worker.embedded.backend import IMPORTS, PRELUDE, ForkBackend
-from lean_worker.embedded.build import ensure_core
+from lean_worker.embedded.backend import ForkBackend
+from lean_worker.embedded.build import IMPORTS, PRELUDE, ensure_core
 from lean_worker.language_server.backend import embedded_server
 from lean_worker.repl.backend import ReplBackend
 from lean_worker.session import Backend

@@ -10,7 +10,6 @@ import pytest
 
 from lean_worker.candidate import Candidate
 from lean_worker.document import read_answers, split_statement, write_document
-from lean_worker.embedded.backend import IMPORTS, PRELUDE
 from lean_worker.embedded.build import ensure_core
 from lean_worker.embedded.process import LeanProcess
 from lean_worker.pool import Pool
@@ -75,9 +74,8 @@ def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
 
 def test_a_flood_of_messages_is_cut_off() -> None:
     statement = split_statement(GOOD)
-    opening = PRELUDE + f"import {IMPORTS[0]}\n"
     document = write_document(
-        opening, "", [(statement, Candidate("h")), (statement, Candidate("by\n" + "  trace_state\n" * 500 + "  exact h"))], "fixed"
+        OPENING, "", [(statement, Candidate("h")), (statement, Candidate("by\n" + "  trace_state\n" * 500 + "  exact h"))], "fixed"
     )
     process = LeanProcess(ensure_core(), Limits(output_bytes=20_000))
     try:
