@@ -10,7 +10,7 @@ import pytest
 
 from lean_worker.candidate import Candidate
 from lean_worker.document import read_answers, split_statement, write_document
-from lean_worker.embedded.build import ensure_core
+from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.process import LeanProcess
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check

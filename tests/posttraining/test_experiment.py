@@ -86,3 +86,9 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
         RunFolder(other, demo.name, demo)
     (run / "run.json").write_bytes(before[run / "run.json"])
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before and [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
+def test_practice_has_a_temperature_of_its_own() -> None:
+    experiment = load(DEMO, ["rollout.temperature=1.3", "refine.temperature=0.5"])
+    temperatures = {stage.kind: stage.refine.temperature for stage in plan(experiment, external=True) if stage.refine}
+    assert temperatures == {"rollout": 1.3, "gspo": 1.3, "evaluate": 0.5, "ablation": 0.5, "external": 0.5}

@@ -1,6 +1,7 @@
 """Which rounds are trained on: accepted ones, repairs first, distinct, loss on the attempt only; GSPO from the hard band."""
 
 import numpy as np
+import pytest
 
 from lean_worker.protocol import Verdict
 from oprover_jax.posttraining.gspo import batch_rows
@@ -38,6 +39,17 @@ def test_sft_takes_repairs_first_and_each_proof_once() -> None:
 def test_mastered_statements_give_one_round() -> None:
     group = [trajectory("a", i, attempt(True, f"by exact h{i}")) for i in range(8)]
     assert len(sft_examples(group, SelectConfig(per_statement=4, mastered=0.8))) == 1
+
+
+def test_one_proof_text_cannot_crowd_out_the_rest() -> None:
+    """Of the statements that `by simp_all` closes, those that were solved least often teach it."""
+    easy = [trajectory(f"easy{n}", i, attempt(True, "by simp_all", prompt=(n,))) for n in range(5, 9) for i in range(2)]
+    hard = [trajectory("hard", i, attempt(i == 0, "by simp_all" if i == 0 else "x", prompt=(9,))) for i in range(4)]
+    other = [trajectory("other", 0, attempt(True, "rfl", prompt=(10,)))]
+    taught = [example.ids.tolist()[0] for example in sft_examples(easy + hard + other, SelectConfig(per_proof=2))]
+    assert taught == [9, 5, 10]
+    with pytest.raises(ValueError, match="per_proof is 0"):
+        SelectConfig(per_proof=0)
 
 
 def test_hard_states_are_those_of_partial_success() -> None:
