@@ -3,17 +3,20 @@
 Needs the `ray` extra (`make test-ray`); too heavy for every run of the tests.
 """
 
+import importlib.util
 import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("ray", reason="the `ray` extra is not installed; run `make test-ray`")
-pytestmark = pytest.mark.filterwarnings("ignore")
-
 from lean_worker.client import RemotePool
 from lean_worker.protocol import Check
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the `ray` extra is not installed; run `make test-ray`"),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own code warns
+]
 
 
 @pytest.fixture
