@@ -35,7 +35,7 @@ class RemotePool:
     Thread-safe.
     """
 
-    def __init__(self, url: str, key: str | None = None, *, connections: int = 64, patience: float = 120.0, name: str = "") -> None:
+    def __init__(self, url: str, key: str | None = None, *, connections: int = 128, patience: float = 120.0, name: str = "") -> None:
         headers = {"Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
         headers |= {"X-Client": name} if name else {}

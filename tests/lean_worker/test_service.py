@@ -193,7 +193,7 @@ def test_one_check_does_not_wait_behind_five_hundred() -> None:
                 lines.append(line)
                 first.set()
 
-    with Pool(1, batch=8) as pool, serving.thread(pool) as url:
+    with Pool(1, batch=16) as pool, serving.thread(pool) as url:
         thread = threading.Thread(target=many, args=(url,))
         thread.start()
         assert first.wait(60)
