@@ -46,11 +46,10 @@ def build(arguments: dict[str, str] | None = None) -> serve.Application:
         # the pool's Lean processes end with the replica: their input closes
         return make_app(Pool(options.workers, options.timeout), settings)
 
-    deployment = serve.deployment(
-        serve.ingress(replica)(),
+    deployed = serve.deployment(
         name="lean-worker",
         num_replicas=options.replicas,
         max_ongoing_requests=options.waiting,
         ray_actor_options={"num_cpus": options.workers},
     )
-    return deployment.bind()
+    return deployed(serve.ingress(replica)()).bind()
