@@ -5,7 +5,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test test-ray lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -16,6 +16,11 @@ demo: setup
 
 test: setup lint
 	$(BIN)/pytest
+
+# Ray is heavy, so it is installed and tried only where it is asked for.
+test-ray: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
+	$(BIN)/pytest tests/lean_worker/test_ray.py
 
 lint: setup
 	$(BIN)/ruff check .

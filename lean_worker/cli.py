@@ -1,5 +1,6 @@
-"""The command `lean-worker`: check files and lines of JSON, say what is there, try attacks, measure, soak."""
+"""The command `lean-worker`: check files and lines of JSON, serve checks over HTTP, say what is there, try attacks, measure, soak."""
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
+from lean_worker.verdict_cache import VerdictCache
 
 app = tyro.extras.SubcommandApp()
 
@@ -65,6 +67,61 @@ def check_command(
             return _check_lines(jsonl, pool)
         assert file is not None
         return _check_file(file, pool)
+
+
+@app.command(name="serve")
+def serve_command(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int = 2,
+    timeout: float = 10.0,
+    key_file: Path | None = None,
+    cache: Path | None = None,
+    queue_limit: int = 100_000,
+    lean: Chosen = CHOICE,
+) -> None:
+    """Serve checks over HTTP until SIGTERM or Ctrl-C; no Lean process stays behind.
+
+    POST /v1/verify and /v1/verify/batch are ours, /api/check and /verify those of the Kimina Lean Server; /docs explains all of them.
+    Try it: curl localhost:8000/v1/verify -d '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+
+    A key (the first line of --key-file, or the variable LEAN_WORKER_KEY) is asked of every client as `Authorization: Bearer KEY`. Without
+    one only this machine may be served.
+
+    Args:
+        host: the address to listen on; 0.0.0.0 for all.
+        port: the port to listen on; 0 for any free one, which is printed.
+        workers: Lean processes; as many as cores is a good number.
+        timeout: wall clock in seconds for one check, its wait in the queue not counted.
+        key_file: a file whose first line is the bearer key.
+        cache: a file for verdicts, kept from one start to the next; several services may share it.
+        queue_limit: checks that may wait; more are refused with 429 and Retry-After.
+    """
+    try:
+        from lean_worker.service.serve import ServiceSettings, is_loopback, listen, serve
+    except ModuleNotFoundError as error:
+        raise LeanWorkerError(f"the service needs {error.name}; install the extra `lean-service`") from error
+    key = _key(key_file)
+    if key is None and not is_loopback(host):
+        raise LeanWorkerError(f"{host} can be reached by others, so a key is needed; give --key-file or set LEAN_WORKER_KEY")
+    try:
+        settings = ServiceSettings(key, max_batch=min(10_000, queue_limit))
+        backend = make_backend(lean)
+        pool = Pool(workers, timeout, backend=backend, queue_limit=queue_limit, cache=VerdictCache(cache) if cache else None)
+    except ValueError as error:
+        raise LeanWorkerError(str(error)) from error
+    bound = listen(host, port)
+    print(f"serving Lean {pool.backend.lean} on http://{host}:{bound.getsockname()[1]} with {workers} workers", flush=True)
+    serve(pool, settings, bound)
+
+
+def _key(file: Path | None) -> str | None:
+    if file is None:
+        return os.environ.get("LEAN_WORKER_KEY") or None
+    lines = _read(file).splitlines()
+    if not lines or not lines[0].strip():
+        raise LeanWorkerError(f"{file}: the first line is empty; write the key there")
+    return lines[0].strip()
 
 
 @app.command(name="doctor")

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from lean_worker.document import split_imports
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.pool import Pool
@@ -45,13 +46,18 @@ def _line(text: str, position: int) -> int:
 
 
 def _body(text: str, name: str) -> str:
-    """The file without its own `prelude`, blanked so that lines stay where they are; its imports are the pool's to judge."""
+    """The file without its own `prelude`, blanked so that lines stay where they are; imports at its top are the pool's to judge."""
     try:
         found = tokens(text)
     except LexError as error:
         raise SourceError(f"{name}:{_line(text, error.position)}: {error}; correct the file") from error
     first = found[0] if found else None
-    return text.replace("prelude", " " * len("prelude"), 1) if first and first.text == "prelude" else text
+    body = text.replace("prelude", " " * len("prelude"), 1) if first and first.text == "prelude" else text
+    _, rest = split_imports(body)
+    late = next((token for token in tokens(rest) if token.text == "import"), None)
+    if late is not None:
+        raise SourceError(f"{name}:{_line(text, late.start)}: an import must stand at the top, one to a line; move it there")
+    return body
 
 
 def _at_line_start(text: str, token: Token) -> bool:

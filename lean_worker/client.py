@@ -1,0 +1,127 @@
+"""A pool of Lean workers somewhere else: the same `submit` as `lean_worker.pool.Pool`, over HTTP."""
+
+import asyncio
+import random
+import threading
+from concurrent.futures import Future
+from types import TracebackType
+
+import httpx2
+import msgspec
+
+from lean_worker.errors import LeanWorkerError
+from lean_worker.protocol import Check, Message, Verdict
+from lean_worker.service.wire import Refusal, VerifyAnswer, VerifyRequest, verdict
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class RemoteRefused(LeanWorkerError):
+    """The service will not serve this client, however often it asks; the message says why."""
+
+
+class _TryAgain(Exception):
+    def __init__(self, reason: str, seconds: float = 0.0) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class RemotePool:
+    """Asks the service at `url` (http://host:port) with up to `connections` checks at once; `key` is its bearer key.
+
+    A check that meets a lost connection, 429 or 5xx is asked again after pauses that grow and sum up to `patience` seconds at most; then
+    its verdict is None, kind "unavailable", never a rejection. `name` takes turns with the names of the service's other clients.
+    Thread-safe.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, connections: int = 128, patience: float = 120.0, name: str = "") -> None:
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= {"X-Client": name} if name else {}
+        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        # an answer may wait in the service's queue for as long as it takes, so only the connection itself has a time limit
+        self._http = httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
+        self._patience = patience
+        self._turn = asyncio.Semaphore(connections)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="remote-lean-pool", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "RemotePool":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def submit(self, check: Check) -> "Future[Verdict]":
+        """The verdict of one check, as soon as there is one. Cancelling hangs up. Raises RemoteRefused from the future for a wrong key."""
+        if self._loop.is_closed():
+            raise RuntimeError("the remote pool is closed")
+        return asyncio.run_coroutine_threadsafe(self._ask(check), self._loop)
+
+    def close(self) -> None:
+        """Hang up; checks that are not answered are cancelled."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._http.aclose()
+
+    async def _ask(self, check: Check) -> Verdict:
+        try:
+            body = msgspec.json.encode(VerifyRequest(check.statement, check.proof, check.header, check.id, check.tier))
+        except UnicodeEncodeError as error:
+            return _unavailable(check, f"the check cannot be sent: {error}")
+        async with self._turn:
+            pause, waited = _FIRST_PAUSE_SECONDS, 0.0
+            while True:
+                try:
+                    return await self._once(check, body)
+                except _TryAgain as failed:
+                    wait = max(failed.seconds, pause * random.uniform(0.5, 1.0))
+                    if waited + wait > self._patience:
+                        return _unavailable(check, f"the Lean service gave no answer, and was asked again for {waited:.0f} s: {failed}")
+                await asyncio.sleep(wait)
+                waited += wait
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _once(self, check: Check, body: bytes) -> Verdict:
+        try:
+            response = await self._http.post("/v1/verify", content=body)
+        except httpx2.TransportError as error:
+            raise _TryAgain(f"{type(error).__name__} {error}".strip()) from error
+        status = response.status_code
+        if status == 429 or status >= 500:
+            later = response.headers.get("retry-after", "")
+            raise _TryAgain(f"status {status}", float(later) if later.isdigit() else 0.0)
+        if status in (413, 422):
+            return _unavailable(check, f"the Lean service does not take this check: {_reason(response.content)}")
+        if status != 200:
+            raise RemoteRefused(f"the Lean service refused the request with status {status}: {_reason(response.content)}")
+        try:
+            found = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
+        except ValueError as error:
+            raise _TryAgain(f"an answer that is none ({error})") from error
+        if found.id != check.id:
+            raise _TryAgain("an answer to another check")
+        return found
+
+
+def _reason(content: bytes) -> str:
+    try:
+        return msgspec.json.decode(content, type=Refusal).detail
+    except msgspec.DecodeError:
+        return "no reason given"
+
+
+def _unavailable(check: Check, reason: str) -> Verdict:
+    return Verdict(check.id, None, "unavailable", (Message("error", 1, 0, 1, 0, reason),), tier=check.tier)

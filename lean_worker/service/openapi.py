@@ -1,0 +1,41 @@
+"""The OpenAPI page: the service's own structs described to FastAPI, which never sees them."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from lean_worker.pool import PoolStatus
+from lean_worker.service import kimina_wire
+from lean_worker.service.wire import BatchRequest, Refusal, VerifyAnswer, VerifyRequest
+
+_REFERENCE = "#/components/schemas/{name}"
+_STRUCTS = (
+    *(VerifyRequest, BatchRequest, VerifyAnswer, Refusal, PoolStatus),
+    *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
+)
+_REFUSALS = {401: "Wrong key", 413: "Too large", 422: "Not understood", 429: "The queue is full; see Retry-After"}
+
+
+def _content(struct: type, media: str = "application/json") -> dict[str, Any]:
+    return {"content": {media: {"schema": {"$ref": _REFERENCE.format(name=struct.__name__)}}}}
+
+
+def takes_and_gives(body: type | None, result: type, media: str = "application/json") -> dict[str, Any]:
+    """What a route takes and gives, in OpenAPI's words."""
+    refusals = {str(code): {"description": text, **_content(Refusal)} for code, text in _REFUSALS.items()}
+    given = {"responses": {"200": {"description": "The answer", **_content(result, media)}, **(refusals if body else {})}}
+    return given if body is None else {"requestBody": {"required": True, **_content(body)}, **given}
+
+
+def describe(app: FastAPI) -> None:
+    """Add the structs to what the application says of itself."""
+    _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REFERENCE)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

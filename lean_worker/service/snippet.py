@@ -1,0 +1,155 @@
+"""A whole Lean file from a stranger, taken apart into checks that the pool can vouch for.
+
+Such a file carries its own statements, so all that can be said is what Lean says about that text: that it holds theorems, that each is
+proved, and from which axioms. The text is therefore held to an allow-list before Lean sees it: theorems, plain definitions, namespaces,
+sections, variables, `open` and a few options. Whatever could forge Lean's answer (syntax, attributes, instances, inductive types, commands
+that begin with `#`, axioms) is refused by an error message, and so is a file that proves nothing.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import msgspec
+
+from lean_worker.document import split_imports
+from lean_worker.errors import LeanWorkerError
+from lean_worker.lexer import LexError, Token, tokens
+from lean_worker.protocol import Check, Message, Verdict
+from lean_worker.screen import screen
+from lean_worker.service.kimina_wire import Position, ReplMessage, Sorry
+from lean_worker.source import Declaration, SourceError, declarations
+
+_THEOREMS = frozenset({"theorem", "lemma", "example"})
+_PLAIN = "def abbrev open namespace section end variable variables universe universes noncomputable private protected nonrec"
+_COMMANDS = frozenset(_PLAIN.split())
+_OPTIONS = frozenset({"maxHeartbeats", "maxRecDepth", "autoImplicit", "relaxedAutoImplicit"})
+_PRELUDE = re.compile(r"\s*prelude(?=\s)")
+
+
+class Unreadable(LeanWorkerError):
+    """The text cannot be taken apart, so nobody can say anything about it; the message says why."""
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """`refused` is what the allow-list refuses. `trailing`: something follows the last theorem. `complete`: every theorem was found."""
+
+    text: str
+    theorems: tuple[Declaration, ...]
+    refused: tuple[ReplMessage, ...]
+    sorries: tuple[Sorry, ...]
+    trailing: bool
+    complete: bool
+
+    def whole(self) -> Check:
+        """Asks whether the text elaborates from end to end, with Lean's errors at their places. Its verdict vouches for no proof."""
+        return Check("whole", "theorem end_of_snippet : True := by sorry", "trivial", self.text)
+
+    def audits(self) -> list[Check]:
+        """Each theorem as a check: statement, proof, and what stands before it as header."""
+        return [theorem.check() for theorem in self.theorems]
+
+
+def take_apart(code: str, provided: Callable[[str], bool], most: int) -> Snippet:
+    """Raises Unreadable, among others for more than `most` theorems and for leading imports that are not `provided`."""
+    text = code.replace("\r\n", "\n")
+    if prelude := _PRELUDE.match(text):
+        text = " " * len("prelude") + text[: prelude.end() - len("prelude")] + text[prelude.end() :]
+    modules, body = split_imports(text)
+    missing = [module for module in modules if not provided(module)]
+    if missing:
+        raise Unreadable(f"module {missing[0]} is not provided here; leave the line `import {missing[0]}` out or ask another service")
+    try:
+        found = tokens(body)
+        theorems = declarations(body, "the snippet")
+    except (LexError, SourceError) as error:
+        raise Unreadable(f"the snippet cannot be taken apart: {error}") from error
+    if len(theorems) > most:
+        raise Unreadable(f"the snippet holds {len(theorems)} theorems, more than {most}; split it")
+    last = theorems[-1].end if theorems else 0
+    holes = [token for token in found if token.kind == "name" and token.text == "sorry"]
+    return Snippet(
+        text=text,
+        theorems=tuple(_own_check(theorem, text) for theorem in theorems),
+        refused=tuple(_refused(body, found)),
+        sorries=tuple(Sorry(position(body, token.start), position(body, token.end)) for token in holes),
+        trailing=any(token.start >= last for token in found),
+        complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in found),
+    )
+
+
+def position(text: str, offset: int) -> Position:
+    return Position(text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1))
+
+
+def lean_errors(snippet: Snippet, whole: Verdict) -> list[ReplMessage]:
+    """What Lean finds wrong in the text, from the verdict of `Snippet.whole`."""
+    if whole.kind != "statement":
+        return []
+    lines = snippet.text.rstrip("\n").count("\n") + 1
+    said = [_moved(message, lines, lines) for message in whole.messages]
+    # `theorem` is the closing check's, behind the end of the text
+    return [msgspec.structs.replace(m, data=m.data.replace("unexpected token 'theorem'", "unexpected end of input", 1)) for m in said]
+
+
+def theorem_messages(snippet: Snippet, theorem: Declaration, verdict: Verdict) -> list[ReplMessage]:
+    """What Lean says about one theorem, and an error where it rests on an axiom outside the allowed ones."""
+    lines = snippet.text.rstrip("\n").count("\n") + 1
+    said = [_moved(message, theorem.line - 1, lines) for message in verdict.messages]
+    if verdict.kind == "axiom":
+        said.append(error_at(snippet, theorem, f"`{theorem.name}` depends on axioms: {', '.join(verdict.axioms)}"))
+    return said
+
+
+def error_at(snippet: Snippet, theorem: Declaration | None, text: str) -> ReplMessage:
+    """An error of ours at a theorem, or at the beginning of the snippet."""
+    place = Position(theorem.line if theorem else 1, 0)
+    return ReplMessage("error", place, place, text)
+
+
+def _moved(message: Message, by: int, last: int) -> ReplMessage:
+    begin, end = (min(last, max(1, line + by)) for line in (message.line, message.end_line))
+    severity = message.severity if message.severity != "information" else "info"
+    return ReplMessage(severity, Position(begin, message.column), Position(end, message.end_column), message.text)
+
+
+def _own_check(theorem: Declaration, text: str) -> Declaration:
+    """With the imports back in the header. The harness begins a line of its own before match alternatives, so the snippet's must go."""
+    statement = theorem.statement
+    if theorem.proof.startswith("|"):
+        statement = f"{statement.removesuffix(':= by sorry').rstrip()} := by sorry"
+    return replace(theorem, header=text[: len(theorem.header)], statement=statement)
+
+
+def _refused(body: str, found: Sequence[Token]) -> list[ReplMessage]:
+    """Commands with a token that is not allowed, command by command: what begins at the margin of a line begins one."""
+    starts = [0, *(token.start for token in found if token.start and body[token.start - 1] == "\n"), len(body)]
+    bare = _without_allowed(body, found)
+    out = []
+    for start, end in pairwise(starts):
+        reason = screen(bare[start:end]) if bare[start:end].strip() else None
+        if reason:
+            text = reason.replace(" in a proof", " in a snippet").replace("the proof", "a command")
+            first = start + len(body[start:end]) - len(body[start:end].lstrip())
+            out.append(ReplMessage("error", position(body, first), position(body, end), text))
+    return out
+
+
+def _without_allowed(body: str, found: Sequence[Token]) -> str:
+    """The text with comments and what the allow-list admits blanked, all else in its place."""
+    bare = [character if character == "\n" else " " for character in body]
+    for at, token in enumerate(found):
+        option = token.text == "set_option" and _harmless_option(found[at + 1 : at + 3])
+        allowed = token.text in _THEOREMS or token.text in _COMMANDS or token.text == "sorry"
+        if not option and not (token.kind == "name" and allowed):
+            bare[token.start : token.end] = body[token.start : token.end]
+    return "".join(bare)
+
+
+def _harmless_option(following: Sequence[Token]) -> bool:
+    if len(following) < 2 or following[0].text not in _OPTIONS:
+        return False
+    value = following[1].text
+    return value in ("true", "false") if following[0].text.endswith("mplicit") else value.isdigit() and int(value) > 0

@@ -1,0 +1,66 @@
+"""The JSON of `/v1`: what a request holds and what an answer is, shared by the service and its client."""
+
+from typing import Literal
+
+import msgspec
+
+from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Tier, Verdict
+
+
+class VerifyRequest(msgspec.Struct, frozen=True):
+    """One check: `statement` ends in `:= by sorry` or `:= sorry`, `proof` takes the place of that, `header` stands before it."""
+
+    statement: str
+    proof: str
+    header: str = ""
+    id: str = ""
+    tier: Tier = "fast"
+
+    def check(self) -> Check:
+        return Check(self.id, self.statement, self.proof, self.header, self.tier)
+
+
+class BatchRequest(msgspec.Struct, frozen=True):
+    """Checks with distinct ids; the answers are JSON lines in the order in which they are ready."""
+
+    checks: list[VerifyRequest]
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True):
+    """A verdict. `verdict` is null where nobody can say (kind "timeout", "crash" or "unavailable"): that is no rejection."""
+
+    id: str
+    verdict: Literal["accepted", "rejected"] | None
+    kind: Kind
+    messages: tuple[Message, ...]
+    axioms: tuple[str, ...]
+    seconds: float
+    backend: str
+    lean: str
+    library: str
+    tier: Tier
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a request was refused, in one sentence."""
+
+    detail: str
+
+
+def answer(verdict: Verdict) -> VerifyAnswer:
+    """A verdict as the service sends it."""
+    word: Literal["accepted", "rejected"] | None = None
+    if verdict.accepted is not None:
+        word = "accepted" if verdict.accepted else "rejected"
+    v = verdict
+    return VerifyAnswer(v.id, word, v.kind, v.messages, v.axioms, v.seconds, v.backend, v.lean, v.library, v.tier)
+
+
+def verdict(answer: VerifyAnswer) -> Verdict:
+    """The verdict that an answer holds. Raises ValueError where its word and its kind contradict each other."""
+    word = "accepted" if answer.kind == "accepted" else None if answer.kind in NO_VERDICT else "rejected"
+    if answer.verdict != word:
+        raise ValueError(f"the answer says {answer.verdict!r} and kind {answer.kind!r}")
+    accepted = None if word is None else word == "accepted"
+    a = answer
+    return Verdict(a.id, accepted, a.kind, a.messages, a.axioms, a.seconds, a.backend, a.lean, a.library, a.tier)
