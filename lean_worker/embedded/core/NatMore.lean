@@ -16,7 +16,7 @@ theorem zero_ne_one : 0 ≠ (1 : Nat) := fun h => succ_ne_zero 0 h.symm
 theorem zero_lt_succ (n : Nat) : 0 < succ n := succ_pos n
 @[simp] theorem zero_lt_one : 0 < (1 : Nat) := succ_pos 0
 theorem one_pos : 0 < (1 : Nat) := succ_pos 0
-theorem lt_add_one (n : Nat) : n < n + 1 := Nat.le.refl
+@[simp] theorem lt_add_one (n : Nat) : n < n + 1 := Nat.le.refl
 theorem lt.base (n : Nat) : n < succ n := Nat.le.refl
 theorem lt.step {n m : Nat} (h : n < m) : n < succ m := Nat.le.step h
 theorem succ_le_of_lt {n m : Nat} (h : n < m) : succ n ≤ m := h
