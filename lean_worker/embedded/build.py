@@ -14,7 +14,7 @@ from lean_worker.embedded.library import LeanUnavailable, Library, find_library
 from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
-MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote", "Misc", "Config", "AC", "Int", "IntDiv")
+MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote", "Misc", "Config", "AC", "Int", "IntDiv", "Omega", "OmegaFacts")
 HEADER = f"prelude\nimport {NAME}.All\n"
 
 _SOURCES = Path(__file__).parent / "core"
