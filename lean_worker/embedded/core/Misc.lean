@@ -86,6 +86,12 @@ theorem refl (a : α) : Setoid.r a a := s.iseqv.refl a
 theorem symm {a b : α} (h : Setoid.r a b) : Setoid.r b a := s.iseqv.symm h
 theorem trans {a b c : α} (h₁ : Setoid.r a b) (h₂ : Setoid.r b c) : Setoid.r a c := s.iseqv.trans h₁ h₂
 end Setoid
+protected abbrev Quot.liftOn {α : Sort u} {β : Sort v} {r : α → α → Prop} (q : Quot r) (f : α → β) (c : ∀ a b, r a b → f a = f b) : β :=
+  Quot.lift f c q
+@[elab_as_elim] protected theorem Quot.inductionOn {α : Sort u} {r : α → α → Prop} {motive : Quot r → Prop} (q : Quot r)
+    (h : ∀ a, motive (Quot.mk r a)) : motive q := Quot.ind h q
+theorem Quot.exists_rep {α : Sort u} {r : α → α → Prop} (q : Quot r) : ∃ a, Quot.mk r a = q :=
+  Quot.ind (β := fun q => ∃ a, Quot.mk r a = q) (fun a => ⟨a, rfl⟩) q
 def Quotient {α : Sort u} (s : Setoid α) : Sort u := Quot s.r
 namespace Quotient
 protected def mk {α : Sort u} (s : Setoid α) (a : α) : Quotient s := Quot.mk s.r a
