@@ -1,6 +1,7 @@
 """How many proofs that people wrote for core Lean check as they stand: what the core library still lacks shows here.
 
-The rows come from a data folder that is not part of the project: `core_*.jsonl` and `batteries.jsonl`, one pair of statement and proof a line.
+The rows come from a data folder that is not part of the project: `core_*.jsonl` and `batteries.jsonl`, one pair of statement and proof
+on each line.
 """
 
 import json
@@ -15,7 +16,6 @@ from common import report, seconds
 
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
-
 
 # There are no other modules to import: whatever a file needs of them is an unknown name then.
 _NOT_HERE = re.compile(r"^(?:(?:public |meta |private )*import [^\n]*|module|@\[expose\] (?:public )?section|public section)$", re.M)

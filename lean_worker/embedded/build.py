@@ -14,7 +14,8 @@ from lean_worker.embedded.library import LeanUnavailable, Library, find_library
 from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
-MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote", "Misc", "Config", "AC", "Int", "IntDiv", "Omega", "OmegaFacts")
+_ORDER = "Core Data Syntax Bind Logic Simp Prop Nat NatMore List WF Quote Misc Config AC Int IntDiv Omega OmegaFacts"
+MODULES = tuple(_ORDER.split())
 HEADER = f"prelude\nimport {NAME}.All\n"
 
 _SOURCES = Path(__file__).parent / "core"

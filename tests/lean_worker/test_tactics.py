@@ -21,6 +21,10 @@ ACKERMANN = """def ack : Nat → Nat → Nat
 termination_by m n => (m, n)
 """
 COUNT = "def count (n : Nat) : Nat := if h : n = 0 then 0 else 1 + count (n - 1)\n"
+COUNT_PROOF = """by
+  induction n using count.induct with
+  | case1 => simp [count]
+  | case2 n h ih => rw [count]; simp [h, ih]; omega"""
 INTERLEAVE = """def interleave : List Nat → List Nat → List Nat
   | [], m => m
   | a :: l, m => a :: interleave m l
@@ -74,9 +78,9 @@ TRUE = [
     ("(b : Nat) : g 0 b = b", "by rw [g]; simp", GCD),
     (": g 12 18 = 6", "by simp [g]", GCD),
     (": ack 1 2 = 4", "by simp [ack]", ACKERMANN),
-    ("(n : Nat) : count n = n", "by\n  induction n using count.induct with\n  | case1 => simp [count]\n  | case2 n h ih => rw [count]; simp [h, ih]; omega", COUNT),
+    ("(n : Nat) : count n = n", COUNT_PROOF, COUNT),
     ("(l : List Nat) : interleave [] l = l", "by simp [interleave]", INTERLEAVE),
-    ("(a b : Int) : (a - b) * (a + b) = a * a - b * b", "by rw [Int.sub_mul, Int.mul_add, Int.mul_add, Int.mul_comm b a]; omega", ""),
+    ("(a b : Int) : (a - b) * (a + b) = a * a - b * b", "by rw [Int.sub_mul]; simp only [Int.mul_add, Int.mul_comm b a]; omega", ""),
     (": (-7 : Int) / 2 = -4 ∧ (-7 : Int) % 2 = 1 ∧ (7 : Int) / -2 = -3", "by decide", ""),
     (": (3 : Int) - 5 < 0 ∧ ¬(2 : Int) ∣ 7", "by decide", ""),
     ("{α : Type} [s : Setoid α] (a b : α) (h : a ≈ b) : Quotient.mk s a = Quotient.mk s b", "Quotient.sound h", ""),
