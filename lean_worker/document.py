@@ -189,7 +189,8 @@ class _Writer:
 def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
     namespace = statement.name.rpartition(".")[0]
     if namespace:
-        writer.add(f"namespace {namespace} end {namespace} open {namespace} in\n")
+        # each on a line of its own: Lean would measure the indentation of the proof against what stands at the margin
+        writer.add(f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n")
     return writer.add(f"{statement.before}{label}.{statement.name}{statement.after}{ending}\n")
 
 

@@ -8,7 +8,7 @@ proof may use (`native_decide`, `run_tac`, `stop`, `sleep`, the searching `exact
 TRAILING_TERMS = """
 term_∧_ term_∨_ term_↔_ term_<->_ term_≠_ term_=_ term_+_ term_-_ term_*_ term_/_ term_%_ term_^_ term_≤_ term_<=_ term_<_ term_>_ term_≥_
 term_>=_ term_==_ term_!=_ term_∣_ term_::_ term_++_ term_∈_ term_∉_ term_∘_ term_×_ term_&&_ term_||_ term_<|_ term_|>_ term_$__ term_>>=_
-term_<$>_ term_⊆_ term_∩_ term_∪_ term_⁻¹
+term_<$>_ term_⊆_ term_∩_ term_∪_ term_⁻¹ term_≈_ term_⊂_ term_⊇_ term_⊃_ term_\\_ term_<<<_ term_>>>_ term_≍_
 """
 
 LEADING_TERMS = """

@@ -15,7 +15,8 @@ from lean_worker.embedded.library import LeanUnavailable, Library, find_library
 from lean_worker.errors import LeanWorkerError
 
 NAME = "OProverCore"
-MODULES = ("Core", "Data", "Syntax", "Bind", "Logic", "Simp", "Prop", "Nat", "NatMore", "List", "WF", "Quote")
+_ORDER = "Core Data Syntax Bind Logic Simp Prop Nat NatMore List WF Quote Misc Config AC Int IntDiv Omega OmegaFacts"
+MODULES = tuple(_ORDER.split())
 IMPORTS = (f"{NAME}.All",)
 PRELUDE = "prelude\n"
 OPENING = f"{PRELUDE}import {IMPORTS[0]}\n"

@@ -50,6 +50,16 @@ noncomputable def T.log2.go : Nat → Nat → Nat
   | .zero, _ => .zero
   | .succ f, n => cond (T.ble 2 n) (.succ (T.log2.go f (T.div n 2))) .zero
 noncomputable def T.log2 (n : Nat) : Nat := T.log2.go n n
+noncomputable def T.minus (a b : Nat) : Int := cond (T.ble b a) (Int.ofNat (T.sub a b)) (Int.negSucc (Nat.pred (T.sub b a)))
+noncomputable def T.int (i : Nat) : Int := T.minus i 6
+noncomputable def T.same : Int → Int → Bool
+  | .ofNat a, .ofNat b => T.beq a b
+  | .negSucc a, .negSucc b => T.beq a b
+  | _, _ => false
+noncomputable def T.divides (i j : Nat) : Bool := match Int.ediv (T.int i) (T.int j), Int.emod (T.int i) (T.int j) with
+  | q, .ofNat r => cond (T.beq j 6) (T.same q 0) (T.ble (Nat.succ r) (Int.natAbs (T.int j))) &&
+      T.same (Int.add (Int.mul (T.int j) q) (.ofNat r)) (T.int i)
+  | q, r => T.beq j 6 && T.same q 0 && T.same r (T.int i)
 theorem agree_add : T.all (fun n => T.all (fun m => Nat.beq (T.add n m) (Nat.add n m)) 13) 13 = true := by decide +kernel
 theorem agree_sub : T.all (fun n => T.all (fun m => Nat.beq (T.sub n m) (Nat.sub n m)) 13) 13 = true := by decide +kernel
 theorem agree_mul : T.all (fun n => T.all (fun m => Nat.beq (T.mul n m) (Nat.mul n m)) 13) 13 = true := by decide +kernel
@@ -65,3 +75,13 @@ theorem agree_shiftRight : T.all (fun n => T.all (fun m => Nat.beq (T.shiftRight
 theorem agree_beq : T.all (fun n => T.all (fun m => cond (T.beq n m) (Nat.beq n m) (Bool.not (Nat.beq n m))) 13) 13 = true := by decide +kernel
 theorem agree_ble : T.all (fun n => T.all (fun m => cond (T.ble n m) (Nat.ble n m) (Bool.not (Nat.ble n m))) 13) 13 = true := by decide +kernel
 theorem agree_log2 : T.all (fun n => Nat.beq (T.log2 n) (Nat.log2 n)) 40 = true := by decide +kernel
+theorem agree_Int.add : T.all (fun i => T.all (fun j => T.same (T.int i + T.int j) (T.minus (T.add i j) 12)) 13) 13 = true := by decide +kernel
+theorem agree_Int.sub : T.all (fun i => T.all (fun j => T.same (T.int i - T.int j) (T.minus i j)) 13) 13 = true := by decide +kernel
+theorem agree_Int.mul : T.all (fun i => T.all (fun j => T.same (T.int i * T.int j) (T.minus (T.add (T.mul i j) 36) (T.mul 6 (T.add i j)))) 13) 13 = true := by decide +kernel
+theorem agree_Int.neg : T.all (fun i => T.all (fun j => T.same (-T.int i) (T.minus 6 i)) 13) 13 = true := by decide +kernel
+theorem agree_Int.div : T.all (fun i => T.all (fun j => T.divides i j) 13) 13 = true := by decide +kernel
+theorem agree_Int.le : T.all (fun i => T.all (fun j => T.beq (cond (decide (T.int i ≤ T.int j)) 1 0) (cond (T.ble i j) 1 0)) 13) 13 = true := by decide +kernel
+theorem agree_Int.lt : T.all (fun i => T.all (fun j => T.beq (cond (decide (T.int i < T.int j)) 1 0) (cond (T.ble (.succ i) j) 1 0)) 13) 13 = true := by decide +kernel
+theorem agree_Int.decEq : T.all (fun i => T.all (fun j => T.beq (cond (decide (T.int i = T.int j)) 1 0) (cond (T.beq i j) 1 0)) 13) 13 = true := by decide +kernel
+theorem agree_Int.natAbs : T.all (fun i => T.all (fun j => T.beq (Int.natAbs (T.int i)) (T.add (T.sub i 6) (T.sub 6 i))) 13) 13 = true := by decide +kernel
+theorem agree_Int.toNat : T.all (fun i => T.all (fun j => T.beq (Int.toNat (T.int i)) (T.sub i 6)) 13) 13 = true := by decide +kernel

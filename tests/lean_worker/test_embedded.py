@@ -22,6 +22,8 @@ def test_kernel_computed_functions_agree_with_their_definitions(pool: Pool) -> N
     """Each function is computed by the kernel with big numbers and by an unaccelerated copy, over a range of arguments."""
     theorems = declarations(AGREE.read_text())
     expected = {"add", "sub", "mul", "pow", "div", "mod", "gcd", "land", "lor", "xor", "shiftLeft", "shiftRight", "beq", "ble", "log2"}
+    integers = {"add", "sub", "mul", "neg", "div", "le", "lt", "decEq", "natAbs", "toNat"}
+    expected |= {f"Int.{name}" for name in integers}
     assert {t.name.removeprefix("agree_") for t in theorems} == expected
     definitions = theorems[0].header
     verdicts = pool.check_many([Check(theorem.name, theorem.statement, theorem.proof, definitions) for theorem in theorems])

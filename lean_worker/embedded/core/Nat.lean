@@ -16,7 +16,7 @@ class Std.IdempotentOp {α : Sort u} (op : α → α → α) : Prop where
 namespace Nat
 @[elab_as_elim, induction_eliminator] protected noncomputable def rec_aux {motive : Nat → Sort u} (zero : motive 0)
     (succ : ∀ n, motive n → motive (n + 1)) (t : Nat) : motive t := Nat.rec zero succ t
-@[elab_as_elim, cases_eliminator] protected noncomputable def cases_aux {motive : Nat → Sort u} (zero : motive 0)
+@[elab_as_elim, cases_eliminator, reducible] protected def cases_aux {motive : Nat → Sort u} (zero : motive 0)
     (succ : ∀ n, motive (n + 1)) (t : Nat) : motive t := Nat.casesOn t zero succ
 
 @[simp] theorem add_zero (n : Nat) : n + 0 = n := rfl

@@ -13,10 +13,12 @@ theorem succ_inj {a b : Nat} : succ a = succ b ↔ a = b := ⟨succ.inj, congrAr
 protected theorem add_one_inj {a b : Nat} : a + 1 = b + 1 ↔ a = b := ⟨succ.inj, congrArg succ⟩
 theorem one_ne_zero : 1 ≠ (0 : Nat) := succ_ne_zero 0
 theorem zero_ne_one : 0 ≠ (1 : Nat) := fun h => succ_ne_zero 0 h.symm
-theorem zero_lt_succ (n : Nat) : 0 < succ n := succ_pos n
+@[simp] theorem zero_lt_succ (n : Nat) : 0 < succ n := succ_pos n
+@[simp] theorem add_one_pos (n : Nat) : 0 < n + 1 := succ_pos n
+theorem gt_of_not_le {n m : Nat} (h : ¬n ≤ m) : n > m := Nat.not_le.1 h
 @[simp] theorem zero_lt_one : 0 < (1 : Nat) := succ_pos 0
 theorem one_pos : 0 < (1 : Nat) := succ_pos 0
-theorem lt_add_one (n : Nat) : n < n + 1 := Nat.le.refl
+@[simp] theorem lt_add_one (n : Nat) : n < n + 1 := Nat.le.refl
 theorem lt.base (n : Nat) : n < succ n := Nat.le.refl
 theorem lt.step {n m : Nat} (h : n < m) : n < succ m := Nat.le.step h
 theorem succ_le_of_lt {n m : Nat} (h : n < m) : succ n ≤ m := h
@@ -230,7 +232,7 @@ protected theorem sub_le_sub_right {n m : Nat} (h : n ≤ m) (k : Nat) : n - k �
   induction k with
   | zero => exact h
   | succ k ih => exact pred_le_pred ih
-protected theorem sub_lt {n m : Nat} (hn : 0 < n) (hm : 0 < m) : n - m < n := by
+theorem sub_lt {n m : Nat} (hn : 0 < n) (hm : 0 < m) : n - m < n := by
   cases n with
   | zero => exact absurd hn (Nat.lt_irrefl 0)
   | succ n =>

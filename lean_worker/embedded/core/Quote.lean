@@ -63,7 +63,27 @@ instance : CoeOut SyntaxNodeKind SyntaxNodeKinds where coe k := [k]
 abbrev Term := TSyntax `term
 instance : Coe Syntax (TSyntax k) where coe s := ⟨s⟩
 instance {ks : SyntaxNodeKinds} : CoeOut (TSyntax ks) Syntax where coe s := s.raw
+abbrev Ident := TSyntax `ident
+abbrev StrLit := TSyntax `str
+abbrev NumLit := TSyntax `num
+instance : Coe Ident Term where coe s := ⟨s.raw⟩
+instance : Coe StrLit Term where coe s := ⟨s.raw⟩
+instance : Coe NumLit Term where coe s := ⟨s.raw⟩
 end Lean
+
+/- array literals in quotations -/
+@[extern "lean_mk_empty_array_with_capacity"] def Array.mkEmpty {α : Type u} (c : @& Nat) : Array α := ⟨[]⟩
+@[extern "lean_array_push"] def Array.push {α : Type u} (a : Array α) (v : α) : Array α := ⟨a.toList ++ [v]⟩
+def List.toArray {α : Type u} (l : List α) : Array α := ⟨l⟩
+def Array.mkArray0 {α : Type u} : Array α := ⟨[]⟩
+def Array.mkArray1 {α : Type u} (a0 : α) : Array α := ⟨[a0]⟩
+def Array.mkArray2 {α : Type u} (a0 a1 : α) : Array α := ⟨[a0, a1]⟩
+def Array.mkArray3 {α : Type u} (a0 a1 a2 : α) : Array α := ⟨[a0, a1, a2]⟩
+def Array.mkArray4 {α : Type u} (a0 a1 a2 a3 : α) : Array α := ⟨[a0, a1, a2, a3]⟩
+def Array.mkArray5 {α : Type u} (a0 a1 a2 a3 a4 : α) : Array α := ⟨[a0, a1, a2, a3, a4]⟩
+def Array.mkArray6 {α : Type u} (a0 a1 a2 a3 a4 a5 : α) : Array α := ⟨[a0, a1, a2, a3, a4, a5]⟩
+def Array.mkArray7 {α : Type u} (a0 a1 a2 a3 a4 a5 a6 : α) : Array α := ⟨[a0, a1, a2, a3, a4, a5, a6]⟩
+def Array.mkArray8 {α : Type u} (a0 a1 a2 a3 a4 a5 a6 a7 : α) : Array α := ⟨[a0, a1, a2, a3, a4, a5, a6, a7]⟩
 
 /- string literals unfold to `String.ofList [Char.ofNat ..]` in the kernel: this name must exist -/
 theorem Nat.isValidChar.lt {n : Nat} (h : n.isValidChar) : n < 2 ^ 32 :=
