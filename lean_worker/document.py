@@ -216,6 +216,19 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
 
 
+def write_module(header: str, statement: Statement, proof: str | None, label: str = "") -> str:
+    """The text of a module of its own: header and statement, closed by the proof, or by `sorry` for None. The theorem is called
+    `label`, a dot, and the statement's name, or by its own name for an empty label.
+    """
+    writer = _Writer(HEADER + (header.rstrip("\n") + "\n" if header.strip() else ""))
+    ending = ":= sorry" if proof is None else _close(proof)
+    if label:
+        _declare(writer, statement, label, ending)
+    else:
+        writer.add(f"{statement.before}{statement.name}{statement.after}{ending}\n")
+    return "".join(writer.parts)
+
+
 def _messages(output: str) -> list[dict[str, Any]]:
     found = []
     for line in output.splitlines():
