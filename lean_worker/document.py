@@ -50,10 +50,6 @@ def _line(source: str, position: int) -> int:
     return source.count("\n", 0, position) + 1
 
 
-def _column(source: str, position: int) -> int:
-    return position - (source.rfind("\n", 0, position) + 1)
-
-
 def _blank(source: str) -> str:
     return re.sub(r"[^\n]", " ", source)
 
@@ -107,7 +103,7 @@ def split_statement(source: str) -> Statement:
         name=name.text if named else "example_",
         after=source[name.end : close.start],
         line=_line(source, name.end),
-        column=_column(source, name.end),
+        column=name.end - (source.rfind("\n", 0, name.end) + 1),
     )
 
 
@@ -174,6 +170,10 @@ class _Writer:
         return begins
 
 
+def _opening(header: str) -> str:
+    return HEADER + (header.rstrip("\n") + "\n" if header.strip() else "")
+
+
 def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
     namespace = statement.name.rpartition(".")[0]
     if namespace:
@@ -197,7 +197,7 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
     `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
     other are elaborated once.
     """
-    writer = _Writer(HEADER + (header.rstrip("\n") + "\n" if header.strip() else ""))
+    writer = _Writer(_opening(header))
     header_end = writer.line - 1
     slots: list[Slot] = []
     stub: tuple[Statement, str, int] | None = None
@@ -216,16 +216,10 @@ def write_document(header: str, items: Sequence[tuple[Statement, str | None]], n
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
 
 
-def write_module(header: str, statement: Statement, proof: str | None, label: str = "") -> str:
-    """The text of a module of its own: header and statement, closed by the proof, or by `sorry` for None. The theorem is called
-    `label`, a dot, and the statement's name, or by its own name for an empty label.
-    """
-    writer = _Writer(HEADER + (header.rstrip("\n") + "\n" if header.strip() else ""))
-    ending = ":= sorry" if proof is None else _close(proof)
-    if label:
-        _declare(writer, statement, label, ending)
-    else:
-        writer.add(f"{statement.before}{statement.name}{statement.after}{ending}\n")
+def write_module(header: str, statement: Statement, proof: str | None, label: str) -> str:
+    """A module of its own: header and statement, under the name `label.name`, closed by the proof, or by `sorry` for None."""
+    writer = _Writer(_opening(header))
+    _declare(writer, statement, label, ":= sorry" if proof is None else _close(proof))
     return "".join(writer.parts)
 
 

@@ -43,7 +43,7 @@ def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
             seen.add(at)
             node = table.nodes[at]
             if node[0] in ("const", "proj"):
-                found.add(node[1])  # type: ignore[arg-type]
+                found.add(node[1])
             if node[0] != "const":
                 stack += children(node)
     return found
@@ -59,8 +59,8 @@ def _full_name(statement: Olean, ending: Name) -> Name:
 def _parts(constant: Constant) -> set[Name]:
     """What belongs to a constant besides its terms: the types and constructors of an inductive, the type of a constructor."""
     if constant.kind == "inductive":
-        return {*constant.details[1], *constant.details[2]}  # type: ignore[misc]
-    return set(constant.details) if constant.kind in ("constructor", "recursor") else set()  # type: ignore[arg-type]
+        return {*constant.details[1], *constant.details[2]}
+    return set(constant.details) if constant.kind in ("constructor", "recursor") else set()
 
 
 def _compare(statement: Olean, candidate: Olean, core: Olean, table: Table, target: Name) -> None:
@@ -75,14 +75,17 @@ def _compare(statement: Olean, candidate: Olean, core: Olean, table: Table, targ
             wanted, given = replace(wanted, value=None), replace(given, value=None)
         for part in ("kind", "levels", "type"):
             if getattr(wanted, part) != getattr(given, part):
-                words = {"kind": f"is a {given.kind}, not a {wanted.kind}", "levels": "has other universe levels", "type": "has another type"}
+                words = {
+                    "kind": f"is a {given.kind}, not a {wanted.kind}",
+                    "levels": "has other universe levels",
+                    "type": "has another type",
+                }
                 raise Refused("mismatch", f"{shown(name)} {words[part]}")
         if wanted != given:
             raise Refused("mismatch", f"{shown(name)} is defined otherwise than in the statement")
-        for other in mentioned(table, (wanted.type, wanted.value)) | _parts(wanted):
-            if other not in seen and other not in core.names:
-                seen.add(other)
-                waiting.append(other)
+        needed = (mentioned(table, (wanted.type, wanted.value)) | _parts(wanted)) - seen - core.names
+        seen |= needed
+        waiting += needed
 
 
 def _audit(candidate: Olean, core: Olean, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
@@ -111,13 +114,13 @@ def _group(candidate: Olean, name: Name) -> list[Constant]:
     """The constants that the kernel must get together with this one: an inductive's, with its constructors, or itself alone."""
     constant = candidate.constant(name)
     if constant.kind in ("constructor", "recursor"):
-        constant = candidate.constant(constant.details[0])  # type: ignore[arg-type]
+        constant = candidate.constant(constant.details[0])
     if constant.kind != "inductive":
         return [constant]
-    types = [candidate.constant(each) for each in constant.details[1]]  # type: ignore[attr-defined]
+    types = [candidate.constant(each) for each in constant.details[1]]
     if any(each.kind != "inductive" for each in types):
         raise Refused("kernel", f"{shown(name)}: its family holds what is no inductive type")
-    return types + [candidate.constant(each) for type_ in types for each in type_.details[2]]  # type: ignore[attr-defined]
+    return types + [candidate.constant(each) for type_ in types for each in type_.details[2]]
 
 
 def _hand_over(kernel: Kernel, group: list[Constant]) -> None:
@@ -128,8 +131,8 @@ def _hand_over(kernel: Kernel, group: list[Constant]) -> None:
         if any(each.details[3] for each in types):
             raise Refused("kernel", f"{name} is unsafe")
         by_name = {each.name: each for each in group}
-        listed = [(each, [by_name[part] for part in each.details[2]]) for each in types]  # type: ignore[attr-defined]
-        kernel.add_inductive(listed, first.details[0])  # type: ignore[arg-type]
+        listed = [(each, [by_name[part] for part in each.details[2]]) for each in types]
+        kernel.add_inductive(listed, first.details[0])
         return
     unsafe = {"definition": first.details[1:2] != (_SAFE,), "opaque": first.details[:1] != (0,)}.get(first.kind, False)
     if unsafe:

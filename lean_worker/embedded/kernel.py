@@ -7,6 +7,7 @@ has reference count 0, which Lean takes for "never freed": right for a process t
 import ctypes
 import struct
 from collections.abc import Iterable
+from typing import Any
 
 from olean import Constant, Name, Node, Table
 
@@ -50,6 +51,19 @@ class KernelLost(Exception):
     """The kernel ran out of memory or stack: no verdict."""
 
 
+def _signatures() -> dict[str, list[Any]]:
+    """The argument types of every function that is called; all of them return an object."""
+    object_, byte, size = ctypes.c_void_p, ctypes.c_uint8, ctypes.c_size_t
+    return {
+        **{name: [object_] * count for name, count in _ARITY.items()},
+        **{name: [object_, object_, object_, byte] for name in _BINDERS.values()},
+        "l_Lean_Expr_letE___override": [object_] * 4 + [byte],
+        "l_Lean_mkEmptyEnvironment": [ctypes.c_uint32, object_],
+        # environment, most heartbeats, greatest depth of recursion (0: no limit), declaration, token to cancel it
+        "lean_add_decl": [object_, size, size, object_, object_],
+    }
+
+
 def _word(address: int, offset: int) -> int:
     return int(ctypes.c_uint64.from_address(address + offset).value)
 
@@ -59,19 +73,9 @@ class Kernel:
 
     def __init__(self, library: str, core: str, table: Table) -> None:
         self._lean = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
-        for name, count in _ARITY.items():
-            function = self._lean[name]
-            function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p] * count
-            setattr(self._lean, name, function)
-        for name, arguments in (
-            *((name, (*[ctypes.c_void_p] * 3, ctypes.c_uint8)) for name in _BINDERS.values()),
-            ("l_Lean_Expr_letE___override", (*[ctypes.c_void_p] * 4, ctypes.c_uint8)),
-            ("l_Lean_mkEmptyEnvironment", (ctypes.c_uint32, ctypes.c_void_p)),
-            ("lean_add_decl", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p)),
-        ):
-            function = self._lean[name]
-            function.restype, function.argtypes = ctypes.c_void_p, list(arguments)
-            setattr(self._lean, name, function)
+        for name, arguments in _signatures().items():
+            function = getattr(self._lean, name)
+            function.restype, function.argtypes = ctypes.c_void_p, arguments
         self._table = table
         self._built: dict[int, int] = {}
         self._names: dict[Name, int] = {(): _NOTHING}
@@ -123,7 +127,7 @@ class Kernel:
     def _natural(self, number: int) -> int:
         if number < 1 << 63:
             return number << 1 | 1
-        digits = ctypes.create_string_buffer(hex_to_decimal(number))
+        digits = ctypes.create_string_buffer(decimal(number))
         return self._kept(self._lean.lean_cstr_to_nat(ctypes.addressof(digits)))
 
     def _name(self, name: Name) -> int:
@@ -142,30 +146,28 @@ class Kernel:
 
     def _make(self, node: Node) -> int:
         """The object of a node whose children are made."""
-        lean, kind, made = self._lean, node[0], self._built
+        lean, kind = self._lean, node[0]
+        made = [self._built[child] for child in children(node)]
         if kind == "zero":
             return _NOTHING
         if kind in ("succ", "max", "imax"):
-            return getattr(lean, f"lean_level_mk_{kind}")(*(made[child] for child in node[1:]))  # type: ignore[index,no-any-return]
+            return int(getattr(lean, f"lean_level_mk_{kind}")(*made))
         if kind == "param":
-            return lean.lean_level_mk_param(self._name(node[1]))  # type: ignore[arg-type,no-any-return]
-        if kind == "bvar":
-            return lean.l_Lean_Expr_bvar___override(self._natural(node[1]))  # type: ignore[arg-type,no-any-return]
+            return int(lean.lean_level_mk_param(self._name(node[1])))
         if kind == "lit":
-            value = node[1]
-            literal = self._object(1, [self._string(value)]) if isinstance(value, str) else self._object(0, [self._natural(value)])  # type: ignore[arg-type]
-            return lean.l_Lean_Expr_lit___override(literal)  # type: ignore[no-any-return]
-        if kind == "const":
-            levels = self._list(made[child] for child in node[2:])  # type: ignore[index]
-            return lean.l_Lean_Expr_const___override(self._name(node[1]), levels)  # type: ignore[arg-type,no-any-return]
-        if kind == "proj":
-            return lean.l_Lean_Expr_proj___override(self._name(node[1]), self._natural(node[2]), made[node[3]])  # type: ignore
-        children = [made[child] for child in node[-3 if kind == "let" else -2 :]] if kind != "sort" else [made[node[1]]]  # type: ignore
-        if kind in _BINDERS:
-            return getattr(lean, _BINDERS[kind])(_NOTHING, *children, node[1])  # type: ignore
-        if kind == "let":
-            return lean.l_Lean_Expr_letE___override(_NOTHING, *children, 0)  # type: ignore[no-any-return]
-        return getattr(lean, f"l_Lean_Expr_{kind}___override")(*children)  # type: ignore[no-any-return]
+            text = isinstance(node[1], str)
+            made = [self._object(1, [self._string(node[1])]) if text else self._object(0, [self._natural(node[1])])]
+        elif kind == "bvar":
+            made = [self._natural(node[1])]
+        elif kind == "const":
+            made = [self._name(node[1]), self._list(made)]
+        elif kind == "proj":
+            made = [self._name(node[1]), self._natural(node[2]), *made]
+        elif kind in ("lam", "forall"):
+            return int(getattr(lean, _BINDERS[kind])(_NOTHING, *made, node[1]))
+        elif kind == "let":
+            return int(lean.l_Lean_Expr_letE___override(_NOTHING, *made, 0))
+        return int(getattr(lean, f"l_Lean_Expr_{kind}___override")(*made))
 
     def _term(self, number: int) -> int:
         """The object of a node, its children first."""
@@ -232,14 +234,13 @@ class Kernel:
         return bool(self._lean.lean_environment_find(self._environment, self._name(name)) != _NOTHING)
 
 
-def hex_to_decimal(number: int) -> bytes:
-    """The decimal digits of a number of any length."""
-    digits = []
-    block = 10**4000  # below the length at which Python refuses to convert
-    while number >= block:
-        number, rest = divmod(number, block)
-        digits.append(f"{rest:04000d}"[-4000:].zfill(4000))
-    return "".join([str(number), *reversed(digits)]).encode()
+def decimal(number: int) -> bytes:
+    """The decimal digits of a number of any length: Python itself refuses to convert long ones."""
+    digits: list[str] = []
+    while number:
+        number, rest = divmod(number, 10**4000)
+        digits.append(str(rest).zfill(4000))
+    return "".join(reversed(digits)).encode()
 
 
 def children(node: Node) -> Iterable[int]:
@@ -248,4 +249,4 @@ def children(node: Node) -> Iterable[int]:
     if kind in ("bvar", "lit", "param", "zero"):
         return ()
     first = {"const": 2, "lam": 2, "forall": 2, "proj": 3}.get(str(kind), 1)
-    return node[first:]  # type: ignore[return-value]
+    return node[first:]

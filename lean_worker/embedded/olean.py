@@ -17,6 +17,7 @@ _ARRAY, _STRING, _BIG = 246, 249, 250
 _LAST_CONSTRUCTOR = 244
 _LEVELS = ("zero", "succ", "max", "imax", "param")
 _EXPRESSIONS = ("bvar", "fvar", "mvar", "sort", "const", "app", "lam", "forall", "let", "lit", "mdata", "proj")
+_DAMAGE = (struct.error, IndexError, ValueError)
 
 
 class OleanError(ValueError):
@@ -71,7 +72,7 @@ class Olean:
             parts = self._fields(self._offset(root), 0, 5)
             names, constants = self._array(parts[1]), self._array(parts[2])
             self._constants = {self.name(name): self._offset(value) for name, value in zip(names, constants, strict=True)}
-        except (struct.error, IndexError, RecursionError) as error:
+        except _DAMAGE as error:
             raise OleanError(f"the file is damaged: {error}") from error
 
     @property
@@ -172,12 +173,9 @@ class Olean:
         if not 1 <= tag < len(_LEVELS) or depth > 200:
             raise OleanError("a universe level holds a metavariable or is nested too deeply")
         fields = self._fields(offset, tag, (0, 1, 2, 2, 1)[tag])
-        if tag == 4:
-            number = self._table.add((_LEVELS[tag], self.name(fields[0])))
-        else:
-            number = self._table.add((_LEVELS[tag], *(self._level(child, depth + 1) for child in fields)))
-        self._levels[offset] = number
-        return number
+        parts: list[object] = [self.name(fields[0])] if tag == 4 else [self._level(child, depth + 1) for child in fields]
+        self._levels[offset] = self._table.add((_LEVELS[tag], *parts))
+        return self._levels[offset]
 
     def _children(self, offset: int) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
         """Kind, object fields and those of them that are expressions."""
@@ -187,11 +185,6 @@ class Olean:
         fields = self._fields(offset, tag, (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)[tag])
         below = {5: fields, 6: fields[1:], 7: fields[1:], 8: fields[1:], 10: fields[1:], 11: fields[2:]}.get(tag, ())
         return _EXPRESSIONS[tag], fields, tuple(self._below(child, offset) for child in below)
-
-    def _literal(self, pointer: int) -> Node:
-        offset = self._offset(pointer)
-        (value,) = self._fields(offset, None, 1)
-        return ("lit", self._natural(value)) if self._data[offset + 7] == 0 else ("lit", self._string(value))
 
     def _node(self, offset: int, kind: str, fields: tuple[int, ...], below: list[int]) -> int:
         add = self._table.add
@@ -206,7 +199,9 @@ class Olean:
         if kind in ("lam", "forall"):
             return add((kind, self._data[offset + 8 + 8 * 3 + 8], *below))
         if kind == "lit":
-            return add(self._literal(fields[0]))
+            literal = self._offset(fields[0])
+            (value,) = self._fields(literal, None, 1)
+            return add((kind, self._string(value) if self._data[literal + 7] else self._natural(value)))
         if kind == "proj":
             return add((kind, self.name(fields[0]), self._natural(fields[1]), *below))
         return add((kind, *below))
@@ -241,7 +236,7 @@ class Olean:
         """The declaration of a name. Raises KeyError where there is none, OleanError where it cannot be read."""
         try:
             return self._constant(name)
-        except (struct.error, IndexError) as error:
+        except _DAMAGE as error:
             raise OleanError(f"the file is damaged: {error}") from error
 
     def _constant(self, name: Name) -> Constant:
@@ -273,7 +268,13 @@ class Olean:
         return int(height)
 
     def used(self, name: Name) -> tuple[str, set[Name]]:
-        """The kind of a constant and the constants that it names and that no earlier call has met."""
+        """The kind of a constant and the constants that it names, as far as no earlier call has met those terms. Raises as `constant`."""
+        try:
+            return self._used(name)
+        except _DAMAGE as error:
+            raise OleanError(f"the file is damaged: {error}") from error
+
+    def _used(self, name: Name) -> tuple[str, set[Name]]:
         tag, offset, fields = self._parts(name)
         found: set[Name] = set()
         if tag == 5:
