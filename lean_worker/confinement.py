@@ -7,7 +7,6 @@ the calling process for ever and raises OSError where the kernel refuses; nothin
 import ctypes
 import errno
 import os
-import platform
 import struct
 from collections.abc import Iterable
 
@@ -177,8 +176,8 @@ def filter_program(processes: bool, pid: int | None = None) -> bytes:
 
 def install_filter(program: bytes) -> None:
     """Make the filter the process's own, for ever. Call drop_privileges first. Raises OSError on machines other than x86_64."""
-    if platform.machine() != "x86_64":
-        raise OSError(errno.ENOSYS, f"the system call filter is written for x86_64, not for {platform.machine()}")
+    if os.uname().machine != "x86_64":
+        raise OSError(errno.ENOSYS, f"the system call filter is written for x86_64, not for {os.uname().machine}")
     held = ctypes.create_string_buffer(program, len(program))
     described = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(held))
     _checked(_libc.prctl(_PR_SET_SECCOMP, 2, described, 0, 0), "seccomp")

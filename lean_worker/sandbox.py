@@ -117,9 +117,9 @@ def _wrap(command: list[str], config: SandboxConfig, report: SandboxReport) -> l
     options = list(report.mechanisms)
     if "--landlock" in options:
         for path in (*python_files(), *map(str, config.read)) if config.read else ("/",):
-            options += ["--read", path]
+            options.append(f"--read={path}")
     if config.writable:
-        options += ["--writable", str(config.writable)]
+        options.append(f"--writable={config.writable}")
     if config.max_processes == 1 and "--filter" in options:
         options.append("--no-fork")
     # outside a user namespace the kernel would count all processes of the user

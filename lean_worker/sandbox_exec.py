@@ -1,10 +1,11 @@
 """Locks itself in and becomes the command: `python -I -S sandbox_exec.py [options] -- command...`. Standard library only.
 
+Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork,
+--max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.
 Without a command it ends with exit code 0 where everything asked for was granted. Whatever the kernel refuses ends it with exit code 125
 and one line on standard error: a command never runs with less than what was asked for.
 """
 
-import argparse
 import os
 import resource
 import sys
@@ -14,20 +15,19 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 import confinement
 
 REFUSED = 125
+OPTIONS = ("--namespaces", "--landlock", "--filter", "--read", "--writable", "--no-fork", "--max-tasks", "--memory-bytes")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--namespaces", action="store_true")
-    parser.add_argument("--landlock", action="store_true")
-    parser.add_argument("--filter", action="store_true")
-    parser.add_argument("--read", action="append", default=[])
-    parser.add_argument("--writable", action="append", default=[])
-    parser.add_argument("--no-fork", action="store_true")
-    parser.add_argument("--max-tasks", type=int, default=0)
-    parser.add_argument("--memory-bytes", type=int, default=0)
-    parser.add_argument("command", nargs="*")
-    return parser.parse_args()
+def _options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The values given for each option, and the command behind `--`. By hand: it runs at every start, and argparse is slow to load."""
+    end = words.index("--") if "--" in words else len(words)
+    found: dict[str, list[str]] = {}
+    for word in words[:end]:
+        name, _, value = word.partition("=")
+        if name not in OPTIONS:
+            raise ValueError(f"unknown option {word}")
+        found.setdefault(name, []).append(value)
+    return found, words[end + 1 :]
 
 
 def _limit(name: int, value: int) -> None:
@@ -36,28 +36,28 @@ def _limit(name: int, value: int) -> None:
     resource.setrlimit(name, (least, least))
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Confine this process as the command line says, then run the command."""
-    options = _options()
     try:
-        if options.namespaces:
-            confinement.enter_namespaces(options.writable)
+        options, command = _options(words)
+        writable = options.get("--writable", [])
+        if "--namespaces" in options:
+            confinement.enter_namespaces(writable)
         confinement.drop_privileges()
         _limit(resource.RLIMIT_CORE, 0)
-        if options.memory_bytes:
-            _limit(resource.RLIMIT_AS, options.memory_bytes)
-        if options.max_tasks:
-            _limit(resource.RLIMIT_NPROC, options.max_tasks)
-        if options.landlock:
-            confinement.apply_landlock(options.read or ["/"], options.writable)
-        if options.filter:
-            confinement.install_filter(confinement.filter_program(processes=not options.no_fork))
-        if options.command:
-            os.execvp(options.command[0], options.command)
+        for name, limit in (("--memory-bytes", resource.RLIMIT_AS), ("--max-tasks", resource.RLIMIT_NPROC)):
+            if name in options:
+                _limit(limit, int(options[name][-1]))
+        if "--landlock" in options:
+            confinement.apply_landlock(options.get("--read", ["/"]), writable)
+        if "--filter" in options:
+            confinement.install_filter(confinement.filter_program(processes="--no-fork" not in options))
+        if command:
+            os.execvp(command[0], command)
     except (OSError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         sys.exit(REFUSED)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -88,25 +88,30 @@ def _compare(statement: Olean, candidate: Olean, core: Olean, table: Table, targ
         waiting += needed
 
 
-def _audit(candidate: Olean, core: Olean, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
+def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
     """The axioms below the target and the candidate's own constants below it."""
     axioms: set[str] = set()
+    refused: set[str] = set()
     own: set[Name] = set()
     waiting, seen = [target], {target}
     while waiting:
         name = waiting.pop()
-        file = core if name in core.names else candidate
-        if name not in file.names:
-            raise Refused("kernel", f"{shown(name)}: unknown constant")
-        if file is candidate:
+        if name in core.names:
+            kind, used = core.used(name)
+        elif name in candidate.names:
+            constant = candidate.constant(name)
+            kind, used = constant.kind, mentioned(table, (constant.type, constant.value)) | _parts(constant)
             own.add(name)
-        kind, used = file.used(name)
+        else:
+            raise Refused("kernel", f"{shown(name)}: unknown constant")
         if kind == "axiom":
             axioms.add(shown(name))
+            if name in own or shown(name) not in allowed:  # one of the candidate's own may only look like an allowed one
+                refused.add(shown(name))
         waiting += used - seen
         seen |= used
-    if not axioms <= allowed:
-        raise Refused("axiom", f"proved from {', '.join(sorted(axioms - allowed))}", sorted(axioms))
+    if refused:
+        raise Refused("axiom", f"proved from {', '.join(sorted(refused))}", sorted(axioms))
     return sorted(axioms), own
 
 
@@ -183,7 +188,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
         if known:
             raise Refused("kernel", f"{shown(min(known, key=shown))}: already declared")
         _compare(statement, candidate, core, table, target)
-        axioms, own = _audit(candidate, core, target, set(request["allowed"]))
+        axioms, own = _audit(candidate, core, table, target, set(request["allowed"]))
         kernel = Kernel(request["library"], request["core"], table)
         return {"kind": "accepted", "reason": "", "axioms": axioms, "rechecked": _replay(kernel, candidate, own, table)}
     except Refused as refused:

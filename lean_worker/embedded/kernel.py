@@ -81,6 +81,7 @@ class Kernel:
         self._names: dict[Name, int] = {(): _NOTHING}
         self._lean.lean_initialize()
         self._lean.lean_io_mark_end_initialization()
+        self._lean.lean_set_exit_on_panic(ctypes.c_bool(True))  # else Lean goes on with a default value
         self._environment = self._import(core)
 
     def _result(self, answer: int) -> int:

@@ -6,6 +6,7 @@ cached hash and flags, which a forged file could state wrongly. Standard library
 """
 
 import struct
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 Name = tuple[str | int, ...]
@@ -15,6 +16,7 @@ KINDS = ("axiom", "definition", "theorem", "opaque", "quotient", "inductive", "c
 _HEADER = 88
 _ARRAY, _STRING, _BIG = 246, 249, 250
 _LAST_CONSTRUCTOR = 244
+_MOST_BINDERS = 1 << 16  # Lean's own cached data overflow at 1 << 20
 _LEVELS = ("zero", "succ", "max", "imax", "param")
 _EXPRESSIONS = ("bvar", "fvar", "mvar", "sort", "const", "app", "lam", "forall", "let", "lit", "mdata", "proj")
 _DAMAGE = (struct.error, IndexError, ValueError)
@@ -76,9 +78,9 @@ class Olean:
             raise OleanError(f"the file is damaged: {error}") from error
 
     @property
-    def names(self) -> set[Name]:
+    def names(self) -> Set[Name]:
         """The names of all constants."""
-        return set(self._constants)
+        return self._constants.keys()
 
     def _offset(self, pointer: int) -> int:
         offset = pointer - self._base
@@ -191,7 +193,10 @@ class Olean:
         if kind == "mdata":
             return below[0]
         if kind == "bvar":
-            return add((kind, self._natural(fields[0])))
+            index = self._natural(fields[0])
+            if index < _MOST_BINDERS:
+                return add((kind, index))
+            raise OleanError("a variable is bound too far outside")
         if kind == "sort":
             return add((kind, self._level(fields[0])))
         if kind == "const":
@@ -276,13 +281,8 @@ class Olean:
 
     def _used(self, name: Name) -> tuple[str, set[Name]]:
         tag, offset, fields = self._parts(name)
-        found: set[Name] = set()
-        if tag == 5:
-            found.update(self._name_list(fields[3]), self._name_list(fields[4]))
-        elif tag == 6:
-            found.add(self.name(fields[1]))
-        elif tag == 7:
-            found.update(self._name_list(fields[1]))
+        lists, single = {5: fields[3:5], 7: fields[1:2]}.get(tag, ()), fields[1:2] if tag == 6 else ()
+        found = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
         stack = [self._offset(self._fields(self._below(fields[0], offset), 0, 3)[2])]
         stack += [self._offset(fields[1])] if tag in (1, 2, 3) else []
         while stack:
