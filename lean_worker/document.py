@@ -50,10 +50,6 @@ def _line(source: str, position: int) -> int:
     return source.count("\n", 0, position) + 1
 
 
-def _column(source: str, position: int) -> int:
-    return position - (source.rfind("\n", 0, position) + 1)
-
-
 def _blank(source: str) -> str:
     return re.sub(r"[^\n]", " ", source)
 
@@ -107,7 +103,7 @@ def split_statement(source: str) -> Statement:
         name=name.text if named else "example_",
         after=source[name.end : close.start],
         line=_line(source, name.end),
-        column=_column(source, name.end),
+        column=name.end - (source.rfind("\n", 0, name.end) + 1),
     )
 
 
@@ -186,6 +182,10 @@ class _Writer:
         return begins
 
 
+def _start(opening: str, header: str) -> str:
+    return opening + (header.rstrip("\n") + "\n" if header.strip() else "")
+
+
 def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
     namespace = statement.name.rpartition(".")[0]
     if namespace:
@@ -211,7 +211,7 @@ def write_document(opening: str, header: str, items: Sequence[tuple[Statement, C
     `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
     other are elaborated once.
     """
-    writer = _Writer(opening + (header.rstrip("\n") + "\n" if header.strip() else ""))
+    writer = _Writer(_start(opening, header))
     header_end = writer.line - 1
     slots: list[Slot] = []
     stub: tuple[Statement, str, int] | None = None
@@ -231,6 +231,15 @@ def write_document(opening: str, header: str, items: Sequence[tuple[Statement, C
         end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
         slots.append(Slot(statement, candidate, label, judge, stub_line, helpers_line, candidate_line, last_column, judge_line, end))
     return Document("".join(writer.parts), nonce, header_end, tuple(slots))
+
+
+def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None, label: str) -> str:
+    """A module of its own: header and statement, under the name `label.name`, closed by the candidate, or by `sorry` for None."""
+    writer = _Writer(_start(opening, header))
+    if candidate is not None and candidate.helpers:
+        writer.add(f"namespace {label}\n{candidate.helpers}end {label}\n")
+    _declare(writer, statement, label, ":= sorry" if candidate is None else _close(candidate.body))
+    return "".join(writer.parts)
 
 
 def _in_header(raw: dict[str, Any], header_end: int) -> Message:

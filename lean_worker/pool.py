@@ -24,7 +24,7 @@ from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.session import Backend, Limits, Output, WorkerLost
+from lean_worker.session import Backend, Limits, Output, SecondJudge, WorkerLost
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 
@@ -93,6 +93,7 @@ class Pool:
         self._threads: list[threading.Thread] = []
         self._sessions = WarmSessions(self.backend, self._limits, max(warm, workers), recycling or Recycling())
         self._closed = False
+        self._second: SecondJudge | None = None
 
     @property
     def worker_pids(self) -> list[int]:
@@ -145,6 +146,8 @@ class Pool:
         self._sessions.close()
         for thread in self._threads:
             thread.join()
+        if self._second is not None:
+            self._second.close()
 
     def _submit(
         self, check_id: str, header: str, source: str, candidate: Candidate | None, tier: Tier = "fast", client: str = ""
@@ -300,10 +303,30 @@ class Pool:
             kind = _kind(job, answer)
             if kind is None or (kind == "axiom" and len(jobs) > 1):
                 unfinished.append(job)
+            elif kind == "accepted" and job.question.tier == "slow":
+                self._judge_again(job, seconds)
             else:
                 self._finish(job, kind, answer, seconds)
         if unfinished:
             self._settle(unfinished, output, len(jobs) == 1)
+
+    def _judge_again(self, job: Job, seconds: float) -> None:
+        """The slow tier's verdict on what the fast tier accepted; where a backend has no slow tier nobody can say."""
+        with self._changed:
+            if self._second is None:
+                self._second = self.backend.second_judge()
+        question = job.question
+        if self._second is None or question.candidate is None:
+            self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; ask for the fast one")
+            return
+        try:
+            found = self._second.recheck(question.header, question.statement, question.candidate)
+        except OSError as error:
+            self._finish(job, "unavailable", note=f"the slow tier could not work: {error}")
+            return
+        messages = () if found.accepted else (_note(f"slow tier: {found.reason or found.kind}"),)
+        seconds += sum(found.seconds.values())
+        self._deliver(job, self._verdict("", found.kind, messages, found.axioms, seconds, "slow"))
 
     def _settle(self, unfinished: list[Job], output: Output, alone: bool) -> None:
         """The first unfinished job is the suspect: it had its full time, or it runs alone next. The others only stood behind it."""

@@ -11,6 +11,8 @@ Kind = Literal[
     "error",  # Lean's elaborator or kernel refused the proof
     "forbidden",  # the screen refused a token before Lean saw the proof
     "axiom",  # proved, but from an axiom outside the allowed three (`sorry` included)
+    "mismatch",  # slow tier: what was proved is not the statement
+    "kernel",  # slow tier: the compiled proof did not stand a second check by the kernel
     "statement",  # the statement itself does not elaborate: nobody could prove it
     "timeout",  # the wall clock ended the check: no verdict
     "crash",  # the Lean process died or said nothing intelligible: no verdict

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from lean_worker.document import Document
+import msgspec
+
+from lean_worker.candidate import Candidate
+from lean_worker.document import Document, Statement
 from lean_worker.errors import LeanWorkerError
+from lean_worker.protocol import Kind
 
 Outcome = Literal["exit", "timeout", "flood", "signal"]
 
@@ -53,6 +57,22 @@ class Output:
     code: int = 0
 
 
+class Recheck(msgspec.Struct, frozen=True):
+    """The verdict of the slow tier. `accepted` is None where nobody can say: infrastructure failed, which is never a rejection.
+
+    `rechecked` names the constants that the kernel checked again. `seconds` holds the wall clock of each phase that ran: "statement" (near
+    0 where an earlier check compiled it), "candidate", "judge".
+    """
+
+    accepted: bool | None
+    kind: Kind
+    reason: str = ""
+    axioms: tuple[str, ...] = ()
+    rechecked: tuple[str, ...] = ()
+    seconds: dict[str, float] = msgspec.field(default_factory=dict)
+    sandbox: str = ""
+
+
 class Session(Protocol):
     """A running Lean that is warm for one opening (imports). Not thread-safe: one document at a time."""
 
@@ -71,6 +91,14 @@ class Session(Protocol):
     def kill(self) -> None:
         """Ends it with everything it started."""
         ...
+
+
+class SecondJudge(Protocol):
+    """The slow tier: judges again what the fast tier accepted, in processes that never ran the candidate. Many threads may ask."""
+
+    def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck: ...
+
+    def close(self) -> None: ...
 
 
 class Backend(Protocol):
@@ -99,6 +127,10 @@ class Backend(Protocol):
 
     @property
     def streams(self) -> bool: ...
+
+    def second_judge(self) -> SecondJudge | None:
+        """What judges on the slow tier; None where this backend has none."""
+        ...
 
     def start(self, opening: str, limits: Limits) -> Session:
         """A session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost where it does not come up."""

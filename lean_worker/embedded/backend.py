@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, ensure_core
 from lean_worker.embedded.process import LeanProcess
+from lean_worker.sandbox import SandboxConfig
 from lean_worker.session import Limits
+from lean_worker.slow_tier import SlowTier
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,7 @@ class ForkBackend:
     """Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used."""
 
     core: CoreLibrary = field(default_factory=ensure_core)
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     name: str = "embedded-fork"
     prelude: str = PRELUDE
     imports: tuple[str, ...] = IMPORTS
@@ -28,4 +31,7 @@ class ForkBackend:
 
     def start(self, opening: str, limits: Limits) -> LeanProcess:
         """Any opening will do: the child reads it anew."""
-        return LeanProcess(self.core, limits)
+        return LeanProcess(self.core, limits, self.sandbox)
+
+    def second_judge(self) -> SlowTier:
+        return SlowTier(self.core, sandbox=self.sandbox)

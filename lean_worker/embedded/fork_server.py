@@ -1,9 +1,10 @@
 """Initialises Lean once, then runs each document in a forked child: a script of its own, standard library only.
 
-`python fork_server.py LIBRARY`, LEAN_PATH set. Standard input carries requests, standard output answers, each a JSON object behind its
-length (4 bytes, big endian). A request: `text` (the document), `arguments` of `lean`, `seconds` without progress before the child is
-killed, `marker` (a line of output holding it is progress), `cpu_seconds`, `memory_bytes`, `output_bytes`. An answer: `output`,
-`outcome` ("exit", "timeout", "flood" or "signal") and `code`. End of input ends the server and its child.
+`python fork_server.py LIBRARY [confined]`, LEAN_PATH set; `confined` keeps each child from starting or signalling other processes.
+Standard input carries requests, standard output answers, each a JSON object behind its length (4 bytes, big endian). A request: `text`
+(the document), `arguments` of `lean`, `seconds` without progress before the child is killed, `marker` (a line of output holding it is
+progress), `cpu_seconds`, `memory_bytes`, `output_bytes`. An answer: `output`, `outcome` ("exit", "timeout", "flood" or "signal") and
+`code`. End of input ends the server and its child.
 """
 
 import contextlib
@@ -17,6 +18,10 @@ import struct
 import sys
 import time
 from typing import Any
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import confinement
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -49,7 +54,7 @@ def _limit(name: int, value: int) -> None:
     resource.setrlimit(name, (value, value))
 
 
-def _become_lean(lean: ctypes.CDLL, request: dict[str, Any], source: int, sink: int, parent: int) -> None:
+def _become_lean(lean: ctypes.CDLL, request: dict[str, Any], confined: bool, source: int, sink: int, parent: int) -> None:
     """In the child: own process group, limits, no open file but source and sink; does not return."""
     libc = ctypes.CDLL(None)
     os.setsid()
@@ -68,6 +73,8 @@ def _become_lean(lean: ctypes.CDLL, request: dict[str, Any], source: int, sink: 
     stdout = ctypes.c_void_p.in_dll(libc, "stdout")
     line_buffered = 1
     libc.setvbuf(stdout, None, line_buffered, 1 << 16)
+    if confined:
+        confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid()))
     words = [b"lean", *map(os.fsencode, request["arguments"])]
     argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
     os._exit(lean.lean_main(len(words), argv) & 0xFF)
@@ -106,7 +113,7 @@ def _collect(pipe: int, child: int, request: dict[str, Any]) -> tuple[bytes, str
             line_start = output.rfind(b"\n") + 1
 
 
-def _run(lean: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
+def _run(lean: ctypes.CDLL, request: dict[str, Any], confined: bool) -> dict[str, Any]:
     source = os.memfd_create("document")
     os.write(source, request["text"].encode())
     os.lseek(source, 0, os.SEEK_SET)
@@ -115,7 +122,7 @@ def _run(lean: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         try:
-            _become_lean(lean, request, source, writer, parent)
+            _become_lean(lean, request, confined, source, writer, parent)
         finally:
             os._exit(1)
     os.close(source)
@@ -133,14 +140,14 @@ def _run(lean: ctypes.CDLL, request: dict[str, Any]) -> dict[str, Any]:
     return {"output": output.decode("utf-8", "replace"), "outcome": outcome, "code": code}
 
 
-def main(library: str) -> None:
+def main(library: str, confined: bool) -> None:
     """Serve until the end of input."""
     lean = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
     lean.lean_main.argtypes = [ctypes.c_int, ctypes.c_void_p]
     lean.lean_initialize()
     while (request := _receive()) is not None:
-        _send(_run(lean, request))
+        _send(_run(lean, request, confined))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], "confined" in sys.argv[2:])

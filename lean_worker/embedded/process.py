@@ -6,23 +6,34 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lean_worker.document import Document
 from lean_worker.embedded.build import CoreLibrary, ensure_snapshot, lean_environment
+from lean_worker.sandbox import SandboxConfig, SandboxReport, settle, wrap
 from lean_worker.session import Limits, Output, Raw, WorkerLost
 
 _SERVER = Path(__file__).parent / "fork_server.py"
+_SANDBOX = SandboxConfig()
 
 
 class LeanProcess:
-    """A running fork server. Not thread-safe: one document at a time."""
+    """A running fork server, in a sandbox where the machine has one. Not thread-safe: one document at a time.
 
-    def __init__(self, core: CoreLibrary, limits: Limits) -> None:
+    Files are read-only, there is no network, and the child that checks a document can start no other process; `report` says what of it
+    holds. Raises SandboxError where the sandbox is required and does not hold. Close to the thread that makes it: bubblewrap, where it is
+    used, ends with that thread.
+    """
+
+    def __init__(self, core: CoreLibrary, limits: Limits, sandbox: SandboxConfig = _SANDBOX) -> None:
         self._limits = limits
         self._options = _options(core, limits)
+        self.report: SandboxReport = settle(sandbox)
+        confined = ["confined"] if "--filter" in self.report.mechanisms else []
+        command = [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path), *confined]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path)],
+            wrap(command, replace(sandbox, read=(core.library.path.parent, core.path, *sandbox.read))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

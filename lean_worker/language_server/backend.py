@@ -10,9 +10,12 @@ from pathlib import Path
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, lean_command, lean_environment
 from lean_worker.language_server.session import LanguageServer
+from lean_worker.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
+from lean_worker.slow_tier import SlowTier
 
 _PROBE_SECONDS = 120
+_SANDBOX = SandboxConfig()
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,23 @@ class ServerBackend:
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
     streams: bool = True
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    core: CoreLibrary | None = None
 
     def start(self, opening: str, limits: Limits) -> LanguageServer:
         """Loads the opening before it returns: seconds for Mathlib."""
         options = {"server.reportDelayMs": "0", **limits.options}
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
-        return LanguageServer(command, self.environment, self.folder, opening, limits)
+        return LanguageServer(wrap(command, self.sandbox), self.environment, self.folder, opening, limits)
+
+    def second_judge(self) -> SlowTier | None:
+        """Only for the embedded Lean's own library."""
+        return SlowTier(self.core, sandbox=self.sandbox) if self.core is not None else None
 
 
-def embedded_server(core: CoreLibrary, path: Path | None = None, allowed: frozenset[str] = frozenset()) -> ServerBackend:
+def embedded_server(
+    core: CoreLibrary, path: Path | None = None, allowed: frozenset[str] = frozenset(), sandbox: SandboxConfig = _SANDBOX
+) -> ServerBackend:
     """The embedded Lean as a server. `path` is a folder of further compiled modules, whose roots are named in `allowed`."""
     command = lean_command(core.library)
     environment = lean_environment(core.path) | {"LEAN_WORKER_PATH": str(_worker_script(core, command))}
@@ -53,6 +64,8 @@ def embedded_server(core: CoreLibrary, path: Path | None = None, allowed: frozen
         imports=IMPORTS,
         allowed=allowed,
         prelude=PRELUDE,
+        sandbox=sandbox,
+        core=core if path is None else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lean_worker.repl.session import Repl
+from lean_worker.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
 
 
@@ -23,10 +24,14 @@ class ReplBackend:
     prelude: str = ""
     name: str = "repl"
     streams: bool = False
+    sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     def start(self, opening: str, limits: Limits) -> Repl:
         """Loads the opening before it returns: seconds for Mathlib."""
-        return Repl(self.command, self.environment, self.folder, opening, limits)
+        return Repl(wrap(list(self.command), self.sandbox), self.environment, self.folder, opening, limits)
+
+    def second_judge(self) -> None:
+        return None
 
 
 def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], allowed: frozenset[str] = frozenset()) -> ReplBackend:

@@ -1,0 +1,209 @@
+"""Judges a candidate's .olean against a statement's: `python -I -S judge.py JSON`, an answer in JSON on standard output.
+
+The request: `library`, `core`, `statement`, `candidate` (paths of the shared library and of .olean files), `target` (the end of the
+theorem's name, its parts), `allowed` (axioms). Nothing of the candidate is run or parsed as Lean here: its terms are read as data, compared
+with the statement's, searched for axioms, rebuilt, and checked again by the kernel. Standard library only.
+
+The answer: `kind` ("accepted", "statement", "mismatch", "axiom", "kernel" or "crash"), `reason`, `axioms`, `rechecked` (names).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+from kernel import Kernel, KernelLost, KernelRefused, children
+from olean import Constant, Name, Olean, OleanError, Table
+
+_SAFE = 1
+
+
+class Refused(Exception):
+    """The candidate does not prove the statement; the first argument is the answer's kind, the second the reason."""
+
+
+def shown(name: Name) -> str:
+    """The name as Lean prints it, but for guillemets."""
+    return ".".join(map(str, name))
+
+
+def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
+    """The constants that terms name."""
+    found: set[Name] = set()
+    seen: set[int] = set()
+    stack = [number for number in numbers if number is not None]
+    while stack:
+        at = stack.pop()
+        if at not in seen:
+            seen.add(at)
+            node = table.nodes[at]
+            if node[0] in ("const", "proj"):
+                found.add(node[1])
+            if node[0] != "const":
+                stack += children(node)
+    return found
+
+
+def _full_name(statement: Olean, ending: Name) -> Name:
+    found = [name for name in statement.names if name[-len(ending) :] == ending and statement.constant(name).kind == "theorem"]
+    if len(found) != 1:
+        raise Refused("statement", f"{len(found)} theorems of the statement's file are named {shown(ending)}")
+    return found[0]
+
+
+def _parts(constant: Constant) -> set[Name]:
+    """What belongs to a constant besides its terms: the types and constructors of an inductive, the type of a constructor."""
+    if constant.kind == "inductive":
+        return {*constant.details[1], *constant.details[2]}
+    return set(constant.details) if constant.kind in ("constructor", "recursor") else set()
+
+
+def _compare(statement: Olean, candidate: Olean, core: Olean, table: Table, target: Name) -> None:
+    """The target and everything of the statement's file that its type needs must be the same in both files."""
+    waiting, seen = [target], {target}
+    while waiting:
+        name = waiting.pop()
+        if name not in candidate.names:
+            raise Refused("mismatch", f"{shown(name)} is not declared")
+        wanted, given = statement.constant(name), candidate.constant(name)
+        if wanted.kind == "theorem":  # any proof will do
+            wanted, given = replace(wanted, value=None), replace(given, value=None)
+        for part in ("kind", "levels", "type"):
+            if getattr(wanted, part) != getattr(given, part):
+                words = {
+                    "kind": f"is a {given.kind}, not a {wanted.kind}",
+                    "levels": "has other universe levels",
+                    "type": "has another type",
+                }
+                raise Refused("mismatch", f"{shown(name)} {words[part]}")
+        if wanted != given:
+            raise Refused("mismatch", f"{shown(name)} is defined otherwise than in the statement")
+        needed = (mentioned(table, (wanted.type, wanted.value)) | _parts(wanted)) - seen - core.names
+        seen |= needed
+        waiting += needed
+
+
+def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
+    """The axioms below the target and the candidate's own constants below it."""
+    axioms: set[str] = set()
+    refused: set[str] = set()
+    own: set[Name] = set()
+    waiting, seen = [target], {target}
+    while waiting:
+        name = waiting.pop()
+        if name in core.names:
+            kind, used = core.used(name)
+        elif name in candidate.names:
+            constant = candidate.constant(name)
+            kind, used = constant.kind, mentioned(table, (constant.type, constant.value)) | _parts(constant)
+            own.add(name)
+        else:
+            raise Refused("kernel", f"{shown(name)}: unknown constant")
+        if kind == "axiom":
+            axioms.add(shown(name))
+            if name in own or shown(name) not in allowed:  # one of the candidate's own may only look like an allowed one
+                refused.add(shown(name))
+        waiting += used - seen
+        seen |= used
+    if refused:
+        raise Refused("axiom", f"proved from {', '.join(sorted(refused))}", sorted(axioms))
+    return sorted(axioms), own
+
+
+def _group(candidate: Olean, name: Name) -> list[Constant]:
+    """The constants that the kernel must get together with this one: an inductive's, with its constructors, or itself alone."""
+    constant = candidate.constant(name)
+    if constant.kind in ("constructor", "recursor"):
+        constant = candidate.constant(constant.details[0])
+    if constant.kind != "inductive":
+        return [constant]
+    types = [candidate.constant(each) for each in constant.details[1]]
+    if any(each.kind != "inductive" for each in types):
+        raise Refused("kernel", f"{shown(name)}: its family holds what is no inductive type")
+    return types + [candidate.constant(each) for type_ in types for each in type_.details[2]]
+
+
+def _hand_over(kernel: Kernel, group: list[Constant]) -> None:
+    first = group[0]
+    name = shown(first.name)
+    if first.kind == "inductive":
+        types = [each for each in group if each.kind == "inductive"]
+        if any(each.details[3] for each in types):
+            raise Refused("kernel", f"{name} is unsafe")
+        by_name = {each.name: each for each in group}
+        listed = [(each, [by_name[part] for part in each.details[2]]) for each in types]
+        kernel.add_inductive(listed, first.details[0])
+        return
+    unsafe = {"definition": first.details[1:2] != (_SAFE,), "opaque": first.details[:1] != (0,)}.get(first.kind, False)
+    if unsafe:
+        raise Refused("kernel", f"{name} is unsafe or partial")
+    kernel.add(first)
+
+
+def _replay(kernel: Kernel, candidate: Olean, own: set[Name], table: Table) -> list[str]:
+    """Let the kernel check every constant of `own`, what a constant needs before it. The names, in the order of checking."""
+    done: set[Name] = set()
+    order: list[str] = []
+    for start in sorted(own, key=shown):
+        stack, open_ = [start], set()
+        while stack:
+            name = stack[-1]
+            if name in done:
+                stack.pop()
+                continue
+            group = _group(candidate, name)
+            inside = {constant.name for constant in group} | {name}
+            needed = mentioned(table, [part for constant in group for part in (constant.type, constant.value)])
+            missing = [other for other in needed - inside if other in own and other not in done]
+            if missing and name in open_:
+                raise Refused("kernel", f"{shown(name)} needs itself")
+            if missing:
+                open_.add(name)
+                stack += missing
+                continue
+            if group[0].name not in done:
+                _hand_over(kernel, group)
+                order += [shown(constant.name) for constant in group]
+            done |= inside
+            stack.pop()
+    lost = [shown(name) for name in own if not kernel.has(name)]
+    if lost:
+        raise Refused("kernel", f"{lost[0]}: the kernel makes no such constant")
+    return order
+
+
+def judge(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one request."""
+    table = Table()
+    core, statement = Olean(Path(request["core"]).read_bytes(), table), Olean(Path(request["statement"]).read_bytes(), table)
+    try:
+        target = _full_name(statement, tuple(request["target"]))
+        candidate = Olean(Path(request["candidate"]).read_bytes(), table)
+        known = candidate.names & core.names
+        if known:
+            raise Refused("kernel", f"{shown(min(known, key=shown))}: already declared")
+        _compare(statement, candidate, core, table, target)
+        axioms, own = _audit(candidate, core, table, target, set(request["allowed"]))
+        kernel = Kernel(request["library"], request["core"], table)
+        return {"kind": "accepted", "reason": "", "axioms": axioms, "rechecked": _replay(kernel, candidate, own, table)}
+    except Refused as refused:
+        kind, reason, *axioms = refused.args
+        return {"kind": kind, "reason": reason, "axioms": axioms[0] if axioms else [], "rechecked": []}
+    except KernelRefused as refused:
+        return {"kind": "kernel", "reason": str(refused), "axioms": [], "rechecked": []}
+    except (OleanError, KeyError) as error:
+        return {"kind": "kernel", "reason": f"the compiled proof cannot be read: {error}", "axioms": [], "rechecked": []}
+    except KernelLost as lost:
+        return {"kind": "crash", "reason": str(lost), "axioms": [], "rechecked": []}
+
+
+if __name__ == "__main__":
+    answer = json.dumps(judge(json.loads(sys.argv[1]))).encode()
+    sys.stdout.flush()
+    os.write(1, b"\n" + answer + b"\n")
+    os._exit(0)  # Lean's threads need no farewell

@@ -1,0 +1,224 @@
+"""An operating system sandbox for Lean processes: files read-only, no network, few processes, no privileges.
+
+What a machine offers differs (containers often forbid user namespaces, old kernels lack Landlock), so what holds is found by trying: a
+probe inside the sandbox attempts what must be refused. `wrap` turns a command into one that runs inside.
+"""
+
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lean_worker.errors import LeanWorkerError
+
+Kind = Literal["auto", "bubblewrap", "landlock", "none"]
+
+_LAUNCHER = Path(__file__).parent / "sandbox_exec.py"
+_PROBE = Path(__file__).parent / "sandbox_probe.py"
+_SECONDS = 20
+_SYSTEM = ("/lib", "/lib64", "/usr", "/etc/ld.so.cache", "/proc", "/sys/devices/system", "/dev/urandom", "/dev/zero")
+
+
+class SandboxError(LeanWorkerError):
+    """The sandbox that was asked for cannot be had on this machine."""
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    """What a process may do. `required`: refuse to start where files and network cannot be closed off; otherwise use what there is.
+
+    `writable` is the one folder that may be changed. `read`, where not empty, is all that may be read besides the Python and the system
+    libraries that run it. `max_processes` counts processes and threads, 1 means threads only; `memory_bytes` is address space.
+    """
+
+    kind: Kind = "auto"
+    required: bool = False
+    writable: Path | None = None
+    read: tuple[Path, ...] = ()
+    max_processes: int | None = None
+    memory_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_processes is not None and self.max_processes < 1:
+            raise ValueError(f"a process needs itself: max_processes must be 1 or more, not {self.max_processes}")
+        if self.kind == "none" and self.required:
+            raise SandboxError("a sandbox is required but its kind is none; choose auto, bubblewrap or landlock")
+
+
+@dataclass(frozen=True)
+class SandboxReport:
+    """What was seen to hold inside a sandbox of this kind.
+
+    `files`: nothing outside the writable folder can be changed. `reading`: what is not listed cannot be read. `network`: no connection.
+    `processes`: starting any other process can be refused. `process_count`: a limit above one holds as well. `mechanisms` are the
+    launcher's options that the kernel granted; `missing` says what does not hold and why.
+    """
+
+    kind: Literal["bubblewrap", "landlock", "none"]
+    files: bool = False
+    reading: bool = False
+    network: bool = False
+    processes: bool = False
+    process_count: bool = False
+    mechanisms: tuple[str, ...] = ()
+    missing: tuple[str, ...] = field(default=())
+
+    @property
+    def holds(self) -> bool:
+        """Whether the machine outside is safe from what runs inside: neither files nor network."""
+        return self.files and self.network
+
+
+def _python(script: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-W", "ignore", str(script), *arguments]
+
+
+@functools.cache
+def python_files() -> tuple[str, ...]:
+    """What the running Python and its libraries need to read: their folders, and the system's libraries."""
+    found = {sys.prefix, sys.base_prefix, str(_LAUNCHER.parent), os.path.dirname(os.path.realpath(sys.executable))}
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        path = line.partition("/")
+        if path[1] and ".so" in path[2]:
+            found.add(os.path.dirname(f"/{path[2]}"))
+    return (*_SYSTEM, *sorted(found))
+
+
+def _bubblewrap(program: str, writable: Path | None) -> list[str]:
+    bind = ["--bind", str(writable), str(writable)] if writable else []
+    spaces = ["--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-pid"]
+    return [program, "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *bind, *spaces, "--die-with-parent", "--"]
+
+
+def _works(command: list[str]) -> str | None:
+    """Why the command fails, in a line, or None where it does not."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+
+
+def _mechanisms(kind: Literal["bubblewrap", "landlock"]) -> tuple[list[str], list[str]]:
+    """The launcher's options that work here, each tried alone, and why others do not."""
+    options = ["--landlock", "--filter"] + ["--namespaces"] * (kind == "landlock")
+    reasons = {option: _works(_python(_LAUNCHER, option)) for option in options}
+    return [o for o in options if reasons[o] is None], [f"{o.removeprefix('--')}: {reason}" for o, reason in reasons.items() if reason]
+
+
+def _wrap(command: list[str], config: SandboxConfig, report: SandboxReport) -> list[str]:
+    options = list(report.mechanisms)
+    if "--landlock" in options:
+        for path in (*python_files(), *map(str, config.read)) if config.read else ("/",):
+            options.append(f"--read={path}")
+    if config.writable:
+        options.append(f"--writable={config.writable}")
+    if config.max_processes == 1 and "--filter" in options:
+        options.append("--no-fork")
+    # outside a user namespace the kernel would count all processes of the user
+    elif config.max_processes and (report.kind == "bubblewrap" or "--namespaces" in options):
+        options.append(f"--max-tasks={config.max_processes}")
+    if config.memory_bytes:
+        options.append(f"--memory-bytes={config.memory_bytes}")
+    inside = [*_python(_LAUNCHER, *options, "--"), *command]
+    program = shutil.which("bwrap") or "bwrap"
+    return _bubblewrap(program, config.writable) + inside if report.kind == "bubblewrap" else inside
+
+
+def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int]) -> dict[str, bool]:
+    """What a probe inside could do, by its own word and by what is seen outside."""
+    outside, inside = folder / "outside", folder / "inside"
+    outside.mkdir(exist_ok=True)
+    inside.mkdir(exist_ok=True)
+    target = outside / "file"
+    target.write_text("untouched")
+    target.chmod(0o640)
+
+    def intact() -> bool:
+        there = [path.name for path in outside.iterdir()] == ["file"]
+        return there and target.read_text() == "untouched" and target.stat().st_mode & 0o777 == 0o640
+
+    def probe(max_processes: int) -> dict[str, bool]:
+        config = SandboxConfig(writable=inside, read=(_PROBE,), max_processes=max_processes)
+        command = _wrap(_python(_PROBE, str(outside), str(inside), address[0], str(address[1])), config, report)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        return dict(json.loads(done.stdout))
+
+    found = probe(1)
+    return {**found, "changed": found["changed"] or not intact(), "many": probe(4)["many"]}
+
+
+def _try(kind: Literal["bubblewrap", "landlock"]) -> SandboxReport:
+    if kind == "bubblewrap" and shutil.which("bwrap") is None:
+        return SandboxReport(kind, missing=("bubblewrap: there is no program bwrap; install the package bubblewrap",))
+    works, missing = _mechanisms(kind)
+    report = SandboxReport(kind, mechanisms=tuple(works), missing=tuple(missing))
+    try:
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
+            could = _attempt(report, Path(folder).resolve(), server.getsockname()[:2])
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
+        trial = _works(_wrap([sys.executable, "-I", "-S", "-c", ""], SandboxConfig(), report))
+        return SandboxReport(kind, missing=(f"{kind}: {trial or error}", *missing))
+    if not could["written_inside"]:
+        return SandboxReport(kind, missing=(f"{kind}: the writable folder cannot be written", *missing))
+    words = {
+        "changed": "files outside the writable folder can be changed",
+        "read": "files outside the list can be read",
+        "connected": "a network connection can be made",
+        "forked": "other processes can be started",
+        "many": "the number of processes cannot be limited above one (the kernel does not count those of root)",
+    }
+    open_doors = [text for name, text in words.items() if could[name]]
+    return SandboxReport(
+        kind,
+        files=not could["changed"],
+        reading=not could["read"],
+        network=not could["connected"],
+        processes=not could["forked"],
+        process_count=not could["many"],
+        mechanisms=tuple(works),
+        missing=(*missing, *open_doors),
+    )
+
+
+@functools.cache
+def detect(kind: Kind = "auto") -> SandboxReport:
+    """What a sandbox of this kind keeps out on this machine, found by trying, once per process (0.3 to 0.6 s).
+
+    `auto` is this package's own launcher where it closes off files and network, since it adds no process; then bubblewrap.
+    """
+    if kind == "none":
+        return SandboxReport("none", missing=("no sandbox was asked for",))
+    if kind != "auto":
+        return _try(kind)
+    own = detect("landlock")
+    other = own if own.holds else detect("bubblewrap")
+    return other if other.holds else own
+
+
+def settle(config: SandboxConfig) -> SandboxReport:
+    """The sandbox in which `config` will run. Raises SandboxError where it is required and does not hold."""
+    report = detect(config.kind)
+    if config.required and not report.holds:
+        raise SandboxError(
+            f"a sandbox is required but does not hold here ({'; '.join(report.missing)}); allow user namespaces, use a kernel with "
+            "Landlock (Linux 5.13 or newer), or do not require it"
+        )
+    return report
+
+
+def wrap(command: list[str], config: SandboxConfig) -> list[str]:
+    """The command line that runs `command` inside, or `command` itself where there is no sandbox.
+
+    The process keeps its id, but with bubblewrap, which stays as its parent and dies with the thread that started it. Raises SandboxError
+    where the sandbox is required and does not hold.
+    """
+    report = settle(config)
+    return list(command) if report.kind == "none" else _wrap(list(command), config, report)

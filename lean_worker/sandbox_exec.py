@@ -1,0 +1,63 @@
+"""Locks itself in and becomes the command: `python -I -S sandbox_exec.py [options] -- command...`. Standard library only.
+
+Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork,
+--max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.
+Without a command it ends with exit code 0 where everything asked for was granted. Whatever the kernel refuses ends it with exit code 125
+and one line on standard error: a command never runs with less than what was asked for.
+"""
+
+import os
+import resource
+import sys
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+import confinement
+
+REFUSED = 125
+OPTIONS = ("--namespaces", "--landlock", "--filter", "--read", "--writable", "--no-fork", "--max-tasks", "--memory-bytes")
+
+
+def _options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The values given for each option, and the command behind `--`. By hand: it runs at every start, and argparse is slow to load."""
+    end = words.index("--") if "--" in words else len(words)
+    found: dict[str, list[str]] = {}
+    for word in words[:end]:
+        name, _, value = word.partition("=")
+        if name not in OPTIONS:
+            raise ValueError(f"unknown option {word}")
+        found.setdefault(name, []).append(value)
+    return found, words[end + 1 :]
+
+
+def _limit(name: int, value: int) -> None:
+    _, hard = resource.getrlimit(name)
+    least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(name, (least, least))
+
+
+def main(words: list[str]) -> None:
+    """Confine this process as the command line says, then run the command."""
+    try:
+        options, command = _options(words)
+        writable = options.get("--writable", [])
+        if "--namespaces" in options:
+            confinement.enter_namespaces(writable)
+        confinement.drop_privileges()
+        _limit(resource.RLIMIT_CORE, 0)
+        for name, limit in (("--memory-bytes", resource.RLIMIT_AS), ("--max-tasks", resource.RLIMIT_NPROC)):
+            if name in options:
+                _limit(limit, int(options[name][-1]))
+        if "--landlock" in options:
+            confinement.apply_landlock(options.get("--read", ["/"]), writable)
+        if "--filter" in options:
+            confinement.install_filter(confinement.filter_program(processes="--no-fork" not in options))
+        if command:
+            os.execvp(command[0], command)
+    except (OSError, ValueError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        sys.exit(REFUSED)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
