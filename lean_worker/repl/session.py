@@ -7,10 +7,10 @@ are recycled by count and by memory.
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from lean_worker.processes import tree_memory
 from lean_worker.session import Limits, Outcome, Output, Raw, WorkerLost
 
 OPENING_SECONDS = 300.0
+_LIFELINE = Path(__file__).with_name("lifeline.py")
 _RESERVED_BYTES = 24 << 30
 _LOOK_SECONDS = 0.25
 _SEVERITIES = {"error": "error", "warning": "warning", "info": "information", "trace": "information"}
@@ -34,19 +35,20 @@ class Repl:
         self._opening = opening
         self.usable = True
         self._buffer = b""
+        watched, self._lifeline = os.pipe()
+        guarded = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(limits.memory_bytes + _RESERVED_BYTES), *command]
         # stderr goes nowhere: an unread pipe would block a chatty REPL
         self._process = subprocess.Popen(
-            command,
+            guarded,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=dict(environment),
             cwd=folder,
             start_new_session=True,
+            pass_fds=(watched,),
         )
-        address_space = limits.memory_bytes + _RESERVED_BYTES
-        resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))
-        resource.prlimit(self._process.pid, resource.RLIMIT_AS, (address_space, address_space))
+        os.close(watched)
         try:
             self._environment = self._open()
         except BaseException:
@@ -94,6 +96,9 @@ class Repl:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(OSError):

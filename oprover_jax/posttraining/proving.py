@@ -23,19 +23,27 @@ from oprover_jax.records import ProofRecord, Statement, Trajectory
 
 
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Practice on the pool; what the kernel accepted goes into the corpus and the memory."""
+    """Practice on the pool; what the kernel accepted, and accepts again on the slow tier, goes into the corpus and the memory."""
     settings = bench.experiment.rollout
     statements = practice(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.samples, progress)
-    found = accepted_proofs(trajectories, stage.name)
+    accepted = accepted_proofs(trajectories, stage.name)
+    found = bench.proofs(stage.name) or judged_again(bench, accepted)
     bench.put_proofs(stage.name, found)
     proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
         "growth": msgspec.to_builtins(Growth(stage.name, proofs, len(bench.memory))),
         "verdicts": verdict_counts(trajectories),
+        "not_stored": len(accepted) - len(found),
         "solved": len({record.statement.id for record in found}),
         "statements": len(statements),
     }
+
+
+def judged_again(bench: Workbench, records: Sequence[ProofRecord]) -> list[ProofRecord]:
+    """Those that the slow tier accepts: what is stored was checked by a kernel that took nothing from the candidate but its proof."""
+    verdicts = asyncio.run(bench.verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
+    return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 
 def practice(bench: Workbench, iteration: int, count: int) -> list[Statement]:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from lean_worker.protocol import Check, Verdict
+from lean_worker.protocol import Check, Tier, Verdict
 from oprover_jax.records import Statement
 
 
@@ -20,7 +20,7 @@ class Workers(Protocol):
 
 
 class Verifier:
-    """Asks the workers once per distinct (header, statement, proof); asks again, a few times, where they could not say.
+    """Asks the workers once per distinct (header, statement, proof, tier); asks again, a few times, where they could not say.
 
     A verdict without an answer (`accepted` None) is never cached: the next one who asks gets a fresh try.
     """
@@ -28,17 +28,18 @@ class Verifier:
     def __init__(self, workers: Workers, retries: int = 2) -> None:
         self._workers = workers
         self._retries = retries
-        self._cache: dict[tuple[str, str, str], asyncio.Future[Verdict] | Verdict] = {}
+        self._cache: dict[tuple[str, str, str, Tier], asyncio.Future[Verdict] | Verdict] = {}
         self.counts: Counter[str] = Counter()
         self.asked = 0
 
-    async def verify(self, statement: Statement, proof: str) -> Verdict:
-        """The verdict on `proof`; its `id` is the statement's."""
+    async def verify(self, statement: Statement, proof: str, tier: Tier = "fast") -> Verdict:
+        """The verdict on `proof`; its `id` is the statement's. Tier "slow" for what will be stored or reported: judged twice."""
         self.asked += 1
-        key = (statement.header, statement.formal, proof)
+        key = (statement.header, statement.formal, proof, tier)
         known = self._cache.get(key)
         if known is None:
-            known = self._cache[key] = asyncio.ensure_future(self._ask(Check(statement.id, statement.formal, proof, statement.header)))
+            check = Check(statement.id, statement.formal, proof, statement.header, tier)
+            known = self._cache[key] = asyncio.ensure_future(self._ask(check))
         verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)
         if verdict.accepted is None:
             self._cache.pop(key, None)
@@ -47,9 +48,9 @@ class Verifier:
         self.counts[verdict.kind] += 1
         return msgspec.structs.replace(verdict, id=statement.id)
 
-    async def verify_many(self, pairs: Sequence[tuple[Statement, str]]) -> list[Verdict]:
+    async def verify_many(self, pairs: Sequence[tuple[Statement, str]], tier: Tier = "fast") -> list[Verdict]:
         """Verdicts of (statement, proof) pairs, in order."""
-        return list(await asyncio.gather(*(self.verify(statement, proof) for statement, proof in pairs)))
+        return list(await asyncio.gather(*(self.verify(statement, proof, tier) for statement, proof in pairs)))
 
     async def _ask(self, check: Check) -> Verdict:
         verdict = await asyncio.wrap_future(self._workers.submit(check))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,43 @@ def test_columns_count_code_points(pool: Pool, other: Pool) -> None:
 def test_hang_and_crash_are_no_verdict_and_spoil_nobody(other: Pool) -> None:
     verdicts = other.check_many([*neighbours(3), HANG, *neighbours(3), CRASH, *neighbours(3)])
     assert [v.kind for v in verdicts] == ["accepted"] * 3 + ["timeout"] + ["accepted"] * 3 + ["crash"] + ["accepted"] * 3
+
+
+def test_the_slow_tier_judges_again_or_says_that_there_is_none(other: Pool) -> None:
+    statement = "theorem A.swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
+    asked = [Check(str(i), statement, proof, tier="slow") for i, proof in enumerate(["⟨h.2, h.1⟩", "h", "by sorry"])]
+    good, wrong, forbidden = other.check_many(asked)
+    assert (wrong.kind, forbidden.kind) == ("error", "forbidden")
+    if other.backend.name == "repl":
+        assert (good.accepted, good.kind) == (None, "unavailable") and "no slow tier" in good.messages[0].text
+    else:
+        assert (good.kind, good.tier, good.axioms) == ("accepted", "slow", ())
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_no_lean_process_outlives_a_killed_service(name: str) -> None:
+    """SIGKILL gives the service no chance to clean up."""
+    folder = Path(__file__).parent
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(folder)!r})
+from backends import BACKENDS
+from test_resilience import HANG
+from lean_worker.pool import Pool
+pool = Pool(1, timeout=20, backend=BACKENDS[{name!r}]())
+pool.submit(HANG)
+while not pool.worker_pids:
+    time.sleep(0.05)
+print(pool.worker_pids[0], flush=True)
+time.sleep(60)
+"""
+    service = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert service.stdout is not None
+    group = int(service.stdout.readline())
+    service.kill()
+    service.wait()
+    service.stdout.close()
+    until(lambda: not any(alive(pid) for pid in members(group)), 30.0)
 
 
 def test_a_killed_session_is_replaced(other: Pool) -> None:

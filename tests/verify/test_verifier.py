@@ -57,3 +57,11 @@ def test_no_verdict_is_reported_as_none_and_not_remembered(pool: Pool) -> None:
     verifier = Verifier(CountingWorkers(pool, lost=2), retries=1)
     assert asyncio.run(verifier.verify(FALSE, "by decide")).accepted is None
     assert asyncio.run(verifier.verify(FALSE, "by decide")).accepted is False
+
+
+def test_what_will_be_stored_is_judged_twice(pool: Pool) -> None:
+    workers = CountingWorkers(pool)
+    verifier = Verifier(workers)
+    assert asyncio.run(verifier.verify(TRUE, "by exact ⟨h.2, h.1⟩")).tier == "fast"
+    verdicts = asyncio.run(verifier.verify_many([(TRUE, "by exact ⟨h.2, h.1⟩"), (FALSE, "by decide")], "slow"))
+    assert [(v.kind, v.tier) for v in verdicts] == [("accepted", "slow"), ("error", "fast")] and workers.asked == 3
