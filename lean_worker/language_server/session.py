@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ class LanguageServer:
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
         self.usable = True
+        self._using = threading.RLock()  # its pipes may not be closed under whoever reads them
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -56,6 +58,13 @@ class LanguageServer:
 
     def run(self, document: Document) -> Output:
         """Replace the text, wait for what Lean has to say. At a limit the server ends with the document: it is one process for all."""
+        with self._using:
+            try:
+                return self._run(document)
+            except ValueError as error:  # its pipes were closed: it was killed before its turn came
+                raise WorkerLost(f"the Lean process {self.pid} was ended") from error
+
+    def _run(self, document: Document) -> Output:
         self._version += 1
         change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": document.text}]}
         self._connection.notify("textDocument/didChange", change)
@@ -77,6 +86,10 @@ class LanguageServer:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with self._using:
+            self._close()
+
+    def _close(self) -> None:
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(OSError):  # unsent bytes of a dead process

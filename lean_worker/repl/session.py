@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ class Repl:
         self._limits = limits
         self._opening = opening
         self.usable = True
+        self._using = threading.RLock()  # its pipes may not be closed under whoever reads them
         self._buffer = b""
         watched, self._lifeline = os.pipe()
         guarded = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(limits.memory_bytes + _RESERVED_BYTES), *command]
@@ -61,6 +63,13 @@ class Repl:
 
     def run(self, document: Document) -> Output:
         """At a limit the REPL ends with the document."""
+        with self._using:
+            try:
+                return self._run(document)
+            except ValueError as error:  # its pipes were closed: it was killed before its turn came
+                raise WorkerLost(f"the Lean process {self.pid} was ended") from error
+
+    def _run(self, document: Document) -> Output:
         body = document.text.removeprefix(self._opening)
         answer, outcome = self.ask({"cmd": body, "env": self._environment}, self._limits.seconds)
         if outcome != "exit":
@@ -96,6 +105,10 @@ class Repl:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with self._using:
+            self._close()
+
+    def _close(self) -> None:
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
