@@ -13,6 +13,7 @@ from lean_worker.language_server.backend import embedded_server, installed_serve
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.repl.backend import installed_repl
+from lean_worker.sandbox import Kind, SandboxConfig, settle
 from lean_worker.session import Backend
 
 BackendName = Literal["embedded-fork", "embedded-server", "language-server", "repl"]
@@ -33,21 +34,27 @@ class BackendChoice:
     """Modules that open every document whose header imports none, for example Mathlib; headers may import what lies under them."""
     repl: Path | None = None
     """The built program of leanprover-community/repl."""
+    sandbox: Kind = "auto"
+    """What keeps Lean from files and network; `doctor` says what holds here."""
+    require_sandbox: bool = False
+    """Refuse to start where files and network cannot be closed off."""
 
 
 def make_backend(choice: BackendChoice) -> Backend:
     """Raises LeanWorkerError, with what to do, where the chosen one cannot be used. Never another one instead."""
     if choice.backend.startswith("embedded") and (choice.project or choice.imports):
         raise LeanWorkerError(f"{choice.backend} has its own library only; --project and --imports belong to --backend language-server")
+    sandbox = SandboxConfig(choice.sandbox, choice.require_sandbox)
+    settle(sandbox)
     if choice.backend == "embedded-fork":
-        return ForkBackend()
+        return ForkBackend(sandbox=sandbox)
     if choice.backend == "embedded-server":
-        return embedded_server(ensure_core())
+        return embedded_server(ensure_core(), sandbox=sandbox)
     if choice.backend == "language-server":
-        return installed_server(choice.project, choice.imports)
+        return installed_server(choice.project, choice.imports, sandbox=sandbox)
     if choice.project is None or choice.repl is None:
         raise LeanWorkerError("the repl backend needs --project, a Lake project, and --repl, the built leanprover-community/repl")
-    return installed_repl(choice.repl, choice.project, lean_version(choice.project), choice.imports)
+    return installed_repl(choice.repl, choice.project, lean_version(choice.project), choice.imports, sandbox)
 
 
 def judges_well(backend: Backend, timeout: float = 60.0) -> str | None:

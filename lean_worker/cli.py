@@ -22,6 +22,7 @@ from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
+from lean_worker.sandbox import Kind, detect
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
 from lean_worker.verdict_cache import VerdictCache
@@ -133,6 +134,12 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
     core = ensure_core()
     print(f"embedded  Lean {core.lean_version}, library {core.library.path} (sha256 {core.library.sha256[:16]}…)")
     print(f"          core library {core.hash} in {cache_folder()}")
+    kinds: tuple[Kind, ...] = ("landlock", "bubblewrap")
+    for kind in kinds:
+        report = detect(kind)
+        held = {"files": report.files, "reading": report.reading, "network": report.network, "processes": report.processes}
+        words = ", ".join(name for name, holds in held.items() if holds) or "nothing"
+        print(f"sandbox   {kind} closes off {words}" + "".join(f"\n          not: {reason}" for reason in report.missing))
     well = True
     for choice in dict.fromkeys([BackendChoice("embedded-fork"), BackendChoice("embedded-server"), lean]):
         backend = make_backend(choice)

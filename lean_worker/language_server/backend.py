@@ -20,7 +20,7 @@ _SANDBOX = SandboxConfig()
 
 @dataclass(frozen=True)
 class ServerBackend:
-    """`command` starts `lean --server` or `lake serve --`; options follow it. `folder` is where it runs: a Lake project, or any folder."""
+    """`command` starts `lean --server`; options follow it. `folder` is where it runs: a Lake project, or any folder."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = field(hash=False)
@@ -81,11 +81,14 @@ def _worker_script(core: CoreLibrary, command: list[str]) -> Path:
     return script
 
 
-def installed_server(folder: Path | None = None, imports: tuple[str, ...] = (), allowed: frozenset[str] = frozenset()) -> ServerBackend:
-    """The Lean that is installed on this machine: in the Lake project `folder`, or alone.
+def installed_server(
+    folder: Path | None = None, imports: tuple[str, ...] = (), allowed: frozenset[str] = frozenset(), sandbox: SandboxConfig = _SANDBOX
+) -> ServerBackend:
+    """The Lean that is installed on this machine: with the modules of the Lake project `folder`, or alone.
 
     `imports` open every document whose header names none (("Mathlib",), say; none: Init alone); headers may import modules under
-    `allowed`. Raises BackendUnavailable where there is no such Lean, or its project is not built.
+    `allowed`. Lake is asked once, outside the sandbox, where the project's modules are; the server then runs without it, so that nothing
+    needs to be written. Raises BackendUnavailable where there is no such Lean.
     """
     program = "lake" if folder is not None else "lean"
     found = shutil.which(program)
@@ -93,17 +96,27 @@ def installed_server(folder: Path | None = None, imports: tuple[str, ...] = (), 
         raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
     if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
         raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
-    place = folder or Path("/")
+    environment = {**os.environ, **(_lake_environment(folder) if folder else {}), "LC_ALL": "C.UTF-8"}
+    lean = environment.get("LEAN") or shutil.which("lean", path=environment.get("PATH"))
+    if lean is None:
+        raise BackendUnavailable("`lean` is not on the PATH of the project; run `lake build` in it first")
     return ServerBackend(
-        command=(found, "serve", "--") if folder else (found, "--server"),
-        environment={**os.environ, "LC_ALL": "C.UTF-8"},
-        folder=place,
+        command=(lean, "--server"),
+        environment=environment,
+        folder=folder or Path("/"),
         name="language-server",
         lean=lean_version(folder),
         library=_manifest(folder) if folder else "Init",
         imports=imports,
         allowed=allowed | frozenset(imports),
+        sandbox=sandbox,
     )
+
+
+def _lake_environment(folder: Path) -> dict[str, str]:
+    """The variables under which Lake runs programs in a project."""
+    pairs = (line.partition("=") for line in _output(["lake", "env", "printenv"], folder).splitlines())
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def lean_version(folder: Path | None = None) -> str:

@@ -34,7 +34,7 @@ class ReplBackend:
         return None
 
 
-def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], allowed: frozenset[str] = frozenset()) -> ReplBackend:
+def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], sandbox: SandboxConfig | None = None) -> ReplBackend:
     """The REPL binary `program` under `lake env` in the Lake project `folder`; `lean` is the version that verdicts will name.
 
     Raises BackendUnavailable where one of them is missing.
@@ -51,5 +51,6 @@ def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, .
         lean=lean,
         library=str(folder),
         imports=imports,
-        allowed=allowed | frozenset(imports),
+        allowed=frozenset(imports),
+        sandbox=sandbox or SandboxConfig(),
     )

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from backends import BACKENDS
 from test_resilience import CRASH, GOOD, HANG, alive, neighbours, until
 from test_verdicts import RIGHT, WRONG
 
-from lean_worker.embedded.build import ensure_core, lean_command, lean_environment
+from lean_worker.embedded.build import PRELUDE, ensure_core, lean_command, lean_environment
 from lean_worker.language_server.backend import embedded_server, installed_server
 from lean_worker.language_server.session import raw
 from lean_worker.pool import Pool
@@ -183,3 +184,29 @@ def test_a_lean_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.M
         installed_server()
     with pytest.raises(BackendUnavailable, match="elan"):
         installed_server(tmp_path)
+
+
+def stand_in_for_lake(folder: Path, project: Path) -> None:
+    """Stands in for Lake, which is not to be had here: it answers `lake env`; the `lean` that it names is the embedded one."""
+    core = ensure_core()
+    lean = " ".join(lean_command(core.library))
+    (folder / "lean").write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "Lean (version 4.35.0, x86_64)" && exit\nexec {lean} "$@"\n')
+    path = f"{core.path}:{project}"
+    (folder / "lake").write_text(
+        f'#!/bin/sh\n[ $1 = env ] || exit 3\nshift\nLEAN_PATH={path} LEAN={folder}/lean LEAN_WORKER_PATH={folder}/lean exec "$@"\n'
+    )
+    for name in ("lean", "lake"):
+        (folder / name).chmod(0o755)
+
+
+def test_a_project_is_served_with_what_lake_says_of_it(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in_for_lake(tmp_path, project)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(BackendUnavailable, match="no lakefile"):
+        installed_server(tmp_path)
+    (tmp_path / "lakefile.toml").write_text('name = "proj"\n')
+    found = installed_server(tmp_path, imports=("Proj.A",))
+    assert (found.name, found.lean, found.library) == ("language-server", "4.35.0", "no manifest")
+    with Pool(1, backend=replace(found, prelude=PRELUDE)) as pool:  # a stock Lean has Init; the embedded one must be told that it has not
+        assert pool.submit(Check("x", "theorem t : 1 + 1 = 2 := by sorry", "factA")).result().kind == "accepted"
+        assert pool.submit(Check("x", "theorem t : 2 + 2 = 5 := by sorry", "factA")).result().kind == "error"
