@@ -53,7 +53,7 @@ class PoolStatus(msgspec.Struct, frozen=True):
 
 
 class Pool:
-    """Checks proofs in `workers` Lean sessions at once, up to `batch` of the same header in one document.
+    """Checks proofs in `workers` Lean sessions at once, up to `batch` of the same header in one document (fewer if the backend says so).
 
     `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
     another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
@@ -82,7 +82,7 @@ class Pool:
         self._limits = Limits(seconds=timeout, heartbeats=heartbeats, memory_bytes=memory_bytes)
         self.backend: Backend = backend if backend is not None else ForkBackend()
         self.workers = workers
-        self._batch = batch if self.backend.streams else 1
+        self._batch = min(batch, self.backend.batch)
         self._queue_limit, self._cache = queue_limit, cache
         self._queue = JobQueue(on_drop=self._forget)
         self._pending: dict[Question, Job] = {}

@@ -104,7 +104,8 @@ class SecondJudge(Protocol):
 class Backend(Protocol):
     """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead.
 
-    `streams`: messages come while a document is worked on, so that several checks can share one and a hang is seen where it is.
+    `batch`: how many checks may share a document. 1 where messages come only at its end, so that a hang could not be told from what
+    stands behind it.
     """
 
     @property
@@ -126,7 +127,7 @@ class Backend(Protocol):
     def allowed(self) -> frozenset[str]: ...
 
     @property
-    def streams(self) -> bool: ...
+    def batch(self) -> int: ...
 
     def second_judge(self) -> SecondJudge | None:
         """What judges on the slow tier; None where this backend has none."""

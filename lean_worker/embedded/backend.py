@@ -19,7 +19,7 @@ class ForkBackend:
     prelude: str = PRELUDE
     imports: tuple[str, ...] = IMPORTS
     allowed: frozenset[str] = frozenset()
-    streams: bool = True
+    batch: int = 32
 
     @property
     def lean(self) -> str:

@@ -132,9 +132,11 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
 def ensure_snapshot(core: CoreLibrary, options: Sequence[str]) -> Path:
     """Lean's own snapshot of a document that has only imported the library: loading it saves a third of a check.
 
-    It holds the options under which it was made, and they win over those of the command line, so that each set has its own.
+    It holds the options under which it was made, which win over those of the command line, and names the shared library by its path, so
+    that each set of options and each place of the library has its own.
     """
-    target = core.path / NAME / f"opening-{hashlib.sha256(repr(options).encode()).hexdigest()[:12]}.snapshot"
+    key = hashlib.sha256(repr((options, core.library.path)).encode()).hexdigest()[:12]
+    target = core.path / NAME / f"opening-{key}.snapshot"
     if not target.is_file():
         with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=core.path) as folder:
             made = Path(folder) / target.name

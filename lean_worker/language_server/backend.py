@@ -31,7 +31,7 @@ class ServerBackend:
     imports: tuple[str, ...]
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
-    streams: bool = True
+    batch: int = 8  # every finished check sends the messages of the whole document again
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
 

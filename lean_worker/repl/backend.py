@@ -23,7 +23,7 @@ class ReplBackend:
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
     name: str = "repl"
-    streams: bool = False
+    batch: int = 1
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     def start(self, opening: str, limits: Limits) -> Repl:

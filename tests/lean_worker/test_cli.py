@@ -116,7 +116,7 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
     class Gullible:
         core: CoreLibrary
         name = lean = library = "gullible"
-        prelude, imports, allowed, streams = "", (), frozenset[str](), True
+        prelude, imports, allowed, batch = "", (), frozenset[str](), 8
         pid, usable = 0, True
 
         def start(self, opening: str, limits: object) -> "Gullible":

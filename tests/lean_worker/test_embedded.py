@@ -1,5 +1,6 @@
 """The embedded Lean: its library, its bindings, the build of the core library, and that the kernel's own arithmetic agrees with ours."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lean_worker.embedded import build, library
+from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.elf import ElfError, exported_symbols
 from lean_worker.embedded.library import LeanUnavailable, find_library
 from lean_worker.embedded.mangle import demangle, mangle, source
@@ -117,3 +119,14 @@ def test_an_unusable_library_is_one_clear_sentence(change: dict[str, object], wo
     with pytest.raises(LeanUnavailable, match=words) as caught:
         find_library()
     assert "\n" not in str(caught.value)
+
+
+def test_one_cache_serves_the_library_in_several_places(tmp_path: Path) -> None:
+    """As two virtual environments have it: the snapshot of one would be of no use to the other."""
+    core = build.ensure_core()
+    link = tmp_path / core.library.path.name
+    link.symlink_to(core.library.path)
+    for place in (core.library.path, link):
+        elsewhere = dataclasses.replace(core, library=dataclasses.replace(core.library, path=place))
+        with Pool(1, backend=ForkBackend(elsewhere)) as pool:
+            assert pool.submit(Check("x", "theorem t : 1 = 1 := by sorry", "rfl")).result().kind == "accepted"
