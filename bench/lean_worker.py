@@ -1,9 +1,13 @@
 """The Lean worker's backends against one `lean` process per check and against bare elaboration: the same checks, the same verdicts."""
 
+import os
 import secrets
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import msgspec
 import tyro
 from common import report, seconds
 
@@ -41,6 +45,24 @@ def bare_seconds(core: CoreLibrary, checks: list[Check]) -> float:
         process.kill()
 
 
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Everything started within runs on one core: what is compared there has the same means."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def slow_rate(pool: Pool, count: int) -> float:
+    """Checks per second through the slow tier, each of another statement."""
+    checks = [msgspec.structs.replace(check, tier="slow") for check in sample_checks(count)]
+    pool.check_many(checks[:1])
+    return count / seconds(lambda: pool.check_many(checks))
+
+
 def main(count: int = 1000, processes: int = 100, workers: int = 2, timeout: float = 30.0) -> None:
     """Measures checks per second, latency and memory of every backend.
 
@@ -60,22 +82,25 @@ def main(count: int = 1000, processes: int = 100, workers: int = 2, timeout: flo
     with ThreadPoolExecutor(workers) as threads:
         alone: list[bool] = []
         rate = processes / seconds(lambda: alone.extend(threads.map(lambda check: in_a_process(core, check), asked)))
-    figures: dict[str, object] = {
-        "process_checks_per_second": rate,
-        "bare_checks_per_second_one_core": count / bare_seconds(core, sample_checks(count)),
-    }
+    with one_core():
+        bare = count / bare_seconds(core, sample_checks(count))
+    figures: dict[str, object] = {"process_checks_per_second": rate, "bare_checks_per_second_one_core": bare}
     same = True
     for name, make in pools.items():
         with make(workers) as pool:
             speed, verdicts = measure(pool, count)
+            if name == "fork":
+                figures["slow_checks_per_second"] = slow_rate(pool, max(4, count // 20))
         same &= alone == [verdict.accepted for verdict in verdicts[:processes]]
         figures |= {f"{name}_{key}": getattr(speed, key) for key in speed.__struct_fields__}
         figures[f"ratio_{name}_vs_process"] = speed.checks_per_second / rate
         if workers > 1:
             with make(1) as pool:
                 one, _ = measure(pool, count // 2)
+            with one_core(), make(1) as pool:
+                pinned, _ = measure(pool, count // 2)
+            figures[f"ratio_{name}_vs_bare_on_one_core"] = pinned.checks_per_second / bare
             figures[f"ratio_{name}_{workers}_workers_vs_1"] = speed.checks_per_second / one.checks_per_second
-            figures[f"ratio_{name}_one_worker_vs_bare"] = one.checks_per_second / float(figures["bare_checks_per_second_one_core"])  # type: ignore[arg-type]
     report("lean_worker", checks=count, workers=workers, same_verdicts=same, **figures)
 
 
