@@ -1,7 +1,7 @@
 """Runs a command and ends it, with all of its process group, as soon as whoever started it is gone. Standard library only.
 
 `python lifeline.py DESCRIPTOR ADDRESS_SPACE_BYTES command...`: the descriptor is the reading end of a pipe whose other end the starter
-holds. A REPL in the middle of a proof would not notice that nobody reads its answers any more.
+holds. A Lean in the middle of a proof would not notice that nobody reads its answers any more.
 """
 
 import os

@@ -1,25 +1,17 @@
 """One `lean --server` kept warm for one opening: the body of its only document is replaced for every batch, the header snapshot stays."""
 
-import contextlib
 import json
-import os
-import resource
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lean_worker.child import OPENING_SECONDS, Child, LimitReached
 from lean_worker.document import Document
-from lean_worker.language_server.rpc import Connection, FloodError
-from lean_worker.processes import tree_memory
-from lean_worker.session import Limits, Outcome, Output, Raw, WorkerLost
+from lean_worker.language_server.rpc import Connection
+from lean_worker.session import Limits, Output, Raw, WorkerLost
 
-OPENING_SECONDS = 300.0  # Mathlib from a cold disk takes a minute and more
-_RESERVED_BYTES = 24 << 30  # its threads reserve address space that they never touch: what is resident is looked at besides
-_LOOK_SECONDS = 0.25
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}
 _NEVER = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": {"hasWidgets": False}}
 
@@ -32,20 +24,8 @@ class LanguageServer:
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
         self.usable = True
-        self._using = threading.RLock()  # its pipes may not be closed under whoever reads them
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=dict(environment),
-            cwd=folder,
-            start_new_session=True,
-        )
-        resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))
-        address_space = limits.memory_bytes + _RESERVED_BYTES
-        resource.prlimit(self._process.pid, resource.RLIMIT_AS, (address_space, address_space))
-        self._connection = Connection(self._process, limits.output_bytes)
+        self._child = Child(command, environment, folder, limits)
+        self._connection = Connection(self._child, limits.output_bytes)
         try:
             self._open(opening)
         except BaseException:
@@ -54,80 +34,53 @@ class LanguageServer:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
     def run(self, document: Document) -> Output:
         """Replace the text, wait for what Lean has to say. At a limit the server ends with the document: it is one process for all."""
-        with self._using:
-            try:
-                return self._run(document)
-            except ValueError as error:  # its pipes were closed: it was killed before its turn came
-                raise WorkerLost(f"the Lean process {self.pid} was ended") from error
-
-    def _run(self, document: Document) -> Output:
-        self._version += 1
-        change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": document.text}]}
-        self._connection.notify("textDocument/didChange", change)
-        diagnostics: list[Any] = []
-        outcome: Outcome
-        try:
-            outcome = self._wait(document.marker, diagnostics)
-        except FloodError:
-            outcome = "flood"
-        if outcome != "exit":
-            self.usable = False
-            self.kill()
         lines = document.text.split("\n")
-        messages = [raw(diagnostic, lines) for diagnostic in diagnostics]
-        return Output(messages, outcome, 0 if outcome == "exit" else -signal.SIGKILL)
+        diagnostics: list[Any] = []
+        with self._child.exclusive():
+            try:
+                self._version += 1
+                change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": document.text}]}
+                self._connection.notify("textDocument/didChange", change)
+                self._collect(document.marker, diagnostics)
+            except LimitReached as limit:
+                self.usable = False
+                self.kill()
+                return Output([raw(diagnostic, lines) for diagnostic in diagnostics], limit.outcome, -signal.SIGKILL)
+        return Output([raw(diagnostic, lines) for diagnostic in diagnostics], "exit")
 
     def kill(self) -> None:
         """End the server, the workers that it started, and whatever these started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        with self._using:
-            self._close()
-
-    def _close(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with contextlib.suppress(OSError):  # unsent bytes of a dead process
-                stream.close()
+        self._child.kill()
 
     def _open(self, opening: str) -> None:
         deadline = time.monotonic() + OPENING_SECONDS
-        self._answer(self._connection.request("initialize", _NEVER), deadline)
-        self._connection.notify("initialized", {})
         document = {"uri": self._uri, "languageId": "lean4", "version": 1, "text": opening}
-        self._connection.notify("textDocument/didOpen", {"textDocument": document})
-        self._answer(self._request_diagnostics(), deadline)
+        try:
+            self._answer(self._connection.request("initialize", _NEVER), deadline)
+            self._connection.notify("initialized", {})
+            self._connection.notify("textDocument/didOpen", {"textDocument": document})
+            self._answer(self._request_diagnostics(), deadline)
+        except LimitReached as limit:
+            raise WorkerLost(f"the Lean server did not load its header ({limit.outcome})") from limit
 
     def _answer(self, identifier: int, deadline: float) -> None:
-        while (message := self._connection.receive(deadline)) is not None:
-            if message.get("id") == identifier and "method" not in message:
-                if "error" in message:
-                    raise WorkerLost(f"the Lean server did not start: {json.dumps(message['error'])[:300]}")
-                return
-        raise WorkerLost(f"the Lean server did not load its header within {OPENING_SECONDS:g} s")
+        while not _answers(message := self._connection.receive(deadline), identifier):
+            pass
+        if "error" in message:
+            raise WorkerLost(f"the Lean server did not start: {json.dumps(message['error'])[:300]}")
 
     def _request_diagnostics(self) -> int:
         return self._connection.request("textDocument/waitForDiagnostics", {"uri": self._uri, "version": self._version})
 
-    def _wait(self, marker: str, diagnostics: list[Any]) -> Outcome:
-        """Collects the diagnostics of this version until they are complete; every finished check starts the clock anew."""
+    def _collect(self, marker: str, diagnostics: list[Any]) -> None:
+        """The diagnostics of this version, until they are complete; every finished check starts the clock anew."""
         identifier, size, finished = self._request_diagnostics(), 0, 0
-        deadline, look = time.monotonic() + self._limits.seconds, time.monotonic() + _LOOK_SECONDS
-        while time.monotonic() < deadline:
-            message = self._connection.receive(min(deadline, look))
-            if time.monotonic() >= look:
-                if tree_memory(self.pid) > self._limits.memory_bytes:
-                    return "signal"
-                look = time.monotonic() + _LOOK_SECONDS
-            if message is None:
-                continue
-            if message.get("id") == identifier and "method" not in message:
-                return "signal" if "error" in message else "exit"
+        deadline = time.monotonic() + self._limits.seconds
+        while not _answers(message := self._connection.receive(deadline), identifier):
             params: dict[str, Any] = message.get("params") or {}
             if message.get("method") != "textDocument/publishDiagnostics" or params.get("version") != self._version:
                 continue
@@ -136,11 +89,16 @@ class LanguageServer:
             diagnostics += params["diagnostics"]
             size += len(json.dumps(params)) if params.get("isIncremental") else 0
             if size > self._limits.output_bytes:
-                return "flood"
+                raise LimitReached("flood")
             now = sum(marker in diagnostic["message"] for diagnostic in diagnostics)
             if now > finished:
                 finished, deadline = now, time.monotonic() + self._limits.seconds
-        return "timeout"
+        if "error" in message:
+            raise LimitReached("signal")
+
+
+def _answers(message: Mapping[str, Any], identifier: int) -> bool:
+    return message.get("id") == identifier and "method" not in message
 
 
 def raw(diagnostic: Mapping[str, Any], lines: Sequence[str]) -> Raw:

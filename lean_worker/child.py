@@ -1,0 +1,111 @@
+"""A long-lived Lean process behind two pipes, in a process group that ends with whoever started it: what the server and the REPL share."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from lean_worker.processes import tree_memory
+from lean_worker.session import Limits, Outcome, WorkerLost
+
+OPENING_SECONDS = 300.0  # Mathlib from a cold disk takes a minute and more
+_LIFELINE = Path(__file__).with_name("lifeline.py")
+_RESERVED_BYTES = 24 << 30  # Lean's threads reserve address space that they never touch: what is resident is looked at besides
+_LOOK_SECONDS = 0.25
+
+
+class LimitReached(Exception):
+    """The document that is worked on has used up what it may use; `outcome` says of what."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome: Outcome = outcome
+
+
+class Child:
+    """Not thread-safe but for `kill`, which may be called at any time; whoever reads or writes does it within `exclusive`."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, limits: Limits) -> None:
+        self._memory_bytes = limits.memory_bytes
+        self._using = threading.RLock()  # the pipes may not be closed under whoever reads them
+        self._look = 0.0
+        watched, self._lifeline = os.pipe()
+        guard = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(limits.memory_bytes + _RESERVED_BYTES)]
+        # standard error goes nowhere: an unread pipe would block a chatty process
+        self._process = subprocess.Popen(
+            [*guard, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+            pass_fds=(watched,),
+        )
+        os.close(watched)
+        self._ended = os.pidfd_open(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keeps `kill` in another thread from closing the pipes meanwhile. Raises WorkerLost where it has done so already."""
+        with self._using:
+            if self._lifeline < 0:
+                raise WorkerLost(f"the Lean process {self.pid} was ended")
+            yield
+
+    def write(self, data: bytes) -> None:
+        """Raises WorkerLost where nobody takes it."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError as error:
+            raise WorkerLost(f"the Lean process {self.pid} takes no input ({error})") from error
+
+    def read(self, deadline: float) -> bytes:
+        """The next piece of output. Raises WorkerLost at its end, LimitReached at the deadline (time.monotonic) or above the memory."""
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        poll.register(self._ended, select.POLLIN)
+        while True:
+            now = time.monotonic()
+            if now >= deadline:
+                raise LimitReached("timeout")
+            if now >= self._look:
+                self._look = now + _LOOK_SECONDS
+                if tree_memory(self.pid) > self._memory_bytes:
+                    raise LimitReached("signal")
+            ready = dict(poll.poll((min(deadline, self._look) - now) * 1000))
+            piece = os.read(pipe, 1 << 20) if pipe in ready else b""
+            if piece:
+                return piece
+            if ready:
+                raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})")
+
+    def kill(self) -> None:
+        """Ends the process and whatever it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        with self._using:
+            if self._lifeline < 0:
+                return
+            os.close(self._lifeline)
+            os.close(self._ended)
+            self._lifeline = -1
+            for stream in (self._process.stdin, self._process.stdout):
+                assert stream is not None
+                with contextlib.suppress(OSError):  # unsent bytes of a dead process
+                    stream.close()
