@@ -20,7 +20,7 @@ test: setup lint
 # Ray is heavy, so it is installed and tried only where it is asked for.
 test-ray: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
-	$(BIN)/pytest tests/lean_worker/test_ray.py
+	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from lean_worker.document import Statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Tier, Verdict
 
-PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 2.0
 
 
 class QueueFull(LeanWorkerError):
@@ -57,11 +57,12 @@ _Lines = OrderedDict[_Header, deque[Job]]
 class JobQueue:
     """Not thread-safe: guarded by the pool's lock. Clients take turns; within a client, headers do.
 
-    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken.
+    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken. Warm headers may overtake others for `patience`
+    seconds.
     """
 
-    def __init__(self, on_drop: Callable[[Job], None]) -> None:
-        self._on_drop = on_drop
+    def __init__(self, on_drop: Callable[[Job], None], patience: float = _PATIENCE_SECONDS) -> None:
+        self._on_drop, self._patience = on_drop, patience
         self._clients: OrderedDict[str, _Lines] = OrderedDict()
         self._alone: deque[Job] = deque()
 
@@ -78,7 +79,7 @@ class JobQueue:
 
     def take(self, most: int, warm: Container[str] = ()) -> list[Job]:
         """The next job that must run alone, or up to `most` jobs of one header. Headers whose opening is warm go first, for as long as
-        nobody has waited longer than PATIENCE_SECONDS. Empty where all that waited was dropped."""
+        nobody has waited longer than the patience. Empty where all that waited was dropped."""
         while self._alone:
             job = self._alone.popleft()
             if job.wanted:
@@ -108,7 +109,7 @@ class JobQueue:
         if not places:
             return None
         client, header, job = min(places, key=lambda place: place[2].since)
-        if time.monotonic() - job.since > PATIENCE_SECONDS and header[0] not in warm:
+        if time.monotonic() - job.since > self._patience and header[0] not in warm:
             return client, header
         return next(((client, header) for client, header, _ in places if header[0] in warm), places[0][:2])
 

@@ -157,7 +157,7 @@ class Pool:
             question = Question(opening, header, split_statement(source), candidate, tier)
         except StatementError as error:
             return self._at_once(check_id, "statement", (_note(str(error), error.line),))
-        known = self._cache.get(question, self.backend) if self._cache and candidate is not None else None
+        known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
         if known is not None:
             future.set_result(msgspec.structs.replace(known, id=check_id))
@@ -223,7 +223,7 @@ class Pool:
 
     def _deliver(self, job: Job, verdict: Verdict) -> None:
         if self._cache and verdict.accepted is not None and job.question.candidate is not None:
-            self._cache.put(job.question, self.backend, verdict)
+            self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
         with self._changed:
             self._pending.pop(job.question, None)
             self._verdicts[verdict.kind] += 1

@@ -1,4 +1,4 @@
-"""Verdicts kept on disk by the content of what was asked: statement, proof, header, tier, Lean, library and backend."""
+"""Verdicts kept on disk by the content of what was asked: statement, proof, header, tier, heartbeats, Lean, library and backend."""
 
 import hashlib
 import sqlite3
@@ -28,13 +28,13 @@ class VerdictCache:
         except sqlite3.Error as error:
             raise LeanWorkerError(f"{path} cannot be used as a verdict cache ({error}); name another file") from error
 
-    def get(self, question: Question, backend: Backend) -> Verdict | None:
+    def get(self, question: Question, backend: Backend, heartbeats: int) -> Verdict | None:
         with self._lock:
-            row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", (_key(question, backend),)).fetchone()
+            row = self._connection.execute("SELECT verdict FROM verdicts WHERE key = ?", (_key(question, backend, heartbeats),)).fetchone()
         return msgspec.json.decode(row[0], type=Verdict) if row else None
 
-    def put(self, question: Question, backend: Backend, verdict: Verdict) -> None:
-        row = (_key(question, backend), msgspec.json.encode(verdict))
+    def put(self, question: Question, backend: Backend, heartbeats: int, verdict: Verdict) -> None:
+        row = (_key(question, backend, heartbeats), msgspec.json.encode(verdict))
         with self._lock:
             self._connection.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", row)
 
@@ -43,5 +43,6 @@ class VerdictCache:
             self._connection.close()
 
 
-def _key(question: Question, backend: Backend) -> bytes:
-    return hashlib.sha256(msgspec.json.encode((question, backend.name, backend.lean, backend.library))).digest()
+def _key(question: Question, backend: Backend, heartbeats: int) -> bytes:
+    """A proof that ran out of heartbeats is wrong under that limit only."""
+    return hashlib.sha256(msgspec.json.encode((question, heartbeats, backend.name, backend.lean, backend.library))).digest()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from backends import BACKENDS
-from test_resilience import CRASH, GOOD, HANG, alive, neighbours, until
+from test_resilience import CRASH, GOOD, HANG, neighbours
 from test_verdicts import RIGHT, WRONG
+from watching import members, until
 
 from lean_worker.embedded.build import PRELUDE, ensure_core, lean_command, lean_environment
 from lean_worker.language_server.backend import embedded_server, installed_server
@@ -81,7 +82,7 @@ time.sleep(60)
     service.kill()
     service.wait()
     service.stdout.close()
-    until(lambda: not any(alive(pid) for pid in members(group)), 30.0)
+    until(lambda: not members(group), 30.0)
 
 
 def test_a_killed_session_is_replaced(other: Pool) -> None:
@@ -98,13 +99,8 @@ def test_closing_leaves_no_process(name: str) -> None:
     until(lambda: bool(pool.worker_pids))
     groups = list(pool.worker_pids)
     pool.close()
-    until(lambda: not any(alive(pid) for group in groups for pid in members(group)))
+    until(lambda: not any(members(group) for group in groups))
     assert future.result(timeout=5).kind == "unavailable"
-
-
-def members(group: int) -> list[int]:
-    found = subprocess.run(["ps", "-eo", "pid,pgid"], capture_output=True, text=True, check=True).stdout.split("\n")[1:]
-    return [int(line.split()[0]) for line in found if line and int(line.split()[1]) == group]
 
 
 def test_sessions_are_recycled_by_count() -> None:

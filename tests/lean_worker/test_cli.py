@@ -144,6 +144,7 @@ def test_attack_bench_and_soak() -> None:
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["mistakes"] == [] and report["workers_killed"] > 0
     assert sum(report["verdicts"].values()) == 300
+    assert report["verdicts"]["accepted"] > 200 and report["verdicts"]["error"] > 40
 
 
 @pytest.mark.parametrize(

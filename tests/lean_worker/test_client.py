@@ -6,12 +6,13 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 import pytest
 import serving
+from watching import until
 
 from lean_worker.client import RemotePool, RemoteRefused
 from lean_worker.pool import Pool
@@ -155,20 +156,13 @@ def test_an_answer_that_is_none_is_no_verdict(status: int, body: bytes) -> None:
     assert (verdict.accepted, verdict.kind) == (None, "unavailable")
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        time.sleep(0.01)
-
-
 def test_closing_cancels_and_the_service_withdraws() -> None:
     with Pool(1, timeout=3.0) as pool, serving.thread(pool) as address:
         remote = RemotePool(address)
         hanging = remote.submit(HANG)
-        until(lambda: pool.status().running == 1)
+        until(lambda: pool.status().running == 1, 60.0)
         waiting = remote.submit(GOOD)
-        until(lambda: pool.status().waiting == 1)
+        until(lambda: pool.status().waiting == 1, 60.0)
         remote.close()
         remote.close()
         for future in (hanging, waiting):
@@ -176,5 +170,5 @@ def test_closing_cancels_and_the_service_withdraws() -> None:
                 future.result(timeout=60)
         with pytest.raises(RuntimeError, match="closed"):
             remote.submit(GOOD)
-        until(lambda: pool.status().waiting == 0)
+        until(lambda: pool.status().waiting == 0, 60.0)
         assert "accepted" not in pool.status().verdicts

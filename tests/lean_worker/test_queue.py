@@ -50,15 +50,13 @@ def test_a_client_with_one_check_does_not_wait_for_the_rest_of_anothers() -> Non
     assert Candidate("mine") in [one.question.candidate for one in queue.take(2)]
 
 
-def test_warm_headers_go_first_and_cold_ones_are_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = JobQueue(lambda _: None)
+@pytest.mark.parametrize("patience", [0.0, 3600.0])
+def test_warm_headers_go_first_until_patience_ends(patience: float) -> None:
+    queue = JobQueue(lambda _: None, patience)
     cold, warm = job("a", opening="cold\n"), job("a", opening="warm\n")
     queue.put(cold)
     queue.put(warm)
-    assert queue.take(1, {"warm\n"}) == [warm]
-    queue.put(warm)
-    monkeypatch.setattr("lean_worker.jobs.PATIENCE_SECONDS", 0.0)
-    assert queue.take(1, {"warm\n"}) == [cold]
+    assert queue.take(1, {"warm\n"}) == [cold if patience == 0.0 else warm]
 
 
 def test_a_full_queue_says_when_to_come_back() -> None:
@@ -94,6 +92,8 @@ def test_the_cache_answers_for_the_kernel_and_only_for_what_it_decided(tmp_path:
         assert [future.result().kind for future in answers] == ["accepted", "error"]
         assert not pool.submit(Check("other", GOOD, "h", header="open Nat\n")).done()
         assert not pool.submit(HANG).done()
+    with Pool(1, timeout=2, cache=second, heartbeats=5_000) as pool:
+        assert not pool.submit(checks[1]).done()  # another limit might have let it through
     second.close()
     assert [verdict.kind for verdict in before] == ["accepted", "error", "timeout"]
 

@@ -3,10 +3,9 @@
 import os
 import signal
 import threading
-import time
-from pathlib import Path
 
 import pytest
+from watching import alive, children, until
 
 from lean_worker.candidate import Candidate
 from lean_worker.document import read_answers, split_statement, write_document
@@ -20,35 +19,6 @@ GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
 HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")
 CRASH = Check("crash", "theorem t : Nat.shiftLeft 1 (2 ^ 38) = 0 := by sorry", "by decide +kernel")
 RUNAWAY = Check("runaway", "theorem t (h : ∀ p : Prop, p → p) : False := by sorry", "by repeat apply h")
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == pid and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def until(condition: object, seconds: float = 20.0) -> None:
-    """Wait for a condition of the operating system; a failure is an assertion, not a hang."""
-    end = time.monotonic() + seconds
-    assert callable(condition)
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        time.sleep(0.02)
 
 
 def neighbours(count: int) -> list[Check]:

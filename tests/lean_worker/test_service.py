@@ -7,8 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import httpx2
 import pytest
 import serving
 from prometheus_client.parser import text_string_to_metric_families
+from watching import alive, descendants, until
 
 from lean_worker.pool import Pool
 from lean_worker.service.settings import ServiceSettings
@@ -36,14 +36,6 @@ def sums(count: int, name: str = "s") -> list[dict[str, str]]:
         {"id": f"{name}{i}", "statement": f"theorem {name}{i} : {i} + {i} = {2 * i + (i % 5 == 0)} := by sorry", "proof": "by decide"}
         for i in range(count)
     ]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that must happen; a failure is an assertion, not a hang."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +145,7 @@ def test_a_full_queue(slow: tuple[Pool, httpx2.Client]) -> None:
     for number in range(2):
         threads.append(threading.Thread(target=lambda n=number: answers.append(http.post("/v1/verify", json=hang(n)).json()["kind"])))
         threads[-1].start()
-        until(lambda n=number: (pool.status().running, pool.status().waiting) == (1, n))
+        until(lambda n=number: (pool.status().running, pool.status().waiting) == (1, n), 60.0)
     refused = http.post("/v1/verify", json=GOOD)
     assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1 and "try again" in refused.json()["detail"]
     batch = http.post("/v1/verify/batch", json={"checks": sums(2)})
@@ -169,13 +161,13 @@ def test_hanging_up_withdraws_what_waits(slow: tuple[Pool, httpx2.Client], path:
     pool, http = slow
     thread = threading.Thread(target=lambda: http.post("/v1/verify", json=HANG))
     thread.start()
-    until(lambda: pool.status().running == 1)
+    until(lambda: pool.status().running == 1, 60.0)
     content = json.dumps(body).encode()
     with socket.create_connection((http.base_url.host, http.base_url.port or 0)) as client:
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
-        until(lambda: pool.status().waiting == 1)
+        until(lambda: pool.status().waiting == 1, 60.0)
     thread.join()
-    until(lambda: pool.status().waiting == 0)
+    until(lambda: pool.status().waiting == 0, 60.0)
     assert pool.status().verdicts == {"timeout": 1}
     assert http.post("/v1/verify", json=WRONG).json()["kind"] == "error"
     assert pool.status().verdicts == {"timeout": 1, "error": 1}
@@ -258,10 +250,10 @@ def test_no_process_outlives_the_service(number: int, code: int) -> None:
             subprocess.Popen([sys.executable, "-c", _ASK, service.url, json.dumps(hang(n))], stderr=subprocess.DEVNULL) for n in range(2)
         ]
         # two fork servers, each with a child that hangs
-        until(lambda: len(serving.lean_processes(service.process.pid)) == 4)
-        left = serving.lean_processes(service.process.pid)
+        until(lambda: len(descendants(service.process.pid)) == 4, 60.0)
+        left = descendants(service.process.pid)
         assert service.stop(number) == code
-        until(lambda: not any(serving.alive(pid) for pid in left))
+        until(lambda: not any(alive(pid) for pid in left), 60.0)
         for one in asking:
             assert one.wait(timeout=60) != 0
 

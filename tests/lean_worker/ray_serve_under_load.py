@@ -1,9 +1,8 @@
 """The service as a Ray Serve deployment on a local Ray: a replica is killed under load, and every check still gets its one right answer.
 
-Needs the `ray` extra (`make test-ray`); too heavy for every run of the tests.
+Run by `make test-ray`, which installs Ray. Not one of the tests that every run collects: Ray brings half a gigabyte with it.
 """
 
-import importlib.util
 import socket
 import time
 from collections.abc import Iterator
@@ -13,10 +12,7 @@ import pytest
 from lean_worker.client import RemotePool
 from lean_worker.protocol import Check
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the `ray` extra is not installed; run `make test-ray`"),
-    pytest.mark.filterwarnings("ignore"),  # Ray's own code warns
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own code warns
 
 
 @pytest.fixture
