@@ -13,7 +13,7 @@ from lean_worker.language_server.backend import embedded_server, installed_serve
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.repl.backend import installed_repl
-from lean_worker.sandbox import Kind, SandboxConfig, settle
+from lean_worker.sandbox.sandbox import Kind, SandboxConfig, settle
 from lean_worker.session import Backend
 
 BackendName = Literal["embedded-fork", "embedded-server", "language-server", "repl"]

@@ -22,7 +22,7 @@ from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
-from lean_worker.sandbox import Kind, detect
+from lean_worker.sandbox.sandbox import Kind, detect
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
 from lean_worker.verdict_cache import VerdictCache

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, ensure_core
 from lean_worker.embedded.process import LeanProcess
-from lean_worker.sandbox import SandboxConfig
+from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Limits
-from lean_worker.slow_tier import SlowTier
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lean_worker.document import Document
 from lean_worker.embedded.build import CoreLibrary, ensure_snapshot, lean_environment
-from lean_worker.sandbox import SandboxConfig, SandboxReport, settle, wrap
+from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wrap
 from lean_worker.session import Limits, Output, Raw, WorkerLost
 
 _SERVER = Path(__file__).parent / "fork_server.py"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, lean_command, lean_environment
+from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
-from lean_worker.sandbox import SandboxConfig, wrap
+from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
-from lean_worker.slow_tier import SlowTier
 
 _PROBE_SECONDS = 120
 _SANDBOX = SandboxConfig()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lean_worker.repl.session import Repl
-from lean_worker.sandbox import SandboxConfig, wrap
+from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
 
 

@@ -51,8 +51,9 @@ def test_hang_and_crash_are_no_verdict_and_spoil_nobody(other: Pool) -> None:
 def test_the_slow_tier_judges_again_or_says_that_there_is_none(other: Pool) -> None:
     statement = "theorem A.swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
     asked = [Check(str(i), statement, proof, tier="slow") for i, proof in enumerate(["⟨h.2, h.1⟩", "h", "by sorry"])]
-    good, wrong, forbidden = other.check_many(asked)
-    assert (wrong.kind, forbidden.kind) == ("error", "forbidden")
+    asked.append(Check("3", "def t := by sorry", "rfl", tier="slow"))
+    good, wrong, forbidden, unstated = other.check_many(asked)
+    assert (wrong.kind, forbidden.kind, unstated.kind) == ("error", "forbidden", "statement")
     if other.backend.name == "repl":
         assert (good.accepted, good.kind) == (None, "unavailable") and "no slow tier" in good.messages[0].text
     else:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lean_worker import sandbox
 from lean_worker.document import Document
 from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.process import LeanProcess
-from lean_worker.sandbox import SandboxConfig, SandboxError, SandboxReport, detect, python_files, wrap
+from lean_worker.sandbox import sandbox
+from lean_worker.sandbox.sandbox import SandboxConfig, SandboxError, SandboxReport, detect, python_files, wrap
 from lean_worker.session import Limits
 
 PACKAGE = Path(sandbox.__file__).parent
-LAUNCHER = PACKAGE / "sandbox_exec.py"
+LAUNCHER = PACKAGE / "launcher.py"
 KINDS = [kind for kind in ("landlock", "bubblewrap") if detect(kind).files]
 
 WRITES = """
@@ -117,11 +117,11 @@ def test_detection_where_user_namespaces_are_forbidden() -> None:
     unshare, load, give = 272, 0x20, 0x06
     code = f"""
 import sys
-sys.path += [{str(PACKAGE.parent)!r}, {str(PACKAGE)!r}]
+sys.path += [{str(PACKAGE.parents[1])!r}, {str(PACKAGE)!r}]
 import confinement as c
 c.drop_privileges()
 c.install_filter(b"".join([c._instruction({load}, 0), *c._refuse([{unshare}], 1), c._instruction({give}, c._ALLOW)]))
-from lean_worker.sandbox import detect
+from lean_worker.sandbox.sandbox import detect
 report = detect("landlock")
 print(report.mechanisms, report.holds, report.missing)
 """

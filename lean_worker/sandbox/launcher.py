@@ -1,4 +1,4 @@
-"""Locks itself in and becomes the command: `python -I -S sandbox_exec.py [options] -- command...`. Standard library only.
+"""Locks itself in and becomes the command: `python -I -S launcher.py [options] -- command...`. Standard library only.
 
 Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork,
 --max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from lean_worker.embedded.build import NAME, CoreLibrary, lean_command, lean_environment
 from lean_worker.protocol import ALLOWED_AXIOMS, Kind
-from lean_worker.sandbox import SandboxConfig, settle, wrap
+from lean_worker.sandbox.sandbox import SandboxConfig, settle, wrap
 
 MODULE = "Judged"
 OLEAN = f"{MODULE}.olean"
 
-_JUDGE = Path(__file__).parent / "embedded" / "judge.py"
+_JUDGE = Path(__file__).parent / "judge.py"
 _SANDBOX_REFUSED = 125
 _FILE_BYTES = 256 << 20
 

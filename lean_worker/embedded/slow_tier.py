@@ -10,18 +10,17 @@ statement's own elaboration, are trusted; a fault of this Lean's kernel is not c
 import itertools
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from lean_worker.candidate import Candidate, Refused, read_candidate
-from lean_worker.document import Statement, StatementError, check_header, split_statement, write_module
+from lean_worker.candidate import Candidate
+from lean_worker.document import Statement, StatementError, write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
+from lean_worker.embedded.slow_phases import MODULE, OLEAN, Setting, SlowLimits, compile_module, judge_files
 from lean_worker.lexer import LexError, tokens
-from lean_worker.protocol import NO_VERDICT, Check, Kind
-from lean_worker.sandbox import SandboxConfig, settle
+from lean_worker.protocol import NO_VERDICT, Kind
+from lean_worker.sandbox.sandbox import SandboxConfig, settle
 from lean_worker.session import Recheck
-from lean_worker.slow_phases import MODULE, OLEAN, Setting, SlowLimits, compile_module, judge_files
 
 _ANYWHERE = SandboxConfig()
 _LIMITS = SlowLimits()
@@ -59,35 +58,6 @@ class SlowTier:
             return self._verdict("statement", str(error))
         stub = write_module(OPENING, header, statement, None, MODULE)
         return self._judge(stub, write_module(OPENING, header, statement, candidate, MODULE), target)
-
-    def check(self, check: Check) -> Recheck:
-        """The verdict of one check, screened as on the fast tier."""
-        try:
-            candidate = read_candidate(check.proof, check.helpers)
-            check_header(check.header)
-            statement = split_statement(check.statement)
-        except Refused as refused:
-            return self._verdict("forbidden", str(refused))
-        except StatementError as error:
-            return self._verdict("statement", str(error))
-        return self.recheck(check.header, statement, candidate)
-
-    def recheck_source(self, check: Check) -> Recheck:
-        """The verdict where `check.proof` is a whole source, helper declarations and the theorem, that stands behind the header.
-
-        The source must declare the statement's theorem under the statement's own name. It is not screened, may hold any command and so may
-        run native code: without a sandbox that holds this raises SandboxError.
-        """
-        settle(replace(self._setting.sandbox, required=True))
-        try:
-            check_header(check.header)
-            statement = split_statement(check.statement)
-            target = _parts(statement.name)
-        except StatementError as error:
-            return self._verdict("statement", str(error))
-        opening = OPENING + check.header.rstrip("\n") + "\n"
-        stub = f"{opening}{statement.before}{statement.name}{statement.after}:= sorry\n"
-        return self._judge(stub, f"{opening}{check.proof}\n", target)
 
     def _judge(self, stub: str, text: str, target: tuple[str, ...]) -> Recheck:
         seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Tries what a sandbox must refuse and prints as JSON what it could do: `python sandbox_probe.py OUTSIDE INSIDE HOST PORT`.
+"""Tries what a sandbox must refuse and prints as JSON what it could do: `python probe.py OUTSIDE INSIDE HOST PORT`.
 
 OUTSIDE is a folder with one file named `file`, INSIDE a folder that may be written. Standard library only.
 """

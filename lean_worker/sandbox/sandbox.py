@@ -20,8 +20,9 @@ from lean_worker.errors import LeanWorkerError
 
 Kind = Literal["auto", "bubblewrap", "landlock", "none"]
 
-_LAUNCHER = Path(__file__).parent / "sandbox_exec.py"
-_PROBE = Path(__file__).parent / "sandbox_probe.py"
+_LAUNCHER = Path(__file__).parent / "launcher.py"
+_PROBE = Path(__file__).parent / "probe.py"
+_PACKAGE = Path(__file__).parents[1]
 _SECONDS = 20
 _SYSTEM = ("/lib", "/lib64", "/usr", "/etc/ld.so.cache", "/proc", "/sys/devices/system", "/dev/urandom", "/dev/zero")
 
@@ -83,7 +84,7 @@ def _python(script: Path, *arguments: str) -> list[str]:
 @functools.cache
 def python_files() -> tuple[str, ...]:
     """What the running Python and its libraries need to read: their folders, and the system's libraries."""
-    found = {sys.prefix, sys.base_prefix, str(_LAUNCHER.parent), os.path.dirname(os.path.realpath(sys.executable))}
+    found = {sys.prefix, sys.base_prefix, str(_PACKAGE), os.path.dirname(os.path.realpath(sys.executable))}
     for line in Path("/proc/self/maps").read_text().splitlines():
         path = line.partition("/")
         if path[1] and ".so" in path[2]:
