@@ -57,8 +57,8 @@ def make_backend(choice: BackendChoice) -> Backend:
     return installed_repl(choice.repl, choice.project, lean_version(choice.project), choice.imports, sandbox)
 
 
-def judges_well(backend: Backend, timeout: float = 60.0) -> str | None:
-    """None where the backend accepts a true theorem and rejects a false one; else what it said instead."""
+def misjudgement(backend: Backend, timeout: float = 60.0) -> str | None:
+    """What the backend said of a true and a false theorem where that is wrong; None where it judges them as it must."""
     with Pool(1, timeout, backend=backend) as pool:
         true, false = pool.check_many([TRUE, FALSE])
     if (true.accepted, false.accepted) == (True, False):

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from lean_worker.attacks import attacks
 from lean_worker.benchmark import measure
-from lean_worker.choose import TRUE, BackendChoice, judges_well, make_backend, on_path, toolchains
+from lean_worker.choose import TRUE, BackendChoice, make_backend, misjudgement, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
@@ -143,7 +143,7 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
     well = True
     for choice in dict.fromkeys([BackendChoice("embedded-fork"), BackendChoice("embedded-server"), lean]):
         backend = make_backend(choice)
-        wrong = judges_well(backend)
+        wrong = misjudgement(backend)
         well &= wrong is None
         print(f"{backend.name}: Lean {backend.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
     if not well:

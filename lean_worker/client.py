@@ -78,7 +78,7 @@ class RemotePool:
 
     async def _ask(self, check: Check) -> Verdict:
         try:
-            body = msgspec.json.encode(VerifyRequest(check.statement, check.proof, check.header, check.id, check.tier))
+            body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
         except UnicodeEncodeError as error:
             return _unavailable(check, f"the check cannot be sent: {error}")
         async with self._turn:

@@ -24,7 +24,7 @@ from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.session import Backend, Limits, Output, SecondJudge, WorkerLost
+from lean_worker.session import Backend, Limits, Output, SecondJudge, WorkerLost, provides
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 
@@ -187,7 +187,7 @@ class Pool:
         modules, rest = split_imports(header)
         check_header(rest)
         for module, line in modules.items():
-            if module not in self.backend.imports and not any(f"{module}.".startswith(f"{root}.") for root in self.backend.allowed):
+            if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
                 raise StatementError(f"module {module} cannot be imported here; allowed: {known}", line)
         opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
@@ -222,10 +222,11 @@ class Pool:
         self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
 
     def _deliver(self, job: Job, verdict: Verdict) -> None:
-        if self._cache and verdict.accepted is not None and job.question.candidate is not None:
-            self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
+        """The answer to everybody who waits; nothing where it has been given already."""
         with self._changed:
-            self._pending.pop(job.question, None)
+            if self._pending.get(job.question) is not job:
+                return
+            del self._pending[job.question]
             self._verdicts[verdict.kind] += 1
             if verdict.seconds:
                 self._recent_seconds += 0.05 * (verdict.seconds - self._recent_seconds)
@@ -233,6 +234,8 @@ class Pool:
         for check_id, future in waiting:
             if future.set_running_or_notify_cancel():
                 future.set_result(msgspec.structs.replace(verdict, id=check_id))
+        if self._cache and verdict.accepted is not None and job.question.candidate is not None:
+            self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
 
     def _next(self) -> list[Job] | None:
         """The next batch, or None when the pool is closed. Waits a moment for company: a batch costs little more than one check."""
@@ -261,6 +264,8 @@ class Pool:
                     self._run(jobs)
                 except WorkerLost as lost:
                     self._again(jobs, str(lost))
+                except Exception as error:  # whatever it is, everybody gets an answer and the thread goes on
+                    self._give_up(jobs, error)
                 finally:
                     with self._changed:
                         self._running -= len(jobs)
@@ -272,6 +277,11 @@ class Pool:
             left = list(self._pending.values()) if self._closed else []
         for job in left:
             self._finish(job, "unavailable", note="the pool was closed before the check was finished")
+
+    def _give_up(self, jobs: Sequence[Job], error: Exception) -> None:
+        """No verdict for those of the jobs that nobody has answered."""
+        for job in jobs:
+            self._finish(job, "unavailable", note=f"{type(error).__name__}: {error}")
 
     def _again(self, jobs: Sequence[Job], reason: str) -> None:
         """Put jobs back whose worker was lost, each to run alone; one that has seen several workers die gets no verdict."""

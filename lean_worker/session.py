@@ -136,3 +136,8 @@ class Backend(Protocol):
     def start(self, opening: str, limits: Limits) -> Session:
         """A session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost where it does not come up."""
         ...
+
+
+def provides(backend: Backend, module: str) -> bool:
+    """Whether a header may import the module: one of the backend's own, or one under a root that it allows."""
+    return module in backend.imports or any(f"{module}.".startswith(f"{root}.") for root in backend.allowed)

@@ -8,6 +8,7 @@ that cannot be taken apart.
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request
@@ -27,6 +28,7 @@ from lean_worker.service.kimina_wire import (
 )
 from lean_worker.service.openapi import takes_and_gives
 from lean_worker.service.snippet import Snippet, Unreadable, error_at, lean_errors, take_apart, theorem_messages
+from lean_worker.session import provides
 
 # the words that clients look for, in the quotes of the Lean they were written for
 _SORRY = "declaration uses 'sorry'"
@@ -74,11 +76,7 @@ async def _judge_all(service: Service, request: Request, snippets: Sequence[tupl
 
 
 async def _judge(service: Service, name: str, code: str, client: str) -> CheckResult:
-    backend = service.pool.backend
-
-    def provided(module: str) -> bool:
-        return module in backend.imports or any(f"{module}.".startswith(f"{root}.") for root in backend.allowed)
-
+    provided = partial(provides, service.pool.backend)
     try:
         snippet = await asyncio.to_thread(take_apart, code, provided, service.settings.max_theorems)
     except Unreadable as error:

@@ -8,16 +8,20 @@ from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Tier, Verdict
 
 
 class VerifyRequest(msgspec.Struct, frozen=True):
-    """One check: `statement` ends in `:= by sorry` or `:= sorry`, `proof` takes the place of that, `header` stands before it."""
+    """One check: `statement` ends in `:= by sorry` or `:= sorry`, `proof` takes the place of that, `header` stands before it.
+
+    `helpers` permits theorems, lemmas and definitions before the proof's own theorem; `tier` "slow" has it judged twice.
+    """
 
     statement: str
     proof: str
     header: str = ""
     id: str = ""
     tier: Tier = "fast"
+    helpers: bool = False
 
     def check(self) -> Check:
-        return Check(self.id, self.statement, self.proof, self.header, self.tier)
+        return msgspec.convert(self, Check, from_attributes=True)
 
 
 class BatchRequest(msgspec.Struct, frozen=True):

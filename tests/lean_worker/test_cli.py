@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lean_worker.choose import judges_well
+from lean_worker.choose import misjudgement
 from lean_worker.document import Document
 from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.pool import Pool
@@ -131,7 +131,7 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
 
         def kill(self) -> None: ...
 
-    said = judges_well(Gullible(ensure_core()))
+    said = misjudgement(Gullible(ensure_core()))
     assert said is not None and "false: accepted" in said
 
 

@@ -18,6 +18,7 @@ from lean_worker.client import RemotePool, RemoteRefused
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.wire import VerifyRequest
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier, Workers
 
@@ -48,11 +49,15 @@ def test_the_same_verdicts_as_without_http(pool: Pool, url: str) -> None:
         Check("forbidden", GOOD.statement, "by sorry"),
         Check("statement", "theorem t : nowhere := by sorry", "trivial"),
         Check("header", "theorem t : x = 1 := by sorry", "rfl", "def x : Nat := 1"),
+        Check("helped", GOOD.statement, "theorem a : True := trivial\ntheorem good (p : Prop) (h : p) : p := h", helpers=True),
+        Check("twice", GOOD.statement, "by exact h", tier="slow"),
         Check("∀ ∃", "theorem «a b» (α : Type) (x : α) : ∃ y : α, y = x := by sorry", "⟨x, rfl⟩"),
     ]
     with RemotePool(url, "a-key", name="me") as remote:
         there = [remote.submit(check).result(timeout=60) for check in checks]
     here = pool.check_many(checks)
+    assert set(VerifyRequest.__struct_fields__) == set(Check.__struct_fields__)
+    assert [v.kind for v in here[-3:]] == ["accepted"] * 3
     assert [(v.id, v.kind, v.messages, v.axioms, v.backend, v.lean, v.library, v.tier) for v in there] == [
         (v.id, v.kind, v.messages, v.axioms, v.backend, v.lean, v.library, v.tier) for v in here
     ]

@@ -3,16 +3,19 @@
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 from watching import alive, children, until
 
 from lean_worker.candidate import Candidate
 from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.process import LeanProcess
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.sandbox.sandbox import SandboxConfig, detect
 from lean_worker.session import Limits
 
 GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
@@ -121,3 +124,16 @@ def test_equal_checks_in_flight_all_get_the_answer_under_their_own_id(pool: Pool
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"not|must|lets"):
         Pool(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_backend_that_cannot_start_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A sandbox is required that is not there: every check is told so, at first and afterwards."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    detect.cache_clear()
+    try:
+        with Pool(1, backend=ForkBackend(sandbox=SandboxConfig("bubblewrap", required=True))) as pool:
+            verdicts = pool.check_many(neighbours(3)) + pool.check_many(neighbours(1))
+    finally:
+        detect.cache_clear()
+    assert {(v.accepted, v.kind) for v in verdicts} == {(None, "unavailable")}
+    assert all("a sandbox is required" in v.messages[0].text for v in verdicts)
