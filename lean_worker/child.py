@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lean_worker.processes import tree_memory
-from lean_worker.session import Limits, Outcome, WorkerLost
+from lean_worker.session import Outcome, WorkerLost
 
 OPENING_SECONDS = 300.0  # Mathlib from a cold disk takes a minute and more
 _LIFELINE = Path(__file__).with_name("lifeline.py")
@@ -29,14 +29,17 @@ class LimitReached(Exception):
 
 
 class Child:
-    """Not thread-safe but for `kill`, which may be called at any time; whoever reads or writes does it within `exclusive`."""
+    """Not thread-safe but for `kill`, which may be called at any time; whoever reads or writes does it within `exclusive`.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, limits: Limits) -> None:
-        self._memory_bytes = limits.memory_bytes
+    `memory_bytes`: how much of it and of whatever it starts may be resident.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes
         self._using = threading.RLock()  # the pipes may not be closed under whoever reads them
         self._look = 0.0
         watched, self._lifeline = os.pipe()
-        guard = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(limits.memory_bytes + _RESERVED_BYTES)]
+        guard = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(memory_bytes + _RESERVED_BYTES)]
         # standard error goes nowhere: an unread pipe would block a chatty process
         self._process = subprocess.Popen(
             [*guard, *command],

@@ -24,7 +24,7 @@ class LanguageServer:
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
         self.usable = True
-        self._child = Child(command, environment, folder, limits)
+        self._child = Child(command, environment, folder, limits.memory_bytes)
         self._connection = Connection(self._child, limits.output_bytes)
         try:
             self._open(opening)

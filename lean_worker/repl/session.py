@@ -26,7 +26,7 @@ class Repl:
         self._opening = opening
         self.usable = True
         self._buffer = b""
-        self._child = Child(command, environment, folder, limits)
+        self._child = Child(command, environment, folder, limits.memory_bytes)
         try:
             self._environment = self._open()
         except BaseException:

@@ -161,7 +161,7 @@ def test_warm_headers_are_reused_and_the_least_recently_used_evicted(project: Pa
         assert len(pool.worker_pids) == 2
 
 
-def test_a_memory_hog_is_ended_and_is_no_verdict() -> None:
+def test_a_memory_hog_is_no_verdict_and_spoils_nobody() -> None:
     six_gigabytes = 6 << 33
     hog = Check("hog", f"theorem t : Nat.shiftLeft 1 {six_gigabytes} = 0 := by sorry", "by decide +kernel")
     with Pool(1, timeout=30, memory_bytes=5 << 30, backend=embedded_server(ensure_core())) as pool:
