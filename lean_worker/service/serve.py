@@ -54,8 +54,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def serve(pool: Pool, settings: ServiceSettings, bound: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight then have some seconds to end. Closes the pool. For the main thread."""
-    # uvicorn raises its signals again when it has ended; the default would kill us before the pool is closed
+    # uvicorn raises its signals again when it has ended; the default would kill us before the pool is closed, and a shell that
+    # starts us in the background has SIGINT ignored
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config = uvicorn.Config(
         make_app(pool, settings), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False
     )

@@ -221,11 +221,12 @@ class JaxEngine:
         self._state, drawn = programs.decode(self.config, self.limits.decode_chunk, self._params, self._state, self._scheduler.table)
         tokens, logprobs, counts = jax.device_get(drawn)
         finished = self._scheduler.advance(tokens, logprobs, counts)
-        for job in finished:
-            self._waiters.pop(job).wake()
+        # counted first: who is woken may ask for the totals at once
         self._count(
             generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.samples for job in finished)
         )
+        for job in finished:
+            self._waiters.pop(job).wake()
 
     def _count(self, **more: int | float) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})
