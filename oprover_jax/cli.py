@@ -26,12 +26,13 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
       data: Folder with theorems that people wrote, for a second held-out score; also read from OPROVER_DATA.
       set: Change one number of the configuration, such as --set seed=1 --set gspo.steps=4.
     """
-    from oprover_jax.posttraining.experiment import load
+    from oprover_jax.configuration import load
+    from oprover_jax.posttraining.experiment import Experiment
     from oprover_jax.posttraining.iterate import data_folder, iterate
     from oprover_jax.posttraining.progress import Screen
     from oprover_jax.training.distributed import initialize
 
-    experiment = load(config, set)
+    experiment = load(config, Experiment, set)
     if initialize().way != "none":
         raise InputError(
             "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"

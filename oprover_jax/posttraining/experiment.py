@@ -1,22 +1,10 @@
-"""One experiment: every number of a run in frozen dataclasses, checked against each other when they are made.
+"""One experiment: every number of a run in frozen dataclasses, checked against each other when they are made."""
 
-`configs/*.py` each return one; `load` reads such a file and applies `key.path=value` changes to it.
-"""
-
-import dataclasses
-import difflib
-import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
 from oprover_jax.corpus.build import CorpusConfig
-from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.select import SelectConfig
@@ -157,57 +145,3 @@ class Experiment:
             raise ValueError(f"first_repairs is {self.first_repairs}; at least 1 public theorem must be tried with a wrong proof")
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; the share of the first SFT set in later ones must be in [0, 1)")
-
-
-def load(path: Path, changes: Sequence[str] = ()) -> Experiment:
-    """The experiment that `path` defines, with changes such as `gspo.steps=4` applied.
-
-    Raises:
-      InputError: for a file without `experiment()`, an unknown key, a value of the wrong type, an impossible combination.
-    """
-    if not path.is_file():
-        raise InputError(f"configuration {path} does not exist; the shipped ones are in configs/")
-    spec = importlib.util.spec_from_file_location("oprover_experiment", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        experiment = module.experiment()
-    except (SyntaxError, AttributeError, TypeError, ValueError, ImportError) as error:
-        raise InputError(f"configuration {path}: {error}") from error
-    for change in changes:
-        experiment = apply_change(experiment, change)
-    return experiment
-
-
-def apply_change(experiment: Experiment, change: str) -> Experiment:
-    """A copy with one `key.path=value` applied; the value is read as JSON, or as text where it is none."""
-    key, equals, text = change.partition("=")
-    if not equals:
-        raise InputError(f"--set {change!r} has no '='; write it as key.path=value")
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        value = text
-    try:
-        return _replaced(experiment, key.split("."), value, key)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"--set {change}: {error}") from error
-
-
-def _replaced(node: Any, path: Sequence[str], value: Any, key: str) -> Any:
-    fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
-    if path[0] not in fields:
-        near = difflib.get_close_matches(path[0], fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(fields) or 'nothing'}"
-        raise InputError(f"unknown configuration key {key!r}: there is no {path[0]!r}; {hint}")
-    if len(path) > 1:
-        new = _replaced(getattr(node, path[0]), path[1:], value, key)
-    else:
-        try:
-            new = msgspec.convert(value, fields[path[0]].type, strict=True)
-        except msgspec.ValidationError as error:
-            raise InputError(f"configuration key {key!r} cannot be {value!r}: {error}") from error
-    return dataclasses.replace(node, **{path[0]: new})

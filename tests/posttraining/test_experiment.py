@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from oprover_jax.configuration import apply_change, load
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.experiment import Experiment, apply_change, load
+from oprover_jax.models.qwen3 import Qwen3Config
+from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import plan, policy_version
 from oprover_jax.posttraining.run_folder import RunFolder, open_run
 
@@ -14,11 +16,11 @@ DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
 
 @pytest.fixture(scope="module")
 def demo() -> Experiment:
-    return load(DEMO)
+    return load(DEMO, Experiment)
 
 
 def test_changes_reach_nested_keys(demo: Experiment) -> None:
-    changed = load(DEMO, ["gspo.steps=3", "seed=7", "cpt.optimizer.peak_lr=0.5", "refine.feedback=none"])
+    changed = load(DEMO, Experiment, ["gspo.steps=3", "seed=7", "cpt.optimizer.peak_lr=0.5", "refine.feedback=none"])
     assert (changed.gspo.steps, changed.seed, changed.cpt.optimizer.peak_lr, changed.refine.feedback) == (3, 7, 0.5, "none")
     assert changed.sft == demo.sft
 
@@ -50,9 +52,14 @@ def test_broken_configuration_files_are_named(tmp_path: Path, text: str) -> None
     path = tmp_path / "broken.py"
     path.write_text(text)
     with pytest.raises(InputError, match=r"broken\.py"):
-        load(path)
+        load(path, Experiment)
     with pytest.raises(InputError, match="does not exist"):
-        load(tmp_path / "missing.py")
+        load(tmp_path / "missing.py", Experiment)
+
+
+def test_a_file_that_describes_something_else_is_named() -> None:
+    with pytest.raises(InputError, match=r"demo\.py describes Experiment, and this command takes Qwen3Config"):
+        load(DEMO, Qwen3Config)
 
 
 def test_plan_repeats_the_iteration_and_versions_grow(demo: Experiment) -> None:
@@ -89,6 +96,6 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
 
 
 def test_practice_has_a_temperature_of_its_own() -> None:
-    experiment = load(DEMO, ["rollout.temperature=1.3", "refine.temperature=0.5"])
+    experiment = load(DEMO, Experiment, ["rollout.temperature=1.3", "refine.temperature=0.5"])
     temperatures = {stage.kind: stage.refine.temperature for stage in plan(experiment, external=True) if stage.refine}
     assert temperatures == {"rollout": 1.3, "gspo": 1.3, "evaluate": 0.5, "ablation": 0.5, "external": 0.5}

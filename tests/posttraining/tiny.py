@@ -3,14 +3,15 @@
 import dataclasses
 from pathlib import Path
 
+from oprover_jax.configuration import load
 from oprover_jax.corpus.build import CorpusConfig
-from oprover_jax.posttraining.experiment import EvaluationConfig, Experiment, RolloutConfig, load
+from oprover_jax.posttraining.experiment import EvaluationConfig, Experiment, RolloutConfig
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
 
 
 def experiment() -> Experiment:
-    demo = load(DEMO)
+    demo = load(DEMO, Experiment)
     return dataclasses.replace(
         demo,
         name="tiny",
