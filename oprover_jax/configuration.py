@@ -33,7 +33,7 @@ def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
         raise InputError(f"configuration {path}: {error}") from error
     if not isinstance(found, kind):
         raise InputError(
-            f"configuration {path} describes a {type(found).__name__} and this command takes a {kind.__name__}; name another file"
+            f"configuration {path} describes {type(found).__name__}, and this command takes {kind.__name__}; name another file"
         )
     for change in changes:
         found = apply_change(found, change)
