@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
-from oprover_jax.sharding import check_divides, current_mesh, gathered, named, spec
+from oprover_jax.sharding import check_divides, current_mesh, gathered, mesh_axes, named, spec
 
 Params = dict[str, Any]
 Rope = tuple[Float[Array, "B S half"], Float[Array, "B S half"]]
@@ -150,9 +150,13 @@ class Qwen3(nnx.Module):
         self.final_norm = RMSNorm(config.embed, config.norm_eps)
 
     def embed(self, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, "B S D"]:
-        """Rows of the embedding table, laid out as `tokens` is."""
-        layout = jax.sharding.PartitionSpec(*jax.typeof(tokens).sharding.spec, None)
-        return _use(self.embedding, dtype).at[tokens].get(out_sharding=layout)
+        """Rows of the embedding table, laid out as `tokens` is. The table stays where it rests: every device looks up its columns of
+        all tokens of its fsdp group and sends them on, which moves tokens instead of the whole vocabulary."""
+        rows, sequence = jax.typeof(tokens).sharding.spec
+        shared = tuple(axis for axis in mesh_axes("batch") if axis not in mesh_axes("embed"))
+        everywhere = jax.reshard(tokens, PartitionSpec(shared, sequence))
+        columns = self.embedding[...].at[everywhere].get(out_sharding=PartitionSpec(shared, sequence, mesh_axes("embed")))
+        return jax.reshard(columns.astype(dtype), PartitionSpec(rows, sequence, None))
 
 
 def _kernel(rngs: nnx.Rngs, shape: tuple[int, ...], logical: tuple[str, ...], fan_in: int) -> nnx.Param:

@@ -88,10 +88,11 @@ def test_on_policy_the_ratio_is_exactly_one() -> None:
     with jax.set_mesh(mesh):
         hidden, head = jnp.asarray(rng.normal(size=(8, 6, 16)), jnp.float32), jnp.asarray(rng.normal(size=(32, 16)), jnp.float32)
         targets = jnp.asarray(rng.integers(0, 32, (8, 6)))
-        old = jax.jit(lambda h: token_logprobs(h, head, targets, 3)[0])(hidden)
+        old = jax.jit(lambda h: token_logprobs(h, head, targets, chunk=3).logprob)(hidden)
 
         def loss(hidden):
-            total, count, metrics = gspo_loss(token_logprobs(hidden, head, targets, 3)[0], old, jnp.ones((8, 6)), jnp.ones(8), CONFIG)
+            logprob = token_logprobs(hidden, head, targets, chunk=3).logprob
+            total, count, metrics = gspo_loss(logprob, old, jnp.ones((8, 6)), jnp.ones(8), CONFIG)
             return total / count, metrics
 
         (value, metrics), slope = jax.jit(jax.value_and_grad(loss, has_aux=True))(hidden)

@@ -56,7 +56,7 @@ def test_decoded_log_probabilities_are_those_of_the_trainer(config, weights, tok
     with jax.set_mesh(mesh):
         params = put(weights, config, mesh)
         targets = jnp.asarray(np.roll(tokens, -1, axis=1))
-        trained, _ = token_logprobs(jnp.asarray(full), head_matrix(params), targets, 16)
+        trained = token_logprobs(jnp.asarray(full), head_matrix(params), targets, chunk=16).logprob
         last, _, _ = kv.prefill(config, params, jnp.asarray(tokens[:, :PROMPT]), jnp.asarray(LENGTHS))
         drawn = jax.nn.log_softmax(jnp.einsum("bD,VD->bV", last, head_matrix(params)), axis=-1)
     index = np.arange(8)

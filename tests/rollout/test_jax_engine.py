@@ -57,7 +57,7 @@ def test_logprobs_are_those_the_trainer_computes(engine: JaxEngine, mesh: jax.sh
     def score(tokens: jax.Array, length: jax.Array) -> jax.Array:
         positions = jnp.arange(tokens.shape[1])[None]
         hidden = hidden_states(config, params, tokens, positions, (positions < length).astype(jnp.int32))
-        return token_logprobs(hidden, head_matrix(params), jnp.roll(tokens, -1), 32, temperature=0.8)[0][0]
+        return token_logprobs(hidden, head_matrix(params), jnp.roll(tokens, -1), chunk=32, temperature=0.8).logprob[0]
 
     requests = [Request(p, Sampling(4 + i, 0.8), samples=3, seed=i) for i, p in enumerate(PROMPTS)]
     for request, answers in zip(requests, run(engine, *requests)):
