@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from jaxtyping import Array, Float
 
+from oprover_jax.models.attention.cudnn import cudnn_attention
 from oprover_jax.models.attention.mask import MASKED, Mask
+from oprover_jax.models.attention.pallas_gpu import pallas_gpu_attention
 from oprover_jax.models.attention.reference import reference_attention
 from oprover_jax.models.attention.splash import splash_attention
 
@@ -14,4 +16,9 @@ __all__ = ["IMPLEMENTATIONS", "MASKED", "Attention", "Mask"]
 # would spare the backward pass to keep carries the checkpoint name "attention".
 Attention = Callable[[Float[Array, "B S H d"], Float[Array, "B S K d"], Float[Array, "B S K d"], Mask], Float[Array, "B S H d"]]
 
-IMPLEMENTATIONS: dict[str, Attention] = {"reference": reference_attention, "splash": splash_attention}
+IMPLEMENTATIONS: dict[str, Attention] = {
+    "reference": reference_attention,
+    "splash": splash_attention,
+    "cudnn": cudnn_attention,
+    "pallas_gpu": pallas_gpu_attention,
+}
