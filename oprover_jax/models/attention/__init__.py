@@ -12,8 +12,8 @@ from oprover_jax.models.attention.splash import splash_attention
 
 __all__ = ["IMPLEMENTATIONS", "MASKED", "Attention", "Mask"]
 
-# (q, k, v, mask) -> mixed values. Scores are scaled by head_dim**-0.5; query heads share key heads in consecutive groups. What it
-# would spare the backward pass to keep carries the checkpoint name "attention".
+# (q, k, v, mask) -> mixed values. Scores are scaled by head_dim**-0.5; query heads share key heads in consecutive groups. Where
+# keeping a result would spare the backward pass to run it again, that carries the checkpoint name "attention" (see remat.py).
 Attention = Callable[[Float[Array, "B S H d"], Float[Array, "B S K d"], Float[Array, "B S K d"], Mask], Float[Array, "B S H d"]]
 
 IMPLEMENTATIONS: dict[str, Attention] = {
