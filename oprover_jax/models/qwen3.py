@@ -12,10 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
+from oprover_jax.models.remat import check_remat, with_remat
 from oprover_jax.sharding import check_divides, current_mesh, gathered, mesh_axes, named, spec
 
 Params = dict[str, Any]
@@ -54,8 +56,7 @@ class Qwen3Config:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embedding turns pairs, so make it even")
         if self.dtype not in ("float32", "bfloat16"):
             raise ValueError(f"dtype is {self.dtype!r}; compute in 'float32' or 'bfloat16'")
-        if self.remat not in ("none", "full"):
-            raise ValueError(f"remat is {self.remat!r}; choose 'none' or 'full'")
+        check_remat(self.remat)
         if self.attention not in IMPLEMENTATIONS:
             raise ValueError(f"attention is {self.attention!r}; choose one of {', '.join(IMPLEMENTATIONS)}")
 
@@ -100,9 +101,8 @@ class Qwen3Attention(nnx.Module):
         self.k_norm = RMSNorm(d, config.norm_eps)
 
     def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
-        q = rotate(self.q_norm(jnp.einsum("bsD,Dhd->bshd", x, _use(self.q, x.dtype))), rope)
-        k = rotate(self.k_norm(jnp.einsum("bsD,Dhd->bshd", x, _use(self.k, x.dtype))), rope)
-        v = jnp.einsum("bsD,Dhd->bshd", x, _use(self.v, x.dtype))
+        q, k, v = checkpoint_name([jnp.einsum("bsD,Dhd->bshd", x, _use(w, x.dtype)) for w in (self.q, self.k, self.v)], "qkv")
+        q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
         mixed, kept = attend(held, q, k, v)
         return jnp.einsum("bshd,hdD->bsD", mixed, _use(self.out, x.dtype), out_sharding=jax.typeof(x).sharding), kept
 
@@ -116,8 +116,8 @@ class SwiGLU(nnx.Module):
         self.down = _kernel(rngs, (config.mlp, config.embed), ("mlp", "embed"), config.mlp * 2 * config.layers)
 
     def __call__(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
-        gate = jnp.einsum("bsD,Df->bsf", x, _use(self.gate, x.dtype))
-        up = jnp.einsum("bsD,Df->bsf", x, _use(self.up, x.dtype))
+        gate = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.gate, x.dtype)), "gate")
+        up = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.up, x.dtype)), "up")
         return jnp.einsum("bsf,fD->bsD", jax.nn.silu(gate) * up, _use(self.down, x.dtype), out_sharding=jax.typeof(x).sharding)
 
 
@@ -132,6 +132,7 @@ class Block(nnx.Module):
         self.mlp = SwiGLU(config, rngs)
 
     def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
+        x = checkpoint_name(x, "input")
         mixed, kept = self.attention(self.attention_norm(x), rope, attend, held)
         x = x + mixed
         return x + self.mlp(self.mlp_norm(x)), kept
@@ -239,8 +240,7 @@ def run_layers(
         weights, held_here = inputs
         return _bind(block, weights)(x, rope, attend, held_here)
 
-    body = jax.checkpoint(layer) if config.remat == "full" else layer
-    x, kept = jax.lax.scan(body, model.embed(tokens, config.dtype), (params["layers"], held))
+    x, kept = jax.lax.scan(with_remat(layer, config.remat), model.embed(tokens, config.dtype), (params["layers"], held))
     return model.final_norm(x), kept
 
 
