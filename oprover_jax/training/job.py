@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
+from oprover_jax.losses.vocab_head import CHUNK
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.sharding import MeshConfig
+from oprover_jax.training import objectives
 from oprover_jax.training.loop import LoopConfig
 from oprover_jax.training.optimizer import OptimizerConfig
+from oprover_jax.training.step import LossFunction
 
 Objective = Literal["cpt", "sft", "rl"]
 
@@ -20,8 +23,8 @@ class TrainingJob:
     """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
 
     `data` is a file of packed rows, `start` a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips
-    that the job is meant for, such as "v5p:4x4x4", for `oprover compile`. `head_chunk` tokens at a time go through the vocabulary
-    head. `z_loss` weighs the square of the log-normaliser (CPT and SFT); `gspo` and `temperature` are for RL.
+    that the job is meant for, such as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary are scored at a
+    time. `z_loss` weighs the square of the log-normaliser (CPT and SFT); `gspo` and `temperature` are for RL.
     """
 
     name: str
@@ -33,7 +36,7 @@ class TrainingJob:
     row_tokens: int
     mesh: MeshConfig = field(default_factory=MeshConfig)
     accumulation: int = 1
-    head_chunk: int = 1024
+    head_chunk: int = CHUNK
     z_loss: float = 0.0
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0
@@ -63,3 +66,10 @@ class TrainingJob:
     def flops_per_step(self) -> float:
         """Of the whole step on all devices, without what remat computes again."""
         return self.tokens_per_step * self.model.flops_per_token(self.row_tokens)
+
+
+def loss_function(job: TrainingJob) -> LossFunction:
+    """What the job minimises."""
+    if job.objective == "rl":
+        return objectives.gspo(job.model, job.gspo, job.head_chunk, job.temperature)
+    return objectives.cross_entropy(job.model, job.head_chunk, job.z_loss)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from oprover_jax.models.qwen3 import Params
@@ -24,6 +24,7 @@ __all__ = [
     "Metrics",
     "TrainState",
     "TrainStep",
+    "abstract_state",
     "init_state",
     "make_train_step",
     "split_batch",
@@ -61,6 +62,18 @@ def init_state(params: Params, optimizer: optax.GradientTransformation, mesh: Me
 def _init_state(optimizer: optax.GradientTransformation, params: Params) -> TrainState:
     zero = jnp.zeros((), jnp.int32)
     return TrainState(zero, zero, jax.tree.map(jnp.copy, params), optimizer.init(params))
+
+
+def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """The shapes and layouts of `init_state`, from those of `params`; nothing is allocated."""
+    with jax.set_mesh(mesh):
+        found: TrainState = jax.eval_shape(partial(_init_state, optimizer), params)
+
+    def placed(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        where = PartitionSpec() if x.sharding is None else x.sharding.spec
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, where))
+
+    return jax.tree.map(placed, found)
 
 
 def make_train_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1) -> TrainStep:
@@ -130,10 +143,18 @@ def _accumulate(
         total, denominator, fractions = loss_fn(params, batch)
         return total, (denominator, fractions)
 
-    def add(grads: Params, batch: Batch) -> tuple[Params, Any]:
-        (total, rest), more = jax.value_and_grad(loss, has_aux=True)(params, batch)
-        return jax.tree.map(jnp.add, grads, more), (total, rest)
+    def one(batch: Batch) -> tuple[Params, Any]:
+        (total, rest), grads = jax.value_and_grad(loss, has_aux=True)(params, batch)
+        return grads, (total, rest)
 
+    def add(grads: Params, batch: Batch) -> tuple[Params, Any]:
+        more, sums = one(batch)
+        return jax.tree.map(jnp.add, grads, more), sums
+
+    parts = len(next(iter(micro_batches.values())))
+    if parts == 1:  # without a second set of gradients to add to
+        grads, (total, (denominator, fractions)) = one({name: array[0] for name, array in micro_batches.items()})
+        return grads, total, denominator, fractions
     grads, sums = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), micro_batches)
     total, (denominator, fractions) = jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
     return grads, total, denominator, fractions

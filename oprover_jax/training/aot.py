@@ -1,0 +1,125 @@
+"""Compiles a job's whole train step for chips that are not here, and reads from the result what each chip will need.
+
+libtpu compiles for a named TPU topology on any machine (`pip install .[tpu]`); nothing is allocated and nothing runs.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import topologies
+from jax.sharding import Mesh
+
+from oprover_jax.data.rows import ROW_FIELDS
+from oprover_jax.errors import InputError
+from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.sharding import make_mesh, named
+from oprover_jax.training.hlo import Collective, collectives
+from oprover_jax.training.job import TrainingJob, loss_function
+from oprover_jax.training.optimizer import make_optimizer
+from oprover_jax.training.step import Batch, TrainState, abstract_state, train_step
+
+GIB = 2**30
+
+# GiB of memory of one device, by its kind as JAX names it
+HBM = {"TPU v5 lite": 16, "TPU v5": 95, "TPU v6 lite": 32, "TPU7x": 96}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one device needs for a train step, in bytes; `peak` is arguments + temporaries + outputs - what outputs take over from
+    arguments. `flops` are the compiler's count for one device and step (what remat repeats included, kernels as they declare
+    themselves), `flops_per_token` those of the model (remat not included)."""
+
+    name: str
+    topology: str
+    devices: int
+    device_kind: str
+    parameters: int
+    tokens_per_step: int
+    arguments: int
+    temporaries: int
+    outputs: int
+    aliased: int
+    hbm: int
+    flops: float
+    flops_per_token: float
+    hlo_lines: int
+    compile_seconds: float
+    collectives: tuple[Collective, ...]
+
+    @property
+    def peak(self) -> int:
+        return self.arguments + self.temporaries + self.outputs - self.aliased
+
+    @property
+    def fits(self) -> bool:
+        return self.peak <= self.hbm
+
+
+def topology_devices(name: str) -> list[jax.Device]:
+    """The devices of a TPU topology such as "v5p:4x4x4". InputError where libtpu is missing or does not know it."""
+    # without them libtpu asks the network for a TPU, and two processes of one machine exclude each other
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    try:
+        return list(topologies.get_topology_desc(topology_name=name, platform="tpu").devices)
+    except Exception as error:  # libtpu's own kinds of error differ from version to version
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"TPU topology {name!r} cannot be had ({reason}); install .[tpu] and name one such as v6e:4x4") from error
+
+
+def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
+    """Compiles the train step of `job` for its mesh on `devices`. Raises what the compiler raises where it cannot."""
+    mesh = make_mesh(job.mesh, devices)
+    started = time.monotonic()
+    compiled = lower_step(job, mesh).compile()
+    seconds = time.monotonic() - started
+    memory, text = compiled.memory_analysis(), compiled.as_text()
+    kind = mesh.devices.flat[0].device_kind
+    return Report(
+        name=job.name,
+        topology=job.topology,
+        devices=mesh.size,
+        device_kind=kind,
+        parameters=job.model.parameters,
+        tokens_per_step=job.tokens_per_step,
+        arguments=memory.argument_size_in_bytes,
+        temporaries=memory.temp_size_in_bytes,
+        outputs=memory.output_size_in_bytes,
+        aliased=memory.alias_size_in_bytes,
+        hbm=HBM.get(kind, 0) * GIB,
+        flops=float(compiled.cost_analysis()["flops"]),
+        flops_per_token=job.model.flops_per_token(job.row_tokens),
+        hlo_lines=text.count("\n"),
+        compile_seconds=seconds,
+        collectives=collectives(text),
+    )
+
+
+def lower_step(job: TrainingJob, mesh: Mesh) -> jax.stages.Lowered:
+    """The train step of `job` on `mesh`, traced and lowered from shapes alone."""
+    optimizer = make_optimizer(job.optimizer)
+    step = partial(train_step, loss_function(job), optimizer, job.accumulation)
+    with jax.set_mesh(mesh):
+        state: TrainState = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
+        rate = jax.ShapeDtypeStruct((), jnp.float32)
+        return jax.jit(step, donate_argnums=0).lower(state, abstract_batch(job, mesh), rate)
+
+
+def abstract_batch(job: TrainingJob, mesh: Mesh) -> Batch:
+    """The fields of a batch as shapes with layouts."""
+    fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
+    if job.objective == "rl":
+        fields |= {"old_logprob": (jnp.float32, ("batch", "sequence")), "advantages": (jnp.float32, ("batch",))}
+    shape = (job.rows, job.row_tokens)
+
+    def describe(name: str, dtype: Any, axes: tuple[str, ...]) -> jax.ShapeDtypeStruct:
+        here = shape[: len(axes)]
+        return jax.ShapeDtypeStruct(here, dtype, sharding=named(here, axes, mesh, f"batch field {name}"))
+
+    return {name: describe(name, dtype, axes) for name, (dtype, axes) in fields.items()}
