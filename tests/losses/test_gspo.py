@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,14 +35,17 @@ def batch(seed, scale, per_token=False):
 
 def evaluate(given, config=CONFIG):
     """((sum, (denominator, metrics)), gradient by the policy's log-probabilities)"""
-    rest = [jnp.asarray(given[name]) for name in ("old", "mask", "advantages")]
-    more = [jnp.asarray(given[name]) if name in given else None for name in ("reference", "sampler")]
+    arrays = [given[name] for name in ("logprob", "old", "mask", "advantages")]
+    return _evaluate(*arrays, config, given.get("reference"), given.get("sampler"))
 
+
+@partial(jax.jit, static_argnums=4)
+def _evaluate(logprob, *rest):
     def loss(logprob):
-        total, count, metrics = gspo_loss(logprob, *rest, config, *more)
+        total, count, metrics = gspo_loss(logprob, *rest)
         return total, (count, metrics)
 
-    return jax.value_and_grad(loss, has_aux=True)(jnp.asarray(given["logprob"]))
+    return jax.value_and_grad(loss, has_aux=True)(logprob)
 
 
 def close(found, wanted, rtol=3e-6, atol=3e-6) -> None:
@@ -115,12 +120,12 @@ def test_order_padding_and_accumulation_change_nothing(config: GSPOConfig) -> No
     whole, slope = evaluate(given, config)
     order = np.random.default_rng(0).permutation(16)
     padded = {k: np.pad(x, [(0, 0), (3, 2)], constant_values=0 if k == "mask" else -7) if x.ndim == 2 else x for k, x in given.items()}
-    for parts in ([order], [order[:1], order[1:5], order[5:]]):
-        found = [evaluate({name: x[rows] for name, x in padded.items()}, config) for rows in parts]
-        close(jax.tree.map(lambda *sums: sum(sums), *(value for value, _ in found)), whole)
-        for rows, (_, part) in zip(parts, found, strict=True):
-            close(part[:, 3:-2], slope[rows])
-            assert not part[:, :3].any() and not part[:, -2:].any()
+    parts = np.split(order, 4)
+    found = [evaluate({name: x[rows] for name, x in padded.items()}, config) for rows in parts]
+    close(jax.tree.map(lambda *sums: sum(sums), *(value for value, _ in found)), whole)
+    for rows, (_, part) in zip(parts, found, strict=True):
+        close(part[:, 3:-2], slope[rows])
+        assert not part[:, :3].any() and not part[:, -2:].any()
 
 
 @pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
