@@ -24,10 +24,11 @@ class GSPOConfig:
     `clip_low` and `clip_high` bound the sequence ratio below and above 1. `level` "token" is GSPO-token (section 4.3), which takes an
     advantage for each token, or one for each attempt and is then GSPO again, in value and gradient.
 
-    `kl` holds the policy near a reference, by `kl_weight` (0 only measures), in the two forms whose expected gradient is right on policy:
-    "k2_loss" adds the mean over tokens of (log p - log q)^2 / 2 to the loss of an attempt, where p is the policy and q the reference;
-    "k1_reward" takes the sum over tokens of log p - log q from its reward (`groups.k1`), before advantages are made. k1 in the loss has
-    an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered, and k3 is what the metric shows.
+    `kl` holds the policy near a reference, by `kl_weight` (0 only measures), in the two forms whose expected gradient is right on policy.
+    With p the policy and q the reference, "k2_loss" adds the mean over tokens of (log p - log q)^2 / 2 to the loss of an attempt: the
+    gradient of the KL divergence of each token, given its prefix. "k1_reward" takes the sum over tokens of log p - log q from the reward
+    (`groups.k1`) before advantages are made: the gradient of the divergence of whole attempts, divided by the group's std as rewards are.
+    k1 in the loss has an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered; k3 is the metric.
 
     `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), where engine and
     trainer disagree on the same weights; None leaves it alone. `mask_truncated` and `filter_groups` are applied on the host, by
