@@ -24,7 +24,9 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
     changed = load(DEMO, Experiment, ["gspo.steps=3", "seed=7", "cpt.optimizer.peak_lr=0.5", "refine.feedback=none"])
     assert (changed.gspo.steps, changed.seed, changed.cpt.optimizer.peak_lr, changed.refine.feedback) == (3, 7, 0.5, "none")
     assert changed.sft == demo.sft
-    changed = load(DEMO, ["gspo.loss.kl=k2_loss", "gspo.loss.kl_weight=0.01", "gspo.loss.sampler_cap=2", "gspo.loss.filter_groups=true"])
+    changed = load(
+        DEMO, Experiment, ["gspo.loss.kl=k2_loss", "gspo.loss.kl_weight=0.01", "gspo.loss.sampler_cap=2", "gspo.loss.filter_groups=true"]
+    )
     assert changed.gspo.loss == GSPOConfig(kl="k2_loss", kl_weight=0.01, sampler_cap=2.0, filter_groups=True)
     assert demo.gspo.loss == GSPOConfig(), "the demo keeps what is published"
 
