@@ -96,10 +96,8 @@ def test_gspo_is_invariant_to_order_padding_accumulation_and_mesh() -> None:
         state, metrics = step(init_state(weights(mesh=mesh), sgd, mesh), batch, 1.0)
         return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}
 
-    inorder, shuffled = np.arange(count), rng.permutation(count)
-    expected_params, expected = one_step(inorder, longest, 1, MeshConfig())
+    expected_params, expected = one_step(np.arange(count), longest, 1, MeshConfig())
     assert 0 < expected["clip_fraction"] < 1 and expected["reference_kl"] > 0 and expected["sampler_weight"] != 1
-    for given in ((shuffled, 24, 2, DEVICES_4X2), (shuffled[::-1], 24, 4, MeshConfig(dcn=2, fsdp=2, context=2))):
-        params, metrics = one_step(*given)
-        assert metrics == pytest.approx(expected, rel=2e-5)
-        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), params, expected_params)
+    params, metrics = one_step(rng.permutation(count), 24, 4, MeshConfig(fsdp=2, context=2, tensor=2))
+    assert metrics == pytest.approx(expected, rel=2e-5)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), params, expected_params)
