@@ -53,8 +53,7 @@ def packed_rows(length):
 @cache
 def with_gradients(name, mesh_name, causal=True):
     """(q, k, v, cotangent, segment ids) -> outputs, dq, dk, dv on that mesh, compiled once."""
-    config, length = MESHES[mesh_name]
-    mesh = make_mesh(config)
+    mesh = make_mesh(MESHES[mesh_name][0])
     layouts = [("batch", "sequence", heads, None) for heads in ("q_heads", "kv_heads", "kv_heads", "q_heads")] + [("batch", "sequence")]
 
     @jax.jit
