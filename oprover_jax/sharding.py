@@ -124,7 +124,7 @@ def check_divides(shape: Sequence[int], logical: Sequence[str | None], mesh: Mes
             raise ShardingError(f"{what}: {name} is {size}, which does not divide over mesh axes {split}; make it a multiple of {parts}")
 
 
-def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh, what: str = "array") -> NamedSharding:
+def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | AbstractMesh, what: str = "array") -> NamedSharding:
     """The sharding of an array of `shape` on `mesh`, after `check_divides`."""
     check_divides(shape, logical, mesh, what)
     return NamedSharding(mesh, spec(*logical))

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
@@ -204,7 +204,7 @@ def bind(config: Qwen3Config, params: Params) -> Qwen3:
     return _bind(_describe(config), params)
 
 
-def abstract_params(config: Qwen3Config, mesh: Mesh) -> Params:
+def abstract_params(config: Qwen3Config, mesh: Mesh | AbstractMesh) -> Params:
     """The tree of `init_params` as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
 
     def describe(path: tuple[str, ...], weight: nnx.Param) -> nnx.Variable:

@@ -39,6 +39,15 @@ def test_lean_worker_gives_the_same_verdicts_either_way() -> None:
     assert {"ratio_server_vs_process", "ratio_fork_vs_process"} <= found.keys()
 
 
+def test_attention_is_checked_and_measured_where_only_the_reference_runs() -> None:
+    checked = run("attention", "--check", "--length", "128", "--heads", "2", "--kv-heads", "1", "--head-dim", "16")
+    assert checked.returncode == 0 and checked.stdout.count("reference, ") == 4 and "WRONG" not in checked.stdout, checked.stderr
+    measured = json.loads(run("attention", "--length", "128", "--repeats", "1").stdout)
+    assert measured["benchmark"] == "attention" and measured["ms_reference"] > 0 and measured["device"] == "cpu"
+    refused = run("attention", "--implementations", "splash")
+    assert refused.returncode == 1 and refused.stderr.startswith("attention 'splash' runs on tpu") and refused.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_help_tells_the_options(name: str) -> None:
     done = run(name, "--help")

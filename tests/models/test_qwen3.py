@@ -142,7 +142,7 @@ def test_published_sizes_are_counted_without_allocation() -> None:
         ({"head_dim": 7}, "make it even"),
         ({"layers": 0}, "at least 1"),
         ({"dtype": "float16"}, "'float32' or 'bfloat16'"),
-        ({"remat": "some"}, "'none' or 'full'"),
+        ({"remat": "some"}, "choose none, full"),
         ({"attention": "flash"}, "choose one of reference"),
     ],
 )

@@ -30,12 +30,12 @@ def cudnn_attention(
     check_platform("cudnn", "gpu")
     if q.dtype != jnp.bfloat16:
         raise InputError(f"attention 'cudnn' computes in bfloat16 but was given {q.dtype}; set dtype='bfloat16'")
-    kernel = partial(_packed, causal=mask.causal, max_segments=max_segments)
+    kernel = partial(packed_attention, causal=mask.causal, max_segments=max_segments)
     # in jax 0.10.2 the offsets of keys are wrong unless there are as many key heads as query heads (jax-ml/jax#39521); here there are
     return over_whole_rows(kernel, q, k, v, mask.segment_ids)
 
 
-def _packed(
+def packed_attention(
     q: Float[Array, "b S h d"],
     k: Float[Array, "b S h d"],
     v: Float[Array, "b S h d"],
@@ -43,6 +43,11 @@ def _packed(
     causal: bool,
     max_segments: int,
 ) -> Float[Array, "b S h d"]:
+    """One device's part: whole rows, with as many key heads as query heads. InputError where 32 bits do not count its numbers."""
+    if q.size >= 2**31:
+        raise InputError(
+            f"attention 'cudnn' counts elements in 32 bits but a device's queries are {q.size}; lower the rows of a micro-batch"
+        )
     starts, lengths, runs = segment_runs(segment_ids, max_segments)
     mixed = fused.dot_product_attention(
         q,

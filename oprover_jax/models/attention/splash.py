@@ -53,16 +53,18 @@ def splash_attention(
     if not interpret:
         check_platform("splash", "tpu")
     check_length("splash", length, parts)
-    visible = splash.CausalMask((length, length)) if mask.causal else splash.FullMask((length, length))
+    queries = length // parts
+    # the rows of the mask's tables stay with their queries, so that the diagonal is where it belongs; without one all parts are equal
+    visible = splash.CausalMask((length, length)) if mask.causal else splash.FullMask((queries, length))
     kernel = splash.make_splash_mha(
         splash.MultiHeadMask([visible] * heads),
-        block_sizes=block_sizes(length // parts, length),
+        block_sizes=block_sizes(queries, length),
         head_shards=1,
-        q_seq_shards=parts,  # rows of the mask's tables stay with their queries, so a device's diagonal is where it belongs
+        q_seq_shards=parts if mask.causal else 1,
         residual_checkpoint_name="attention",
         interpret=interpret,
     )
-    tables = kernel.manual_sharding_spec(NamedSharding(mesh, spec(None, "sequence")))
+    tables = kernel.manual_sharding_spec(NamedSharding(mesh, spec(None, "sequence" if mask.causal else None)))
     layouts = [spec("batch", "sequence", name, None) for name in ("q_heads", "kv_heads", "kv_heads")]
     ids = spec("batch", "sequence")
 
