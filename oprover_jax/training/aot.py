@@ -18,10 +18,11 @@ from oprover_jax.data.rows import ROW_FIELDS
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import abstract_params
 from oprover_jax.sharding import make_mesh, named
+from oprover_jax.training.flops import matrix_flops
 from oprover_jax.training.hlo import Collective, collectives
 from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.optimizer import make_optimizer
-from oprover_jax.training.step import Batch, TrainState, abstract_state, train_step
+from oprover_jax.training.step import TrainState, abstract_state, train_step
 
 GIB = 2**30
 
@@ -32,8 +33,8 @@ HBM = {"TPU v5 lite": 16, "TPU v5": 95, "TPU v6 lite": 32, "TPU7x": 96}
 @dataclass(frozen=True)
 class Report:
     """What one device needs for a train step, in bytes; `peak` is arguments + temporaries + outputs - what outputs take over from
-    arguments. `flops` are the compiler's count for one device and step (what remat repeats included, kernels as they declare
-    themselves), `flops_per_token` those of the model (remat not included)."""
+    arguments. `flops` are those of all matrix products of one device and step (what remat repeats included; of kernels, what they
+    declare), `flops_per_token` those of the model (remat not included)."""
 
     name: str
     topology: str
@@ -76,10 +77,12 @@ def topology_devices(name: str) -> list[jax.Device]:
 def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
     """Compiles the train step of `job` for its mesh on `devices`. Raises what the compiler raises where it cannot."""
     mesh = make_mesh(job.mesh, devices)
+    traced = trace_step(job, mesh)
     started = time.monotonic()
-    compiled = lower_step(job, mesh).compile()
+    compiled = traced.lower().compile()
     seconds = time.monotonic() - started
     memory, text = compiled.memory_analysis(), compiled.as_text()
+    assert memory is not None and text is not None  # libtpu gives both
     kind = mesh.devices.flat[0].device_kind
     return Report(
         name=job.name,
@@ -93,7 +96,7 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
         outputs=memory.output_size_in_bytes,
         aliased=memory.alias_size_in_bytes,
         hbm=HBM.get(kind, 0) * GIB,
-        flops=float(compiled.cost_analysis()["flops"]),
+        flops=matrix_flops(traced.jaxpr) / mesh.size,
         flops_per_token=job.model.flops_per_token(job.row_tokens),
         hlo_lines=text.count("\n"),
         compile_seconds=seconds,
@@ -101,17 +104,17 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
     )
 
 
-def lower_step(job: TrainingJob, mesh: Mesh) -> jax.stages.Lowered:
-    """The train step of `job` on `mesh`, traced and lowered from shapes alone."""
+def trace_step(job: TrainingJob, mesh: Mesh) -> Any:
+    """The train step of `job` on `mesh` (a `jax.stages.Traced`), from shapes alone."""
     optimizer = make_optimizer(job.optimizer)
     step = partial(train_step, loss_function(job), optimizer, job.accumulation)
     with jax.set_mesh(mesh):
         state: TrainState = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
         rate = jax.ShapeDtypeStruct((), jnp.float32)
-        return jax.jit(step, donate_argnums=0).lower(state, abstract_batch(job, mesh), rate)
+        return jax.jit(step, donate_argnums=0).trace(state, abstract_batch(job, mesh), rate)
 
 
-def abstract_batch(job: TrainingJob, mesh: Mesh) -> Batch:
+def abstract_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
     """The fields of a batch as shapes with layouts."""
     fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
     if job.objective == "rl":

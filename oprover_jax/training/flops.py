@@ -25,8 +25,7 @@ def _of_equation(equation: Any, times: float) -> float:
         return times * 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(shape[axis] for axis in contracted)
     if name == "pallas_call":
         estimate = params["cost_estimate"]
-        grid = 1 if estimate is not None else 0
-        return times * (estimate.flops if grid else 0)
+        return times * estimate.flops if estimate is not None else 0.0
     if name == "scan":
         times *= params["length"]
     if name == "shard_map":  # inside it shapes are those of one device
