@@ -1,4 +1,5 @@
-"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, Ctrl-C with 130 and a word on how to go on."""
+"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on with 1,
+Ctrl-C with 130 and a word on how to go on."""
 
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from lean_worker.errors import LeanWorkerError
-from oprover_jax.errors import InputError
+from oprover_jax.errors import InputError, TrainingFailed
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
@@ -29,7 +30,7 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.experiment import Experiment
     from oprover_jax.posttraining.iterate import data_folder, iterate
-    from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.progress import Screen
     from oprover_jax.training.distributed import initialize
 
     experiment = load(config, Experiment, set)
@@ -38,6 +39,51 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
             "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"
         )
     iterate(experiment, run, data_folder(data), Screen())
+
+
+@app.command(name="cpt")
+def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """Continued pretraining of one model on packed rows, on any mesh and any number of hosts.
+
+    Ctrl-C and SIGTERM save before leaving, and the same command goes on where it was, on other devices too. `touch RUN/profile`
+    traces the next steps into RUN/profiles.
+
+    Args:
+      config: A training job, a Python file such as configs/cpt_8b_v5p.py.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=rows.array_record --set optimizer.peak_lr=1e-4.
+    """
+    _train("cpt", config, run, set)
+
+
+@app.command(name="sft")
+def sft_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """Supervised fine-tuning: as cpt, on rows whose weights leave the prompts out.
+
+    Args:
+      config: A training job with the objective sft, a Python file.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=rows.array_record --set loop.steps=1000.
+    """
+    _train("sft", config, run, set)
+
+
+def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
+    from oprover_jax.training.distributed import initialize
+
+    initialize()
+    import jax
+    from rich.console import Console
+
+    from oprover_jax.configuration import load
+    from oprover_jax.progress import Screen
+    from oprover_jax.training.job import TrainingJob
+    from oprover_jax.training.train import train
+
+    job = load(config, TrainingJob, changes)
+    if job.objective != objective:
+        raise InputError(f"configuration {config} describes a job for `oprover {job.objective}`; use that, or name another file")
+    train(job, run, Screen(Console(quiet=jax.process_index() != 0)))
 
 
 @app.command(name="prove")
@@ -61,8 +107,8 @@ def prove_command(
       out: Where to write; FILE.proved.lean if left out.
       seed: Other draws for another number.
     """
-    from oprover_jax.posttraining.progress import Screen
     from oprover_jax.posttraining.prove_file import prove_file
+    from oprover_jax.progress import Screen
 
     prove_file(file, run, rounds, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
 
@@ -76,7 +122,7 @@ def report_command(run: Path) -> None:
     """
     from oprover_jax.evaluation.report import read_report
     from oprover_jax.evaluation.report_page import print_report
-    from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.progress import Screen
 
     print_report(read_report(run), Screen().console)
 
@@ -88,6 +134,9 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
+    except TrainingFailed as error:
+        print(f"oprover: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("oprover: stopped; the same command goes on where it was", file=sys.stderr)
         sys.exit(130)

@@ -3,13 +3,13 @@
 `configs/*.py` each return one, `oprover cpt|sft|rl` runs it, and `oprover compile` shows what it takes on the chips it is meant for.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.sharding import MeshConfig
-from oprover_jax.training.loop import LoopConfig
+from oprover_jax.training.loop import LoopConfig, fingerprint
 from oprover_jax.training.optimizer import OptimizerConfig
 
 Objective = Literal["cpt", "sft", "rl"]
@@ -19,9 +19,14 @@ Objective = Literal["cpt", "sft", "rl"]
 class TrainingJob:
     """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
 
-    `data` is a file of packed rows, `start` a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips
-    that the job is meant for, such as "v5p:4x4x4", for `oprover compile`. `head_chunk` tokens at a time go through the vocabulary
-    head. `z_loss` weighs the square of the log-normaliser (CPT and SFT); `gspo` and `temperature` are for RL.
+    `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps (CPT and SFT).
+    `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
+    as "v5p:4x4x4", for `oprover compile`. `head_chunk` tokens at a time go through the vocabulary head. `z_loss` weighs the square of the log-normaliser
+    (CPT and SFT).
+
+    RL: a step is one rollout batch of `minibatches` times `rows` attempts, one to a row: the old policy's log-probabilities of all of
+    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a file of rows made of one. `gspo` is the
+    loss, `temperature` the sampler's.
     """
 
     name: str
@@ -37,7 +42,9 @@ class TrainingJob:
     z_loss: float = 0.0
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0
+    minibatches: int = 4
     data: str = ""
+    held_out: str = ""
     start: str = ""
     topology: str = ""
     seed: int = 0
@@ -45,9 +52,11 @@ class TrainingJob:
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(get_args(Objective))}")
-        for name in ("rows", "row_tokens", "accumulation", "head_chunk"):
+        for name in ("rows", "row_tokens", "accumulation", "head_chunk", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if bool(self.held_out) != bool(self.loop.evaluate_every) or (self.held_out and self.objective == "rl"):
+            raise ValueError("held_out and loop.evaluate_every go together, for cpt and sft; give both or neither")
         shards = self.mesh.dcn * self.mesh.fsdp * self.accumulation
         if self.rows % shards:
             parts = f"accumulation {self.accumulation} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
@@ -56,10 +65,27 @@ class TrainingJob:
             raise ValueError(f"row_tokens is {self.row_tokens}, which does not divide over context {self.mesh.context}; make it a multiple")
 
     @property
+    def updates_per_step(self) -> int:
+        """How often a step of the loop moves the weights."""
+        return self.minibatches if self.objective == "rl" else 1
+
+    @property
     def tokens_per_step(self) -> int:
+        """Of one update."""
         return self.rows * self.row_tokens
 
     @property
     def flops_per_step(self) -> float:
-        """Of the whole step on all devices, without what remat computes again."""
+        """Of one update on all devices, without what remat computes again."""
         return self.tokens_per_step * self.model.flops_per_token(self.row_tokens)
+
+    @property
+    def identity(self) -> str:
+        """A hash of what decides the curve of the run: a checkpoint is only taken up under the same. How the work is laid out and computed
+        (mesh, accumulation, chunks, remat, attention) and how it is watched and saved may change between starts."""
+        model = replace(self.model, remat="none", attention="reference")
+        decides = (self.objective, self.optimizer, self.loop.steps, self.rows, self.row_tokens, self.z_loss)
+        comes_from = (self.data, self.start, self.seed)
+        return fingerprint(
+            model, *decides, *comes_from, *((self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ())
+        )
