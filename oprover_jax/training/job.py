@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
+from oprover_jax.losses.vocab_head import CHUNK
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.training.loop import LoopConfig, fingerprint
@@ -21,8 +22,8 @@ class TrainingJob:
 
     `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps (CPT and SFT).
     `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
-    as "v5p:4x4x4", for `oprover compile`. `head_chunk` tokens at a time go through the vocabulary head. `z_loss` weighs the square of the log-normaliser
-    (CPT and SFT).
+    as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
+    square of the log-normaliser (CPT and SFT).
 
     RL: a step is one rollout batch of `minibatches` times `rows` attempts, one to a row: the old policy's log-probabilities of all of
     them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a file of rows made of one. `gspo` is the
@@ -38,7 +39,7 @@ class TrainingJob:
     row_tokens: int
     mesh: MeshConfig = field(default_factory=MeshConfig)
     accumulation: int = 1
-    head_chunk: int = 1024
+    head_chunk: int = CHUNK
     z_loss: float = 0.0
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0

@@ -57,7 +57,7 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     if resumed == job.loop.steps == latest(weights):
         screen.line(f"{folder} is finished: its weights are in {weights}")
         return
-    loss = cross_entropy(job.model, job.head_chunk)
+    loss = cross_entropy(job.model, job.head_chunk, job.z_loss)
     with goodput.measure("compile"):
         update = partial(train_step, loss, optimizer, job.accumulation, job.optimizer.spike_factor)
         step = compile_step(update, described, data.describe(mesh), mesh, folder / "program")
