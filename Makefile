@@ -5,7 +5,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-ray lint setup clean
+.PHONY: demo test test-ray test-wandb lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -17,10 +17,14 @@ demo: setup
 test: setup lint
 	$(BIN)/pytest
 
-# Ray is heavy, so it is installed and tried only where it is asked for.
+# Ray and W&B are heavy, so they are installed and tried only where they are asked for.
 test-ray: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
 	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py
+
+test-wandb: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-wandb.txt
+	$(BIN)/pytest tests/training/wandb_offline.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ Logger = Callable[[Path, int, Mapping[str, Any]], AbstractContextManager[Write]]
 @contextmanager
 def _tensorboard(folder: Path, start_step: int, about: Mapping[str, Any]) -> Iterator[Write]:
     """Event files in `folder`/tensorboard; what an earlier start wrote from `start_step` on is hidden."""
-    writer = _module("tensorboard").SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
+    writer = _module("tensorboard").SummaryWriter(str(folder / "tensorboard"), purge_step=start_step, filename_suffix=f".{start_step}")
 
     def write(step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
@@ -51,10 +51,8 @@ _MODULES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
 def check_loggers(names: tuple[str, ...]) -> None:
-    """Raises InputError for a logger that is unknown, or whose extra is not installed."""
+    """Raises InputError for a logger whose extra is not installed."""
     for name in names:
-        if name not in LOGGERS:
-            raise InputError(f"logger {name!r} is unknown; choose from {', '.join(LOGGERS)}")
         _module(name)
 
 
