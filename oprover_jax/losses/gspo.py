@@ -1,22 +1,48 @@
-"""Group Sequence Policy Optimization (arXiv 2507.18071v2, section 4): a ratio, a clip and an advantage per sequence; no KL term."""
+"""Group Sequence Policy Optimization (arXiv 2507.18071v2) as published, GSPO-token, and the options around them.
 
+What is decided on the host before the loss (advantages, which attempts are trained on) is in `groups`.
+"""
+
+import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
+from jax import lax
 from jaxtyping import Array, Bool, Float, Num
 
 PPO_SIZE_CLIP = 0.1
+LEVELS = ("sequence", "token")
+KL_FORMS = ("none", "k2_loss", "k1_reward")
 
 Metric = tuple[Float[Array, ""], Float[Array, ""]]
 
 
 @dataclass(frozen=True)
 class GSPOConfig:
-    """Clips of the sequence ratio below and above 1; the published ones (section 5.1) by default."""
+    """How GSPO learns from groups of attempts. The defaults are as published (section 5.1) and leave every option off.
+
+    `clip_low` and `clip_high` bound the sequence ratio below and above 1. `level` "token" is GSPO-token (section 4.3), which takes an
+    advantage for each token, or one for each attempt and is then GSPO again, in value and gradient.
+
+    `kl` holds the policy near a reference, by `kl_weight` (0 only measures), in the two forms whose expected gradient is right on policy.
+    With p the policy and q the reference, "k2_loss" adds the mean over tokens of (log p - log q)^2 / 2 to the loss of an attempt: the
+    gradient of the KL divergence of each token, given its prefix. "k1_reward" takes the sum over tokens of log p - log q from the reward
+    (`groups.k1`) before advantages are made: the gradient of the divergence of whole attempts, divided by the group's std as rewards are.
+    k1 in the loss has an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered; k3 is the metric.
+
+    `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), where engine and
+    trainer disagree on the same weights; None leaves it alone. `mask_truncated` and `filter_groups` are applied on the host, by
+    `groups.trained_attempts`.
+    """
 
     clip_low: float = 3e-4
     clip_high: float = 4e-4
+    level: str = "sequence"
+    kl: str = "none"
+    kl_weight: float = 0.0
+    sampler_cap: float | None = None
+    mask_truncated: bool = False
+    filter_groups: bool = False
 
     def __post_init__(self) -> None:
         for name in ("clip_low", "clip_high"):
@@ -26,48 +52,115 @@ class GSPOConfig:
                     f"GSPOConfig.{name} is {value}; a sequence ratio is a mean over tokens and stays near 1, where a clip of PPO's size "
                     f"never acts, so give one above 0 and below {PPO_SIZE_CLIP}, such as 3e-4"
                 )
+        if self.level not in LEVELS:
+            raise ValueError(f"GSPOConfig.level is {self.level!r}; give 'sequence' (GSPO) or 'token' (GSPO-token)")
+        if self.kl not in KL_FORMS:
+            raise ValueError(
+                f"GSPOConfig.kl is {self.kl!r}; give 'none', or 'k2_loss' or 'k1_reward', whose gradient is that of the KL divergence"
+            )
+        if not 0 <= self.kl_weight < math.inf:
+            raise ValueError(f"GSPOConfig.kl_weight is {self.kl_weight}; give 0 (measure only) or a positive number such as 1e-3")
+        if self.kl == "none" and self.kl_weight:
+            raise ValueError(
+                f"GSPOConfig.kl_weight is {self.kl_weight} but kl is 'none'; set kl to 'k2_loss' or 'k1_reward', or the weight to 0"
+            )
+        if self.sampler_cap is not None and not 1 < self.sampler_cap < math.inf:
+            raise ValueError(
+                f"GSPOConfig.sampler_cap is {self.sampler_cap}; it truncates weights that are 1 where engine and trainer agree, so give a "
+                "number above 1, such as 2, or None to leave the correction out"
+            )
 
 
 def gspo_loss(
     logprob: Float[Array, "B S"],
     old_logprob: Float[Array, "B S"],
     mask: Num[Array, "B S"] | Bool[Array, "B S"],
-    advantages: Float[Array, "B"],
+    advantages: Float[Array, "B"] | Float[Array, "B S"],
     config: GSPOConfig,
+    reference_logprob: Float[Array, "B S"] | None = None,
+    sampler_logprob: Float[Array, "B S"] | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, ""], dict[str, Metric]]:
-    """One attempt per row. s_i = exp(mean over masked tokens of logprob - old_logprob); the loss of a row is
-    -min(s_i A_i, clip(s_i, 1 - clip_low, 1 + clip_high) A_i), so that all tokens of an attempt weigh the same.
+    """One attempt per row, all attempts and all tokens of an attempt weighing the same. With s_i = exp(mean over masked tokens of
+    logprob - old_logprob), the loss of a row is -min(s_i A_i, clip(s_i, 1 - clip_low, 1 + clip_high) A_i); at token level it is the
+    mean over tokens of the same with A_it and s_it = sg[s_i] p_it / sg[p_it], sg being the stopped gradient.
 
     Returns (sum over rows, number of rows with a masked token, metrics as (sum, denominator)). `old_logprob` is the trainer's own,
     recomputed with the same shapes: on policy the ratio is then exactly 1. A row with an empty mask contributes nothing.
-    Metrics: `ratio` (mean of s_i), `clip_fraction` (rows whose clipped term was taken), `approx_kl` (per token, in nats: the k3 estimate of
-    KL(old || current), mean of r - 1 - log r).
+
+    Metrics: `ratio` (mean of s_i), `clip_fraction` (rows, or at token level shares of their tokens, whose clipped term was taken),
+    `approx_kl` (per token, in nats: the k3 estimate of KL(old || current), mean of r - 1 - log r); with a KL `reference_kl` (k3 estimate of
+    KL(current || reference)); with a sampler cap `sampler_weight` (mean after truncation) and `sampler_capped` (rows that were truncated).
+
+    Raises ValueError for a missing `reference_logprob` or `sampler_logprob` that `config` asks for, and for advantages per token at
+    sequence level.
     """
     counted = mask.astype(bool)
-    log_ratio = jnp.where(counted, logprob.astype(jnp.float32) - old_logprob.astype(jnp.float32), 0.0)
     length = jnp.sum(counted, axis=-1).astype(jnp.float32)
     present = (length > 0).astype(jnp.float32)
-    ratio = jnp.exp(jnp.sum(log_ratio, axis=-1) / jnp.maximum(length, 1.0))
+    rows, tokens = jnp.sum(present), jnp.sum(length)
+
+    def gap(first: Float[Array, "B S"], second: Float[Array, "B S"]) -> Float[Array, "B S"]:
+        return jnp.where(counted, first.astype(jnp.float32) - second.astype(jnp.float32), 0.0)
+
+    def mean(x: Float[Array, "B S"] | Bool[Array, "B S"]) -> Float[Array, "B"]:
+        return jnp.sum(x, axis=-1) / jnp.maximum(length, 1.0)
+
     advantages = advantages.astype(jnp.float32)
-    free = ratio * advantages
-    clipped = jnp.clip(ratio, 1.0 - config.clip_low, 1.0 + config.clip_high) * advantages
-    rows = jnp.sum(present)
+    log_ratio = gap(logprob, old_logprob)
+    ratio = jnp.exp(mean(log_ratio))
+    if config.level == "token":
+        per_token = jnp.where(counted, advantages if advantages.ndim == 2 else advantages[:, None], 0.0)
+        token_ratio = lax.stop_gradient(ratio)[:, None] * jnp.exp(log_ratio - lax.stop_gradient(log_ratio))
+        surrogate, clipped = (mean(x) for x in _clipped(token_ratio, per_token, config))
+    elif advantages.ndim == 2:
+        raise ValueError("advantages have one value for each token but GSPOConfig.level is 'sequence'; set it to 'token'")
+    else:
+        surrogate, clipped = _clipped(ratio, advantages, config)
+    loss = -surrogate
     metrics = {
         "ratio": (jnp.sum(ratio * present), rows),
-        "clip_fraction": (jnp.sum((clipped < free) * present), rows),
-        "approx_kl": (jnp.sum(jnp.expm1(log_ratio) - log_ratio), jnp.sum(length)),
+        "clip_fraction": (jnp.sum(clipped * present), rows),
+        "approx_kl": (jnp.sum(_k3(log_ratio)), tokens),
     }
-    return -jnp.sum(jnp.minimum(free, clipped) * present), rows, metrics
+    if config.kl != "none":
+        if reference_logprob is None:
+            raise ValueError(f"GSPOConfig.kl is {config.kl!r} but no reference was given; add the batch field reference_logprob")
+        drift = gap(logprob, reference_logprob)
+        metrics["reference_kl"] = (jnp.sum(_k3(-drift)), tokens)
+        if config.kl == "k2_loss":
+            loss += config.kl_weight * mean(drift**2 / 2)
+    if config.sampler_cap is not None:
+        if sampler_logprob is None:
+            raise ValueError("GSPOConfig.sampler_cap is set but the sampler is unknown; add the batch field sampler_logprob")
+        weight = jnp.exp(mean(gap(old_logprob, sampler_logprob)))
+        metrics["sampler_capped"] = (jnp.sum((weight > config.sampler_cap) * present), rows)
+        weight = jnp.minimum(weight, config.sampler_cap)
+        metrics["sampler_weight"] = (jnp.sum(weight * present), rows)
+        loss *= weight
+    return jnp.sum(loss * present), rows, metrics
 
 
-def group_advantages(rewards: Float[np.ndarray, "G N"], valid: Bool[np.ndarray, "G N"] | None = None) -> Float[np.ndarray, "G N"]:
-    """(r - mean) / std of each group (row) over its valid attempts, with the population's std; an attempt without a verdict is not
-    valid. Invalid attempts and groups whose rewards are all equal get 0: drop or resample such groups, they teach nothing."""
-    valid = np.ones(rewards.shape, bool) if valid is None else valid
-    count = np.maximum(valid.sum(axis=1, keepdims=True), 1)
-    mean = np.where(valid, rewards, 0.0).sum(axis=1, keepdims=True) / count
-    centred = np.where(valid, rewards - mean, 0.0)
-    std = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
-    # equality is asked of the rewards themselves: rounding leaves a std near 1e-17 for three rewards of 0.8
-    spread = np.where(valid, rewards, -np.inf).max(axis=1, keepdims=True) > np.where(valid, rewards, np.inf).min(axis=1, keepdims=True)
-    return np.where(spread, centred / np.where(spread, std, 1.0), 0.0)
+def sampler_mismatch(
+    old_logprob: Float[Array, "B S"], sampler_logprob: Float[Array, "B S"], mask: Num[Array, "B S"]
+) -> dict[str, Float[Array, ""]]:
+    """How far engine and trainer are apart on the same weights, over the masked tokens of a batch, in nats: `sampler_gap` (mean of
+    |old - sampler|), `sampler_gap_max`, `sampler_kl` (k3 estimate of KL(sampler || old)). To be watched whether or not it is corrected."""
+    counted = mask.astype(bool)
+    gap = jnp.where(counted, old_logprob - sampler_logprob, 0.0)
+    tokens = jnp.maximum(jnp.sum(counted), 1)
+    size = jnp.abs(gap)
+    return {"sampler_gap": jnp.sum(size) / tokens, "sampler_gap_max": jnp.max(size), "sampler_kl": jnp.sum(_k3(gap)) / tokens}
+
+
+def _clipped(
+    ratio: Float[Array, "..."], advantages: Float[Array, "..."], config: GSPOConfig
+) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+    """(the smaller of the free and the clipped term, where the clipped one was taken)."""
+    free = ratio * advantages
+    clipped = jnp.clip(ratio, 1.0 - config.clip_low, 1.0 + config.clip_high) * advantages
+    return jnp.minimum(free, clipped), clipped < free
+
+
+def _k3(log_ratio: Float[Array, "B S"]) -> Float[Array, "B S"]:
+    """r - 1 - log r of tokens drawn from the denominator of r: never negative, its mean is the KL divergence from it."""
+    return jnp.expm1(log_ratio) - log_ratio

@@ -5,18 +5,20 @@ the trainer under the shapes of the update, before the first mini-batch moves an
 """
 
 import asyncio
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jaxtyping import Bool, Float32
 
 from oprover_jax.agent.refine import Prover, judge, seed_of
 from oprover_jax.agent.template import State
-from oprover_jax.data.rows import Row, pad_row, prompted
-from oprover_jax.losses.gspo import group_advantages
+from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
+from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
+from oprover_jax.losses.gspo import sampler_mismatch
 from oprover_jax.posttraining.experiment import GSPOStage
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
@@ -32,6 +34,9 @@ from oprover_jax.training.loop import stop_on_signals
 from oprover_jax.training.metrics import MetricsLog
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.step import Batch, init_state, make_train_step
+
+# the figures of the last step that the summary of the stage repeats
+SHOWN = ("reward", "effective_groups", "truncated", "ratio", "clip_fraction", "sampler_gap", "sampler_gap_max", "reference_kl")
 
 
 async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, group: int, seed: int) -> list[list[Round]]:
@@ -49,25 +54,40 @@ async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, gr
     return list(await asyncio.gather(*(one(number, hard) for number, hard in enumerate(states))))
 
 
-def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> tuple[list[Row], dict[str, float]]:
-    """One row for each attempt: its tokens, its mask, its advantage, the sampler's log-probabilities; and what the batch was like.
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of the attempts of a rollout batch. `rewards` [G, N] are 0 where infrastructure gave no verdict (not `valid`);
+    `truncated` attempts ended by length."""
 
-    An attempt without a verdict (infrastructure) is masked out and has no part in its group's mean.
-    """
-    rewards = np.array([[np.nan if r.reward is None else r.reward for r in group] for group in groups], np.float32)
-    valid = ~np.isnan(rewards)
-    advantages = group_advantages(np.nan_to_num(rewards), valid)
+    rewards: Float32[np.ndarray, "G N"]
+    valid: Bool[np.ndarray, "G N"]
+    truncated: Bool[np.ndarray, "G N"]
+
+    def summary(self) -> dict[str, float]:
+        """`reward` (mean of the valid ones) and the shares of groups that teach and of attempts that were truncated."""
+        return {
+            "reward": float(self.rewards[self.valid].mean()) if self.valid.any() else 0.0,
+            "effective_groups": float(informative_groups(self.rewards, self.valid).mean()),
+            "truncated": float(self.truncated.mean()),
+        }
+
+
+def outcomes(groups: Sequence[Sequence[Round]]) -> Outcomes:
+    """Rewards and ends of groups of equally many attempts."""
+    rewards = np.array([[np.nan if one.reward is None else one.reward for one in group] for group in groups], np.float32)
+    truncated = np.array([[one.finish_reason == "length" for one in group] for group in groups])
+    return Outcomes(np.nan_to_num(rewards), ~np.isnan(rewards), truncated)
+
+
+def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> list[Row]:
+    """One row for each attempt, group by group: its tokens, weight 1 on the attempt, the sampler's log-probabilities."""
     rows = []
-    for group, weights, known in zip(groups, advantages, valid, strict=True):
-        for one, advantage, usable in zip(group, weights, known, strict=True):
-            row = pad_row(prompted(one.prompt_ids, one.attempt_ids), length)
-            row["weights"] *= np.float32(usable)
-            sampled = np.zeros(length, np.float32)
-            start = len(one.prompt_ids) - 1
-            sampled[start : start + len(one.logprobs)] = one.logprobs
-            rows.append(row | {"advantages": np.asarray(advantage, np.float32), "sampler_logprob": sampled})
-    varied = (np.abs(advantages).max(axis=1) > 0).mean()
-    return rows, {"reward": float(rewards[valid].mean()) if valid.any() else 0.0, "effective_groups": float(varied)}
+    for one in itertools.chain.from_iterable(groups):
+        sampled = np.zeros(length, np.float32)
+        start = len(one.prompt_ids) - 1
+        sampled[start : start + len(one.logprobs)] = one.logprobs
+        rows.append(pad_row(prompted(one.prompt_ids, one.attempt_ids), length) | {"sampler_logprob": sampled})
+    return rows
 
 
 def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -77,7 +97,7 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     states = hard_states(rollouts, experiment.select, experiment.seed)
     if not states:
         return {"steps": 0, "reason": "no statement had a success rate in the hard band"}
-    trainer = _Trainer(bench, stage, settings)
+    trainer = Trainer(bench, stage, settings)
     progress.total(settings.steps)
     with stop_on_signals() as stop, trainer.checkpoints, MetricsLog(trainer.folder / "metrics.jsonl", trainer.start) as log:
         last: dict[str, float] = {}
@@ -86,8 +106,8 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
             bench.engine.publish(trainer.state.params, policy_version(experiment, stage.name, step))
             prover = Prover(bench.engine, bench.verifier, bench.template)
             groups = asyncio.run(attempts(prover, chosen, stage, settings.group, seed_of(experiment.seed, stage.name, step)))
-            rows, about = batch_rows(groups, settings.row_tokens)
-            last = about | trainer.update(rows, step)
+            judged = outcomes(groups)
+            last = judged.summary() | trainer.update(batch_rows(groups, settings.row_tokens), judged, step)
             log.write({"step": step, **last})
             progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups teach")
             trainer.save(step + 1)
@@ -96,14 +116,12 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     version = policy_version(experiment, stage.name, settings.steps)
     save_policy(bench.folder, stage.name, trainer.state.params, version)
     bench.set_policy(stage.name, trainer.state.params)
-    shown: dict[str, float] = {
-        name: last[name] for name in ("reward", "effective_groups", "ratio", "clip_fraction", "sampler_gap") if name in last
-    }
-    return {"steps": settings.steps, "hard_states": len(states), **shown}
+    return {"steps": settings.steps, "hard_states": len(states), **{name: last[name] for name in SHOWN if name in last}}
 
 
-class _Trainer:
-    """State and compiled functions of the stage; taken up from its newest checkpoint."""
+class Trainer:
+    """State and compiled functions of the stage; taken up from its newest checkpoint. The reference of a KL is the policy that the
+    stage started from."""
 
     def __init__(self, bench: Workbench, stage: Stage, settings: GSPOStage) -> None:
         self.folder = bench.folder.stage(stage.name)
@@ -116,7 +134,8 @@ class _Trainer:
             lambda: make_train_step(objective, optimizer, bench.mesh, spike_factor=settings.optimizer.spike_factor),
         )
         self._logprobs = bench.program("logprobs", lambda: objectives.make_logprob_fn(model, bench.mesh, temperature=temperature))
-        self.state = init_state(bench.policy()[1], optimizer, bench.mesh)
+        self._reference = bench.policy()[1]
+        self.state = init_state(self._reference, optimizer, bench.mesh)
         self.start = latest(self.folder / "checkpoints") or 0
         if self.start:
             self.state = restore(self.folder / "checkpoints", self.start, self.state)
@@ -125,35 +144,50 @@ class _Trainer:
     def save(self, step: int) -> None:
         self.checkpoints.save(step, self.state, {"step": step})
 
-    def update(self, rows: Sequence[Row], step: int) -> dict[str, float]:
-        """One pass over the rollout batch in mini-batches; the old log-probabilities are all taken before the first update."""
-        batches = self._minibatches(rows)
-        for batch in batches:
-            batch["old_logprob"] = self._logprobs(self.state.params, batch)
-        sampler_gap = max(_mean_gap(batch) for batch in batches)
+    def update(self, rows: Sequence[Row], judged: Outcomes, step: int) -> dict[str, float]:
+        """One pass over the rollout batch in mini-batches; the old log-probabilities are all taken before the first update.
+
+        Metrics: means over the mini-batches of the objective's and of `sampler_mismatch`, whose largest gap is that of the whole batch.
+        """
+        count = self._settings.minibatches  # rows are dealt out in turn, so that every mini-batch holds attempts of every group
+        scored = [self._scored(rows[i::count]) for i in range(count)]
+        apart = [jax.device_get(sampler_mismatch(b["old_logprob"], b["sampler_logprob"], b["weights"])) for b in scored]
         rate = learning_rate(self._settings.optimizer, step, self._settings.steps)
         collected = []
-        for batch in batches:
-            self.state, metrics = self._step(self.state, {k: v for k, v in batch.items() if k != "sampler_logprob"}, rate)
+        for batch in self._taught(scored, judged):
+            self.state, metrics = self._step(self.state, batch, rate)
             collected.append(metrics)
-        host = [jax.device_get(metrics) for metrics in collected]
+        host = [jax.device_get(metrics) | gaps for metrics, gaps in zip(collected, apart, strict=True)]
         means = {name: float(np.mean([metrics[name] for metrics in host])) for name in host[0]}
-        return means | {"sampler_gap": sampler_gap}
+        return means | {"sampler_gap_max": float(max(gaps["sampler_gap_max"] for gaps in apart))}
 
-    def _minibatches(self, rows: Sequence[Row]) -> list[Batch]:
-        """Rows dealt out in turn, so that every mini-batch holds attempts of every group."""
-        count = self._settings.minibatches
-        return [_placed(rows[i::count], self._mesh) for i in range(count)]
+    def _scored(self, rows: Sequence[Row]) -> Batch:
+        """A mini-batch on the mesh, with the log-probabilities that stay what they are while it is practised on."""
+        batch = self._placed({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+        inputs = {name: batch[name] for name in ROW_FIELDS}
+        batch["old_logprob"] = self._logprobs(self.state.params, inputs)
+        if self._settings.loss.kl != "none":
+            batch["reference_logprob"] = self._logprobs(self._reference, inputs)
+        return batch
 
+    def _taught(self, batches: Sequence[Batch], judged: Outcomes) -> list[Batch]:
+        """Scored mini-batches made ready for the objective: with advantages, and weight only on the attempts that are trained on."""
+        loss, count = self._settings.loss, len(batches)
+        penalty = None
+        if loss.kl == "k1_reward":
+            dealt = np.empty(judged.rewards.size)
+            for i, batch in enumerate(batches):
+                dealt[i::count] = k1(*(jax.device_get(batch[name]) for name in ("old_logprob", "reference_logprob", "weights")))
+            penalty = loss.kl_weight * dealt.reshape(judged.rewards.shape)
+        advantages = group_advantages(judged.rewards, judged.valid, penalty).astype(np.float32).ravel()
+        trained = trained_attempts(judged.rewards, judged.valid, judged.truncated, loss).ravel()
+        taught = []
+        for i, batch in enumerate(batches):
+            weights = jax.device_get(batch["weights"]) * trained[i::count, None]
+            taught.append(batch | self._placed({"weights": weights, "advantages": advantages[i::count]}))
+        return taught
 
-def _placed(rows: Sequence[Row], mesh: Mesh) -> Batch:
-    """Rows stacked, [B, S] or [B], and laid out over the mesh."""
-    stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    axes = ("batch", "sequence")
-    return {name: jax.device_put(a, named(a.shape, axes[: a.ndim], mesh, f"batch field {name}")) for name, a in stacked.items()}
-
-
-def _mean_gap(batch: Batch) -> float:
-    """Mean |sampler - trainer| log-probability over the attempt's tokens: engine and trainer must agree on the same weights."""
-    gap = jnp.sum(jnp.abs(batch["old_logprob"] - batch["sampler_logprob"]) * batch["weights"])
-    return float(gap / jnp.maximum(jnp.sum(batch["weights"]), 1.0))
+    def _placed(self, arrays: Row) -> Batch:
+        """Stacked rows, [B, S] or [B], laid out over the mesh."""
+        axes = ("batch", "sequence")
+        return {n: jax.device_put(a, named(a.shape, axes[: a.ndim], self._mesh, f"batch field {n}")) for n, a in arrays.items()}

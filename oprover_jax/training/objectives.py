@@ -42,12 +42,15 @@ def gspo(config: Qwen3Config, settings: GSPOConfig, chunk: int = CHUNK, temperat
     """GSPO on rows of one attempt each. `temperature` is the sampler's, at which the old log-probabilities were taken too.
 
     Batch: the fields of a row, whose weights are the mask of the attempt, `old_logprob` [B, S] from `make_logprob_fn`
-    under the same temperature and micro-batch shape, and `advantages` [B]. Metrics: `loss`, `entropy`, those of `gspo_loss`.
+    under the same temperature and micro-batch shape, and `advantages` [B], at token level also [B, S]; with a KL `reference_logprob`
+    [B, S], the same pass over the reference's weights; with a sampler cap `sampler_logprob` [B, S], the engine's.
+    Metrics: `loss`, `entropy`, those of `gspo_loss`.
     """
 
     def loss(params: Params, batch: Batch) -> LossTerms:
         scores = _score(config, params, batch, chunk=chunk, temperature=temperature)
-        total, denominator, metrics = gspo_loss(scores.logprob, batch["old_logprob"], batch["weights"], batch["advantages"], settings)
+        given = (scores.logprob, batch["old_logprob"], batch["weights"], batch["advantages"])
+        total, denominator, metrics = gspo_loss(*given, settings, batch.get("reference_logprob"), batch.get("sampler_logprob"))
         entropy_sum, tokens = weighted_nll(-scores.entropy, batch["weights"])
         return total, denominator, metrics | {"loss": (total, denominator), "entropy": (entropy_sum, tokens)}
 

@@ -6,6 +6,7 @@ import pytest
 
 from oprover_jax.configuration import apply_change, load
 from oprover_jax.errors import InputError
+from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import plan, policy_version
@@ -23,6 +24,11 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
     changed = load(DEMO, Experiment, ["gspo.steps=3", "seed=7", "cpt.optimizer.peak_lr=0.5", "refine.feedback=none"])
     assert (changed.gspo.steps, changed.seed, changed.cpt.optimizer.peak_lr, changed.refine.feedback) == (3, 7, 0.5, "none")
     assert changed.sft == demo.sft
+    changed = load(
+        DEMO, Experiment, ["gspo.loss.kl=k2_loss", "gspo.loss.kl_weight=0.01", "gspo.loss.sampler_cap=2", "gspo.loss.filter_groups=true"]
+    )
+    assert changed.gspo.loss == GSPOConfig(kl="k2_loss", kl_weight=0.01, sampler_cap=2.0, filter_groups=True)
+    assert demo.gspo.loss == GSPOConfig(), "the demo keeps what is published"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,9 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.group=1", "at least 2 attempts"),
         ("engine.max_len=64", "may take"),
         ("gspo.loss.clip_high=0.2", "clip"),
+        ("gspo.loss.kl=k1_loss", "'k2_loss' or 'k1_reward'"),
+        ("gspo.loss.kl_weight=0.1", "set kl to"),
+        ("gspo.loss.sampler_cap=1", "above 1"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
     ],
 )

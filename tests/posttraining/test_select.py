@@ -1,10 +1,8 @@
 """Which rounds are trained on: accepted ones, repairs first, distinct, loss on the attempt only; GSPO from the hard band."""
 
-import numpy as np
 import pytest
 
 from lean_worker.protocol import Verdict
-from oprover_jax.posttraining.gspo import batch_rows
 from oprover_jax.posttraining.select import SelectConfig, hard_states, sft_examples
 from oprover_jax.records import Round, Statement, Trajectory
 
@@ -60,14 +58,3 @@ def test_hard_states_are_those_of_partial_success() -> None:
     assert {s.statement.id for s in states} == {"some"}
     assert sorted(len(s.prompt_ids) for s in states) == [2, 3]
     assert states == hard_states(never + always + some, SelectConfig(hard=(0.0, 0.75)), seed=0)
-
-
-def test_rl_rows_align_mask_and_sampler_and_leave_out_lost_verdicts() -> None:
-    groups = [[attempt(True, "x"), attempt(False, "y"), attempt(None, "z")], [attempt(False, "x")] * 3]
-    rows, about = batch_rows(groups, 8)
-    assert [row["weights"].tolist() for row in rows[:3]] == [[0, 1, 1, 0, 0, 0, 0, 0]] * 2 + [[0] * 8]
-    assert all((row["sampler_logprob"] != 0).tolist() == [False, True, True] + [False] * 5 for row in rows)
-    advantages = np.array([row["advantages"] for row in rows])
-    np.testing.assert_allclose(advantages[:2], [1.0, -1.0], rtol=1e-4)
-    assert (advantages[2:] == 0).all()
-    assert about == {"reward": np.float32(0.2), "effective_groups": 0.5}
