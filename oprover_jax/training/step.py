@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 from jaxtyping import Array, Float
 
 from oprover_jax.models.qwen3 import Params
@@ -24,6 +24,7 @@ __all__ = [
     "Metrics",
     "TrainState",
     "TrainStep",
+    "abstract_state",
     "init_state",
     "make_train_step",
     "split_batch",
@@ -56,6 +57,12 @@ def init_state(params: Params, optimizer: optax.GradientTransformation, mesh: Me
     """A state at step 0 with a copy of `params` (the train step gives its state's memory away; the caller's arrays stay valid)."""
     with jax.set_mesh(mesh):
         return jax.jit(partial(_init_state, optimizer))(params)
+
+
+def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh) -> TrainState:
+    """What `init_state` would make of `abstract_params`, as ShapeDtypeStructs: to restore into, or to count with `bytes_per_device`."""
+    with jax.sharding.use_abstract_mesh(mesh if isinstance(mesh, AbstractMesh) else mesh.abstract_mesh):
+        return jax.eval_shape(partial(_init_state, optimizer), params)
 
 
 def _init_state(optimizer: optax.GradientTransformation, params: Params) -> TrainState:

@@ -51,7 +51,7 @@ def read_header(path: Path) -> dict[str, Entry]:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_duplicates)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from error
     if not isinstance(header, dict):
         raise InputError(f"{path}: the header is a JSON {type(header).__name__}, expected an object")
@@ -103,8 +103,8 @@ def _entry(path: Path, name: str, found: Any, data: int) -> Entry:
     if not isinstance(found, dict) or not {"dtype", "shape", "data_offsets"} <= found.keys():
         raise InputError(f"{where}: its entry in the header is {json.dumps(found)}, expected dtype, shape and data_offsets")
     dtype, shape, offsets = found["dtype"], found["shape"], found["data_offsets"]
-    if dtype not in DTYPES:
-        raise InputError(f"{where} has dtype {dtype}, expected one of {', '.join(DTYPES)}")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InputError(f"{where} has dtype {json.dumps(dtype)}, expected one of {', '.join(DTYPES)}")
     if not _are_sizes(shape):
         raise InputError(f"{where} has shape {json.dumps(shape)}, expected a list of sizes")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
