@@ -2,17 +2,16 @@
 
 import json
 import math
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.experimental import multihost_utils
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing_folder
@@ -36,7 +35,9 @@ TOKENIZER_FILES = (
     "generation_config.json",
 )
 
-_DTYPES = {"bfloat16": safetensors.DTYPES["BF16"], "float32": safetensors.DTYPES["F32"]}
+Dtype = Literal["bfloat16", "float32"]
+
+_DTYPES: dict[Dtype, np.dtype[Any]] = {"bfloat16": safetensors.DTYPES["BF16"], "float32": safetensors.DTYPES["F32"]}
 
 
 def export_hf(
@@ -44,38 +45,43 @@ def export_hf(
     params: Params,
     folder: Path,
     *,
-    dtype: Literal["bfloat16", "float32"] = "bfloat16",
+    dtype: Dtype = "bfloat16",
     max_file_bytes: int = MAX_FILE_BYTES,
     overwrite: bool = False,
-    source: Path | None = None,
+    beside: Mapping[str, bytes] | None = None,
     end_id: int | None = None,
     on_write: Callable[[str, int], None] | None = None,
 ) -> None:
     """Writes config.json and the weights, in files of at most `max_file_bytes` (or of one tensor) with an index where they are several.
 
     To be called by every process that holds a part of `params`; the first one writes. One tensor at a time is gathered, onto every
-    device. Tokenizer files and generation_config.json are copied from the folder `source` where given. A killed export leaves
-    `folder` as it was. `overwrite` replaces a folder that holds a model, as a whole. `on_write` is told names and bytes.
+    device. `beside` are further files, by name (see `tokenizer_files`). `end_id` is the token that ends a text. A killed export
+    leaves `folder` as it was. `overwrite` replaces a folder that holds a model, as a whole. `on_write` is told names and bytes.
 
     Raises:
-      InputError: where `folder` is there and not empty, unless it may be overwritten; where `source` holds no tokenizer.
+      InputError: where `folder` is there and not empty, unless it may be overwritten.
     """
     check_target(folder, overwrite)
-    copied = [] if source is None else [source / name for name in TOKENIZER_FILES if (source / name).is_file()]
-    if source is not None and not copied:
-        raise InputError(f"{source} holds none of {', '.join(TOKENIZER_FILES)}; give the folder that the tokenizer is to be copied from")
     tensors, gathered = hf_tensors(config), _gather(params, hf_tensors(config), _DTYPES[dtype])
     if jax.process_index() == 0:
         with replacing_folder(folder) as temporary:
             _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _told(gathered, tensors, on_write))
-            for path in copied:
-                shutil.copyfile(path, temporary / path.name)
+            for name, content in (beside or {}).items():
+                (temporary / name).write_bytes(content)
             write_config(config, temporary, dtype, end_id)
     else:
         for _ in gathered:
             pass
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("export_hf")
+
+
+def tokenizer_files(source: Path) -> dict[str, bytes]:
+    """The tokenizer and generation_config.json of a model's folder. InputError where it has none."""
+    found = {name: (source / name).read_bytes() for name in TOKENIZER_FILES if (source / name).is_file()}
+    if not found:
+        raise InputError(f"{source} holds none of {', '.join(TOKENIZER_FILES)}; give the folder that the tokenizer is to be copied from")
+    return found
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
@@ -93,24 +99,19 @@ def check_target(folder: Path, overwrite: bool) -> None:
 def _gather(params: Params, tensors: list[HFTensor], dtype: np.dtype[Any]) -> Iterator[Stored]:
     """The tensors one after the other, in their layout there, on the host. Every process must take all of them."""
     flat = traverse_util.flatten_dict(params, sep=".")
-    programs: dict[str, Callable[..., Array]] = {}
     with jax.set_mesh(next(iter(flat.values())).sharding.mesh):
         for tensor in tensors:
-            name = tensor.weight.name
-            if name not in programs:
-                programs[name] = jax.jit(_program(tensor, dtype))
-            whole = programs[name](flat[name], 0 if tensor.layer is None else tensor.layer)
+            whole = _take(flat[tensor.weight.name], tensor.layer or 0, tensor.layer is not None, tensor.order, tensor.shape, dtype)
             yield np.asarray(whole.addressable_data(0))
 
 
-def _program(tensor: HFTensor, dtype: np.dtype[Any]) -> Callable[[Array, Array], Array]:
-    """(weight, layer) -> that layer, cast, on every device, in its layout there. The cast comes first: half the bytes travel."""
-
-    def program(weight: Array, layer: Array) -> Array:
-        own = weight if tensor.layer is None else jax.lax.dynamic_index_in_dim(weight, layer, 0, keepdims=False)
-        return jax.reshard(own.astype(jnp.dtype(dtype)), jax.P()).transpose(tensor.order).reshape(tensor.shape)
-
-    return program
+@partial(jax.jit, static_argnums=(2, 3, 4, 5))
+def _take(
+    weight: Array, layer: Int[Array, ""] | int, stacked: bool, order: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """The weight, or one layer of it, on every device, in its layout there. The cast comes first: half the bytes travel."""
+    own = jax.lax.dynamic_index_in_dim(weight, layer, 0, keepdims=False) if stacked else weight
+    return jax.reshard(own.astype(dtype), jax.P()).transpose(order).reshape(shape)
 
 
 def _told(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:

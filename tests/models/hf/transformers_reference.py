@@ -1,7 +1,7 @@
 """What `transformers` makes of a Qwen3. Runs in the environment of requirements-transformers.txt, not in ours (`make test-transformers`).
 
 `make OUT` writes tiny random models and what transformers says of them: `tests/models/hf/recorded` was made so, and is what the
-tests of every run compare with. `judge FOLDER OUT` says the same of any folder.
+tests of every run compare with. `judge FOLDER OUT` says the same of any folder. `tokenize FOLDER FILE` prints the ids of a text.
 """
 
 import json
@@ -63,5 +63,9 @@ if __name__ == "__main__":
         make(Path(sys.argv[2]))
     elif sys.argv[1:2] == ["judge"] and len(sys.argv) == 4:
         judge(Path(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["tokenize"] and len(sys.argv) == 4:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(sys.argv[2])
+        ids = tokenizer.encode(Path(sys.argv[3]).read_text())
+        print(json.dumps({"ids": ids, "eos": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id}))
     else:
         sys.exit(__doc__)
