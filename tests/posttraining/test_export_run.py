@@ -10,15 +10,17 @@ import jax
 import numpy as np
 import pytest
 import tokenizers
-from tiny import experiment
 
+from oprover_jax.configuration import load
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, init_params
+from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+TINY = load(Path(__file__).with_name("tiny.py"), Experiment)
 TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
 
 
@@ -29,12 +31,12 @@ def export(run: Path, out: Path, *arguments: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def policy() -> Params:
-    return init_params(experiment().model, 5, make_mesh(MeshConfig()))
+    return init_params(TINY.model, 5, make_mesh(MeshConfig()))
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    folder = RunFolder(tmp_path / "run", "tiny", experiment())
+    folder = RunFolder(tmp_path / "run", "tiny", TINY)
     train_tokenizer([TEXT], 300, []).save(folder.stage("tokenizer") / "tokenizer.json")
     return folder
 
@@ -48,7 +50,7 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
     done = export(run.path, out, "--dtype", "float32")
     assert done.returncode == 0 and "weights of sft in float32" in done.stdout, done
     config, params = load_hf(out, make_mesh(MeshConfig(fsdp=2)))
-    assert config == experiment().model
+    assert config == TINY.model
     jax.tree.map(np.testing.assert_array_equal, params, policy)
     tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
     assert tokenizer.decode(tokenizer.encode(TEXT).ids) == TEXT
