@@ -3,7 +3,7 @@ Ctrl-C with 130 and a word on how to go on."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -125,6 +125,24 @@ def report_command(run: Path) -> None:
     from oprover_jax.progress import Screen
 
     print_report(read_report(run), Screen().console)
+
+
+@app.command(name="export")
+def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False) -> None:
+    """Write the last policy of a run as a folder that transformers loads, with its tokenizer.
+
+    The folder is there whole or not at all; one that is not empty is left alone.
+
+    Args:
+      run: Folder of the run.
+      out: Folder to write, with config.json, safetensors and tokenizer.json.
+      dtype: Of the weights; a run keeps them in float32.
+      overwrite: Replace the model that is there.
+    """
+    from oprover_jax.posttraining.export_run import export_run
+    from oprover_jax.progress import Screen
+
+    export_run(run, out, dtype, overwrite, Screen())
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Num
 
 from oprover_jax.models.qwen3 import Params
@@ -74,9 +74,10 @@ def _init_state(optimizer: optax.GradientTransformation, params: Params) -> Trai
     return TrainState(zero, zero, jax.tree.map(jnp.copy, params), optimizer.init(params), zero, no_norms)
 
 
-def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """`init_state` as ShapeDtypeStructs with shardings on `mesh`, from weights described the same way; nothing is allocated."""
-    with jax.set_mesh(mesh):
+def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh) -> TrainState:
+    """What `init_state` would make of `abstract_params`, as ShapeDtypeStructs with shardings on `mesh`: to compile for, to restore into,
+    or to count with `bytes_per_device`. Nothing is allocated."""
+    with jax.sharding.use_abstract_mesh(mesh if isinstance(mesh, AbstractMesh) else mesh.abstract_mesh):
         described = jax.eval_shape(partial(_init_state, optimizer), params)
 
     def on_mesh(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

@@ -10,7 +10,7 @@ from tiny import CONFIG, attempts, documents, on, packed, padded, weights
 
 from oprover_jax.data.rows import Row
 from oprover_jax.models.qwen3 import abstract_params
-from oprover_jax.sharding import MeshConfig, make_mesh
+from oprover_jax.sharding import MeshConfig, bytes_per_device, make_mesh, planned_mesh
 from oprover_jax.training.objectives import cross_entropy
 from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
 from oprover_jax.training.step import SPIKE_WINDOW, TrainState, TrainStep, abstract_state, init_state, make_train_step, train_step
@@ -170,3 +170,17 @@ def test_schedules_share_one_program(step: TrainStep, caplog: pytest.LogCaptureF
 def test_rows_that_do_not_split_are_refused() -> None:
     with pytest.raises(ValueError, match="4 rows, which cannot be split into 3"):
         one_step(padded(attempts(4)), accumulation=3)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon", "adafactor"])
+def test_a_state_is_described_and_counted_as_it_becomes(name) -> None:
+    config, optimizer = MeshConfig(dcn=2, fsdp=2, tensor=2), make_optimizer(OptimizerConfig(name=name))
+    mesh = make_mesh(config)
+    state = init_state(weights(mesh=mesh), optimizer, mesh)
+    planned = abstract_state(abstract_params(CONFIG, planned_mesh(config)), optimizer, planned_mesh(config))
+    assert jax.tree.structure(planned) == jax.tree.structure(state)
+    for described, leaf in zip(jax.tree.leaves(planned), jax.tree.leaves(state)):
+        assert (described.shape, described.dtype) == (leaf.shape, leaf.dtype)
+    first = jax.devices()[0]
+    held = sum(shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards if shard.device == first)
+    assert bytes_per_device(planned) == bytes_per_device(state) == held
