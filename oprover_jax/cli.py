@@ -68,6 +68,20 @@ def sft_command(config: Path, run: Path, set: Changes = ()) -> None:
     _train("sft", config, run, set)
 
 
+@app.command(name="rl")
+def rl_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """GSPO on stored rollouts: each batch is scored by the policy as it is, then practised on in mini-batches.
+
+    It goes on, saves and is watched as cpt is. For rounds of practice that draw their own rollouts see iterate.
+
+    Args:
+      config: A training job with the objective rl, such as configs/rl_8b_v5p.py.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
+    """
+    _train("rl", config, run, set)
+
+
 def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
     from oprover_jax.training.distributed import initialize
 
@@ -76,6 +90,7 @@ def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
     from rich.console import Console
 
     from oprover_jax.configuration import load
+    from oprover_jax.posttraining.rollout_rows import with_rows
     from oprover_jax.progress import Screen
     from oprover_jax.training.job import TrainingJob
     from oprover_jax.training.train import train
@@ -83,7 +98,12 @@ def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
     job = load(config, TrainingJob, changes)
     if job.objective != objective:
         raise InputError(f"configuration {config} describes a job for `oprover {job.objective}`; use that, or name another file")
-    train(job, run, Screen(Console(quiet=jax.process_index() != 0)))
+    screen = Screen(Console(quiet=jax.process_index() != 0))
+    if objective == "rl":
+        job, report = with_rows(job, run)
+        if report is not None:
+            screen.line(f"rollouts: {report}")
+    train(job, run, screen)
 
 
 @app.command(name="prove")

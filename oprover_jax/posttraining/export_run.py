@@ -9,8 +9,8 @@ from oprover_jax.models.hf.export import Dtype, check_target, export_hf
 from oprover_jax.models.hf.names import hf_tensors
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import load_policy
-from oprover_jax.progress import Screen
 from oprover_jax.posttraining.run_folder import open_run
+from oprover_jax.progress import Screen
 from oprover_jax.sharding import make_mesh
 
 

@@ -58,6 +58,8 @@ class TrainingJob:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if bool(self.held_out) != bool(self.loop.evaluate_every) or (self.held_out and self.objective == "rl"):
             raise ValueError("held_out and loop.evaluate_every go together, for cpt and sft; give both or neither")
+        if self.objective == "rl" and self.gspo.kl != "none":
+            raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         shards = self.mesh.dcn * self.mesh.fsdp * self.accumulation
         if self.rows % shards:
             parts = f"accumulation {self.accumulation} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"

@@ -7,10 +7,11 @@ RUN/weights/         the weights of a finished run, a checkpoint without optimiz
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import jax
 import msgspec
@@ -19,6 +20,8 @@ from jax.sharding import Mesh
 from oprover_jax.data.loader import Batches, describe_rows, from_file
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
+from oprover_jax.models.hf.config import check_same_sizes
+from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, abstract_params, init_params
 from oprover_jax.progress import Screen, StageProgress
 from oprover_jax.sharding import make_mesh
@@ -27,11 +30,12 @@ from oprover_jax.training.chips import peak_flops
 from oprover_jax.training.job import TrainingJob
 from oprover_jax.training.loop import resumed_step, run, stop_on_signals
 from oprover_jax.training.metrics import Goodput
-from oprover_jax.training.objectives import cross_entropy
+from oprover_jax.training.objectives import cross_entropy, gspo, make_logprob_fn
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.program import compile_step
 from oprover_jax.training.reporting import OnProgress
-from oprover_jax.training.step import LossFunction, abstract_state, init_state, train_step
+from oprover_jax.training.rollout_step import rollout_batches, rollout_step
+from oprover_jax.training.step import LossFunction, TrainState, abstract_state, init_state, train_step
 
 __all__ = ["read_rows", "train"]
 
@@ -53,14 +57,15 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         optimizer = make_optimizer(job.optimizer)
         described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
         resumed, weights = resumed_step(folder, job.identity), folder / "weights"
+        if job.start and not resumed:
+            check_same_sizes(job.model, Path(job.start))
         _keep_config(job, folder)
     if resumed == job.loop.steps == latest(weights):
         screen.line(f"{folder} is finished: its weights are in {weights}")
         return
-    loss = cross_entropy(job.model, job.head_chunk, job.z_loss)
+    loss = _objective(job)
     with goodput.measure("compile"):
-        update = partial(train_step, loss, optimizer, job.accumulation, job.optimizer.spike_factor)
-        step = compile_step(update, described, data.describe(mesh), mesh, folder / "program")
+        step = _compiled(job, loss, described, data, mesh, folder)
     with goodput.measure("init"):
         state = described if resumed else init_state(start_params(job, mesh), optimizer, mesh)
     if resumed:
@@ -72,7 +77,7 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             job.loop,
             state,
             step,
-            lambda start: data.stream(mesh, start),
+            lambda start: _batches(job, data, mesh, start),
             lambda number: learning_rate(job.optimizer, number, job.loop.steps),
             identity=job.identity,
             about={"name": job.name, "seed": job.seed},
@@ -102,17 +107,37 @@ def read_rows(job: TrainingJob, path: str) -> Batches:
             f"rows file {path} holds token id {described['largest_id']} and the model's vocabulary ends at {job.model.vocab_size - 1}; "
             "pack it with the model's tokenizer"
         )
-    return from_file(path, job.rows, job.seed)
+    rows = from_file(path, job.rows, job.seed)
+    if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= rows.rows[0].keys():
+        raise InputError(f"rows file {path} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows")
+    return rows
 
 
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
     """The weights that the job starts from, on `mesh`."""
-    if not job.start:
-        return init_params(job.model, job.seed, mesh)
-    from oprover_jax.models.hf.load import load_hf
+    return load_hf(Path(job.start), mesh, job.model)[1] if job.start else init_params(job.model, job.seed, mesh)
 
-    params: Params = load_hf(Path(job.start), mesh, job.model)[1]
-    return params
+
+def _objective(job: TrainingJob) -> LossFunction:
+    if job.objective == "rl":
+        return gspo(job.model, job.gspo, job.head_chunk, job.temperature)
+    return cross_entropy(job.model, job.head_chunk, job.z_loss)
+
+
+def _compiled(job: TrainingJob, loss: LossFunction, state: TrainState, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
+    """The step of the loop; the update in it is compiled here, once, and kept beside the run."""
+    batch = data.describe(mesh)
+    if job.objective == "rl":
+        batch["old_logprob"] = batch["sampler_logprob"]
+    update = partial(train_step, loss, make_optimizer(job.optimizer), job.accumulation, job.optimizer.spike_factor)
+    step = compile_step(update, state, batch, mesh, folder / "program")
+    if job.objective != "rl":
+        return step
+    return rollout_step(make_logprob_fn(job.model, mesh, job.accumulation, job.head_chunk, job.temperature), step, mesh)
+
+
+def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generator[Any]:
+    return rollout_batches(data, mesh, job.minibatches, start) if job.objective == "rl" else data.stream(mesh, start)
 
 
 def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh) -> Callable[[Params], dict[str, float]]:
@@ -138,7 +163,8 @@ def _keep_config(job: TrainingJob, folder: Path) -> None:
 
 def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
     peak = peak_flops(list(mesh.devices.flat))
-    return None if peak is None else job.flops_per_step / peak
+    scoring = 4 / 3 if job.objective == "rl" else 1  # the old policy's pass is a forward, a third of forward and backward
+    return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
 
 
 def _shown(screen: Screen, progress: StageProgress) -> OnProgress:
