@@ -7,6 +7,7 @@ resumed on any number of hosts. The packer is best-fit-decreasing over a window:
 import json
 import math
 import os
+import zlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -149,18 +150,20 @@ def write_rows(path: str | os.PathLike, rows: Iterable[Row], report: PackReport 
 
 @dataclass(frozen=True)
 class _Written:
-    """What the sidecar says of the rows: how many, their positions, the largest token id, the layout of a record."""
+    """What the sidecar says of the rows: how many, their positions, the largest token id, a checksum (CRC-32 of all records in order),
+    the layout of a record."""
 
     rows: int
     length: int
     largest_id: int
+    checksum: int
     layout: Layout
 
 
 def _write_records(path: Path, rows: Iterable[Row]) -> _Written:
     writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
     try:
-        count, largest, layout = 0, 0, Layout()
+        count, largest, checksum, layout = 0, 0, 0, Layout()
         for row in rows:
             here = layout_of(row)
             layout = layout or here
@@ -169,13 +172,15 @@ def _write_records(path: Path, rows: Iterable[Row]) -> _Written:
                 different = f"has {length} positions and the first has {first}" if length != first else "has other fields than the first"
                 raise ValueError(f"row {count} {different}; pack them to one length")
             largest = max(largest, int(row["tokens"].max()), int(row["targets"].max()))
-            writer.write(encode_row(row))
+            record = encode_row(row)
+            checksum = zlib.crc32(record, checksum)
+            writer.write(record)
             count += 1
     finally:
         writer.close()
     if not count:
         raise ValueError("there are no rows to write; check that the sources hold examples")
-    return _Written(count, layout[0][2][0], largest, layout)
+    return _Written(count, layout[0][2][0], largest, checksum, layout)
 
 
 def write_packed(path: str | os.PathLike, examples: Sequence[Example], length: int, window: int = 4096) -> PackReport:

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
@@ -82,13 +83,12 @@ class TrainingJob:
         """Of one update on all devices, without what remat computes again."""
         return self.tokens_per_step * self.model.flops_per_token(self.row_tokens)
 
-    @property
-    def identity(self) -> str:
-        """A hash of what decides the curve of the run: a checkpoint is only taken up under the same. How the work is laid out and computed
-        (mesh, accumulation, chunks, remat, attention) and how it is watched and saved may change between starts."""
+    def identity(self, data: int) -> str:
+        """A hash of what decides the curve of the run, with `data` the checksum of its rows: a checkpoint is only taken up under the same.
+        How the work is laid out and computed (mesh, accumulation, chunks, remat, attention), how it is watched and saved, and where its
+        files lie may change between starts."""
         model = replace(self.model, remat="none", attention="reference")
         decides = (self.objective, self.optimizer, self.loop.steps, self.rows, self.row_tokens, self.z_loss)
-        comes_from = (self.data, self.start, self.seed)
-        return fingerprint(
-            model, *decides, *comes_from, *((self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ())
-        )
+        started_from = (data, Path(self.start).name, self.seed)
+        practice = (self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ()
+        return fingerprint(model, *decides, *started_from, *practice)

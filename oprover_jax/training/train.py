@@ -56,7 +56,8 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         held_out = read_rows(job, job.held_out) if job.held_out else None
         optimizer = make_optimizer(job.optimizer)
         described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
-        resumed, weights = resumed_step(folder, job.identity), folder / "weights"
+        identity, weights = job.identity(describe_rows(job.data)["checksum"]), folder / "weights"
+        resumed = resumed_step(folder, identity)
         if job.start and not resumed:
             check_same_sizes(job.model, Path(job.start))
         _keep_config(job, folder)
@@ -79,7 +80,7 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             step,
             lambda start: _batches(job, data, mesh, start),
             lambda number: learning_rate(job.optimizer, number, job.loop.steps),
-            identity=job.identity,
+            identity=identity,
             about={"name": job.name, "seed": job.seed},
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
