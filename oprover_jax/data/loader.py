@@ -113,7 +113,7 @@ def open_rows(path: str | os.PathLike) -> Any:
 
 
 def describe_rows(path: str | os.PathLike) -> dict[str, Any]:
-    """What stands beside a rows file: `rows`, `length`, `largest_id`, `checksum`, `layout`, `report`. Raises InputError if it cannot be read."""
+    """What stands beside a rows file (`rows`, `length`, `largest_id`, `checksum`, `layout`, `report`). InputError if it cannot be read."""
     path = Path(path)
     try:
         described = json.loads(sidecar(path).read_text(encoding="utf-8"))
