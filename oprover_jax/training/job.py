@@ -21,7 +21,7 @@ Objective = Literal["cpt", "sft", "rl"]
 class TrainingJob:
     """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
 
-    `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps (CPT and SFT).
+    `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
     `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
     as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
     square of the log-normaliser (CPT and SFT).
@@ -57,8 +57,8 @@ class TrainingJob:
         for name in ("rows", "row_tokens", "accumulation", "head_chunk", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if bool(self.held_out) != bool(self.loop.evaluate_every) or (self.held_out and self.objective == "rl"):
-            raise ValueError("held_out and loop.evaluate_every go together, for cpt and sft; give both or neither")
+        if self.held_out and self.objective == "rl":
+            raise ValueError(f"held_out is {self.held_out!r}; rl has no held-out rows, so leave it empty")
         if self.objective == "rl" and self.gspo.kl != "none":
             raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         shards = self.mesh.dcn * self.mesh.fsdp * self.accumulation

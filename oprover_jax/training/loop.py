@@ -33,8 +33,9 @@ _AGREE_EVERY = 16  # steps between the points at which several hosts agree to sa
 @dataclass(frozen=True)
 class LoopConfig:
     """`steps` in all. A checkpoint every `save_every_seconds`, at every multiple of `keep_every` (0: none) and at the end; the newest
-    `keep` stay, and those multiples for good. More than `max_skipped` skipped steps in a row are a failure. `loggers` are written to
-    besides metrics.jsonl: "tensorboard", "wandb". `evaluate_every` steps, and at the end, held-out rows are scored (0: never)."""
+    `keep` stay, and those multiples for good. More than `max_skipped` skipped steps in a row are a failure. Held-out rows, if there are
+    any, are scored every `evaluate_every` steps (0: never before the end) and at the end. `loggers` are written to besides metrics.jsonl:
+    "tensorboard", "wandb"."""
 
     steps: int
     save_every_seconds: float = 120.0
@@ -146,7 +147,7 @@ def run(
             step += 1
             profile.after(step, metrics)
             save, leave = clock.due(step)
-            if evaluate is not None and config.evaluate_every and (step % config.evaluate_every == 0 or step == config.steps):
+            if evaluate is not None and (step == config.steps or _multiple(step, config.evaluate_every)):
                 with goodput.measure("step"):
                     jax.block_until_ready(metrics)
                 with goodput.measure("evaluation"):
@@ -183,6 +184,10 @@ def resumed_step(folder: Path, identity: str = "") -> int:
     return step
 
 
+def _multiple(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
 class _Clock:
     """When to save and when to leave. Several hosts must do both at the same step, so they ask each other, and not at every step."""
 
@@ -199,7 +204,7 @@ class _Clock:
             else:
                 votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave]))
                 save, leave = (bool(some) for some in np.any(votes, axis=0))
-        save |= bool(self._config.keep_every) and step % self._config.keep_every == 0
+        save |= _multiple(step, self._config.keep_every)
         if save:
             self._saved = time.monotonic()
         return save, leave

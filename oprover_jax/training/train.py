@@ -53,6 +53,9 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     with goodput.measure("init"):
         mesh = make_mesh(job.mesh)
         data = read_rows(job, job.data)
+        if job.loop.evaluate_every and not job.held_out:
+            every = job.loop.evaluate_every
+            raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FILE, or it to 0")
         held_out = read_rows(job, job.held_out) if job.held_out else None
         optimizer = make_optimizer(job.optimizer)
         described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
@@ -143,7 +146,7 @@ def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generat
 
 def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh) -> Callable[[Params], dict[str, float]]:
     """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch)."""
-    score = jax.jit(lambda params, batch: loss(params, batch)[:2])
+    score = jax.jit(lambda params, batch: loss(params, batch)[2]["loss"])
     count = max(1, len(rows.rows) // rows.batch_rows)
 
     def evaluate(params: Params) -> dict[str, float]:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
@@ -98,6 +100,7 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
     assert {"objective", "gradient_norm", "learning_rate", "tokens_per_second", "skipped", "goodput"} <= records[-1].keys()
     assert [r["step"] for r in records if "held_out_loss" in r] == [19, 39]
     assert records[39]["held_out_loss"] == pytest.approx(records[39]["loss"], rel=0.05)
+    assert len(list((whole / "tensorboard").glob("events.*"))) == 1
     log = (whole.parent / "log").read_text()
     assert "step 40/40, loss" in log and "held-out" in log and "compile" in log
     assert "MFU" not in log and peak_flops(list(make_mesh(ON_EIGHT).devices.flat)) is None
@@ -158,6 +161,10 @@ def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole:
 
     refused(replace(job(rows), data=""), "names no data")
     refused(replace(job(rows), data=str(tmp_path / "none")), "no description")
+    refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "no rows are named to score")
+    refused(job(rows, MeshConfig(tensor=8)), "does not divide over mesh axes tensor 8")
+    refused(job(rows, MeshConfig(fsdp=8, tensor=2)), "needs 16 devices but 8 are present")
+    refused(replace(job(rows), start=str(tmp_path / "none")), r"config\.json cannot be read")
     refused(replace(job(rows), row_tokens=32), "rows of 16 tokens and the job's row_tokens is 32")
     refused(replace(job(rows), model=replace(CONFIG, vocab_size=40)), "vocabulary ends at 39")
     assert not (tmp_path / "run").exists()
@@ -179,3 +186,11 @@ def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:
     assert one.identity(7) == replace(same, loop=replace(one.loop, keep=9), data="moved").identity(7)
     others = [replace(one, seed=1), replace(one, rows=16), replace(one, start="x"), replace(one, z_loss=1e-4)]
     assert len({one.identity(7), one.identity(8), *(other.identity(7) for other in others)}) == 6
+
+
+def test_peaks_are_known_by_the_kind_of_device() -> None:
+    kinds = {"TPU v5 lite": 197, "TPU v5": 459, "TPU v6 lite": 918, "NVIDIA H100 80GB HBM3": 989, "NVIDIA H100 PCIe": 756}
+    for kind, teraflops in kinds.items():
+        assert peak_flops([Mock(spec=jax.Device, device_kind=kind)] * 4) == 4e12 * teraflops
+    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU7x")] * 2) == 2307e12  # one chip
+    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU v5"), Mock(spec=jax.Device, device_kind="abacus")]) is None
