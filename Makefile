@@ -5,7 +5,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-ray lint setup clean
+.PHONY: demo test test-ray test-transformers test-wandb lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -17,10 +17,23 @@ demo: setup
 test: setup lint
 	$(BIN)/pytest
 
-# Ray is heavy, so it is installed and tried only where it is asked for.
+# Ray and W&B are heavy, so they are installed and tried only where they are asked for.
 test-ray: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
 	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py
+
+test-wandb: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-wandb.txt
+	$(BIN)/pytest tests/training/wandb_offline.py
+
+# torch is heavier still, and only this test needs it; it gets an environment of its own.
+test-transformers: setup .venv-transformers/ready
+	$(BIN)/pytest -rP tests/models/hf/transformers_live.py
+
+.venv-transformers/ready: requirements-transformers.txt
+	$(PYTHON) -m venv .venv-transformers
+	.venv-transformers/bin/python -m pip install --quiet -r requirements-transformers.txt
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -39,4 +52,4 @@ setup: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-transformers runs .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 # Shared by the scripts of this folder: sourced, not run.
 
 dry_run=false
+verb=iterate
 config=configs/demo.py
 run=runs/demo
 
@@ -14,6 +15,14 @@ die() {
 value() {
   [[ $# -ge 2 && -n $2 ]] || die "$1 needs a value; see --help"
   printf '%s' "$2"
+}
+
+# verb_of [VALUE]: what oprover is to do, checked.
+verb_of() {
+  local given
+  given=$(value "$@") || exit 2
+  [[ $given =~ ^(iterate|cpt|sft|rl)$ ]] || die "$given is nothing to launch; choose iterate, cpt, sft or rl"
+  printf '%s' "$given"
 }
 
 # The comment block at the top of the calling script is its help.

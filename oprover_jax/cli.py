@@ -1,13 +1,14 @@
-"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, Ctrl-C with 130 and a word on how to go on."""
+"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on with 1,
+Ctrl-C with 130 and a word on how to go on."""
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from lean_worker.errors import LeanWorkerError
-from oprover_jax.errors import InputError
+from oprover_jax.errors import InputError, TrainingFailed
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
@@ -29,7 +30,7 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.experiment import Experiment
     from oprover_jax.posttraining.iterate import data_folder, iterate
-    from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.progress import Screen
     from oprover_jax.training.distributed import initialize
 
     experiment = load(config, Experiment, set)
@@ -38,6 +39,105 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
             "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"
         )
     iterate(experiment, run, data_folder(data), Screen())
+
+
+@app.command(name="cpt")
+def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """Continued pretraining of one model on packed rows, on any mesh and any number of hosts.
+
+    Ctrl-C and SIGTERM save before leaving, and the same command goes on where it was, on other devices too. `touch RUN/profile`
+    traces the next steps into RUN/profiles.
+
+    Args:
+      config: A training job, a Python file such as configs/cpt_8b_v5p.py.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=rows.array_record --set optimizer.peak_lr=1e-4.
+    """
+    _train("cpt", config, run, set)
+
+
+@app.command(name="sft")
+def sft_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """Supervised fine-tuning: as cpt, on rows whose weights leave the prompts out.
+
+    Args:
+      config: A training job with the objective sft, a Python file.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=rows.array_record --set loop.steps=1000.
+    """
+    _train("sft", config, run, set)
+
+
+@app.command(name="rl")
+def rl_command(config: Path, run: Path, set: Changes = ()) -> None:
+    """GSPO on stored rollouts: each batch is scored by the policy as it is, then practised on in mini-batches.
+
+    It goes on, saves and is watched as cpt is. For rounds of practice that draw their own rollouts see iterate.
+
+    Args:
+      config: A training job with the objective rl, such as configs/rl_8b_v5p.py.
+      run: Folder of the run; made if it is not there, shared between hosts.
+      set: Change one number of the job, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
+    """
+    _train("rl", config, run, set)
+
+
+def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
+    from oprover_jax.training.distributed import initialize
+
+    initialize()
+    import jax
+    from rich.console import Console
+
+    from oprover_jax.configuration import load
+    from oprover_jax.posttraining.rollout_rows import with_rows
+    from oprover_jax.progress import Screen
+    from oprover_jax.training.job import TrainingJob
+    from oprover_jax.training.train import train
+
+    job = load(config, TrainingJob, changes)
+    if job.objective != objective:
+        raise InputError(f"configuration {config} describes a job for `oprover {job.objective}`; use that, or name another file")
+    screen = Screen(Console(quiet=jax.process_index() != 0))
+    if objective == "rl":
+        job, report = with_rows(job, run)
+        if report is not None:
+            screen.line(f"rollouts: {report}")
+    train(job, run, screen)
+
+
+@app.command(name="compile")
+def compile_command(config: Path, out: Path | None = None, set: Changes = ()) -> None:
+    """Compile a job's whole train step for the TPU topology that it names, on this machine and without a TPU.
+
+    Shows the memory that each chip needs beside what it has, the collectives and the FLOPs. Takes minutes. Exit code 1 if it does not fit.
+
+    Args:
+      config: A training job, such as configs/cpt_8b_v6e.py.
+      out: Where to write the figures as JSON.
+      set: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.remat=save:attention.
+    """
+    import os
+
+    os.environ["JAX_PLATFORMS"] = "cpu"  # a GPU of this machine has no part in it
+    from oprover_jax.configuration import load
+    from oprover_jax.progress import Screen
+    from oprover_jax.training.aot import compile_step, topology_devices
+    from oprover_jax.training.aot_report import print_report, write_report
+    from oprover_jax.training.job import TrainingJob
+
+    job = load(config, TrainingJob, set)
+    if not job.topology:
+        raise InputError(f"configuration {config} names no topology; give one such as --set topology=v6e:4x4")
+    screen = Screen()
+    devices = topology_devices(job.topology)
+    screen.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
+    report = compile_step(job, devices)
+    if out is not None:
+        write_report(report, out)
+    print_report(report, screen.console)
+    if not report.fits:
+        sys.exit(1)
 
 
 @app.command(name="prove")
@@ -61,8 +161,8 @@ def prove_command(
       out: Where to write; FILE.proved.lean if left out.
       seed: Other draws for another number.
     """
-    from oprover_jax.posttraining.progress import Screen
     from oprover_jax.posttraining.prove_file import prove_file
+    from oprover_jax.progress import Screen
 
     prove_file(file, run, rounds, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
 
@@ -76,9 +176,27 @@ def report_command(run: Path) -> None:
     """
     from oprover_jax.evaluation.report import read_report
     from oprover_jax.evaluation.report_page import print_report
-    from oprover_jax.posttraining.progress import Screen
+    from oprover_jax.progress import Screen
 
     print_report(read_report(run), Screen().console)
+
+
+@app.command(name="export")
+def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False) -> None:
+    """Write the last policy of a run as a folder that transformers loads, with its tokenizer.
+
+    The folder is there whole or not at all; one that is not empty is left alone.
+
+    Args:
+      run: Folder of the run.
+      out: Folder to write, with config.json, safetensors and tokenizer.json.
+      dtype: Of the weights; a run keeps them in float32.
+      overwrite: Replace the model that is there.
+    """
+    from oprover_jax.posttraining.export_run import export_run
+    from oprover_jax.progress import Screen
+
+    export_run(run, out, dtype, overwrite, Screen())
 
 
 def main() -> None:
@@ -88,6 +206,9 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
+    except TrainingFailed as error:
+        print(f"oprover: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("oprover: stopped; the same command goes on where it was", file=sys.stderr)
         sys.exit(130)

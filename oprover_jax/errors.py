@@ -1,5 +1,9 @@
-"""The one error that a user's input can cause; the command line prints its sentence and exits with code 2."""
+"""The errors that the command line turns into one sentence."""
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong. The message is one sentence that names the place, the value and the remedy."""
+    """Something the user gave is wrong. The message is one sentence that names the place, the value and the remedy. Exit code 2."""
+
+
+class TrainingFailed(RuntimeError):
+    """A training cannot go on: too many steps in a row moved nothing, their loss or gradient being not finite, or a spike. Exit code 1."""

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,43 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        _sync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Gives a new folder beside `path` to write files to; it takes the place of `path`, a folder or nothing, when the block ends
+    without an error.
+
+    After an error, or when the process is killed, `path` is what it was before, and what is left beside it the next call clears away.
+    """
+    path = path.resolve()
+    temporary, replaced = path.with_name(f".{path.name}.new.tmp"), path.with_name(f".{path.name}.old.tmp")
+    _put_back(replaced, path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for written in temporary.iterdir():
+            _sync(written)
+        if path.exists():
+            os.replace(path, replaced)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _put_back(replaced, path)
+
+
+def _put_back(replaced: Path, path: Path) -> None:
+    """What was moved out of the way comes back, unless its successor is there."""
+    if replaced.exists() and not path.exists():
+        os.replace(replaced, path)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())

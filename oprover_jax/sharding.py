@@ -7,9 +7,12 @@ missing or wrong one is an error when a function is traced.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
+
+from oprover_jax.errors import InputError
 
 AXES = ("dcn", "fsdp", "context", "tensor")
 
@@ -32,7 +35,7 @@ RULES: dict[str, tuple[str, ...]] = {
 _STORAGE_AXES = ("fsdp",)
 
 
-class ShardingError(ValueError):
+class ShardingError(InputError):
     """A logical axis that is unknown, collides, or does not divide."""
 
 
@@ -58,6 +61,11 @@ class MeshConfig:
     @property
     def devices(self) -> int:
         return math.prod(self.shape)
+
+
+def planned_mesh(config: MeshConfig) -> AbstractMesh:
+    """The mesh that `make_mesh` would build, without its devices: to plan for more of them than are present."""
+    return AbstractMesh(config.shape, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -128,3 +136,14 @@ def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | Abst
     """The sharding of an array of `shape` on `mesh`, after `check_divides`."""
     check_divides(shape, logical, mesh, what)
     return NamedSharding(mesh, spec(*logical))
+
+
+def bytes_per_device(tree: Any) -> int:
+    """Bytes that one device of the mesh holds of a tree of arrays, or of ShapeDtypeStructs (`abstract_params`, `abstract_state`), for
+    which nothing is allocated. A leaf without a sharding is whole on every device."""
+
+    def held(leaf: Any) -> int:
+        shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
+        return math.prod(shape) * leaf.dtype.itemsize
+
+    return sum(map(held, jax.tree.leaves(tree)))

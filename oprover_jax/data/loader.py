@@ -22,12 +22,13 @@ from oprover_jax.data.rows import Row
 from oprover_jax.errors import InputError
 from oprover_jax.sharding import named
 
-__all__ = ["Batch", "Batches", "from_file", "from_rows", "open_rows", "place"]
+__all__ = ["Batch", "Batches", "describe_rows", "from_file", "from_rows", "open_rows", "place"]
 
 Batch = dict[str, jax.Array]
 
 _ENDLESS = 2**40  # steps; Grain wants a length
 _LOGICAL = ("batch", "sequence")
+_AGAIN = "write it again"
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,28 @@ class Batches:
         """The whole batch of one step on the host: every field stacked over rows, [B, S] (or [B] for a number per row)."""
         return self._source(range(self.batch_rows))[step]
 
-    def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
-        """The batches of steps start_step, start_step + 1, ... on `mesh`: rows over (dcn, fsdp), the sequence over context.
+    def describe(self, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes, types and shardings of a batch on `mesh`: rows over (dcn, fsdp), the sequence over context.
 
-        `prefetch` batches are read ahead by a thread. Raises ShardingError where rows or positions do not divide the mesh.
+        Raises ShardingError where rows or positions do not divide the mesh.
         """
-        sample = self.rows[0]
-        shardings = {name: _sharding(mesh, (self.batch_rows, *np.shape(field)), name) for name, field in sample.items()}
-        mine = _local_rows(next(iter(shardings.values())), (self.batch_rows, *np.shape(next(iter(sample.values())))))
+
+        def field(name: str, value: np.ndarray) -> jax.ShapeDtypeStruct:
+            shape = (self.batch_rows, *value.shape)
+            sharding = named(shape, _LOGICAL[: len(shape)], mesh, f"batch field {name}")
+            return jax.ShapeDtypeStruct(shape, value.dtype, sharding=sharding)
+
+        return {name: field(name, np.asarray(value)) for name, value in self.rows[0].items()}
+
+    def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
+        """The batches of steps start_step, start_step + 1, ... on `mesh`, laid out as `describe` says (and raising what it raises).
+
+        `prefetch` batches are read ahead by a thread.
+        """
+        described = self.describe(mesh)
+        shardings = {name: field.sharding for name, field in described.items()}
+        first = next(iter(described.values()))
+        mine = _local_rows(first.sharding, first.shape)
         options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
         iterator = iter(self._source(mine)[start_step:].to_iter_dataset(options))
         try:
@@ -85,20 +100,30 @@ def open_rows(path: str | os.PathLike) -> Any:
     Raises InputError if it is missing, torn, of another version, or holds another number of rows than was written.
     """
     path = Path(path)
-    again = "write it again"
+    described = describe_rows(path)
     try:
-        described = json.loads(sidecar(path).read_text(encoding="utf-8"))
         source = grain.sources.ArrayRecordDataSource(os.fspath(path))
         count = len(source)
-    except FileNotFoundError as error:
-        raise InputError(f"rows file {path} has no description {sidecar(path).name} beside it; {again}") from error
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"rows file {path} is missing or torn; {again}") from error
+        raise InputError(f"rows file {path} is missing or torn; {_AGAIN}") from error
+    if described["rows"] != count:
+        raise InputError(f"rows file {path} holds {count} rows and {described['rows']} were written; {_AGAIN}")
+    layout = [(name, dtype, tuple(shape)) for name, dtype, shape in described["layout"]]
+    return grain.MapDataset.source(source).map(lambda record: decode_row(record, layout))
+
+
+def describe_rows(path: str | os.PathLike) -> dict[str, Any]:
+    """What stands beside a rows file (`rows`, `length`, `largest_id`, `checksum`, `layout`, `report`). InputError if it cannot be read."""
+    path = Path(path)
+    try:
+        described = json.loads(sidecar(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"rows file {path} has no description {sidecar(path).name} beside it; {_AGAIN}") from error
+    except ValueError as error:
+        raise InputError(f"rows file {path} is missing or torn; {_AGAIN}") from error
     if described.get("version") != ROWS_VERSION:
-        raise InputError(f"rows file {path} has version {described.get('version')} and this program reads {ROWS_VERSION}; {again}")
-    if described.get("rows") != count:
-        raise InputError(f"rows file {path} holds {count} rows and {described.get('rows')} were written; {again}")
-    return grain.MapDataset.source(source).map(decode_row)
+        raise InputError(f"rows file {path} has version {described.get('version')} and this program reads {ROWS_VERSION}; {_AGAIN}")
+    return dict(described)
 
 
 def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows: Sequence[int]) -> Batch:
@@ -114,10 +139,6 @@ def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows
         return jax.make_array_from_callback((batch_rows, *array.shape[1:]), shardings[name], part)
 
     return {name: put(name, array) for name, array in local.items()}
-
-
-def _sharding(mesh: Mesh, shape: tuple[int, ...], name: str) -> NamedSharding:
-    return named(shape, _LOGICAL[: len(shape)], mesh, f"batch field {name}")
 
 
 def _local_rows(sharding: NamedSharding, shape: tuple[int, ...]) -> list[int]:

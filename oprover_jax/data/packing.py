@@ -5,7 +5,9 @@ resumed on any number of hosts. The packer is best-fit-decreasing over a window:
 """
 
 import json
+import math
 import os
+import zlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,13 +15,26 @@ from pathlib import Path
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordWriter
-from jaxtyping import UInt8
 
 from oprover_jax.data.rows import ROW_FIELDS, Example, Row, row_of
 
-__all__ = ["ROWS_VERSION", "PackReport", "decode_row", "encode_row", "pack", "pack_examples", "sidecar", "write_packed", "write_rows"]
+__all__ = [
+    "ROWS_VERSION",
+    "Layout",
+    "PackReport",
+    "decode_row",
+    "encode_row",
+    "layout_of",
+    "pack",
+    "pack_examples",
+    "sidecar",
+    "write_packed",
+    "write_rows",
+]
 
-ROWS_VERSION = 1
+ROWS_VERSION = 2
+Layout = list[tuple[str, str, tuple[int, ...]]]
+
 _WORD = 4  # bytes of one value: every field of a row is a 32-bit type
 
 
@@ -85,15 +100,25 @@ def pack_examples(examples: Sequence[Example], length: int, window: int = 4096) 
     return rows, report
 
 
+def layout_of(row: Row) -> Layout:
+    """Names, types and shapes of a row's fields in the order of its stored form."""
+    return [(name, row[name].dtype.str.lstrip("<=|"), row[name].shape) for name in (*ROW_FIELDS, *sorted(row.keys() - ROW_FIELDS.keys()))]
+
+
 def encode_row(row: Row) -> bytes:
-    """The stored form of a row: its fields one behind the other, 32-bit little-endian."""
-    return b"".join(row[name].astype(np.dtype(dtype).newbyteorder("<"), copy=False).tobytes() for name, dtype in ROW_FIELDS.items())
+    """The stored form of a row: its fields one behind the other as `layout_of` orders them, 32-bit little-endian."""
+    return b"".join(row[name].astype(f"<{dtype}", copy=False).tobytes() for name, dtype, _ in layout_of(row))
 
 
-def decode_row(record: bytes) -> Row:
-    """The row that `encode_row` wrote; the length follows from the size of the record."""
-    fields: UInt8[np.ndarray, "F N"] = np.frombuffer(record, np.uint8).reshape(len(ROW_FIELDS), -1)
-    return {name: fields[i].view(np.dtype(dtype).newbyteorder("<")).astype(dtype) for i, (name, dtype) in enumerate(ROW_FIELDS.items())}
+def decode_row(record: bytes, layout: Layout) -> Row:
+    """The row that `encode_row` wrote."""
+    row: Row = {}
+    start = 0
+    for name, dtype, shape in layout:
+        count = math.prod(shape)
+        row[name] = np.frombuffer(record, f"<{dtype}", count, start).astype(dtype).reshape(shape)
+        start += count * _WORD
+    return row
 
 
 def sidecar(path: str | os.PathLike) -> Path:
@@ -104,14 +129,15 @@ def sidecar(path: str | os.PathLike) -> Path:
 def write_rows(path: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None) -> int:
     """Writes rows to an ArrayRecord file with a sidecar and returns how many; the file appears whole or not at all.
 
-    Raises ValueError for no rows at all and for rows of different lengths; whatever stood at `path` is then still there.
+    Rows may hold further 32-bit fields, the same in all. Raises ValueError for no rows at all and for rows of different lengths or
+    fields; whatever stood at `path` is then still there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        count, length = _write_records(temporary, rows)
-        described = {"version": ROWS_VERSION, "rows": count, "length": length, "report": asdict(report) if report else None}
+        written = _write_records(temporary, rows)
+        described = {"version": ROWS_VERSION, **asdict(written), "report": asdict(report) if report else None}
         described_temporary = temporary.with_suffix(".json")
         described_temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
         path.unlink(missing_ok=True)
@@ -119,24 +145,42 @@ def write_rows(path: str | os.PathLike, rows: Iterable[Row], report: PackReport 
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return count
+    return written.rows
 
 
-def _write_records(path: Path, rows: Iterable[Row]) -> tuple[int, int]:
+@dataclass(frozen=True)
+class _Written:
+    """What the sidecar says of the rows: how many, their positions, the largest token id, a checksum (CRC-32 of all records in order),
+    the layout of a record."""
+
+    rows: int
+    length: int
+    largest_id: int
+    checksum: int
+    layout: Layout
+
+
+def _write_records(path: Path, rows: Iterable[Row]) -> _Written:
     writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
     try:
-        count, length = 0, 0
+        count, largest, checksum, layout = 0, 0, 0, Layout()
         for row in rows:
-            length = length or len(row["tokens"])
-            if len(row["tokens"]) != length:
-                raise ValueError(f"row {count} has {len(row['tokens'])} positions and the first has {length}; pack them to one length")
-            writer.write(encode_row(row))
+            here = layout_of(row)
+            layout = layout or here
+            if here != layout:
+                length, first = len(row["tokens"]), layout[0][2][0]
+                different = f"has {length} positions and the first has {first}" if length != first else "has other fields than the first"
+                raise ValueError(f"row {count} {different}; pack them to one length")
+            largest = max(largest, int(row["tokens"].max()), int(row["targets"].max()))
+            record = encode_row(row)
+            checksum = zlib.crc32(record, checksum)
+            writer.write(record)
             count += 1
     finally:
         writer.close()
     if not count:
         raise ValueError("there are no rows to write; check that the sources hold examples")
-    return count, length
+    return _Written(count, layout[0][2][0], largest, checksum, layout)
 
 
 def write_packed(path: str | os.PathLike, examples: Sequence[Example], length: int, window: int = 4096) -> PackReport:

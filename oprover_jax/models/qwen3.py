@@ -5,13 +5,14 @@ run time, and `abstract_params` describes any size of model without allocating a
 Architecture: Qwen3 technical report (arXiv 2505.09388), section 2; weight layouts follow `transformers`' Qwen3ForCausalLM, transposed.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
+from flax import nnx, traverse_util
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
@@ -63,7 +64,7 @@ class Qwen3Config:
     @property
     def parameters(self) -> int:
         """Number of weights; a tied head counts once."""
-        return sum(x.size for x in jax.tree.leaves(_pure(_describe(self))))
+        return sum(math.prod(weight.shape) for weight in describe_weights(self))
 
     def flops_per_token(self, sequence: int) -> float:
         """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward.
@@ -204,17 +205,32 @@ def bind(config: Qwen3Config, params: Params) -> Qwen3:
     return _bind(_describe(config), params)
 
 
+@dataclass(frozen=True)
+class Weight:
+    """One array of the model: its dotted name in the tree, its shape, and the logical axis of each dimension (None: never split)."""
+
+    name: str
+    shape: tuple[int, ...]
+    logical: tuple[str | None, ...]
+
+
+def describe_weights(config: Qwen3Config) -> list[Weight]:
+    """Every weight, without allocating a byte: what shardings, checkpoints, names on Hugging Face and byte counts are derived from."""
+
+    def describe(path: tuple[Any, ...], weight: nnx.Param) -> Weight:
+        stacked = ("layers",) if path[0] == "layers" else ()
+        return Weight(".".join(path), weight.get_value().shape, (*stacked, *weight.get_metadata()["logical"]))
+
+    return [describe(*entry) for entry in nnx.to_flat_state(nnx.state(_describe(config)))]
+
+
 def abstract_params(config: Qwen3Config, mesh: Mesh | AbstractMesh) -> Params:
     """The tree of `init_params` as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
 
-    def describe(path: tuple[str, ...], weight: nnx.Param) -> nnx.Variable:
-        logical = weight.get_metadata()["logical"]
-        if path[0] == "layers":
-            logical = ("layers", *logical)
-        shape = weight.get_value().shape
-        return weight.replace(jax.ShapeDtypeStruct(shape, jnp.float32, sharding=named(shape, logical, mesh, ".".join(path))))
+    def struct(weight: Weight) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(weight.shape, jnp.float32, sharding=named(weight.shape, weight.logical, mesh, weight.name))
 
-    return nnx.to_pure_dict(nnx.map_state(describe, nnx.state(_describe(config))))
+    return traverse_util.unflatten_dict({weight.name: struct(weight) for weight in describe_weights(config)}, sep=".")
 
 
 def init_params(config: Qwen3Config, seed: int, mesh: Mesh) -> Params:

@@ -22,15 +22,15 @@ from oprover_jax.losses.gspo import sampler_mismatch
 from oprover_jax.posttraining.experiment import GSPOStage
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
-from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.select import HardState, hard_states
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import StageProgress
 from oprover_jax.records import Round
 from oprover_jax.rollout.engine import Request, Sampling
 from oprover_jax.sharding import named
 from oprover_jax.training import objectives
 from oprover_jax.training.checkpoint import Checkpoints, latest, restore
-from oprover_jax.training.loop import stop_on_sigterm
+from oprover_jax.training.loop import stop_on_signals
 from oprover_jax.training.metrics import MetricsLog
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.step import Batch, init_state, make_train_step
@@ -99,7 +99,7 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
         return {"steps": 0, "reason": "no statement had a success rate in the hard band"}
     trainer = Trainer(bench, stage, settings)
     progress.total(settings.steps)
-    with stop_on_sigterm() as stop, trainer.checkpoints, MetricsLog(trainer.folder / "metrics.jsonl", trainer.start) as log:
+    with stop_on_signals() as stop, trainer.checkpoints, MetricsLog(trainer.folder / "metrics.jsonl", trainer.start) as log:
         last: dict[str, float] = {}
         for step in range(trainer.start, settings.steps):
             chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
@@ -129,7 +129,10 @@ class Trainer:
         model, temperature = bench.experiment.model, bench.experiment.rollout.temperature
         optimizer = make_optimizer(settings.optimizer)
         objective = objectives.gspo(model, settings.loss, temperature=temperature)
-        self._step = bench.program(("gspo", settings.optimizer.program), lambda: make_train_step(objective, optimizer, bench.mesh))
+        self._step = bench.program(
+            ("gspo", settings.optimizer.program),
+            lambda: make_train_step(objective, optimizer, bench.mesh, spike_factor=settings.optimizer.spike_factor),
+        )
         self._logprobs = bench.program("logprobs", lambda: objectives.make_logprob_fn(model, bench.mesh, temperature=temperature))
         self._reference = bench.policy()[1]
         self.state = init_state(self._reference, optimizer, bench.mesh)

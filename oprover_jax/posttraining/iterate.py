@@ -14,9 +14,9 @@ from oprover_jax.posttraining import preparation, proving, training
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.gspo import gspo
 from oprover_jax.posttraining.plan import Kind, Stage, plan
-from oprover_jax.posttraining.progress import Screen, StageProgress
 from oprover_jax.posttraining.run_folder import Done, RunFolder, write_atomic
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import Screen, StageProgress
 from oprover_jax.training.metrics import read_metrics
 
 RUNNERS: dict[Kind, Callable[[Workbench, Stage, StageProgress], dict[str, Any]]] = {

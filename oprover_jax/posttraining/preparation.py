@@ -13,9 +13,9 @@ from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.lessons import FailedAttempt, failed_attempts
 from oprover_jax.posttraining.plan import Stage
-from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.run_folder import write_atomic
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import StageProgress
 
 
 def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from oprover_jax.agent.refine import RefineConfig, prove
 from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.progress import Screen, StageProgress
 from oprover_jax.posttraining.run_folder import open_run, write_atomic
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import Screen, StageProgress
 from oprover_jax.records import Round, Statement, Trajectory
 
 

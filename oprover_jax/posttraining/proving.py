@@ -17,8 +17,8 @@ from oprover_jax.corpus.external import external_benchmark
 from oprover_jax.evaluation.evaluate import family_scores, score
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
-from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import StageProgress
 from oprover_jax.records import ProofRecord, Statement, Trajectory
 
 

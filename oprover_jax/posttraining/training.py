@@ -1,6 +1,6 @@
 """Stages that train by cross-entropy: CPT on a mixture, SFT on the public corpus, SFT on the rounds of the rollouts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oprover_jax.data.loader import from_file
@@ -12,10 +12,10 @@ from oprover_jax.posttraining.lessons import documents, first_examples
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.preparation import library_sources, read_lessons
-from oprover_jax.posttraining.progress import StageProgress
 from oprover_jax.posttraining.select import sft_examples
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.training.loop import LoopConfig, fingerprint, run, stop_on_sigterm
+from oprover_jax.progress import StageProgress
+from oprover_jax.training.loop import LoopConfig, fingerprint, run, stop_on_signals
 from oprover_jax.training.objectives import cross_entropy
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.step import TrainStep, init_state, make_train_step
@@ -68,11 +68,11 @@ def train(bench: Workbench, stage: Stage, config: TrainingConfig, examples: Sequ
     batches = from_file(folder / "rows.array_record", config.rows, bench.experiment.seed)
     last: dict[str, float] = {}
 
-    def show(step: int, steps: int, tokens_per_second: float, loss: float) -> None:
-        last["loss"] = loss
-        progress.update(step, f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s")
+    def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        last["loss"] = metrics["loss"]
+        progress.update(step, f"loss {metrics['loss']:.3f}, {metrics['tokens_per_second']:,.0f} tokens/s")
 
-    with stop_on_sigterm() as stop:
+    with stop_on_signals() as stop:
         state = run(
             folder,
             LoopConfig(config.steps),
@@ -96,7 +96,13 @@ def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
     key = ("cross_entropy", config.optimizer.program, config.accumulation)
     return bench.program(
         key,
-        lambda: make_train_step(cross_entropy(bench.experiment.model), make_optimizer(config.optimizer), bench.mesh, config.accumulation),
+        lambda: make_train_step(
+            cross_entropy(bench.experiment.model),
+            make_optimizer(config.optimizer),
+            bench.mesh,
+            config.accumulation,
+            config.optimizer.spike_factor,
+        ),
     )
 
 

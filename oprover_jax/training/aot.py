@@ -107,7 +107,7 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
 def trace_step(job: TrainingJob, mesh: Mesh) -> Any:
     """The train step of `job` on `mesh` (a `jax.stages.Traced`), from shapes alone."""
     optimizer = make_optimizer(job.optimizer)
-    step = partial(train_step, loss_function(job), optimizer, job.accumulation)
+    step = partial(train_step, loss_function(job), optimizer, job.accumulation, job.optimizer.spike_factor)
     with jax.set_mesh(mesh):
         state: TrainState = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
         rate = jax.ShapeDtypeStruct((), jnp.float32)

@@ -1,7 +1,7 @@
-"""Checkpoints of the train state through Orbax: asynchronous, atomic, restored onto any mesh.
+"""Checkpoints of the train state through Orbax: asynchronous, atomic, restored onto any mesh and any number of hosts.
 
 A checkpoint is one folder `<step>` with the sharded arrays and, committed with them, a small JSON object of what else is
-needed to go on (data seed, hash of the configuration). The data position is the step itself.
+needed to go on (seed, hash of the configuration, where the time went). The data position is the step itself.
 """
 
 from pathlib import Path
@@ -20,15 +20,18 @@ _REMEDY = "use the configuration it was made with"
 
 
 class Checkpoints:
-    """The checkpoints of one folder, of which the newest `keep` stay. A context manager; leaving it waits for the last save."""
+    """The checkpoints of one folder, of which the newest `keep` stay, and for good those of steps that are multiples of `keep_every`
+    (0: none). A context manager; leaving it waits for the last save."""
 
-    def __init__(self, directory: Path, keep: int = 2) -> None:
-        if keep < 1:
-            raise ValueError(f"keep is {keep}; at least the newest checkpoint must stay")
+    def __init__(self, directory: Path, keep: int = 2, keep_every: int = 0) -> None:
+        if keep < 1 or keep_every < 0:
+            raise ValueError(f"keep is {keep} and keep_every {keep_every}; at least the newest checkpoint must stay")
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        policies = ocp.training.preservation_policies
+        staying = [policies.LatestN(keep), *([policies.EveryNSteps(keep_every)] if keep_every else [])]
         self._inner = ocp.training.Checkpointer(
-            str(directory.absolute()), preservation_policy=ocp.training.preservation_policies.LatestN(keep), cleanup_tmp_directories=True
+            str(directory.absolute()), preservation_policy=policies.AnyPreservationPolicy(staying), cleanup_tmp_directories=True
         )
 
     def __enter__(self) -> "Checkpoints":

@@ -3,7 +3,8 @@
 `configs/*.py` each return one, `oprover cpt|sft|rl` runs it, and `oprover compile` shows what it takes on the chips it is meant for.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
@@ -11,7 +12,7 @@ from oprover_jax.losses.vocab_head import CHUNK
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.training import objectives
-from oprover_jax.training.loop import LoopConfig
+from oprover_jax.training.loop import LoopConfig, fingerprint
 from oprover_jax.training.optimizer import OptimizerConfig
 from oprover_jax.training.step import LossFunction
 
@@ -22,9 +23,14 @@ Objective = Literal["cpt", "sft", "rl"]
 class TrainingJob:
     """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
 
-    `data` is a file of packed rows, `start` a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips
-    that the job is meant for, such as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary are scored at a
-    time. `z_loss` weighs the square of the log-normaliser (CPT and SFT); `gspo` and `temperature` are for RL.
+    `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
+    `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
+    as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
+    square of the log-normaliser (CPT and SFT).
+
+    RL: a step is one rollout batch of `minibatches` times `rows` attempts, one to a row: the old policy's log-probabilities of all of
+    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a file of rows made of one. `gspo` is the
+    loss, `temperature` the sampler's.
     """
 
     name: str
@@ -40,7 +46,9 @@ class TrainingJob:
     z_loss: float = 0.0
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0
+    minibatches: int = 4
     data: str = ""
+    held_out: str = ""
     start: str = ""
     topology: str = ""
     seed: int = 0
@@ -48,9 +56,13 @@ class TrainingJob:
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(get_args(Objective))}")
-        for name in ("rows", "row_tokens", "accumulation", "head_chunk"):
+        for name in ("rows", "row_tokens", "accumulation", "head_chunk", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.held_out and self.objective == "rl":
+            raise ValueError(f"held_out is {self.held_out!r}; rl has no held-out rows, so leave it empty")
+        if self.objective == "rl" and self.gspo.kl != "none":
+            raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         shards = self.mesh.dcn * self.mesh.fsdp * self.accumulation
         if self.rows % shards:
             parts = f"accumulation {self.accumulation} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
@@ -59,13 +71,29 @@ class TrainingJob:
             raise ValueError(f"row_tokens is {self.row_tokens}, which does not divide over context {self.mesh.context}; make it a multiple")
 
     @property
+    def updates_per_step(self) -> int:
+        """How often a step of the loop moves the weights."""
+        return self.minibatches if self.objective == "rl" else 1
+
+    @property
     def tokens_per_step(self) -> int:
+        """Of one update."""
         return self.rows * self.row_tokens
 
     @property
     def flops_per_step(self) -> float:
-        """Of the whole step on all devices, without what remat computes again."""
+        """Of one update on all devices, without what remat computes again."""
         return self.tokens_per_step * self.model.flops_per_token(self.row_tokens)
+
+    def identity(self, data: int) -> str:
+        """A hash of what decides the curve of the run, with `data` the checksum of its rows: a checkpoint is only taken up under the same.
+        How the work is laid out and computed (mesh, accumulation, chunks, remat, attention), how it is watched and saved, and where its
+        files lie may change between starts."""
+        model = replace(self.model, remat="none", attention="reference")
+        decides = (self.objective, self.optimizer, self.loop.steps, self.rows, self.row_tokens, self.z_loss)
+        started_from = (data, Path(self.start).name, self.seed)
+        practice = (self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ()
+        return fingerprint(model, *decides, *started_from, *practice)
 
 
 def loss_function(job: TrainingJob) -> LossFunction:

@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import math
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,37 +16,45 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+from oprover_jax.models.qwen3 import Params
 from oprover_jax.training.checkpoint import Checkpoints, latest, read_extra, restore
-from oprover_jax.training.metrics import Goodput, MetricsLog, Throughput
+from oprover_jax.training.loggers import LOGGERS, check_loggers
+from oprover_jax.training.metrics import Goodput
+from oprover_jax.training.profiling import ProfileOnDemand
+from oprover_jax.training.reporting import OnProgress, Report, open_writers
 from oprover_jax.training.step import Batch, Metrics, TrainState, TrainStep
 
-__all__ = ["LoopConfig", "TrainingFailed", "fingerprint", "run", "stop_on_sigterm"]
-
-OnProgress = Callable[[int, int, float, float], None]
+__all__ = ["LoopConfig", "fingerprint", "resumed_step", "run", "stop_on_signals"]
 
 _AGREE_EVERY = 16  # steps between the points at which several hosts agree to save or stop
 
 
-class TrainingFailed(RuntimeError):
-    """Too many steps in a row had a loss or gradient that was not finite."""
-
-
 @dataclass(frozen=True)
 class LoopConfig:
-    """`steps` in all; a checkpoint every `save_every_seconds` and at the end, the newest `keep` stay; more than `max_skipped`
-    skipped steps in a row are a failure."""
+    """`steps` in all. A checkpoint every `save_every_seconds`, at every multiple of `keep_every` (0: none) and at the end; the newest
+    `keep` stay, and those multiples for good. More than `max_skipped` skipped steps in a row are a failure. Held-out rows, if there are
+    any, are scored every `evaluate_every` steps (0: never before the end) and at the end. `loggers` are written to besides metrics.jsonl:
+    "tensorboard", "wandb"."""
 
     steps: int
     save_every_seconds: float = 120.0
     keep: int = 1
+    keep_every: int = 0
     max_skipped: int = 20
+    evaluate_every: int = 0
+    loggers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.keep < 1 or self.max_skipped < 0:
             given = f"{self.steps}, {self.keep} and {self.max_skipped}"
             raise ValueError(f"a loop needs steps >= 1, keep >= 1 and max_skipped >= 0, not {given}")
+        if self.keep_every < 0 or self.evaluate_every < 0:
+            raise ValueError(f"keep_every and evaluate_every are {self.keep_every} and {self.evaluate_every}; neither may be negative")
         if not self.save_every_seconds > 0:
             raise ValueError(f"save_every_seconds is {self.save_every_seconds}; give a positive number")
+        if unknown := set(self.loggers) - LOGGERS.keys():
+            raise ValueError(f"loggers holds {min(unknown)!r}; choose from {', '.join(LOGGERS)}")
 
 
 def fingerprint(*configuration: Any) -> str:
@@ -57,14 +63,22 @@ def fingerprint(*configuration: Any) -> str:
 
 
 @contextmanager
-def stop_on_sigterm() -> Iterator[threading.Event]:
-    """An event for `run(stop=...)` that SIGTERM sets; the handler before is put back. For the main thread."""
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event for `run(stop=...)` that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. The handlers before are put back.
+    For the main thread."""
     stop = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def told(number: int, frame: Any) -> None:
+        if number == signal.SIGINT and stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(
@@ -76,118 +90,121 @@ def run(
     learning_rate: Callable[[int], float],
     *,
     identity: str = "",
+    about: Mapping[str, Any] | None = None,
+    goodput: Goodput | None = None,
+    seconds_at_peak: float | None = None,
+    evaluate: Callable[[Params], dict[str, float]] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> TrainState:
-    """Trains to step `config.steps`, or until `stop` is set, and returns the state; it is finished if its step says so.
+    """Trains to step `config.steps`, or until `stop` is set, and returns the state.
 
     Args:
-      folder: gets `checkpoints/`, `metrics.jsonl` (one line a step) and `goodput.jsonl` (one line a start). If it holds a
-        whole checkpoint, the run goes on from there, and a finished one returns at once.
-      state: the first state. It is consumed; its layout is that onto which a checkpoint is restored.
+      folder: gets `checkpoints/`, `metrics.jsonl` (one line a step) and `goodput.json` (seconds by kind, over all starts). If it
+        holds a whole checkpoint, the run goes on from there, and a finished one returns at once. `touch folder/profile` traces steps.
+      state: the first state. It is consumed; its layout is that onto which a checkpoint is restored, for which shapes are enough.
       batches: opens the stream of batches at a step; `learning_rate` gives the rate of a step.
       identity: `fingerprint` of what the run depends on. A checkpoint with another one is refused (InputError).
-      on_progress: called after each finished step with (step, steps, tokens per second, loss).
+      about: what else is stored beside each checkpoint and told to the loggers, such as the seed.
+      goodput: the ledger, if time before this call is to count.
+      seconds_at_peak: how long a step would take at the devices' peak; with it, `mfu` is among the metrics.
+      evaluate: scores of the weights, added to the metrics of the step after which they were taken.
+      on_progress: called after each finished step with (step, steps, its metrics).
 
     Metrics of a step are fetched once the next one has been dispatched, and are written before a checkpoint that follows them.
-    Raises TrainingFailed when the loss stays not finite.
+    Over several hosts the folder is shared, and process 0 writes what is not an array.
+    Raises TrainingFailed when too many steps in a row are skipped.
     """
-    checkpoints = folder / "checkpoints"
-    goodput = Goodput()
-    with goodput.measure("checkpoint"):
-        state, start = _resume(checkpoints, state, identity)
+    check_loggers(config.loggers)
+    goodput = goodput or Goodput()
+    with goodput.measure("init"):
+        start = resumed_step(folder, identity)
+        if start:
+            state = restore(folder / "checkpoints", start, state)
     if start >= config.steps:
         return state
     clock = _Clock(config, stop)
-    step, pending = start, None
-    with (
-        Checkpoints(checkpoints, config.keep) as saver,
-        MetricsLog(folder / "metrics.jsonl", start) as log,
-        closing(batches(start)) as stream,
-    ):
-        report = _Report(config, log, on_progress)
+    step = start
+    pending: tuple[int, float, Metrics] | None = None
+    with ExitStack() as opened:
+        saver = opened.enter_context(Checkpoints(folder / "checkpoints", config.keep, config.keep_every))
+        profile = opened.enter_context(ProfileOnDemand(folder))
+        writers, lost = open_writers(opened, folder, config.loggers, start, about or {})
+        goodput.carry(read_extra(folder / "checkpoints", start).get("goodput", {}) if start else {}, lost)
+        report = Report(config.steps, config.max_skipped, goodput, seconds_at_peak, writers, on_progress)
+        stream = opened.enter_context(closing(batches(start)))
         leave = False
         while step < config.steps and not leave:
             with goodput.measure("data"):
                 batch = next(stream)
             rate = learning_rate(step)
+            profile.before(step)
             with goodput.measure("compile" if step == start else "step"):
                 state, metrics = train_step(state, batch, rate)
                 if pending is not None:
                     report(*pending)
             pending = (step, rate, metrics)
             step += 1
+            profile.after(step, metrics)
             save, leave = clock.due(step)
+            if evaluate is not None and (step == config.steps or _multiple(step, config.evaluate_every)):
+                with goodput.measure("step"):
+                    jax.block_until_ready(metrics)
+                with goodput.measure("evaluation"):
+                    scores = evaluate(state.params)
+                report(*pending, scores)
+                pending = None
             if save or leave or step == config.steps:
                 with goodput.measure("step"):
-                    report(*pending)
+                    if pending is not None:
+                        report(*pending)
                 pending = None
                 with goodput.measure("checkpoint"):
-                    saver.save(step, state, {"step": step, "identity": identity})
+                    about_now = {**(about or {}), "step": step, "identity": identity, "goodput": goodput.seconds()}
+                    saver.save(step, state, about_now)
         with goodput.measure("checkpoint"):
             saver.wait()
-    _append(folder / "goodput.jsonl", {"from": start, "to": step, **goodput.seconds()})
+    if jax.process_index() == 0:
+        with replacing(folder / "goodput.json") as temporary:
+            temporary.write_text(json.dumps(goodput.seconds(), indent=1) + "\n", encoding="utf-8")
     return state
 
 
-def _resume(checkpoints: Path, state: TrainState, identity: str) -> tuple[TrainState, int]:
-    step = latest(checkpoints)
+def resumed_step(folder: Path, identity: str = "") -> int:
+    """The step at which `run` would go on in `folder`; 0 for a new run. InputError if what is there has another identity."""
+    step = latest(folder / "checkpoints")
     if step is None:
-        return state, 0
-    extra = read_extra(checkpoints, step)
-    made_with = extra.get("identity", "")
+        return 0
+    made_with = read_extra(folder / "checkpoints", step).get("identity", "")
     if made_with != identity:
         raise InputError(
-            f"{checkpoints / str(step)} was made with another configuration or other data (identity {made_with!r}, now {identity!r}); "
-            "undo the change or use a new folder"
+            f"{folder / 'checkpoints' / str(step)} was made with another configuration or other data (identity {made_with!r}, now "
+            f"{identity!r}); undo the change or use a new folder"
         )
-    return restore(checkpoints, step, state), step
+    return step
 
 
-class _Report:
-    """Takes each finished step's metrics to the log and to who watches, and gives up after too many skipped steps in a row."""
-
-    def __init__(self, config: LoopConfig, log: MetricsLog, on_progress: OnProgress | None) -> None:
-        self._config, self._log, self._on_progress = config, log, on_progress
-        self._throughput = Throughput()
-        self._in_a_row = 0
-
-    def __call__(self, step: int, rate: float, metrics: Metrics) -> None:
-        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        speed = self._throughput.add(values["tokens"])
-        self._log.write({"step": step, "learning_rate": rate, **values, "tokens_per_second": speed})
-        if self._on_progress is not None:
-            self._on_progress(step + 1, self._config.steps, speed, values["loss"])
-        moved_nothing = not math.isfinite(values["objective"] + values["gradient_norm"])
-        self._in_a_row = self._in_a_row + 1 if moved_nothing else 0
-        if self._in_a_row > self._config.max_skipped:
-            raise TrainingFailed(
-                f"the loss or its gradient was not finite in {self._in_a_row} steps in a row, up to step {step}; "
-                "lower the learning rate or look at the data"
-            )
+def _multiple(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
 
 
 class _Clock:
     """When to save and when to leave. Several hosts must do both at the same step, so they ask each other, and not at every step."""
 
     def __init__(self, config: LoopConfig, stop: threading.Event | None) -> None:
-        self._every, self._stop, self._saved = config.save_every_seconds, stop, time.monotonic()
+        self._config, self._stop, self._saved = config, stop, time.monotonic()
 
     def due(self, step: int) -> tuple[bool, bool]:
+        """(save, leave) after `step` steps."""
         leave = self._stop is not None and self._stop.is_set()
-        save = time.monotonic() - self._saved >= self._every
+        save = time.monotonic() - self._saved >= self._config.save_every_seconds
         if jax.process_count() > 1:
             if step % _AGREE_EVERY:
-                return False, False
-            votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave]))
-            save, leave = (bool(some) for some in np.any(votes, axis=0))
+                save = leave = False
+            else:
+                votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave]))
+                save, leave = (bool(some) for some in np.any(votes, axis=0))
+        save |= _multiple(step, self._config.keep_every)
         if save:
             self._saved = time.monotonic()
         return save, leave
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Metrics that survive a kill: one JSON line per step, rates, and a ledger of where the time went."""
+"""Metrics that survive a kill: one JSON line per step, rates, and a ledger of where the time went, over all starts of a run."""
 
 import json
 import os
@@ -34,11 +34,14 @@ class MetricsLog:
 
     Opened to go on from `start_step`, it first drops a torn last line and the records of steps that will be taken again,
     so that no step is there twice. Each record is handed to the system at once: a kill loses at most the line in writing.
+    `lost_seconds` is how long the dropped steps had taken, by their `seconds`.
     """
 
     def __init__(self, path: Path, start_step: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [record for record in read_metrics(path) if record["step"] < start_step]
+        found = read_metrics(path)
+        kept = [record for record in found if record["step"] < start_step]
+        self.lost_seconds: float = sum((record.get("seconds", 0.0) for record in found if record["step"] >= start_step), 0.0)
         temporary = path.with_name(f"{path.name}.tmp")
         temporary.write_text("".join(_line(record) for record in kept), encoding="utf-8")
         os.replace(temporary, path)
@@ -62,29 +65,35 @@ def _line(record: dict[str, Any]) -> str:
 
 
 class Throughput:
-    """Tokens per second, as an exponential mean over about the last `span` steps; the first step, which compiles, is left out."""
+    """Tokens and steps per second, as exponential means over about the last `span` steps; the first step, which compiles, is left out."""
 
     def __init__(self, span: int = 20) -> None:
         self._decay = 1 - 1 / span
-        self._tokens = self._seconds = 0.0
+        self._tokens = self._steps = self._seconds = 0.0
         self._last: float | None = None
 
-    def add(self, tokens: float) -> float:
-        """Counts one finished step and returns the rate so far (0 after the first)."""
+    def add(self, tokens: float) -> tuple[float, float]:
+        """Counts one finished step and returns (tokens per second, steps per second) so far; zeros after the first."""
         now = time.monotonic()
         if self._last is not None:
             self._tokens = self._decay * self._tokens + tokens
+            self._steps = self._decay * self._steps + 1
             self._seconds = self._decay * self._seconds + now - self._last
         self._last = now
-        return self._tokens / self._seconds if self._seconds else 0.0
+        return (self._tokens / self._seconds, self._steps / self._seconds) if self._seconds else (0.0, 0.0)
 
 
 class Goodput:
-    """Seconds by kind of work: compile (the first step), data, step, checkpoint; what no block measured is `other`."""
+    """Seconds of a run by kind of work, over all its starts: see `KINDS`; what no block measured is `other`."""
+
+    KINDS = ("init", "compile", "data", "step", "checkpoint", "evaluation", "lost", "other")
+    """`init`: reading configuration, data and weights. `compile`: until the first step is under way. `data`: waiting for a batch. `lost`:
+    steps that were taken, then lost by a kill and taken again."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
-        self._seconds: dict[str, float] = {}
+        self._seconds = dict.fromkeys(self.KINDS, 0.0)
+        self._before = 0.0
 
     @contextmanager
     def measure(self, kind: str) -> Iterator[None]:
@@ -93,9 +102,21 @@ class Goodput:
         try:
             yield
         finally:
-            self._seconds[kind] = self._seconds.get(kind, 0.0) + time.monotonic() - start
+            self._seconds[kind] += time.monotonic() - start
+
+    def carry(self, earlier: dict[str, float], lost: float) -> None:
+        """Adds what `seconds` said when the checkpoint was saved from which this start goes on, and the time of the steps after it."""
+        for kind, value in {**earlier, "lost": earlier.get("lost", 0.0) + lost}.items():
+            self._seconds[kind] += value
+            self._before += value
 
     def seconds(self) -> dict[str, float]:
-        """The ledger up to now; its values add up to `total`."""
-        total = time.monotonic() - self._start
-        return {**self._seconds, "other": total - sum(self._seconds.values()), "total": total}
+        """The ledger up to now, which adds up to the time of all starts."""
+        total = self._before + time.monotonic() - self._start
+        measured = sum(self._seconds.values()) - self._seconds["other"]
+        return {**self._seconds, "other": total - measured}
+
+    def share(self) -> float:
+        """The part of the time that went into steps which count."""
+        seconds = self.seconds()
+        return seconds["step"] / sum(seconds.values())

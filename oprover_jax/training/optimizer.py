@@ -26,6 +26,8 @@ class OptimizerConfig:
     `peak_lr` is reached after `warmup_steps`; then "cosine" and "linear" fall to `final_lr_ratio` of it over the stage,
     "wsd" stays and falls linearly over the last `decay_fraction` of the stage, "constant" stays. `weight_decay` is
     decoupled (times the learning rate) and spares norms and embeddings. `clip_norm` bounds the global gradient norm.
+    A step whose gradient norm is above `spike_factor` times the median of the last 64 is skipped (0: none is; a healthy run's
+    norms stay within a few times their median once it has settled, so 10 only catches what a bad batch does).
     Muon's updates are scaled to the root mean square of AdamW's (arXiv 2502.16982), so that a rate means the same.
     """
 
@@ -37,6 +39,7 @@ class OptimizerConfig:
     decay_fraction: float = 0.2
     weight_decay: float = 0.0
     clip_norm: float = 1.0
+    spike_factor: float = 0.0
     b1: float = 0.9
     b2: float = 0.95
     eps: float = 1e-8
@@ -56,6 +59,8 @@ class OptimizerConfig:
         for field in ("final_lr_ratio", "decay_fraction"):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} is {getattr(self, field)}; a share lies in [0, 1]")
+        if self.spike_factor and not 1 < self.spike_factor < math.inf:
+            raise ValueError(f"spike_factor is {self.spike_factor}; give a number above 1, or 0 to skip no spikes")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError(f"warmup_steps and weight_decay are {self.warmup_steps} and {self.weight_decay}; neither may be negative")
 

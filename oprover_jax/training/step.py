@@ -1,7 +1,8 @@
 """The train step: a pure function from (state, batch, learning rate) to (state, metrics), compiled once per objective and shape.
 
 Gradients are sums over micro-batches and are divided once, by the global denominator, so that packing, accumulation and
-the mesh change nothing. A step whose loss or gradient is not finite, or whose batch trains nothing, moves no weight and is counted.
+the mesh change nothing. A step whose loss or gradient is not finite, whose gradient norm is a spike, or whose batch trains nothing,
+moves no weight and is counted.
 """
 
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Num
 
 from oprover_jax.models.qwen3 import Params
 
 __all__ = [
+    "SPIKE_WINDOW",
     "Batch",
     "LossFunction",
     "LossTerms",
@@ -32,22 +34,29 @@ __all__ = [
 ]
 
 Batch = dict[str, Array]
-Metrics = dict[str, Float[Array, ""]]
+Metrics = dict[str, Num[Array, ""]]
 Fraction = tuple[Float[Array, ""], Float[Array, ""]]
 LossTerms = tuple[Float[Array, ""], Float[Array, ""], dict[str, Fraction]]
 LossFunction = Callable[[Params, Batch], LossTerms]
 
+SPIKE_WINDOW = 64  # gradient norms whose median a spike is measured against
 
-@partial(jax.tree_util.register_dataclass, data_fields=["step", "skipped", "params", "opt_state"], meta_fields=[])
+
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["step", "skipped", "params", "opt_state", "in_a_row", "recent_norms"], meta_fields=[]
+)
 @dataclass(frozen=True)
 class TrainState:
-    """All that training carries from step to step: `step` batches taken and `skipped` steps among them (int32 scalars), fp32
-    weights, optimizer state. The leaves are arrays, or what a tree map made of them (shapes, layouts)."""
+    """All that training carries from step to step: `step` batches taken, `skipped` steps among them and `in_a_row` of these up to now
+    (int32 scalars), fp32 weights, optimizer state, and the last SPIKE_WINDOW finite gradient norms (NaN before there are as many).
+    The leaves are arrays, or what a tree map made of them (shapes, layouts)."""
 
     step: Any
     skipped: Any
     params: Params
     opt_state: Any
+    in_a_row: Any
+    recent_norms: Any
 
 
 TrainStep = Callable[[TrainState, Batch, float], tuple[TrainState, Metrics]]
@@ -61,22 +70,26 @@ def init_state(params: Params, optimizer: optax.GradientTransformation, mesh: Me
 
 def _init_state(optimizer: optax.GradientTransformation, params: Params) -> TrainState:
     zero = jnp.zeros((), jnp.int32)
-    return TrainState(zero, zero, jax.tree.map(jnp.copy, params), optimizer.init(params))
+    no_norms = jnp.full(SPIKE_WINDOW, jnp.nan, jnp.float32)
+    return TrainState(zero, zero, jax.tree.map(jnp.copy, params), optimizer.init(params), zero, no_norms)
 
 
-def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """The shapes and layouts of `init_state`, from those of `params`; nothing is allocated."""
-    with jax.set_mesh(mesh):
-        found: TrainState = jax.eval_shape(partial(_init_state, optimizer), params)
+def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh) -> TrainState:
+    """What `init_state` would make of `abstract_params`, as ShapeDtypeStructs with shardings on `mesh`: to compile for, to restore into,
+    or to count with `bytes_per_device`. Nothing is allocated."""
+    with jax.sharding.use_abstract_mesh(mesh if isinstance(mesh, AbstractMesh) else mesh.abstract_mesh):
+        described = jax.eval_shape(partial(_init_state, optimizer), params)
 
-    def placed(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        where = PartitionSpec() if x.sharding is None else x.sharding.spec
-        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, where))
+    def on_mesh(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        spec = leaf.sharding.spec if leaf.sharding is not None else PartitionSpec()  # a counter made from nothing: on every device
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
 
-    return jax.tree.map(placed, found)
+    return jax.tree.map(on_mesh, described)
 
 
-def make_train_step(loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1) -> TrainStep:
+def make_train_step(
+    loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1, spike_factor: float = 0.0
+) -> TrainStep:
     """The compiled `train_step` on `mesh`. It consumes the state that it is given.
 
     Compilation happens at the first call of each batch shape, and every later stage that calls the same function shares it:
@@ -84,7 +97,7 @@ def make_train_step(loss_fn: LossFunction, optimizer: optax.GradientTransformati
     """
     if accumulation < 1:
         raise ValueError(f"accumulation is {accumulation}; give at least 1 micro-batch")
-    compiled = jax.jit(partial(train_step, loss_fn, optimizer, accumulation), donate_argnums=0)
+    compiled = jax.jit(partial(train_step, loss_fn, optimizer, accumulation, spike_factor), donate_argnums=0)
 
     def step(state: TrainState, batch: Batch, learning_rate: float) -> tuple[TrainState, Metrics]:
         with jax.set_mesh(mesh):
@@ -97,29 +110,38 @@ def train_step(
     loss_fn: LossFunction,
     optimizer: optax.GradientTransformation,
     accumulation: int,
+    spike_factor: float,
     state: TrainState,
     batch: Batch,
     learning_rate: Float[Array, ""],
 ) -> tuple[TrainState, Metrics]:
     """One update, to be traced under `jax.set_mesh`.
 
+    A gradient norm above `spike_factor` times the median of the last SPIKE_WINDOW finite ones is a spike: the step moves nothing. The norm
+    still enters the window, so that a lasting change of level becomes the new median. There is no limit before the window is
+    full, and none at all if `spike_factor` is 0. The window is part of the state: a resumed run decides as an undisturbed one.
+
     Metrics: those of `loss_fn` divided over the whole batch, `objective` (what was minimised), `gradient_norm` before
-    clipping, `tokens` (positions that hold one), and `skipped` (steps so far that moved nothing).
+    clipping, `tokens` (positions that hold one), `skipped` (steps so far that moved nothing) and `skipped_in_a_row` (up to this one).
     """
     grads, total, denominator, fractions = _accumulate(loss_fn, state.params, split_batch(batch, accumulation))
     safe = jnp.where(denominator > 0, denominator, 1.0)
     grads = jax.tree.map(lambda g: g / safe, grads)
     objective, norm = total / safe, optax.tree.norm(grads)
-    usable = jnp.isfinite(objective) & jnp.isfinite(norm) & (denominator > 0)
+    sound = jnp.isfinite(objective) & jnp.isfinite(norm) & (denominator > 0)
+    # a median of a window with a NaN in it is NaN, and nothing is greater than that
+    usable = sound & ~(norm > spike_factor * jnp.median(state.recent_norms)) if spike_factor else sound
 
     updates, opt_state = _update(optimizer, grads, state.opt_state, state.params)
     params = jax.tree.map(lambda p, u: p + learning_rate * u, state.params, updates)
     keep = partial(jax.tree.map, lambda new, old: jnp.where(usable, new, old))
-    skipped = state.skipped + jnp.where(usable, 0, 1)
+    skipped, in_a_row = state.skipped + jnp.where(usable, 0, 1), jnp.where(usable, 0, state.in_a_row + 1)
+    recent_norms = jnp.where(sound, jnp.concatenate([state.recent_norms[1:], norm[None]]), state.recent_norms)
     metrics = {name: value / jnp.where(weight > 0, weight, 1.0) for name, (value, weight) in fractions.items()}
-    metrics |= {"objective": objective, "gradient_norm": norm, "skipped": skipped.astype(jnp.float32)}
+    metrics |= {"objective": objective, "gradient_norm": norm, "skipped": skipped, "skipped_in_a_row": in_a_row}
     metrics["tokens"] = jnp.sum(batch["segment_ids"] > 0).astype(jnp.float32)
-    return TrainState(state.step + 1, skipped, keep(params, state.params), keep(opt_state, state.opt_state)), metrics
+    params, opt_state = keep(params, state.params), keep(opt_state, state.opt_state)
+    return TrainState(state.step + 1, skipped, params, opt_state, in_a_row, recent_norms), metrics
 
 
 def split_batch(batch: Batch, parts: int) -> Batch:

@@ -1,3 +1,4 @@
+import json
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from oprover_jax.data.loader import Batches, from_file, from_rows, open_rows
 from oprover_jax.data.packing import sidecar, write_packed
 from oprover_jax.data.rows import Row, document, pad_row
 from oprover_jax.errors import InputError
-from oprover_jax.sharding import MeshConfig, ShardingError, make_mesh
+from oprover_jax.sharding import MeshConfig, ShardingError, make_mesh, named
 
 ROWS = 10
 
@@ -81,8 +82,12 @@ def test_a_torn_or_missing_file_is_named_when_opened(path: Path) -> None:
     with pytest.raises(InputError, match="missing or torn"):
         open_rows(path)
     path.write_bytes(whole)
-    sidecar(path).write_text('{"version": 1, "rows": 11}')
+    described = json.loads(sidecar(path).read_text())
+    sidecar(path).write_text(json.dumps(described | {"rows": 11}))
     with pytest.raises(InputError, match="holds 10 rows and 11 were written"):
+        open_rows(path)
+    sidecar(path).write_text(json.dumps(described | {"version": 1}))
+    with pytest.raises(InputError, match="has version 1 and this program reads 2"):
         open_rows(path)
     sidecar(path).unlink()
     with pytest.raises(InputError, match="no description"):
@@ -100,5 +105,5 @@ def test_each_process_reads_only_its_rows(path: Path, monkeypatch: pytest.Monkey
     )
     from oprover_jax.data import loader
 
-    sharding = loader._sharding(mesh, (8, 4), "tokens")
+    sharding = named((8, 4), ("batch", "sequence"), mesh)
     assert loader._local_rows(sharding, (8, 4)) == [4, 5, 6, 7]

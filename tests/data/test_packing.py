@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oprover_jax.data.packing import decode_row, encode_row, pack, pack_examples, sidecar, write_packed, write_rows
+from oprover_jax.data.packing import decode_row, encode_row, layout_of, pack, pack_examples, sidecar, write_packed, write_rows
 from oprover_jax.data.rows import Example, document, prompted, row_of
 
 
@@ -60,8 +60,8 @@ def test_an_item_that_fits_nowhere_is_refused() -> None:
 @given(st.lists(st.floats(0, 10, width=32), min_size=1, max_size=15))
 def test_stored_rows_come_back_bit_for_bit(weights: list[float]) -> None:
     example = Example(np.arange(len(weights) + 1, dtype=np.int32) * 2**20, np.array([0, *weights], np.float32))
-    row = row_of([example], 16)
-    back = decode_row(encode_row(row))
+    row = row_of([example], 16) | {"sampler_logprob": np.linspace(-1, 0, 16, dtype=np.float32), "advantages": np.float32(0.5).reshape(())}
+    back = decode_row(encode_row(row), layout_of(row))
     assert all(np.array_equal(back[name], row[name]) and back[name].dtype == row[name].dtype for name in row)
 
 
@@ -72,6 +72,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert json.loads(sidecar(path).read_text())["rows"] == report.rows == 2
     with pytest.raises(ValueError, match="one length"):
         write_rows(path, [row_of([document([1, 2])], 8), row_of([document([1, 2])], 9)])
+    with pytest.raises(ValueError, match="row 1 has other fields"):
+        write_rows(path, [row_of([document([1, 2])], 8), row_of([document([1, 2])], 8) | {"more": np.zeros(8, np.float32)}])
     with pytest.raises(ValueError, match="no rows"):
         write_rows(path, [])
     assert path.read_bytes() == before

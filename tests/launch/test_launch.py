@@ -30,6 +30,14 @@ def test_one_machine() -> None:
     assert words[0].endswith("oprover") and words[1:] == ITERATE
 
 
+@pytest.mark.parametrize("verb", ["cpt", "sft", "rl"])
+def test_every_script_starts_any_verb(verb: str) -> None:
+    for script, options in (("one_machine.sh", []), ("tpu_pod.sh", ["--name", "pod", "--zone", "z"]), ("slurm.sh", [])):
+        words = dry_run(script, *options, "--verb", verb, *OPTIONS)
+        started = words if script == "one_machine.sh" else shlex.split(words[-1])
+        assert started[-len(ITERATE) :] == [verb, *ITERATE[1:]]
+
+
 def test_tpu_pod() -> None:
     words = dry_run("tpu_pod.sh", "--name", "pod", "--zone", "us-east5-b", "--project", "p", *OPTIONS)
     assert words[:6] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "pod"]
@@ -49,6 +57,8 @@ def test_slurm() -> None:
     [
         ("one_machine.sh", ["--config"], "--config needs a value"),
         ("one_machine.sh", ["--config", "configs/absent.py"], "no configuration configs/absent.py"),
+        ("one_machine.sh", ["--verb", "report"], "report is nothing to launch"),
+        ("slurm.sh", ["--verb"], "--verb needs a value"),
         ("one_machine.sh", ["--rnu", "x"], "unknown option --rnu"),
         ("tpu_pod.sh", ["--zone", "z", "--dry-run"], "--name"),
         ("tpu_pod.sh", ["--name", "n", "--dry-run"], "--zone"),

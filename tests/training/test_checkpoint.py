@@ -1,4 +1,10 @@
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -17,7 +23,8 @@ def state(mesh_config: MeshConfig, spec: PartitionSpec, offset: float = 0.0) -> 
     mesh = make_mesh(mesh_config)
     weight = jax.device_put(np.arange(64, dtype=np.float32).reshape(8, 8) + np.float32(offset), NamedSharding(mesh, spec))
     scalar = jax.device_put(jnp.int32(int(offset)), NamedSharding(mesh, PartitionSpec()))
-    return TrainState(scalar, scalar, {"layers": {"w": weight}}, (jnp.zeros((), jnp.int32), {"mu": weight}))
+    window = jax.device_put(np.full(4, np.nan, np.float32), NamedSharding(mesh, PartitionSpec()))
+    return TrainState(scalar, scalar, {"layers": {"w": weight}}, (jnp.zeros((), jnp.int32), {"mu": weight}), scalar, window)
 
 
 SAVED = (MeshConfig(fsdp=4, tensor=2), PartitionSpec("fsdp", "tensor"))
@@ -58,15 +65,86 @@ def test_only_the_newest_stay(tmp_path: Path) -> None:
     assert latest(tmp_path) == 10
 
 
+def test_every_so_many_steps_one_stays_for_good(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, keep=1, keep_every=4) as checkpoints:
+        for step in range(1, 11):
+            checkpoints.save(step, state(*OTHER, offset=step), {"step": step})
+    assert sorted(int(p.name) for p in tmp_path.iterdir()) == [4, 8, 10]
+
+
+def test_a_truncated_file_is_found_whichever_it_is(tmp_path: Path) -> None:
+    """Any file of a committed checkpoint is cut in half: it is an error that names the folder, or no value differs."""
+    expected = state(*OTHER, offset=3)
+    save(tmp_path / "whole", 1, expected, {})
+    files = [path.relative_to(tmp_path / "whole") for path in sorted((tmp_path / "whole").rglob("*")) if path.is_file()]
+    refused = 0
+    for number, name in enumerate(files):
+        torn = tmp_path / f"torn-{number}"
+        shutil.copytree(tmp_path / "whole", torn)
+        size = (torn / name).stat().st_size
+        with (torn / name).open("r+b") as file:
+            file.truncate(size // 2)
+        if latest(torn) is None:
+            continue
+        try:
+            found = restore(torn, 1, expected)
+        except InputError as error:
+            assert str(torn / "1") in str(error) and "\n" not in str(error)
+            refused += 1
+        else:
+            jax.tree.map(np.testing.assert_array_equal, found, expected)
+    assert refused >= 3, files
+
+
+SAVER = """
+import sys
+import numpy as np
+import jax
+jax.config.update("jax_platforms", "cpu")
+from pathlib import Path
+from oprover_jax.training.checkpoint import Checkpoints
+with Checkpoints(Path(sys.argv[1]), keep=2) as checkpoints:
+    for step in range(1, 10_000):
+        checkpoints.save(step, {f"w{i}": jax.numpy.full((256, 1024), step, np.float32) for i in range(8)}, {"step": step})
+"""
+
+
+def test_killed_while_it_saves(tmp_path: Path) -> None:
+    """A process that does nothing but save is killed again and again: what counts as the latest is always whole."""
+    abstract = {f"w{i}": jax.numpy.zeros((256, 1024), np.float32) for i in range(8)}
+    process = subprocess.Popen([sys.executable, "-c", SAVER, str(tmp_path)], cwd=Path(__file__).parents[2])
+    try:
+        while (latest(tmp_path) or 0) < 3 and process.poll() is None:
+            time.sleep(0.01)
+        for _ in range(12):  # stopped and looked at: as if it had been killed here
+            os.kill(process.pid, signal.SIGSTOP)
+            copy = tmp_path.with_name("copy")
+            shutil.copytree(tmp_path, copy)
+            step = latest(copy)
+            assert step is not None and step >= 1
+            assert all((np.asarray(x) == step).all() for x in restore(copy, step, abstract).values())
+            assert read_extra(copy, step) == {"step": step}
+            shutil.rmtree(copy)
+            os.kill(process.pid, signal.SIGCONT)
+            time.sleep(0.03)
+    finally:
+        process.kill()
+        process.wait()
+    with Checkpoints(tmp_path, keep=2) as checkpoints:  # the next start clears away what was half written
+        checkpoints.save(20_000, abstract, {"step": 20_000})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert len(left) == 2 and "20000" in left
+
+
 def test_another_model_is_refused_by_the_name_of_the_weight(tmp_path: Path) -> None:
     saved = state(*OTHER)
     save(tmp_path, 1, saved, {})
-    smaller = TrainState(saved.step, saved.skipped, {"layers": {"w": saved.params["layers"]["w"][:4]}}, saved.opt_state)
+    smaller = replace(saved, params={"layers": {"w": saved.params["layers"]["w"][:4]}})
     with pytest.raises(InputError, match=r"params\.layers\.w has shape \[8, 8\] and the model wants \[4, 8\]"):
         restore(tmp_path, 1, smaller)
-    more = TrainState(saved.step, saved.skipped, {"layers": {**saved.params["layers"], "b": saved.step}}, saved.opt_state)
+    more = replace(saved, params={"layers": {**saved.params["layers"], "b": saved.step}})
     with pytest.raises(InputError, match=r"params\.layers\.b is missing"):
         restore(tmp_path, 1, more)
-    less = TrainState(saved.step, saved.skipped, {}, saved.opt_state)
+    less = replace(saved, params={})
     with pytest.raises(InputError, match=r"holds params\.layers\.w, which the model has not"):
         restore(tmp_path, 1, less)

@@ -1,9 +1,10 @@
 import math
+import time
 from pathlib import Path
 
 import pytest
 
-from oprover_jax.training.metrics import Goodput, MetricsLog, read_metrics
+from oprover_jax.training.metrics import Goodput, MetricsLog, Throughput, read_metrics
 
 
 def test_a_torn_line_is_dropped_and_no_step_is_there_twice(tmp_path: Path) -> None:
@@ -31,12 +32,31 @@ def test_a_bad_line_in_the_middle_is_named(tmp_path: Path) -> None:
         read_metrics(path)
 
 
-def test_the_ledger_adds_up() -> None:
+def test_the_ledger_adds_up_over_starts() -> None:
+    before = dict.fromkeys(Goodput.KINDS, 1.0) | {"lost": 2.0}
     goodput = Goodput()
+    goodput.carry(before, lost=3.0)
     for kind in ("data", "step", "data"):
         with goodput.measure(kind):
-            pass
+            time.sleep(0.001)
     seconds = goodput.seconds()
-    total = seconds.pop("total")
-    assert set(seconds) == {"data", "step", "other"}
-    assert sum(seconds.values()) == pytest.approx(total) and min(seconds.values()) >= 0
+    assert set(seconds) == set(Goodput.KINDS)
+    assert seconds["lost"] == 5 and seconds["data"] > 1.002 and seconds["evaluation"] == 1
+    assert sum(seconds.values()) > 12.003 and seconds["other"] >= 1
+    assert goodput.share() == pytest.approx(seconds["step"] / sum(seconds.values()), rel=1e-2)
+
+
+def test_what_dropped_steps_had_taken(tmp_path: Path) -> None:
+    with MetricsLog(tmp_path / "m.jsonl") as log:
+        for step in range(6):
+            log.write({"step": step, "seconds": 2.0**step})
+    with MetricsLog(tmp_path / "m.jsonl", start_step=4) as log:
+        assert log.lost_seconds == 16 + 32
+
+
+def test_rates_leave_the_first_step_out() -> None:
+    throughput = Throughput()
+    assert throughput.add(100.0) == (0, 0)
+    time.sleep(0.01)
+    tokens, steps = throughput.add(100.0)
+    assert tokens == pytest.approx(100 * steps) and 0 < steps <= 100

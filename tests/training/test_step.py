@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from functools import cache, partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,21 +9,31 @@ import pytest
 from tiny import CONFIG, attempts, documents, on, packed, padded, weights
 
 from oprover_jax.data.rows import Row
-from oprover_jax.sharding import MeshConfig, make_mesh
+from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.sharding import MeshConfig, bytes_per_device, make_mesh, planned_mesh
 from oprover_jax.training.objectives import cross_entropy
 from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
-from oprover_jax.training.step import TrainState, TrainStep, init_state, make_train_step
+from oprover_jax.training.step import SPIKE_WINDOW, TrainState, TrainStep, abstract_state, init_state, make_train_step, train_step
 
-PADDED, PACKED = padded(documents(20), rows=32), packed(documents(20), rows=16)
+PADDED, PACKED = padded(documents(20), rows=32), packed(documents(20), rows=32)  # equal shapes: one compilation serves both
 ADAM = make_optimizer(OptimizerConfig(weight_decay=0.1))
 # SGD moves weights by the gradient itself, so equal weights after a step are equal gradients
 SGD = optax.GradientTransformation(lambda params: (), lambda grads, state, params: (jax.tree.map(jnp.negative, grads), state))
 
 
-def one_step(batch: Row, config: MeshConfig = MeshConfig(), accumulation: int = 1) -> tuple[TrainState, dict[str, float]]:  # noqa: B008
+@cache
+def compiled(config: MeshConfig, accumulation: int) -> tuple[jax.sharding.Mesh, Callable]:
+    """The step on a mesh, for padded and packed rows alike. What runs twice need not run fast, so the compiler is told to hurry."""
     mesh = make_mesh(config)
-    state = init_state(weights(mesh=mesh), SGD, mesh)
-    state, metrics = make_train_step(cross_entropy(CONFIG, chunk=8), SGD, mesh, accumulation)(state, on(mesh, batch), 1.0)
+    step = partial(train_step, cross_entropy(CONFIG, chunk=8), SGD, accumulation, 0.0)
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return mesh, jax.jit(step, compiler_options=options)
+
+
+def one_step(batch: Row, config: MeshConfig = MeshConfig(), accumulation: int = 1) -> tuple[TrainState, dict[str, float]]:  # noqa: B008
+    mesh, step = compiled(config, accumulation)
+    with jax.set_mesh(mesh):
+        state, metrics = step(init_state(weights(mesh=mesh), SGD, mesh), on(mesh, batch), jnp.float32(1.0))
     return jax.tree.map(np.asarray, state), {name: float(value) for name, value in metrics.items()}
 
 
@@ -29,23 +42,22 @@ def reference() -> tuple[TrainState, dict[str, float]]:
     return one_step(PADDED)
 
 
-@pytest.mark.parametrize(
-    "rows,mesh,accumulation",
-    [
-        (PACKED, MeshConfig(), 1),
-        (PADDED, MeshConfig(), 2),
-        (PACKED, MeshConfig(), 4),
-        (PACKED, MeshConfig(fsdp=8), 2),
-        (PADDED, MeshConfig(fsdp=4, tensor=2), 4),
-        (PACKED, MeshConfig(dcn=2, fsdp=2, context=2), 1),
-    ],
-    ids=["packed-1-1", "padded-1-2", "packed-1-4", "packed-8-2", "padded-4x2-4", "packed-2x2x2-1"],
-)
-def test_packing_accumulation_and_mesh_change_nothing(rows: Row, mesh: MeshConfig, accumulation: int, reference: tuple) -> None:
-    state, metrics = one_step(rows, mesh, accumulation)
+MESHES = {
+    "1x1": MeshConfig(),
+    "8x1": MeshConfig(fsdp=8),
+    "4x2": MeshConfig(fsdp=4, tensor=2),
+    "2x2x2": MeshConfig(dcn=2, fsdp=2, context=2),
+}
+
+
+@pytest.mark.parametrize("accumulation", [1, 2, 4])
+@pytest.mark.parametrize("mesh", list(MESHES))
+def test_packing_accumulation_and_mesh_change_nothing(mesh: str, accumulation: int, reference: tuple) -> None:
     expected_state, expected = reference
-    assert metrics == pytest.approx(expected, rel=2e-5)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), state.params, expected_state.params)
+    for rows in (PADDED, PACKED):
+        state, metrics = one_step(rows, MESHES[mesh], accumulation)
+        assert metrics == pytest.approx(expected, rel=2e-5)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), state.params, expected_state.params)
 
 
 def test_every_gradient_is_used(reference: tuple) -> None:
@@ -98,6 +110,43 @@ def test_a_broken_batch_moves_nothing_and_is_counted(step: TrainStep) -> None:
     assert np.isfinite(metrics["loss"]) and int(state.skipped) == 2
 
 
+def test_a_spike_moves_nothing_once_the_window_is_full() -> None:
+    """The gradient is the batch's number, so that norms are ours to choose."""
+    mesh = make_mesh(MeshConfig())
+    step = make_train_step(lambda params, batch: (params["w"] * batch["x"].sum(), jnp.float32(1.0), {}), SGD, mesh, spike_factor=3.0)
+    state = init_state({"w": jnp.float32(0.0)}, SGD, mesh)
+
+    def take(state: TrainState, size: float) -> tuple[TrainState, bool]:
+        before = float(state.params["w"])
+        batch = on(mesh, {"x": np.full(1, size, np.float32), "segment_ids": np.ones((1, 1), np.int32)})
+        state, metrics = step(state, batch, 1.0)
+        assert float(metrics["gradient_norm"]) == pytest.approx(size, nan_ok=True)
+        return state, float(state.params["w"]) != before
+
+    for number in range(SPIKE_WINDOW):
+        state, moved = take(state, 1000.0 if number == 7 else 1.0 + number % 2)
+        assert moved, "there is no limit before the window is full"
+    for size, moves in [(4.4, True), (4.6, False), (np.nan, False), (1e6, False), (4.4, True)]:  # the median is 1.5
+        state, moved = take(state, size)
+        assert moved == moves, size
+    assert int(state.skipped) == 3 and int(state.in_a_row) == 0
+    for number in range(SPIKE_WINDOW // 2 + 2):  # a lasting change of level becomes the median
+        state, moved = take(state, 10.0)
+        assert moved or number <= SPIKE_WINDOW // 2
+    assert moved and np.isfinite(np.asarray(state.recent_norms)).all()
+
+
+def test_the_described_state_is_the_state() -> None:
+    mesh = make_mesh(MeshConfig(fsdp=4, tensor=2))
+    for name in ("adamw", "muon", "adafactor"):
+        optimizer = make_optimizer(OptimizerConfig(name=name))
+        state = init_state(weights(mesh=mesh), optimizer, mesh)
+        described = abstract_state(abstract_params(CONFIG, mesh), optimizer, mesh)
+        assert jax.tree.structure(state) == jax.tree.structure(described)
+        for real, shape in zip(jax.tree.leaves(state), jax.tree.leaves(described), strict=True):
+            assert (real.shape, real.dtype) == (shape.shape, shape.dtype) and real.sharding.is_equivalent_to(shape.sharding, real.ndim)
+
+
 def test_the_callers_weights_survive_and_the_state_is_consumed(step: TrainStep) -> None:
     mesh = make_mesh(MeshConfig())
     params = weights(mesh=mesh)
@@ -121,3 +170,17 @@ def test_schedules_share_one_program(step: TrainStep, caplog: pytest.LogCaptureF
 def test_rows_that_do_not_split_are_refused() -> None:
     with pytest.raises(ValueError, match="4 rows, which cannot be split into 3"):
         one_step(padded(attempts(4)), accumulation=3)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon", "adafactor"])
+def test_a_state_is_described_and_counted_as_it_becomes(name) -> None:
+    config, optimizer = MeshConfig(dcn=2, fsdp=2, tensor=2), make_optimizer(OptimizerConfig(name=name))
+    mesh = make_mesh(config)
+    state = init_state(weights(mesh=mesh), optimizer, mesh)
+    planned = abstract_state(abstract_params(CONFIG, planned_mesh(config)), optimizer, planned_mesh(config))
+    assert jax.tree.structure(planned) == jax.tree.structure(state)
+    for described, leaf in zip(jax.tree.leaves(planned), jax.tree.leaves(state)):
+        assert (described.shape, described.dtype) == (leaf.shape, leaf.dtype)
+    first = jax.devices()[0]
+    held = sum(shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards if shard.device == first)
+    assert bytes_per_device(planned) == bytes_per_device(state) == held

@@ -37,7 +37,12 @@ class Screen:
     @contextmanager
     def stage(self, number: int, of: int, name: str) -> Iterator[StageProgress]:
         """Shows stage `number` of `of` for as long as the block runs."""
-        label = f"[{number:>2}/{of}] {name:<14}"
+        with self.bar(f"[{number:>2}/{of}] {name:<14}") as progress:
+            yield progress
+
+    @contextmanager
+    def bar(self, label: str) -> Iterator[StageProgress]:
+        """Shows one piece of work for as long as the block runs."""
         if not self.console.is_terminal:
             self.line(f"{label} started {time.strftime('%H:%M:%S')}")
         bars = Progress(

@@ -1,0 +1,14 @@
+"""GSPO of Qwen3-32B on 64 v5p chips (95 GiB each): 1-D FSDP, one attempt of up to 32,768 tokens on each.
+
+Not run on these chips. By arithmetic: an update of 64 attempts is 619 PFLOP where all rows are full, 21 s at the chips' peak; a row's
+layer inputs, which full remat keeps, are 21.5 GB a chip. Context parallelism (`--set mesh.fsdp=16 --set mesh.context=4`) would split
+them.
+"""
+
+from oprover_jax.sharding import MeshConfig
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.recipes import rl
+
+
+def experiment() -> TrainingJob:
+    return rl("32B", MeshConfig(fsdp=64), "v5p:4x4x4")

@@ -1,0 +1,118 @@
+"""config.json of a published Qwen3: read into `Qwen3Config`, refused where it says something that this model does not do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oprover_jax.errors import InputError
+from oprover_jax.models.qwen3 import Qwen3Config
+
+ARCHITECTURE = "Qwen3ForCausalLM"
+MAX_POSITIONS = 40_960  # that of the published models; nothing is computed from it
+
+# our size -> its name there
+_SIZES = {
+    "vocab_size": "vocab_size",
+    "layers": "num_hidden_layers",
+    "embed": "hidden_size",
+    "q_heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_dim": "head_dim",
+    "mlp": "intermediate_size",
+    "norm_eps": "rms_norm_eps",
+    "tie_embeddings": "tie_word_embeddings",
+}
+
+
+class _HFConfig(msgspec.Struct):
+    """The fields that change what is computed. Those without a default must be there; other fields are passed over."""
+
+    architectures: list[str]
+    vocab_size: int
+    num_hidden_layers: int
+    hidden_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    rms_norm_eps: float
+    tie_word_embeddings: bool
+    hidden_act: str
+    attention_bias: bool = False
+    use_sliding_window: bool = False
+    layer_types: list[str] | None = None
+    rope_theta: float | None = None  # up to transformers 4
+    rope_scaling: dict[str, Any] | None = None
+    rope_parameters: dict[str, Any] | None = None  # since transformers 5
+    quantization_config: dict[str, Any] | None = None
+
+
+def read_config(folder: Path) -> Qwen3Config:
+    """The sizes in `folder`/config.json; what concerns the computation (dtype, remat, attention) is left at its default.
+
+    Raises:
+      InputError: where the file is missing or not as expected, and for another architecture, scaled rotary embedding, a sliding
+        window, biases in attention, another activation, or quantized weights.
+    """
+    path = folder / "config.json"
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_HFConfig)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give the folder of a model as transformers writes it") from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: {error}") from error
+    rope: dict[str, Any] = found.rope_parameters if found.rope_parameters is not None else {"rope_theta": found.rope_theta}
+    plain_rope = rope.keys() <= {"rope_theta", "rope_type"} and rope.get("rope_type", "default") == "default"
+    for fits, field, value, expected in (
+        (found.architectures == [ARCHITECTURE], "architectures", found.architectures, json.dumps([ARCHITECTURE])),
+        (found.hidden_act == "silu", "hidden_act", found.hidden_act, '"silu"'),
+        (not found.attention_bias, "attention_bias", found.attention_bias, "false"),
+        (not found.use_sliding_window, "use_sliding_window", found.use_sliding_window, "false"),
+        (set(found.layer_types or ()) <= {"full_attention"}, "layer_types", found.layer_types, 'only "full_attention"'),
+        (found.rope_scaling is None, "rope_scaling", found.rope_scaling, "null"),
+        (plain_rope, "rope_parameters", rope, 'rope_type "default" and no scaling'),
+        (isinstance(rope.get("rope_theta"), int | float), "rope_theta", rope.get("rope_theta"), "a number"),
+        (found.quantization_config is None, "quantization_config", found.quantization_config, "none: give the weights unquantized"),
+    ):
+        if not fits:
+            raise InputError(f"{path}: {field} is {json.dumps(value)}, expected {expected}")
+    try:
+        return Qwen3Config(**{ours: getattr(found, theirs) for ours, theirs in _SIZES.items()}, rope_theta=float(rope["rope_theta"]))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def check_same_sizes(expected: Qwen3Config, folder: Path) -> None:
+    """InputError, naming the first field that differs, unless `folder` holds a model of the sizes of `expected`."""
+    found = read_config(folder)
+    for ours, theirs in (*_SIZES.items(), ("rope_theta", "rope_theta")):
+        if getattr(found, ours) != getattr(expected, ours):
+            raise InputError(f"{folder / 'config.json'}: {theirs} is {getattr(found, ours)}, expected {getattr(expected, ours)} ({ours})")
+
+
+def write_config(config: Qwen3Config, folder: Path, dtype: str, end_id: int | None = None) -> None:
+    """Writes config.json for weights of `dtype`, in the form of the published ones, which every transformers since 4.51 reads.
+
+    `end_id` is the token that ends a text, for `generate`.
+    """
+    fields = {
+        "architectures": [ARCHITECTURE],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": None,
+        "eos_token_id": end_id,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "max_position_embeddings": MAX_POSITIONS,
+        "max_window_layers": config.layers,
+        "model_type": "qwen3",
+        "rope_scaling": None,
+        "rope_theta": config.rope_theta,
+        "sliding_window": None,
+        "torch_dtype": dtype,
+        "use_cache": True,
+        "use_sliding_window": False,
+    } | {theirs: getattr(config, ours) for ours, theirs in _SIZES.items()}
+    (folder / "config.json").write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n")

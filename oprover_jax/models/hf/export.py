@@ -1,0 +1,146 @@
+"""Our weights as a folder that `transformers` loads: written one tensor at a time, under another name until it is whole."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from flax import traverse_util
+from jax.experimental import multihost_utils
+from jaxtyping import Array, Int
+
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing_folder
+from oprover_jax.models.hf import safetensors
+from oprover_jax.models.hf.config import write_config
+from oprover_jax.models.hf.load import INDEX, SINGLE
+from oprover_jax.models.hf.names import HFTensor, hf_tensors
+from oprover_jax.models.hf.safetensors import Stored
+from oprover_jax.models.qwen3 import Params, Qwen3Config
+
+MAX_FILE_BYTES = 5_000_000_000
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+)
+
+Dtype = Literal["bfloat16", "float32"]
+
+_DTYPES: dict[Dtype, np.dtype[Any]] = {"bfloat16": safetensors.DTYPES["BF16"], "float32": safetensors.DTYPES["F32"]}
+
+
+def export_hf(
+    config: Qwen3Config,
+    params: Params,
+    folder: Path,
+    *,
+    dtype: Dtype = "bfloat16",
+    max_file_bytes: int = MAX_FILE_BYTES,
+    overwrite: bool = False,
+    beside: Mapping[str, bytes] | None = None,
+    end_id: int | None = None,
+    on_write: Callable[[str, int], None] | None = None,
+) -> None:
+    """Writes config.json and the weights, in files of at most `max_file_bytes` (or of one tensor) with an index where they are several.
+
+    To be called by every process that holds a part of `params`; the first one writes. One tensor at a time is gathered, onto every
+    device. `beside` are further files, by name (see `tokenizer_files`). `end_id` is the token that ends a text. A killed export
+    leaves `folder` as it was. `overwrite` replaces a folder that holds a model, as a whole. `on_write` is told names and bytes.
+
+    Raises:
+      InputError: where `folder` is there and not empty, unless it may be overwritten.
+    """
+    check_target(folder, overwrite)
+    tensors, gathered = hf_tensors(config), _gather(params, hf_tensors(config), _DTYPES[dtype])
+    if jax.process_index() == 0:
+        with replacing_folder(folder) as temporary:
+            _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _told(gathered, tensors, on_write))
+            for name, content in (beside or {}).items():
+                (temporary / name).write_bytes(content)
+            write_config(config, temporary, dtype, end_id)
+    else:
+        for _ in gathered:
+            pass
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("export_hf")
+
+
+def tokenizer_files(source: Path) -> dict[str, bytes]:
+    """The tokenizer and generation_config.json of a model's folder. InputError where it has none."""
+    found = {name: (source / name).read_bytes() for name in TOKENIZER_FILES if (source / name).is_file()}
+    if not found:
+        raise InputError(f"{source} holds none of {', '.join(TOKENIZER_FILES)}; give the folder that the tokenizer is to be copied from")
+    return found
+
+
+def check_target(folder: Path, overwrite: bool) -> None:
+    """InputError unless a model may be written to `folder`."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give the name of a folder")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise InputError(f"{folder} is there and not empty; give another folder, or allow it to be overwritten")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} holds no config.json, so it is no model that could be overwritten; give another folder")
+
+
+def _gather(params: Params, tensors: list[HFTensor], dtype: np.dtype[Any]) -> Iterator[Stored]:
+    """The tensors one after the other, in their layout there, on the host. Every process must take all of them."""
+    flat = traverse_util.flatten_dict(params, sep=".")
+    with jax.set_mesh(next(iter(flat.values())).sharding.mesh):
+        for tensor in tensors:
+            whole = _take(flat[tensor.weight.name], tensor.layer or 0, tensor.layer is not None, tensor.order, tensor.shape, dtype)
+            yield np.asarray(whole.addressable_data(0))
+
+
+@partial(jax.jit, static_argnums=(2, 3, 4, 5))
+def _take(
+    weight: Array, layer: Int[Array, ""] | int, stacked: bool, order: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """The weight, or one layer of it, on every device, in its layout there. The cast comes first: half the bytes travel."""
+    own = jax.lax.dynamic_index_in_dim(weight, layer, 0, keepdims=False) if stacked else weight
+    return jax.reshard(own.astype(dtype), jax.P()).transpose(order).reshape(shape)
+
+
+def _told(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:
+    for tensor, array in zip(tensors, data, strict=True):
+        if on_write is not None:
+            on_write(tensor.name, array.nbytes)
+        yield array
+
+
+def _write_weights(folder: Path, tensors: list[HFTensor], dtype: np.dtype[Any], max_file_bytes: int, data: Iterator[Stored]) -> None:
+    """One file, or several and the index. `data` is taken once, in order."""
+    files = _split(tensors, dtype.itemsize, max_file_bytes)
+    names = [SINGLE] if len(files) == 1 else [f"model-{i:05}-of-{len(files):05}.safetensors" for i in range(1, len(files) + 1)]
+    for name, held in zip(names, files):
+        safetensors.write(folder / name, [(tensor.name, tensor.shape) for tensor in held], dtype, (next(data) for _ in held))
+    if len(files) > 1:
+        total = sum(math.prod(tensor.shape) for tensor in tensors) * dtype.itemsize
+        places = {tensor.name: name for name, held in zip(names, files) for tensor in held}
+        (folder / INDEX).write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": places}, indent=2) + "\n")
+
+
+def _split(tensors: list[HFTensor], itemsize: int, max_file_bytes: int) -> list[list[HFTensor]]:
+    files: list[list[HFTensor]] = [[]]
+    room = max_file_bytes
+    for tensor in tensors:
+        size = math.prod(tensor.shape) * itemsize
+        if files[-1] and size > room:
+            files.append([])
+            room = max_file_bytes
+        files[-1].append(tensor)
+        room -= size
+    return files

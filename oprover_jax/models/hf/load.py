@@ -1,0 +1,139 @@
+"""A published Qwen3 folder into our sharded fp32 weights: everything is checked first, then each process reads what its devices hold."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import msgspec
+import numpy as np
+from flax import traverse_util
+from jax.sharding import Mesh
+
+from oprover_jax.errors import InputError
+from oprover_jax.models.hf.config import check_same_sizes, read_config
+from oprover_jax.models.hf.names import HFTensor, hf_tensors
+from oprover_jax.models.hf.safetensors import Entry, Stored, map_tensors, read_header
+from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+OnRead = Callable[[str, int], None]
+
+
+class _Index(msgspec.Struct):
+    """`model.safetensors.index.json`: which file holds which tensor."""
+
+    weight_map: dict[str, str]
+
+
+def load_hf(folder: Path, mesh: Mesh, expected: Qwen3Config | None = None, on_read: OnRead | None = None) -> tuple[Qwen3Config, Params]:
+    """Configuration and fp32 weights of the model in `folder`, laid out on `mesh`. Weights may be stored in bf16, fp16 or fp32.
+
+    A process copies only the parts that its own devices hold, each once, one weight at a time (all layers of it). `on_read` is told
+    the name of a tensor and the bytes taken from it. Given `expected`, the folder must have its sizes, and its compute settings
+    (dtype, remat, attention) are kept.
+
+    Raises:
+      InputError: before anything is allocated, for a missing or unexpected tensor, a wrong shape or dtype, a damaged file, a
+        config.json that does not fit, sizes that do not divide over the mesh.
+    """
+    if expected is not None:
+        check_same_sizes(expected, folder)
+    config = expected or read_config(folder)
+    structs = traverse_util.flatten_dict(abstract_params(config, mesh), sep=".")
+    tensors = hf_tensors(config)
+    entries = _find(folder)
+    _check(config, folder, tensors, entries)
+    views = map_tensors(entries[tensor.name] for tensor in tensors)
+    grouped: dict[str, list[HFTensor]] = defaultdict(list)
+    for tensor in tensors:
+        grouped[tensor.weight.name].append(tensor)
+    params = {}
+    for name, struct in structs.items():
+        read = _reader(grouped[name], views, on_read)
+        params[name] = jax.make_array_from_callback(struct.shape, struct.sharding, read, dtype=struct.dtype)
+    return config, traverse_util.unflatten_dict(params, sep=".")
+
+
+def _reader(tensors: list[HFTensor], views: dict[str, Stored], on_read: OnRead | None) -> Callable[[Any], Stored]:
+    """index of a shard -> its values. Devices that hold the same shard share one reading."""
+    kept: dict[str, Stored] = {}
+
+    def read(index: tuple[slice, ...]) -> Stored:
+        if str(index) not in kept:
+            kept[str(index)] = _read(tensors, views, index, on_read)
+        return kept[str(index)]
+
+    return read
+
+
+def _read(tensors: list[HFTensor], views: dict[str, Stored], index: tuple[slice, ...], on_read: OnRead | None) -> Stored:
+    """The part `index` of a weight in fp32, out of its tensor, or of those of its layers; nothing else of them is touched."""
+    stacked = tensors[0].layer is not None
+    chosen, inner = (tensors[index[0]], index[1:]) if stacked else (tensors, index)
+    parts = {tensor.name: tensor.to_ours(views[tensor.name])[inner] for tensor in chosen}
+    for name, part in parts.items():
+        if on_read is not None:
+            on_read(name, part.nbytes)
+    return np.stack([*parts.values()], dtype=np.float32) if stacked else parts[tensors[0].name].astype(np.float32)
+
+
+def _find(folder: Path) -> dict[str, Entry]:
+    """Every tensor of the folder by name, out of the single file or of the files of the index."""
+    single, index = folder / SINGLE, folder / INDEX
+    if single.exists() and index.exists():
+        raise InputError(f"{folder} holds both {SINGLE} and {INDEX}; remove the one that is stale")
+    if single.exists():
+        return read_header(single)
+    if not index.exists():
+        raise InputError(f"{folder} holds neither {SINGLE} nor {INDEX}; give the folder of a model whose weights are safetensors")
+    try:
+        places = msgspec.json.decode(index.read_bytes(), type=_Index).weight_map
+    except msgspec.DecodeError as error:
+        raise InputError(f"{index}: {error}") from error
+    entries: dict[str, Entry] = {}
+    for name in sorted(set(places.values())):
+        if Path(name).name != name:
+            raise InputError(f"{index}: weight_map names the file {name!r}, expected a file of the same folder")
+        for tensor, entry in read_header(folder / name).items():
+            if places.get(tensor) != name:
+                raise InputError(f"{folder / name}: tensor {tensor} is there, and {INDEX} says {places.get(tensor, 'nothing of it')}")
+            entries[tensor] = entry
+    for tensor, name in places.items():
+        if tensor not in entries:
+            raise InputError(f"{folder / name}: tensor {tensor} is missing, and {INDEX} says that it is there")
+    return entries
+
+
+def _check(config: Qwen3Config, folder: Path, tensors: list[HFTensor], entries: dict[str, Entry]) -> None:
+    """InputError unless the folder holds exactly these tensors, in these shapes."""
+    for tensor in tensors:
+        if tensor.name not in entries:
+            raise InputError(f"{folder}: tensor {tensor.name} is missing, expected {list(tensor.shape)}; the copy is not whole")
+        entry = entries[tensor.name]
+        if entry.shape != tensor.shape:
+            raise InputError(f"{entry.file}: tensor {entry.name} has shape {list(entry.shape)}, expected {list(tensor.shape)}")
+    unexpected = set(entries) - {tensor.name for tensor in tensors}
+    if config.tie_embeddings and "lm_head.weight" in unexpected:  # Qwen3-0.6B and 1.7B are published with a copy of the tied matrix
+        _check_tied_copy(entries["lm_head.weight"], entries["model.embed_tokens.weight"])
+        unexpected.remove("lm_head.weight")
+    if unexpected:
+        entry = entries[min(unexpected)]
+        raise InputError(f"{entry.file}: tensor {entry.name} {list(entry.shape)} is unexpected; a Qwen3 of this config.json has none")
+
+
+def _check_tied_copy(head: Entry, embedding: Entry) -> None:
+    """A tied head that is stored all the same must be the embedding, byte for byte."""
+    views = map_tensors([head, embedding])
+    alike = (head.dtype, head.shape) == (embedding.dtype, embedding.shape)
+    if not alike or not _equal(*(view.view(np.uint8) for view in views.values())):
+        raise InputError(f"{head.file}: tensor {head.name} differs from {embedding.name}, expected the same: config.json ties them")
+
+
+def _equal(a: Stored, b: Stored) -> bool:
+    """By blocks of 16 MiB: a comparison of the whole would take memory for every byte."""
+    rows = max(1, (16 << 20) // max(1, math.prod(a.shape[1:])))
+    return all(np.array_equal(a[i : i + rows], b[i : i + rows]) for i in range(0, len(a), rows))

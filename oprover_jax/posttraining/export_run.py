@@ -1,0 +1,42 @@
+"""`oprover export`: the last policy of a run, with its tokenizer, in the form that other programs load."""
+
+import json
+from pathlib import Path
+
+from oprover_jax.data.tokenizer import END, PAD, load_tokenizer
+from oprover_jax.errors import InputError
+from oprover_jax.models.hf.export import Dtype, check_target, export_hf
+from oprover_jax.models.hf.names import hf_tensors
+from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.policy import load_policy
+from oprover_jax.posttraining.run_folder import open_run
+from oprover_jax.progress import Screen
+from oprover_jax.sharding import make_mesh
+
+
+def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, screen: Screen) -> None:
+    """Writes `out`. InputError, and nothing written, for a folder that is no run or has no policy yet, or where `out` is taken."""
+    folder, experiment = open_run(run, Experiment)
+    check_target(out, overwrite)
+    policy = load_policy(folder, experiment, make_mesh(experiment.mesh))
+    if policy is None:
+        raise InputError(f"{run} holds no trained policy yet; let `oprover iterate` finish its first training stage")
+    stage, params = policy
+    tokenizer = folder.stage("tokenizer") / "tokenizer.json"
+    end_id, beside = load_tokenizer(tokenizer).end_id, tokenizer_of_run(tokenizer, experiment.engine.max_len)
+    written: list[str] = []
+    with screen.stage(1, 1, "export") as progress:
+        progress.total(len(hf_tensors(experiment.model)))
+
+        def on_write(name: str, _: int) -> None:
+            written.append(name)
+            progress.update(len(written), name)
+
+        export_hf(experiment.model, params, out, dtype=dtype, overwrite=overwrite, beside=beside, end_id=end_id, on_write=on_write)
+    screen.line(f"{out}: {experiment.model.parameters:,} weights of {stage} in {dtype}, and the tokenizer")
+
+
+def tokenizer_of_run(path: Path, max_len: int) -> dict[str, bytes]:
+    """The files by which transformers knows the tokenizer of a run; `max_len` is the longest row that its policy has seen."""
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "pad_token": PAD, "model_max_length": max_len}
+    return {"tokenizer.json": path.read_bytes(), "tokenizer_config.json": json.dumps(settings, indent=2).encode()}

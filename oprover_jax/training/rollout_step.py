@@ -1,0 +1,57 @@
+"""The RL step: a rollout batch is scored by the policy as it is, then practised on in mini-batches (arXiv 2507.18071: four)."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from itertools import islice
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from oprover_jax.data.loader import Batches
+from oprover_jax.data.rows import ROW_FIELDS
+from oprover_jax.losses.gspo import sampler_mismatch
+from oprover_jax.training.objectives import LogprobFunction
+from oprover_jax.training.step import Batch, Metrics, TrainState, TrainStep
+
+__all__ = ["RolloutStep", "rollout_batches", "rollout_step"]
+
+RolloutStep = Callable[[TrainState, list[Batch], float], tuple[TrainState, Metrics]]
+
+_COUNTERS = ("skipped", "skipped_in_a_row")
+
+
+def rollout_batches(rows: Batches, mesh: Mesh, minibatches: int, start: int = 0) -> Generator[list[Batch], None, None]:
+    """The rollout batches of steps `start`, `start` + 1, ...: each is `minibatches` batches of `rows`."""
+    with closing(rows.stream(mesh, start * minibatches)) as stream:
+        while True:
+            yield list(islice(stream, minibatches))
+
+
+def rollout_step(logprobs: LogprobFunction, update: TrainStep, mesh: Mesh) -> RolloutStep:
+    """A step on a rollout batch: the old log-probabilities of all mini-batches first, under the shapes of the update, then one update
+    on each. Nothing waits for the device.
+
+    `logprobs` is `make_logprob_fn` and `update` the train step of `objectives.gspo`, made for the same shapes. Metrics: means over the
+    mini-batches of the update's and of `sampler_mismatch`; the largest gap, all tokens, and the counters as they stand at the end.
+    """
+    mismatch, combined = jax.jit(sampler_mismatch), jax.jit(_combined)
+
+    def step(state: TrainState, minibatches: list[Batch], learning_rate: float) -> tuple[TrainState, Metrics]:
+        old = [logprobs(state.params, {name: batch[name] for name in ROW_FIELDS}) for batch in minibatches]
+        collected = []
+        for batch, old_logprob in zip(minibatches, old, strict=True):
+            state, metrics = update(state, batch | {"old_logprob": old_logprob}, learning_rate)
+            with jax.set_mesh(mesh):
+                collected.append(metrics | mismatch(old_logprob, batch["sampler_logprob"], batch["weights"]))
+        with jax.set_mesh(mesh):
+            return state, combined(collected)
+
+    return step
+
+
+def _combined(collected: Sequence[Metrics]) -> Metrics:
+    together = {name: jnp.stack([metrics[name] for metrics in collected]) for name in collected[0]}
+    means = {name: jnp.mean(values) for name, values in together.items()}
+    counters = {name: together[name][-1] for name in _COUNTERS}
+    return means | counters | {"tokens": jnp.sum(together["tokens"]), "sampler_gap_max": jnp.max(together["sampler_gap_max"])}

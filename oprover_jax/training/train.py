@@ -1,0 +1,190 @@
+"""Runs a training job: reads rows and weights, compiles the step, trains, and leaves the weights.
+
+RUN/config.json      the job of the newest start
+RUN/program/         jaxpr, StableHLO and HLO of its step
+RUN/metrics.jsonl, goodput.json, checkpoints/, profiles/     see `loop.run`
+RUN/weights/         the weights of a finished run, a checkpoint without optimizer state
+"""
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import jax
+import msgspec
+from jax.sharding import Mesh
+
+from oprover_jax.data.loader import Batches, describe_rows, from_file
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+from oprover_jax.models.hf.config import check_same_sizes
+from oprover_jax.models.hf.load import load_hf
+from oprover_jax.models.qwen3 import Params, abstract_params, init_params
+from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.sharding import make_mesh
+from oprover_jax.training.checkpoint import latest, save
+from oprover_jax.training.chips import peak_flops
+from oprover_jax.training.job import TrainingJob, loss_function
+from oprover_jax.training.loop import resumed_step, run, stop_on_signals
+from oprover_jax.training.metrics import Goodput
+from oprover_jax.training.objectives import make_logprob_fn
+from oprover_jax.training.optimizer import learning_rate, make_optimizer
+from oprover_jax.training.program import compile_step
+from oprover_jax.training.reporting import OnProgress
+from oprover_jax.training.rollout_step import rollout_batches, rollout_step
+from oprover_jax.training.step import LossFunction, TrainState, abstract_state, init_state, train_step
+
+__all__ = ["read_rows", "train"]
+
+_LINE_EVERY = 60.0  # seconds between lines where no terminal is
+
+
+def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
+    """Trains `job` in `folder`, or goes on with what is there. Ends with KeyboardInterrupt if it was told to stop before the last step.
+
+    Raises:
+      InputError: for rows or weights that are missing, torn or do not fit the job, and a folder of another configuration.
+      TrainingFailed: when too many steps in a row are skipped.
+    """
+    goodput = Goodput()
+    with goodput.measure("init"):
+        mesh = make_mesh(job.mesh)
+        data = read_rows(job, job.data)
+        if job.loop.evaluate_every and not job.held_out:
+            every = job.loop.evaluate_every
+            raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FILE, or it to 0")
+        held_out = read_rows(job, job.held_out) if job.held_out else None
+        optimizer = make_optimizer(job.optimizer)
+        described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
+        identity, weights = job.identity(describe_rows(job.data)["checksum"]), folder / "weights"
+        resumed = resumed_step(folder, identity)
+        if job.start and not resumed:
+            check_same_sizes(job.model, Path(job.start))
+        _keep_config(job, folder)
+    if resumed == job.loop.steps == latest(weights):
+        screen.line(f"{folder} is finished: its weights are in {weights}")
+        return
+    loss = loss_function(job)
+    with goodput.measure("compile"):
+        step = _compiled(job, loss, described, data, mesh, folder)
+    with goodput.measure("init"):
+        state = described if resumed else init_state(start_params(job, mesh), optimizer, mesh)
+    if resumed:
+        screen.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
+    with stop_on_signals() as stop, screen.bar(job.name) as progress:
+        progress.total(job.loop.steps)
+        state = run(
+            folder,
+            job.loop,
+            state,
+            step,
+            lambda start: _batches(job, data, mesh, start),
+            lambda number: learning_rate(job.optimizer, number, job.loop.steps),
+            identity=identity,
+            about={"name": job.name, "seed": job.seed},
+            goodput=goodput,
+            seconds_at_peak=_seconds_at_peak(job, mesh),
+            evaluate=None if held_out is None else make_evaluation(loss, held_out, mesh),
+            on_progress=_shown(screen, progress),
+            stop=stop,
+        )
+    if int(state.step) < job.loop.steps * job.updates_per_step:
+        raise KeyboardInterrupt
+    save(weights, job.loop.steps, state.params, {"name": job.name})
+    screen.line(f"finished: weights in {weights}; {_spent(goodput)}")
+
+
+def read_rows(job: TrainingJob, path: str) -> Batches:
+    """The rows at `path` as the job's batches, after a check that they fit its model and its rows."""
+    if not path:
+        raise InputError("the job names no data; give a file of packed rows with --set data=FILE")
+    described = describe_rows(path)
+    if described["length"] != job.row_tokens:
+        raise InputError(
+            f"rows file {path} has rows of {described['length']} tokens and the job's row_tokens is {job.row_tokens}; make them equal"
+        )
+    if described["largest_id"] >= job.model.vocab_size:
+        raise InputError(
+            f"rows file {path} holds token id {described['largest_id']} and the model's vocabulary ends at {job.model.vocab_size - 1}; "
+            "pack it with the model's tokenizer"
+        )
+    rows = from_file(path, job.rows, job.seed)
+    if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= rows.rows[0].keys():
+        raise InputError(f"rows file {path} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows")
+    return rows
+
+
+def start_params(job: TrainingJob, mesh: Mesh) -> Params:
+    """The weights that the job starts from, on `mesh`."""
+    return load_hf(Path(job.start), mesh, job.model)[1] if job.start else init_params(job.model, job.seed, mesh)
+
+
+def _compiled(job: TrainingJob, loss: LossFunction, state: TrainState, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
+    """The step of the loop; the update in it is compiled here, once, and kept beside the run."""
+    batch = data.describe(mesh)
+    if job.objective == "rl":
+        batch["old_logprob"] = batch["sampler_logprob"]
+    update = partial(train_step, loss, make_optimizer(job.optimizer), job.accumulation, job.optimizer.spike_factor)
+    step = compile_step(update, state, batch, mesh, folder / "program")
+    if job.objective != "rl":
+        return step
+    return rollout_step(make_logprob_fn(job.model, mesh, job.accumulation, job.head_chunk, job.temperature), step, mesh)
+
+
+def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generator[Any]:
+    return rollout_batches(data, mesh, job.minibatches, start) if job.objective == "rl" else data.stream(mesh, start)
+
+
+def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh) -> Callable[[Params], dict[str, float]]:
+    """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch)."""
+    score = jax.jit(lambda params, batch: loss(params, batch)[2]["loss"])
+    count = max(1, len(rows.rows) // rows.batch_rows)
+
+    def evaluate(params: Params) -> dict[str, float]:
+        with jax.set_mesh(mesh):
+            sums = [score(params, batch) for batch in islice(rows.stream(mesh), count)]
+        total, denominator = (sum(float(part) for part in parts) for parts in zip(*sums, strict=True))
+        return {"held_out_loss": total / max(denominator, 1.0)}
+
+    return evaluate
+
+
+def _keep_config(job: TrainingJob, folder: Path) -> None:
+    if jax.process_index() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "config.json") as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(job), indent=2))
+
+
+def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
+    peak = peak_flops(list(mesh.devices.flat))
+    scoring = 4 / 3 if job.objective == "rl" else 1  # the old policy's pass is a forward, a third of forward and backward
+    return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
+
+
+def _shown(screen: Screen, progress: StageProgress) -> OnProgress:
+    """The progress line: a bar with its time left on a terminal, now and then a line elsewhere."""
+    last = time.monotonic()
+
+    def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        nonlocal last
+        parts = [f"loss {metrics['loss']:.4f}", f"{metrics['tokens_per_second']:,.0f} tokens/s"]
+        parts += [f"MFU {metrics['mfu']:.1%}"] if "mfu" in metrics else []
+        parts += [f"held-out {metrics['held_out_loss']:.4f}"] if "held_out_loss" in metrics else []
+        parts += [f"{metrics['skipped']:.0f} skipped"] if metrics["skipped"] else []
+        progress.update(step, ", ".join(parts))
+        if not screen.console.is_terminal and (time.monotonic() - last > _LINE_EVERY or step == steps):
+            last = time.monotonic()
+            left = (steps - step) * metrics["seconds"]
+            screen.line(f"step {step}/{steps}, {', '.join(parts)}, {left:,.0f} s left")
+
+    return show
+
+
+def _spent(goodput: Goodput) -> str:
+    seconds = goodput.seconds()
+    total = sum(seconds.values())
+    return f"{total:,.1f} s: " + ", ".join(f"{kind} {value / total:.0%}" for kind, value in seconds.items() if value >= 0.005 * total)

@@ -1,0 +1,49 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from oprover_jax.files import replacing, replacing_folder
+
+
+def write(folder: Path, text: str) -> None:
+    with replacing_folder(folder) as temporary:
+        (temporary / "a").write_text(text)
+
+
+def test_a_folder_is_made_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "folder"
+    write(folder, "one")
+    (folder / "b").write_text("goes with the old one")
+    write(folder, "two")
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("a", "two")]
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+
+def test_an_error_leaves_folder_and_file_as_they_were(tmp_path: Path) -> None:
+    write(tmp_path / "folder", "old")
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(KeyError), replacing_folder(tmp_path / "folder") as temporary, replacing(tmp_path / "file") as beside:
+        (temporary / "a").write_text("new")
+        beside.write_text("new")
+        raise KeyError
+    assert (tmp_path / "folder" / "a").read_text() == (tmp_path / "file").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_what_was_killed_between_the_two_renames_comes_back(tmp_path: Path) -> None:
+    """The old folder is then out of the way and the new one not yet there."""
+    write(tmp_path / "folder", "old")
+    os.replace(tmp_path / "folder", tmp_path / ".folder.old.tmp")
+    (tmp_path / ".folder.new.tmp").mkdir()
+    with pytest.raises(KeyError), replacing_folder(tmp_path / "folder"):
+        raise KeyError
+    assert (tmp_path / "folder" / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    write(tmp_path / "real", "old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "a").read_text() == "new"

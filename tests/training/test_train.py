@@ -1,0 +1,196 @@
+"""Whole jobs through `oprover cpt`: what they leave, how they end, and that a kill changes nothing but the time."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+from tiny import CONFIG, documents
+
+from oprover_jax.configuration import load
+from oprover_jax.data.packing import write_packed
+from oprover_jax.errors import InputError
+from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.progress import Screen
+from oprover_jax.sharding import MeshConfig, make_mesh
+from oprover_jax.training.checkpoint import latest, restore
+from oprover_jax.training.chips import peak_flops
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.metrics import Goodput, read_metrics
+from oprover_jax.training.train import train
+
+JOB = Path(__file__).with_name("tiny_job.py")
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{ROOT}:{JOB.parent}"}
+ON_EIGHT = MeshConfig(fsdp=4, tensor=2)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "rows.array_record"
+    write_packed(path, documents(60), 16)
+    return path
+
+
+def job(rows: Path, mesh: MeshConfig = ON_EIGHT) -> TrainingJob:
+    return replace(load(JOB, TrainingJob, [f"data={rows}"]), mesh=mesh)
+
+
+@pytest.fixture(scope="module")
+def whole(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed run on 8 devices."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    held_out = replace(job(rows), held_out=str(rows), loop=replace(job(rows).loop, evaluate_every=20, loggers=("tensorboard",)))
+    with (folder.parent / "log").open("w") as log:
+        train(held_out, folder, Screen(Console(file=log, width=200)))
+    return folder
+
+
+def start(folder: Path, rows: Path, devices: int, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """`oprover cpt` in a process of its own, over 8 devices in all."""
+    options = ["--config", str(JOB), "--run", str(folder), "--set", f"data={rows}", "--set", "mesh.fsdp=4", "--set", "mesh.tensor=2"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "oprover_jax.cli", "cpt", *options],
+        env=os.environ
+        | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONPATH": f"{ROOT}:{JOB.parent}"}
+        | dict(environment or {}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
+    while (latest(folder / "checkpoints") or 0) < step and process.poll() is None:
+        time.sleep(0.01)
+
+
+def curve(folder: Path) -> dict[str, np.ndarray]:
+    records = read_metrics(folder / "metrics.jsonl")
+    assert [record["step"] for record in records] == list(range(40))
+    return {name: np.array([record[name] for record in records]) for name in ("loss", "gradient_norm", "learning_rate", "tokens")}
+
+
+def final_weights(folder: Path) -> np.ndarray:
+    params = restore(folder / "weights", 40, abstract_params(CONFIG, make_mesh(MeshConfig())))
+    return np.asarray(params["embedding"])
+
+
+def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads((whole / "config.json").read_text())["optimizer"]["warmup_steps"] == 3
+    assert "lambda" in (whole / "program" / "jaxpr.txt").read_text()
+    assert "stablehlo." in (whole / "program" / "stablehlo.txt").read_text()
+    assert "HloModule" in (whole / "program" / "hlo.txt").read_text()
+    assert set(json.loads((whole / "goodput.json").read_text())) == set(Goodput.KINDS)
+    records = read_metrics(whole / "metrics.jsonl")
+    assert records[-1]["loss"] < records[0]["loss"] - 0.05
+    assert {"objective", "gradient_norm", "learning_rate", "tokens_per_second", "skipped", "goodput"} <= records[-1].keys()
+    assert [r["step"] for r in records if "held_out_loss" in r] == [19, 39]
+    assert records[39]["held_out_loss"] == pytest.approx(records[39]["loss"], rel=0.05)
+    assert len(list((whole / "tensorboard").glob("events.*"))) == 1
+    log = (whole.parent / "log").read_text()
+    assert "step 40/40, loss" in log and "held-out" in log and "compile" in log
+    assert "MFU" not in log and peak_flops(list(make_mesh(ON_EIGHT).devices.flat)) is None
+    assert np.abs(final_weights(whole)).sum() > 0
+    before = (whole / "metrics.jsonl").read_bytes()
+    train(job(rows), whole, Screen())
+    assert "is finished" in capsys.readouterr().out and (whole / "metrics.jsonl").read_bytes() == before
+
+
+def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_devices(whole: Path, rows: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    process = start(killed, rows, 8)
+    wait_for(killed, 6, process)
+    process.kill()
+    said = process.communicate()
+    assert process.returncode == -signal.SIGKILL, said
+    resumed_from = latest(killed / "checkpoints")
+    assert resumed_from is not None and 6 <= resumed_from < 40
+    half = tmp_path / "half"
+    shutil.copytree(killed, half)
+    train(job(rows), killed, Screen(Console(quiet=True)))
+    train(job(rows, MeshConfig(fsdp=2, context=2)), half, Screen(Console(quiet=True)))
+    for name, values in curve(whole).items():
+        np.testing.assert_array_equal(curve(killed)[name], values, err_msg=name)
+        np.testing.assert_allclose(curve(half)[name], values, rtol=2e-5, err_msg=name)
+    np.testing.assert_array_equal(final_weights(killed), final_weights(whole))
+    np.testing.assert_allclose(final_weights(half), final_weights(whole), atol=2e-5)
+    assert json.loads((killed / "goodput.json").read_text())["lost"] >= 0
+
+
+def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    joined = {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2"}
+    hosts = [start(tmp_path / "run", rows, 4, joined | {"OPROVER_PROCESS": str(i)}) for i in range(2)]
+    try:
+        wait_for(tmp_path / "run", 2, hosts[0])
+        hosts[1].send_signal(signal.SIGTERM)  # told to one, agreed by both
+        said = [host.communicate(timeout=120) for host in hosts]
+    finally:
+        for host in hosts:
+            host.kill()
+    assert [host.returncode for host in hosts] == [130, 130], said
+    assert all("the same command goes on" in err for _, err in said)
+    stopped_at = latest(tmp_path / "run" / "checkpoints")
+    assert stopped_at in (16, 32)
+    train(job(rows), tmp_path / "run", Screen(Console(quiet=True)))
+    for name, values in curve(whole).items():
+        np.testing.assert_allclose(curve(tmp_path / "run")[name], values, rtol=2e-5, err_msg=name)
+
+
+def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole: Path, tmp_path: Path) -> None:
+    def refused(changed: TrainingJob, said: str, folder: Path = tmp_path / "run") -> None:
+        with pytest.raises(InputError, match=said) as caught:
+            train(changed, folder, Screen(Console(quiet=True)))
+        assert "\n" not in str(caught.value)
+
+    refused(replace(job(rows), data=""), "names no data")
+    refused(replace(job(rows), data=str(tmp_path / "none")), "no description")
+    refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "no rows are named to score")
+    refused(job(rows, MeshConfig(tensor=8)), "does not divide over mesh axes tensor 8")
+    refused(job(rows, MeshConfig(fsdp=8, tensor=2)), "needs 16 devices but 8 are present")
+    refused(replace(job(rows), start=str(tmp_path / "none")), r"config\.json cannot be read")
+    refused(replace(job(rows), row_tokens=32), "rows of 16 tokens and the job's row_tokens is 32")
+    refused(replace(job(rows), model=replace(CONFIG, vocab_size=40)), "vocabulary ends at 39")
+    assert not (tmp_path / "run").exists()
+    before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+    refused(replace(job(rows), seed=6), "another configuration", whole)
+    assert {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()} == before
+
+
+def test_the_command_says_what_is_wrong_in_one_sentence(rows: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "oprover_jax.cli", "sft", "--config", str(JOB), "--run", str(tmp_path / "run")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "describes a job for `oprover cpt`" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:
+    one = job(rows)
+    same = replace(one, mesh=MeshConfig(fsdp=2), accumulation=2, head_chunk=16, model=replace(CONFIG, remat="full"), topology="v5e:2x2")
+    assert one.identity(7) == replace(same, loop=replace(one.loop, keep=9), data="moved").identity(7)
+    others = [replace(one, seed=1), replace(one, rows=16), replace(one, start="x"), replace(one, z_loss=1e-4)]
+    assert len({one.identity(7), one.identity(8), *(other.identity(7) for other in others)}) == 6
+
+
+def test_peaks_are_known_by_the_kind_of_device() -> None:
+    kinds = {"TPU v5 lite": 197, "TPU v5": 459, "TPU v6 lite": 918, "NVIDIA H100 80GB HBM3": 989, "NVIDIA H100 PCIe": 756}
+    for kind, teraflops in kinds.items():
+        assert peak_flops([Mock(spec=jax.Device, device_kind=kind)] * 4) == 4e12 * teraflops
+    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU7x")] * 2) == 2307e12  # one chip
+    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU v5"), Mock(spec=jax.Device, device_kind="abacus")]) is None
