@@ -1,0 +1,113 @@
+"""MFU of a train step on one accelerator: packed rows of a published Qwen3 size, against the matrix products that the chip really does."""
+
+import dataclasses
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from common import report
+
+from oprover_jax.data.packing import pack_examples
+from oprover_jax.data.rows import document
+from oprover_jax.models.qwen3 import init_params
+from oprover_jax.models.sizes import published
+from oprover_jax.sharding import MeshConfig, make_mesh
+from oprover_jax.training.objectives import cross_entropy
+from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
+from oprover_jax.training.step import init_state, make_train_step
+
+
+def ceiling(size: int = 8192, repeats: int = 20) -> float:
+    """FLOP/s of bf16 products of two square matrices of `size`, the fastest of three series."""
+    a, b = (jax.random.normal(jax.random.key(seed), (size, size), jnp.bfloat16) for seed in (0, 1))
+    product = jax.jit(lambda a, b: jnp.matmul(a, b, preferred_element_type=jnp.bfloat16))
+    product(a, b).block_until_ready()
+    best = 0.0
+    for _ in range(3):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            out = product(a, b)
+        out.block_until_ready()
+        best = max(best, 2.0 * size**3 * repeats / (time.perf_counter() - start))
+    return best
+
+
+def packed(rows: int, length: int, vocab: int) -> dict[str, np.ndarray]:
+    """`rows` rows filled with documents of long-tailed lengths, as proofs have them."""
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(np.log(length / 8), 0.8, size=32 * rows).astype(int), 16, length)
+    made, _ = pack_examples([document(rng.integers(1, vocab, size=n).tolist()) for n in lengths], length)
+    return {name: np.stack([row[name] for row in made[:rows]]) for name in made[0]}
+
+
+def main(
+    size: str = "1.7B",
+    layers: int = 0,
+    rows: int = 2,
+    length: int = 8192,
+    attention: str = "cudnn",
+    remat: str = "full",
+    dtype: str = "bfloat16",
+    chunk: int = 8192,
+    steps: int = 5,
+) -> None:
+    """Trains a few steps on one device and prints tokens per second and MFU.
+
+    Args:
+      size: A published Qwen3: 0.6B, 1.7B, 4B, 8B.
+      layers: Fewer layers than the published ones; 0 for all.
+      rows: Rows of a step.
+      length: Tokens of a row.
+      attention: reference, splash, cudnn or pallas_gpu.
+      remat: none, full, or names to save such as save:attention,gate.
+      dtype: Of the computation.
+      chunk: Rows of the vocabulary scored at a time.
+      steps: Steps that are timed, after two that are not.
+    """
+    config = dataclasses.replace(published(size), dtype=dtype, attention=attention, remat=remat)
+    config = dataclasses.replace(config, layers=layers or config.layers)
+    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    optimizer = make_optimizer(OptimizerConfig())
+    step = make_train_step(cross_entropy(config, chunk), optimizer, mesh)
+    params = init_params(config, 0, mesh)
+    state = init_state(params, optimizer, mesh)
+    del params
+    with jax.set_mesh(mesh):
+        batch = {name: jnp.asarray(array) for name, array in packed(rows, length, config.vocab_size).items()}
+    losses = []
+    for number in range(steps + 2):
+        if number == 2:
+            jax.block_until_ready(state)
+            start = time.perf_counter()
+        state, metrics = step(state, batch, 1e-5)
+        losses.append(metrics["loss"])
+    jax.block_until_ready(state)
+    seconds = (time.perf_counter() - start) / steps
+    memory = jax.devices()[0].memory_stats() or {}
+    del state
+    flops, best = rows * length * config.flops_per_token(length), ceiling(8192 if jax.default_backend() != "cpu" else 1024)
+    report(
+        "mfu",
+        device=jax.devices()[0].device_kind,
+        jax=jax.__version__,
+        size=size,
+        parameters=config.parameters,
+        rows=rows,
+        length=length,
+        attention=attention,
+        remat=remat,
+        seconds_per_step=seconds,
+        tokens_per_second=rows * length / seconds,
+        tflops=flops / seconds / 1e12,
+        tflops_ceiling=best / 1e12,
+        mfu_of_ceiling=flops / seconds / best,
+        peak_gib=memory.get("peak_bytes_in_use", 0) / 2**30,
+        first_loss=float(losses[0]),
+        last_loss=float(losses[-1]),
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
