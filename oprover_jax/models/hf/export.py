@@ -99,10 +99,11 @@ def check_target(folder: Path, overwrite: bool) -> None:
 def _gather(params: Params, tensors: list[HFTensor], dtype: np.dtype[Any]) -> Iterator[Stored]:
     """The tensors one after the other, in their layout there, on the host. Every process must take all of them."""
     flat = traverse_util.flatten_dict(params, sep=".")
-    with jax.set_mesh(next(iter(flat.values())).sharding.mesh):
-        for tensor in tensors:
-            whole = _take(flat[tensor.weight.name], tensor.layer or 0, tensor.layer is not None, tensor.order, tensor.shape, dtype)
-            yield np.asarray(whole.addressable_data(0))
+    for tensor in tensors:
+        weight = flat[tensor.weight.name]
+        with jax.set_mesh(weight.sharding.mesh):  # not around the loop: a generator would leave it set for its caller
+            whole = _take(weight, tensor.layer or 0, tensor.layer is not None, tensor.order, tensor.shape, dtype)
+        yield np.asarray(whole.addressable_data(0))
 
 
 @partial(jax.jit, static_argnums=(2, 3, 4, 5))

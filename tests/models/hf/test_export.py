@@ -55,7 +55,13 @@ def test_our_weights_come_back_as_they_were(tied: bool, config, weights, tmp_pat
     weights = weights if tied else weights | {"head": weights["embedding"][::-1].copy()}
     config = type(config)(**(vars(config) | {"tie_embeddings": tied}))
     told: list[tuple[str, int]] = []
-    export_hf(config, put(weights, config, mesh), tmp_path / "x", dtype="float32", on_write=lambda *tensor: told.append(tensor))
+
+    def on_write(*tensor: str | int) -> None:
+        assert jax.sharding.get_abstract_mesh().empty
+        told.append(tensor)
+
+    export_hf(config, put(weights, config, mesh), tmp_path / "x", dtype="float32", on_write=on_write)
+    assert jax.sharding.get_abstract_mesh().empty
     found, params = load_hf(tmp_path / "x", make_mesh(MeshConfig()))
     assert found == config
     jax.tree.map(np.testing.assert_array_equal, params, weights)

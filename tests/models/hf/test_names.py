@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from oprover_jax.models.hf import names
 from oprover_jax.models.hf.names import hf_tensors
 from oprover_jax.models.qwen3 import describe_weights
 from oprover_jax.models.sizes import PUBLISHED, published
@@ -12,8 +13,8 @@ from oprover_jax.models.sizes import PUBLISHED, published
 def test_every_weight_has_a_name_and_no_name_stands_for_two(size) -> None:
     config = published(size)
     tensors = hf_tensors(config)
-    names = [tensor.name for tensor in tensors]
-    assert len(set(names)) == len(names) == 11 * config.layers + (2 if config.tie_embeddings else 3)
+    called = [tensor.name for tensor in tensors]
+    assert len(set(called)) == len(called) == 11 * config.layers + (2 if config.tie_embeddings else 3)
     places = [(tensor.weight.name, tensor.layer) for tensor in tensors]
     expected = [
         (weight.name, layer)
@@ -22,7 +23,7 @@ def test_every_weight_has_a_name_and_no_name_stands_for_two(size) -> None:
     ]
     assert sorted(places, key=str) == sorted(expected, key=str)
     assert sum(int(np.prod(tensor.shape)) for tensor in tensors) == config.parameters
-    assert ("lm_head.weight" in names) is not config.tie_embeddings
+    assert ("lm_head.weight" in called) is not config.tie_embeddings
 
 
 def test_shapes_of_qwen3_8b_are_those_of_its_files() -> None:
@@ -66,8 +67,7 @@ def test_a_linear_layer_there_is_the_product_here(config) -> None:
 
 
 def test_a_weight_without_a_name_is_noticed(config, monkeypatch) -> None:
-    from oprover_jax.models.hf import names
-
-    monkeypatch.delitem(names._TABLE, "layers.mlp.up")
+    without = {name: place for name, place in names._TABLE.items() if name != "layers.mlp.up"}
+    monkeypatch.setattr(names, "_TABLE", without)
     with pytest.raises(KeyError, match=r"layers\.mlp\.up"):
         hf_tensors(dataclasses.replace(config, layers=3))
