@@ -140,10 +140,5 @@ def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | Abst
 
 def bytes_per_device(tree: Any) -> int:
     """Bytes that one device of the mesh holds of a tree of arrays, or of ShapeDtypeStructs (`abstract_params`, `abstract_state`), for
-    which nothing is allocated. A leaf without a sharding is whole on every device."""
-
-    def held(leaf: Any) -> int:
-        shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
-        return math.prod(shape) * leaf.dtype.itemsize
-
-    return sum(map(held, jax.tree.leaves(tree)))
+    which nothing is allocated."""
+    return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
