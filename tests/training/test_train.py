@@ -113,12 +113,12 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
 def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_devices(whole: Path, rows: Path, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
     process = start(killed, rows, 8)
-    wait_for(killed, 6, process)
+    wait_for(killed, 8, process)
     process.kill()
     said = process.communicate()
     assert process.returncode == -signal.SIGKILL, said
     resumed_from = latest(killed / "checkpoints")
-    assert resumed_from is not None and 6 <= resumed_from < 40
+    assert resumed_from is not None and 8 <= resumed_from < 40
     half = tmp_path / "half"
     shutil.copytree(killed, half)
     train(job(rows), killed, Screen(Console(quiet=True)))
@@ -138,7 +138,7 @@ def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp
     joined = {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2"}
     hosts = [start(tmp_path / "run", rows, 4, joined | {"OPROVER_PROCESS": str(i)}) for i in range(2)]
     try:
-        wait_for(tmp_path / "run", 2, hosts[0])
+        wait_for(tmp_path / "run", 8, hosts[0])
         hosts[1].send_signal(signal.SIGTERM)  # told to one, agreed by both
         said = [host.communicate(timeout=120) for host in hosts]
     finally:

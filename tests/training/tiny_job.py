@@ -13,7 +13,7 @@ def experiment() -> TrainingJob:
         objective="cpt",
         model=CONFIG,
         optimizer=OptimizerConfig(warmup_steps=3),
-        loop=LoopConfig(steps=40, save_every_seconds=1e6, keep=2, keep_every=2),
+        loop=LoopConfig(steps=40, save_every_seconds=1e6, keep=2, keep_every=8),
         rows=8,
         row_tokens=16,
         head_chunk=8,
