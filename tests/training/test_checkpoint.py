@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import signal
@@ -72,6 +73,7 @@ def test_every_so_many_steps_one_stays_for_good(tmp_path: Path) -> None:
     assert sorted(int(p.name) for p in tmp_path.iterdir()) == [4, 8, 10]
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # Orbax leaves the other reads of a failed one
 def test_a_truncated_file_is_found_whichever_it_is(tmp_path: Path) -> None:
     """Any file of a committed checkpoint is cut in half: it is an error that names the folder, or no value differs."""
     expected = state(*OTHER, offset=3)
@@ -93,6 +95,7 @@ def test_a_truncated_file_is_found_whichever_it_is(tmp_path: Path) -> None:
             refused += 1
         else:
             jax.tree.map(np.testing.assert_array_equal, found, expected)
+    gc.collect()
     assert refused >= 3, files
 
 
