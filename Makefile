@@ -1,11 +1,12 @@
 # Two commands: `make demo` and `make test`. Each does its own set-up from a fresh clone.
 
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-ray test-transformers test-wandb lint setup clean
+.PHONY: demo test test-ray test-transformers test-wandb peers lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -14,8 +15,13 @@ KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_T
 demo: setup
 	$(KEEP_MEMORY) $(BIN)/oprover iterate --config configs/demo.py --run $(RUN) --set seed=$(SEED)
 
-test: setup lint
+test: setup lint .venv/tpu/ready
 	$(BIN)/pytest
+
+# TPU's compiler stays out of the environment, where JAX would look for a TPU at every start; one test puts it on the path.
+.venv/tpu/ready: setup pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .venv/tpu --no-deps "$$(sed -n 's/^tpu = \["\(.*\)"\]/\1/p' pyproject.toml)"
+	touch $@
 
 # Ray and W&B are heavy, so they are installed and tried only where they are asked for.
 test-ray: setup
@@ -35,6 +41,20 @@ test-transformers: setup .venv-transformers/ready
 	.venv-transformers/bin/python -m pip install --quiet -r requirements-transformers.txt
 	touch $@
 
+# Those that bench/train_step.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
+peers: .venv-transformers/ready .venv-tunix/ready .venv-maxtext/ready
+
+.venv-tunix/ready: setup
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-tunix
+	$(BIN)/uv pip install --quiet --python .venv-tunix/bin/python google-tunix==0.1.7
+	touch $@
+
+.venv-maxtext/ready: setup
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON312) .venv-maxtext
+	$(BIN)/uv pip install --quiet --python .venv-maxtext/bin/python 'maxtext[tpu]==0.2.5'
+	$(BIN)/uv pip install --quiet --python .venv-maxtext/bin/python --no-deps -r bench/peers/ours-in-maxtext.txt
+	touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +72,4 @@ setup: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-transformers runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-transformers .venv-tunix .venv-maxtext runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,84 +1,82 @@
-"""Packed rows against padded rows: trained tokens per second of the same train step on the same examples."""
+"""A training step on the CPU beside google-tunix's and that of transformers with torch: same model and batch, each in its own process."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import tyro
-from common import race, report
+from common import report
 
-from oprover_jax.data.packing import pack_examples
-from oprover_jax.data.rows import Example, Row, document, pad_row
-from oprover_jax.models.qwen3 import Qwen3Config, init_params
-from oprover_jax.sharding import MeshConfig, make_mesh
-from oprover_jax.training.objectives import cross_entropy
-from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
-from oprover_jax.training.step import init_state, make_train_step
+PEERS = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parents[1]
 
 
-def examples(count: int, length: int, vocab: int) -> list[Example]:
-    """Documents with the long-tailed lengths of proofs: most are short, some fill a row."""
-    rng = np.random.default_rng(0)
-    lengths = np.clip(rng.lognormal(np.log(length / 5), 0.7, size=count).astype(int), 4, length + 1)
-    return [document(rng.integers(1, vocab, size=n).tolist()) for n in lengths]
-
-
-def batches(rows: list[Row], batch_rows: int) -> list[dict[str, jax.Array]]:
-    """Rows in batches of `batch_rows`; what is left over is not used."""
-    starts = range(0, len(rows) - batch_rows + 1, batch_rows)
-    return [{name: jnp.asarray(np.stack([row[name] for row in rows[i : i + batch_rows]])) for name in rows[0]} for i in starts]
-
-
-def tokens(data: list[dict[str, jax.Array]]) -> int:
-    """Positions that hold a token."""
-    return sum(int((batch["segment_ids"] > 0).sum()) for batch in data)
+def measure(python: Path, script: str, sizes: dict[str, int]) -> dict[str, Any]:
+    """What the contestant's process prints: version, parameters, its fastest step in seconds, peak resident memory in MiB, last loss."""
+    if not python.exists():
+        raise SystemExit(f"{python} does not exist; `make peers` makes the environments of the peers")
+    words = [str(python), "-W", "ignore", str(PEERS / script), *(f"--{name}={value}" for name, value in sizes.items())]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    if done.returncode:
+        raise SystemExit(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def main(
-    count: int = 120, length: int = 128, batch_rows: int = 8, layers: int = 5, embed: int = 192, optimizer: str = "adamw", repeats: int = 2
+    vocab: int = 1024,
+    layers: int = 5,
+    embed: int = 192,
+    q_heads: int = 6,
+    kv_heads: int = 2,
+    head_dim: int = 32,
+    mlp: int = 512,
+    rows: int = 8,
+    length: int = 128,
+    steps: int = 10,
+    repeats: int = 3,
+    tunix: Path = ROOT / ".venv-tunix" / "bin" / "python",
+    torch: Path = ROOT / ".venv-transformers" / "bin" / "python",
 ) -> None:
-    """Measures tokens per second of both.
+    """Runs the three in turns and prints the fastest step of each, as tokens per second and as ratios.
 
     Args:
-      count: Examples.
-      length: Positions of a row.
-      batch_rows: Rows of a step.
+      vocab: Vocabulary.
       layers: Layers of the model.
-      embed: Width of the model, a multiple of 64.
-      optimizer: adamw, muon or adafactor.
-      repeats: Passes over the batches, of which the fastest counts.
+      embed: Width of the model.
+      q_heads: Query heads.
+      kv_heads: Key heads.
+      head_dim: Width of a head.
+      mlp: Width of the MLP.
+      rows: Rows of the batch, all full.
+      length: Tokens of a row.
+      steps: Timed steps of a process, after three that are not.
+      repeats: Turns of each contestant.
+      tunix: Python of an environment with google-tunix (`make peers`).
+      torch: Python of an environment with transformers and torch (`make peers`).
     """
-    heads = embed // 32
-    config = Qwen3Config(vocab_size=1024, layers=layers, embed=embed, q_heads=heads, kv_heads=2, head_dim=32, mlp=embed * 8 // 3)
-    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-    transformation = make_optimizer(OptimizerConfig(name=optimizer))  # type: ignore[arg-type]
-    step = make_train_step(cross_entropy(config), transformation, mesh)
-    found = examples(count, length, config.vocab_size)
-    packed, packing = pack_examples(found, length)
-
-    padded = [pad_row(example, length) for example in found]
-
-    def one_pass(data: list[dict[str, jax.Array]]) -> None:
-        state = init_state(init_params(config, 0, mesh), transformation, mesh)
-        for batch in data:
-            state, _ = step(state, batch, 1e-3)
-        jax.block_until_ready(state)
-
-    packed_data, padded_data = batches(packed, batch_rows), batches(padded, batch_rows)
-    if not packed_data:
-        raise SystemExit(f"{len(packed)} packed rows do not fill a batch of {batch_rows}; raise --count")
-    packed_seconds, padded_seconds = race(lambda: one_pass(packed_data), lambda: one_pass(padded_data), repeats)
-    packed_rate, padded_rate = tokens(packed_data) / packed_seconds, tokens(padded_data) / padded_seconds
+    sizes = {"vocab": vocab, "layers": layers, "embed": embed, "q_heads": q_heads, "kv_heads": kv_heads, "head_dim": head_dim, "mlp": mlp}
+    sizes |= {"rows": rows, "length": length, "steps": steps}
+    contestants = {"ours": (Path(sys.executable), "own_step.py"), "tunix": (tunix, "tunix_step.py"), "torch": (torch, "torch_step.py")}
+    turns = [{name: measure(*what, sizes) for name, what in contestants.items()} for _ in range(repeats)]
+    best = {name: min((turn[name] for turn in turns), key=lambda found: found["seconds"]) for name in contestants}
+    if len({found["parameters"] for found in best.values()}) > 1:
+        raise SystemExit(f"the models differ: { ({name: found['parameters'] for name, found in best.items()}) } parameters")
     report(
         "train_step",
-        parameters=config.parameters,
+        parameters=best["ours"]["parameters"],
+        rows=rows,
         length=length,
-        batch_rows=batch_rows,
-        optimizer=optimizer,
-        fill_packed=packing.fill,
-        fill_padded=sum(example.positions for example in found) / (count * length),
-        tokens_per_second_packed=packed_rate,
-        tokens_per_second_padded=padded_rate,
-        ratio_packed_vs_padded=packed_rate / padded_rate,
+        **{f"version_{name}": found["version"] for name, found in best.items()},
+        **{f"tokens_per_second_{name}": rows * length / found["seconds"] for name, found in best.items()},
+        **{f"mib_{name}": found["mib"] for name, found in best.items()},
+        ratio_vs_tunix=best["tunix"]["seconds"] / best["ours"]["seconds"],
+        ratio_vs_torch=best["torch"]["seconds"] / best["ours"]["seconds"],
+        ratio_memory_vs_tunix=best["tunix"]["mib"] / best["ours"]["mib"],
+        ratio_memory_vs_torch=best["torch"]["mib"] / best["ours"]["mib"],
     )
 
 

@@ -32,9 +32,13 @@ HBM = {"TPU v5 lite": 16, "TPU v5": 95, "TPU v6 lite": 32, "TPU7x": 96}
 
 @dataclass(frozen=True)
 class Report:
-    """What one device needs for a train step, in bytes; `peak` is arguments + temporaries + outputs - what outputs take over from
-    arguments. `flops` are those of all matrix products of one device and step (what remat repeats included; of kernels, what they
-    declare), `flops_per_token` those of the model (remat not included)."""
+    """What one device needs for a train step, in bytes.
+
+    `peak` is the compiler's own figure of what is held at the busiest moment. `allocated` is arguments + temporaries + outputs - what
+    outputs take over from arguments, by which others report; libtpu before 0.0.52 counts some temporaries of different moments as if
+    they were held together. `flops` are those of all matrix products of the step (what remat repeats included; of kernels, what they
+    declare), `flops_per_token` those of the model (remat not included).
+    """
 
     name: str
     topology: str
@@ -46,6 +50,7 @@ class Report:
     temporaries: int
     outputs: int
     aliased: int
+    peak: int
     hbm: int
     flops: float
     flops_per_token: float
@@ -54,7 +59,7 @@ class Report:
     collectives: tuple[Collective, ...]
 
     @property
-    def peak(self) -> int:
+    def allocated(self) -> int:
         return self.arguments + self.temporaries + self.outputs - self.aliased
 
     @property
@@ -95,6 +100,7 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
         temporaries=memory.temp_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         aliased=memory.alias_size_in_bytes,
+        peak=memory.peak_memory_in_bytes,
         hbm=HBM.get(kind, 0) * GIB,
         flops=matrix_flops(traced.jaxpr) / mesh.size,
         flops_per_token=job.model.flops_per_token(job.row_tokens),

@@ -14,7 +14,7 @@ from oprover_jax.training.aot import GIB, Report
 
 def figures(report: Report) -> dict[str, Any]:
     """All numbers of the report, the derived ones included; bytes and FLOPs of one device."""
-    return dataclasses.asdict(report) | {"peak": report.peak, "fits": report.fits}
+    return dataclasses.asdict(report) | {"allocated": report.allocated, "fits": report.fits}
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -30,8 +30,14 @@ def print_report(report: Report, console: Console) -> None:
     table.add_column("", justify="right")
     for name in ("arguments", "temporaries", "outputs", "aliased"):
         table.add_row(f"{name}, GiB", f"{getattr(report, name) / GIB:.2f}")
+    table.add_row("allocated in all, GiB", f"{report.allocated / GIB:.2f}")
     room = f" of {report.hbm / GIB:.0f}" if report.hbm else ""
-    table.add_row("peak, GiB", f"{report.peak / GIB:.2f}{room}{'' if report.fits else '  DOES NOT FIT'}", style="bold", end_section=True)
+    table.add_row(
+        "held at the busiest moment, GiB",
+        f"{report.peak / GIB:.2f}{room}{'' if report.fits else '  DOES NOT FIT'}",
+        style="bold",
+        end_section=True,
+    )
     table.add_row("matrix products of a step, TFLOP", f"{report.flops / 1e12:,.1f}")
     table.add_row("of the model for a token, GFLOP", f"{report.flops_per_token / 1e9:,.1f}")
     table.add_row("tokens of a step, all devices", f"{report.tokens_per_step:,}", end_section=True)

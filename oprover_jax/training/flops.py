@@ -14,7 +14,7 @@ def matrix_flops(traced: ClosedJaxpr) -> float:
 
 
 def _flops(jaxpr: Jaxpr, times: float) -> float:
-    return sum(_of_equation(equation, times) for equation in jaxpr.eqns)
+    return math.fsum(_of_equation(equation, times) for equation in jaxpr.eqns)
 
 
 def _of_equation(equation: Any, times: float) -> float:
@@ -30,7 +30,7 @@ def _of_equation(equation: Any, times: float) -> float:
         times *= params["length"]
     if name == "shard_map":  # inside it shapes are those of one device
         times *= math.prod(params["mesh"].shape.values())
-    return sum(_flops(inner, times) for inner in _inner(params))
+    return math.fsum(_flops(inner, times) for inner in _inner(params))
 
 
 def _inner(params: dict[str, Any]) -> list[Jaxpr]:
