@@ -94,6 +94,12 @@ def mesh_axes(logical: str | None) -> tuple[str, ...]:
     return RULES[logical]
 
 
+def axis_size(logical: str) -> int:
+    """Over how many devices of the current mesh a logical axis is split."""
+    mesh = current_mesh()
+    return math.prod(mesh.shape[axis] for axis in mesh_axes(logical))
+
+
 def spec(*logical_axes: str | None) -> PartitionSpec:
     """The PartitionSpec of an array whose dimensions have these logical names; two that share a mesh axis are refused."""
     return _spec(logical_axes, dropped=())

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
 from oprover_jax.models.remat import check_remat, with_remat
-from oprover_jax.sharding import check_divides, current_mesh, gathered, mesh_axes, named, spec
+from oprover_jax.sharding import axis_size, check_divides, current_mesh, gathered, mesh_axes, named, spec
 
 Params = dict[str, Any]
 Rope = tuple[Float[Array, "B S half"], Float[Array, "B S half"]]
@@ -29,7 +29,11 @@ Attend = Callable[[Any, Heads, Heads, Heads], tuple[Heads, Any]]
 
 @dataclass(frozen=True)
 class Qwen3Config:
-    """Sizes of a dense Qwen3. `dtype` is that of the computation: master weights are always fp32, and so are norms and softmax."""
+    """Sizes of a dense Qwen3. `dtype` is that of the computation: master weights are always fp32, and so are norms and softmax.
+
+    Under full remat the MLP may be computed in `mlp_parts` parts of its hidden layer, one after the other: its activations, gathered
+    kernels and their gradients, the largest arrays of a wide model, then exist in parts only, for the same FLOPs and the same traffic.
+    """
 
     vocab_size: int
     layers: int
@@ -44,6 +48,7 @@ class Qwen3Config:
     dtype: str = "float32"
     remat: str = "none"
     attention: str = "reference"
+    mlp_parts: int = 1
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "layers", "embed", "q_heads", "kv_heads", "head_dim", "mlp"):
@@ -58,6 +63,10 @@ class Qwen3Config:
         if self.dtype not in ("float32", "bfloat16"):
             raise ValueError(f"dtype is {self.dtype!r}; compute in 'float32' or 'bfloat16'")
         check_remat(self.remat)
+        if self.mlp_parts < 1 or (self.mlp_parts > 1 and self.remat != "full"):
+            raise ValueError(f"mlp_parts is {self.mlp_parts} under remat {self.remat!r}; more than 1 needs remat='full'")
+        if self.mlp % self.mlp_parts:
+            raise ValueError(f"mlp is {self.mlp}, which cannot be split into mlp_parts={self.mlp_parts}; make one a multiple of the other")
         if self.attention not in IMPLEMENTATIONS:
             raise ValueError(f"attention is {self.attention!r}; choose one of {', '.join(IMPLEMENTATIONS)}")
 
@@ -115,11 +124,37 @@ class SwiGLU(nnx.Module):
         self.gate = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
         self.up = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
         self.down = _kernel(rngs, (config.mlp, config.embed), ("mlp", "embed"), config.mlp * 2 * config.layers)
+        self.parts = config.mlp_parts
 
     def __call__(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
+        if self.parts > 1:
+            return self._in_parts(x)
         gate = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.gate, x.dtype)), "gate")
         up = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.up, x.dtype)), "up")
         return jnp.einsum("bsf,fD->bsD", jax.nn.silu(gate) * up, _use(self.down, x.dtype), out_sharding=jax.typeof(x).sharding)
+
+    def _in_parts(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
+        """The same by a scan over parts of the hidden layer, each with its part of every kernel, which is gathered, and its gradient
+        scattered, for that part alone. Sums over parts are in fp32."""
+        wide, layout, devices = x.astype(jnp.float32), jax.typeof(x).sharding, axis_size("mlp")
+
+        def split(kernel: nnx.Param, axis: int) -> Array:
+            """[parts, ...] with the hidden axis as (device, of its share in each part)."""
+            weight = kernel[...].astype(x.dtype)
+            hidden = weight.shape[axis] // (self.parts * devices)
+            cut = weight.reshape(*weight.shape[:axis], devices, self.parts, hidden, *weight.shape[axis + 1 :])
+            return jnp.moveaxis(cut, axis + 1, 0)
+
+        def part(total: Array, kernels: tuple[Array, Array, Array]) -> tuple[Array, None]:
+            gate, up = (jax.reshard(kernel, gathered("embed", "mlp", None)) for kernel in kernels[:2])
+            down = jax.reshard(kernels[2], gathered("mlp", None, "embed"))
+            here = wide.astype(x.dtype)
+            hidden = jax.nn.silu(jnp.einsum("bsD,Dtf->bstf", here, gate)) * jnp.einsum("bsD,Dtf->bstf", here, up)
+            return total + jnp.einsum("bstf,tfD->bsD", hidden, down, preferred_element_type=jnp.float32, out_sharding=layout), None
+
+        kernels = split(self.gate, 1), split(self.up, 1), split(self.down, 0)
+        total, _ = jax.lax.scan(jax.checkpoint(part, prevent_cse=False), jnp.zeros_like(wide), kernels)
+        return total.astype(x.dtype)
 
 
 class Block(nnx.Module):

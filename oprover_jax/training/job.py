@@ -67,6 +67,9 @@ class TrainingJob:
         if self.rows % shards:
             parts = f"accumulation {self.accumulation} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
             raise ValueError(f"rows is {self.rows}, which does not divide over {parts}; make it a multiple of {shards}")
+        if self.model.mlp % (self.model.mlp_parts * self.mesh.tensor):
+            parts = f"mlp_parts {self.model.mlp_parts} x tensor {self.mesh.tensor}"
+            raise ValueError(f"model.mlp is {self.model.mlp}, which does not divide over {parts}; lower one of them")
         if self.row_tokens % self.mesh.context:
             raise ValueError(f"row_tokens is {self.row_tokens}, which does not divide over context {self.mesh.context}; make it a multiple")
 

@@ -62,4 +62,4 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
 
 
 def _computed(size: str, attention: str) -> Qwen3Config:
-    return replace(published(size), dtype="bfloat16", remat="full", attention=attention)
+    return replace(published(size), dtype="bfloat16", remat="full", mlp_parts=4, attention=attention)

@@ -21,6 +21,7 @@ from oprover_jax.data.loader import Batches, describe_rows, from_file
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.models.hf.config import check_same_sizes
+from oprover_jax.models.hf.export import export_hf, tokenizer_files
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, abstract_params, init_params
 from oprover_jax.progress import Screen, StageProgress
@@ -59,13 +60,14 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         held_out = read_rows(job, job.held_out) if job.held_out else None
         optimizer = make_optimizer(job.optimizer)
         described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
-        identity, weights = job.identity(describe_rows(job.data)["checksum"]), folder / "weights"
+        identity = job.identity(describe_rows(job.data)["checksum"])
+        weights, exported = folder / "weights", folder / "hf"
         resumed = resumed_step(folder, identity)
         if job.start and not resumed:
             check_same_sizes(job.model, Path(job.start))
         _keep_config(job, folder)
-    if resumed == job.loop.steps == latest(weights):
-        screen.line(f"{folder} is finished: its weights are in {weights}")
+    if resumed == job.loop.steps == latest(weights) and exported.is_dir():
+        screen.line(f"{folder} is finished: its weights are in {weights}, and in {exported} as transformers loads them")
         return
     loss = loss_function(job)
     with goodput.measure("compile"):
@@ -94,7 +96,8 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     if int(state.step) < job.loop.steps * job.updates_per_step:
         raise KeyboardInterrupt
     save(weights, job.loop.steps, state.params, {"name": job.name})
-    screen.line(f"finished: weights in {weights}; {_spent(goodput)}")
+    export_hf(job.model, state.params, exported, overwrite=True, beside=_tokenizer_of(job))
+    screen.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
 
 
 def read_rows(job: TrainingJob, path: str) -> Batches:
@@ -120,6 +123,14 @@ def read_rows(job: TrainingJob, path: str) -> Batches:
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
     """The weights that the job starts from, on `mesh`."""
     return load_hf(Path(job.start), mesh, job.model)[1] if job.start else init_params(job.model, job.seed, mesh)
+
+
+def _tokenizer_of(job: TrainingJob) -> dict[str, bytes]:
+    """The files of the tokenizer that came with the weights; fresh weights, and some folders, have none."""
+    try:
+        return tokenizer_files(Path(job.start)) if job.start else {}
+    except InputError:
+        return {}
 
 
 def _compiled(job: TrainingJob, loss: LossFunction, state: TrainState, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from tiny_qwen3 import MESHES, put
 
 from oprover_jax.models.qwen3 import abstract_params, hidden_states
 from oprover_jax.sharding import AXES, make_mesh, spec
+from oprover_jax.training.flops import matrix_flops
 
 
 def trace_gradients(config, params, rows):
@@ -50,6 +51,28 @@ def test_what_is_kept_is_not_computed_again(config, weights, rows) -> None:
         assert count("save:attention") == full - 1
         assert count("save:qkv,attention+offload:gate,up") == full - 6
         assert count("save:input") == full
+
+
+@pytest.mark.parametrize("name", ["4x2", "context"])
+def test_an_mlp_in_parts_gives_the_same_gradients_for_the_same_products(name, config, weights, rows) -> None:
+    mesh = make_mesh(MESHES[name])
+    whole, parts = (dataclasses.replace(config, remat="full", mlp_parts=parts) for parts in (1, 3))
+    with jax.set_mesh(mesh):
+        params = put(weights, config, mesh)
+        traced = [trace_gradients(one, params, rows) for one in (whole, parts)]
+        expected, got = (jax.device_get(one.lower().compile({"xla_backend_optimization_level": 0})(params)) for one in traced)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max()), got, expected)
+    assert matrix_flops(traced[0].jaxpr) == matrix_flops(traced[1].jaxpr)
+    shapes = [re.sub(r"@(\w+|\([^)]*\))", "", str(one.jaxpr)) for one in traced]
+    whole_rows = f"[8,{rows.tokens.shape[1]},{config.mlp}]"
+    assert [whole_rows in text for text in shapes] == [True, False]
+
+
+def test_parts_of_the_mlp_that_cannot_be_are_refused(config) -> None:
+    with pytest.raises(ValueError, match="more than 1 needs remat='full'"):
+        dataclasses.replace(config, mlp_parts=3)
+    with pytest.raises(ValueError, match="mlp is 24, which cannot be split into mlp_parts=5"):
+        dataclasses.replace(config, remat="full", mlp_parts=5)
 
 
 def tpu_program(config, policy):

@@ -22,6 +22,7 @@ from tiny import CONFIG, documents
 from oprover_jax.configuration import load
 from oprover_jax.data.packing import write_packed
 from oprover_jax.errors import InputError
+from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import abstract_params
 from oprover_jax.progress import Screen
 from oprover_jax.sharding import MeshConfig, make_mesh
@@ -105,6 +106,8 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
     assert "step 40/40, loss" in log and "held-out" in log and "compile" in log
     assert "MFU" not in log and peak_flops(list(make_mesh(ON_EIGHT).devices.flat)) is None
     assert np.abs(final_weights(whole)).sum() > 0
+    exported = load_hf(whole / "hf", make_mesh(MeshConfig()), CONFIG)[1]
+    np.testing.assert_allclose(np.asarray(exported["embedding"]), final_weights(whole), rtol=2**-8)  # in bfloat16
     before = (whole / "metrics.jsonl").read_bytes()
     train(job(rows), whole, Screen())
     assert "is finished" in capsys.readouterr().out and (whole / "metrics.jsonl").read_bytes() == before
