@@ -19,7 +19,7 @@ def chunked(hidden: jax.Array, head: jax.Array, targets: jax.Array, chunk: int) 
 
 def full(hidden: jax.Array, head: jax.Array, targets: jax.Array) -> jax.Array:
     """The same from logits that exist as a whole."""
-    logits = jnp.einsum("bsD,vD->bsv", hidden, head)
+    logits = jnp.einsum("bsD,vD->bsv", hidden, head, precision=jax.lax.Precision.HIGHEST)
     return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1))
 
 

@@ -140,10 +140,10 @@ class SwiGLU(nnx.Module):
 
         def split(kernel: nnx.Param, axis: int) -> Array:
             """[parts, ...] with the hidden axis as (device, of its share in each part)."""
-            weight = kernel[...].astype(x.dtype)
-            hidden = weight.shape[axis] // (self.parts * devices)
-            cut = weight.reshape(*weight.shape[:axis], devices, self.parts, hidden, *weight.shape[axis + 1 :])
-            return jnp.moveaxis(cut, axis + 1, 0)
+            weight, logical = kernel[...].astype(x.dtype), kernel.get_metadata()["logical"]
+            cut = (devices, self.parts, weight.shape[axis] // (self.parts * devices))
+            shape, names = (*weight.shape[:axis], *cut, *weight.shape[axis + 1 :]), (*logical[: axis + 1], None, None, *logical[axis + 1 :])
+            return jnp.moveaxis(jnp.reshape(weight, shape, out_sharding=spec(*names)), axis + 1, 0)
 
         def part(total: Array, kernels: tuple[Array, Array, Array]) -> tuple[Array, None]:
             gate, up = (jax.reshard(kernel, gathered("embed", "mlp", None)) for kernel in kernels[:2])
