@@ -11,6 +11,7 @@ from common import report
 
 from oprover_jax.data.packing import pack_examples
 from oprover_jax.data.rows import document
+from oprover_jax.losses.vocab_head import CHUNK
 from oprover_jax.models.qwen3 import init_params
 from oprover_jax.models.sizes import published
 from oprover_jax.sharding import MeshConfig, make_mesh
@@ -50,7 +51,7 @@ def main(
     attention: str = "cudnn",
     remat: str = "full",
     dtype: str = "bfloat16",
-    chunk: int = 8192,
+    chunk: int = CHUNK,
     steps: int = 5,
 ) -> None:
     """Trains a few steps on one device and prints tokens per second and MFU.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import tyro
 from common import race, report
 
-from oprover_jax.losses.vocab_head import token_logprobs
+from oprover_jax.losses.vocab_head import CHUNK, token_logprobs
 from oprover_jax.sharding import MeshConfig, make_mesh
 
 
@@ -23,7 +23,7 @@ def full(hidden: jax.Array, head: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1))
 
 
-def main(tokens: int = 2048, vocab: int = 151_936, embed: int = 256, chunk: int = 8192, repeats: int = 2) -> None:
+def main(tokens: int = 2048, vocab: int = 151_936, embed: int = 256, chunk: int = CHUNK, repeats: int = 2) -> None:
     """Compiles both, reads the temporary memory that the compiler plans, and times them.
 
     Args:

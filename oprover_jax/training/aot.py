@@ -70,8 +70,8 @@ class Report:
 def topology_devices(name: str) -> list[jax.Device]:
     """The devices of a TPU topology such as "v5p:4x4x4". InputError where libtpu is missing or does not know it."""
     # without them libtpu asks the network for a TPU and complains of its answer, and two processes of one machine exclude each other
-    for name, value in {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}.items():
-        os.environ.setdefault(name, value)
+    for setting, value in {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}.items():
+        os.environ.setdefault(setting, value)
     try:
         return list(topologies.get_topology_desc(topology_name=name, platform="tpu").devices)
     except Exception as error:  # libtpu's own kinds of error differ from version to version
