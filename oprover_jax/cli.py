@@ -1,5 +1,5 @@
-"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on with 1,
-Ctrl-C with 130 and a word on how to go on."""
+"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on or does not fit its
+chips with 1, Ctrl-C with 130 and a word on how to go on."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from lean_worker.errors import LeanWorkerError
-from oprover_jax.errors import InputError, TrainingFailed
+from oprover_jax.errors import DoesNotFit, InputError, TrainingFailed
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
@@ -115,24 +115,26 @@ def compile_command(config: Path, out: Path | None = None, set: Changes = ()) ->
     Args:
       config: A training job, such as configs/cpt_8b_v6e.py.
       out: Where to write the figures as JSON.
-      set: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.remat=save:attention.
+      set: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
     """
     import os
 
     os.environ["JAX_PLATFORMS"] = "cpu"  # a GPU of this machine has no part in it
     from oprover_jax.configuration import load
     from oprover_jax.progress import Screen
-    from oprover_jax.training.aot import compile_step, topology_devices
+    from oprover_jax.training.aot import compile_for, topology_devices
     from oprover_jax.training.aot_report import print_report, write_report
     from oprover_jax.training.job import TrainingJob
 
     job = load(config, TrainingJob, set)
     if not job.topology:
         raise InputError(f"configuration {config} names no topology; give one such as --set topology=v6e:4x4")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"{out.parent} is no folder, and --out {out} is to be written to it; make it first")
     screen = Screen()
     devices = topology_devices(job.topology)
     screen.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
-    report = compile_step(job, devices)
+    report = compile_for(devices, job)
     if out is not None:
         write_report(report, out)
     print_report(report, screen.console)
@@ -206,7 +208,7 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
-    except TrainingFailed as error:
+    except (TrainingFailed, DoesNotFit) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

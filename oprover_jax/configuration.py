@@ -29,8 +29,9 @@ def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
     try:
         spec.loader.exec_module(module)
         found = module.experiment()
-    except (SyntaxError, AttributeError, TypeError, ValueError, ImportError) as error:
-        raise InputError(f"configuration {path}: {error}") from error
+    except Exception as error:  # whatever a file of the user's own can raise
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"configuration {path}: {reason}") from error
     if not isinstance(found, kind):
         raise InputError(
             f"configuration {path} describes {type(found).__name__}, and this command takes {kind.__name__}; name another file"

@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class TrainingFailed(RuntimeError):
     """A training cannot go on: too many steps in a row moved nothing, their loss or gradient being not finite, or a spike. Exit code 1."""
+
+
+class DoesNotFit(RuntimeError):
+    """A program needs more memory than its chips have. Exit code 1."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 
 from oprover_jax.errors import InputError
@@ -69,12 +71,38 @@ def planned_mesh(config: MeshConfig) -> AbstractMesh:
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh of explicit axes over `devices` (all of the process group by default, the first ones where fewer are asked for)."""
+    """A mesh of explicit axes over `devices` (all of the process group by default; in a single process the first ones where fewer are
+    asked for). ShardingError where they do not suffice, or cannot be arranged so."""
     available = jax.devices() if devices is None else list(devices)
     if config.devices > len(available):
-        wanted = " x ".join(f"{axis} {size}" for axis, size in zip(AXES, config.shape))
-        raise ShardingError(f"mesh {wanted} needs {config.devices} devices but {len(available)} are present; lower one axis")
-    return jax.make_mesh(config.shape, AXES, axis_types=(AxisType.Explicit,) * len(AXES), devices=available[: config.devices])
+        raise ShardingError(f"mesh {_words(config)} needs {config.devices} devices but {len(available)} are present; lower one axis")
+    if devices is None and jax.process_count() > 1 and config.devices < len(available):
+        raise ShardingError(
+            f"mesh {_words(config)} takes {config.devices} of the {len(available)} devices of {jax.process_count()} processes; raise one "
+            "axis, so that every process has its part"
+        )
+    arranged = arrange_devices(config, available[: config.devices])
+    return Mesh(arranged, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
+
+
+def arrange_devices(config: MeshConfig, devices: Sequence[Any]) -> np.ndarray:
+    """Exactly as many devices as the mesh has, in its shape: neighbours on an axis are near each other on the network. Slices of TPUs,
+    which only the slow network joins, lie along dcn."""
+    slices = {getattr(device, "slice_index", 0) for device in devices} if devices[0].platform == "tpu" else {0}
+    try:
+        if len(slices) == 1:
+            return mesh_utils.create_device_mesh(config.shape, devices, allow_split_physical_axes=True)
+        within = (config.dcn // len(slices), *config.shape[1:])
+        return mesh_utils.create_hybrid_device_mesh(within, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True)
+    except (ValueError, NotImplementedError, AssertionError) as error:
+        raise ShardingError(
+            f"mesh {_words(config)} cannot be laid over these {len(devices)} {devices[0].device_kind} in {len(slices)} slices; make dcn a "
+            "multiple of the slices and use all chips of each"
+        ) from error
+
+
+def _words(config: MeshConfig) -> str:
+    return " x ".join(f"{axis} {size}" for axis, size in zip(AXES, config.shape))
 
 
 def current_mesh() -> AbstractMesh:

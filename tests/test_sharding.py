@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import jax
 import pytest
 from jax.sharding import AxisType, PartitionSpec
 
-from oprover_jax.sharding import AXES, MeshConfig, ShardingError, check_divides, current_mesh, gathered, make_mesh, spec
+from oprover_jax.sharding import AXES, MeshConfig, ShardingError, arrange_devices, check_divides, current_mesh, gathered, make_mesh, spec
 
 
 def test_mesh_has_the_four_axes_all_explicit() -> None:
@@ -19,6 +21,28 @@ def test_mesh_takes_the_first_devices_when_fewer_are_asked_for() -> None:
 def test_mesh_refuses_more_devices_than_there_are() -> None:
     with pytest.raises(ShardingError, match=r"fsdp 16.*needs 16 devices but 8 are present"):
         make_mesh(MeshConfig(fsdp=16))
+
+
+def test_slices_of_tpus_lie_along_dcn() -> None:
+    def chip(number: int) -> SimpleNamespace:
+        x, y, where = number % 2, number // 2 % 2, number // 4
+        return SimpleNamespace(
+            id=number, platform="tpu", device_kind="TPU v6 lite", coords=[x, y, 0], core_on_chip=0, process_index=where, slice_index=where
+        )
+
+    two = [chip(number) for number in range(8)]
+    mesh = arrange_devices(MeshConfig(dcn=2, fsdp=2, tensor=2), two)
+    assert mesh.shape == (2, 2, 1, 2)
+    assert [{device.slice_index for device in part.flat} for part in mesh] == [{0}, {1}]
+    assert arrange_devices(MeshConfig(fsdp=4), two[4:]).shape == (1, 4, 1, 1)
+    with pytest.raises(ShardingError, match="in 2 slices; make dcn a multiple"):
+        arrange_devices(MeshConfig(fsdp=8), two)
+
+
+def test_a_mesh_that_leaves_devices_of_several_processes_over_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ShardingError, match="takes 4 of the 8 devices of 2 processes"):
+        make_mesh(MeshConfig(fsdp=4))
 
 
 def test_mesh_config_refuses_an_empty_axis() -> None:

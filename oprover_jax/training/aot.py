@@ -6,7 +6,6 @@ libtpu compiles for a named TPU topology on any machine (`pip install .[tpu]`); 
 import os
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,19 +14,15 @@ from jax.experimental import topologies
 from jax.sharding import Mesh
 
 from oprover_jax.data.rows import ROW_FIELDS
-from oprover_jax.errors import InputError
-from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.errors import DoesNotFit, InputError
 from oprover_jax.sharding import make_mesh, named
+from oprover_jax.training.chips import hbm_bytes
 from oprover_jax.training.flops import matrix_flops
 from oprover_jax.training.hlo import Collective, collectives
-from oprover_jax.training.job import TrainingJob, loss_function
-from oprover_jax.training.optimizer import make_optimizer
-from oprover_jax.training.step import TrainState, abstract_state, train_step
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.program import trace_update
 
 GIB = 2**30
-
-# GiB of memory of one device, by its kind as JAX names it
-HBM = {"TPU v5 lite": 16, "TPU v5": 95, "TPU v6 lite": 32, "TPU7x": 96}
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,8 @@ class Report:
 
     `peak` is the compiler's own figure of what is held at the busiest moment. `allocated` is arguments + temporaries + outputs - what
     outputs take over from arguments, by which others report; libtpu before 0.0.52 counts some temporaries of different moments as if
-    they were held together. `flops` are those of all matrix products of the step (what remat repeats included; of kernels, what they
+    they were held together. `hbm` is what the chip has, None where that is not known.
+    `flops` are those of all matrix products of the step (what remat repeats included; of kernels, what they
     declare), `flops_per_token` those of the model (remat not included).
     """
 
@@ -51,7 +47,7 @@ class Report:
     outputs: int
     aliased: int
     peak: int
-    hbm: int
+    hbm: int | None
     flops: float
     flops_per_token: float
     hlo_lines: int
@@ -64,7 +60,7 @@ class Report:
 
     @property
     def fits(self) -> bool:
-        return self.peak <= self.hbm
+        return self.hbm is None or self.peak <= self.hbm
 
 
 def topology_devices(name: str) -> list[jax.Device]:
@@ -79,12 +75,23 @@ def topology_devices(name: str) -> list[jax.Device]:
         raise InputError(f"TPU topology {name!r} cannot be had ({reason}); install .[tpu] and name one such as v6e:4x4") from error
 
 
-def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
-    """Compiles the train step of `job` for its mesh on `devices`. Raises what the compiler raises where it cannot."""
+def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
+    """Compiles the train step of `job` for its mesh on `devices`, all of them.
+
+    Raises InputError where the mesh leaves chips over, and DoesNotFit where the compiler finds no room for the step.
+    """
     mesh = make_mesh(job.mesh, devices)
-    traced = trace_step(job, mesh)
+    if mesh.size < len(devices):
+        raise InputError(f"topology {job.topology} has {len(devices)} chips and the mesh takes {mesh.size}; raise mesh.fsdp or name fewer")
+    traced = trace_update(job, abstract_batch(job, mesh), mesh)
     started = time.monotonic()
-    compiled = traced.lower().compile()
+    try:
+        compiled = traced.lower().compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DoesNotFit(f"{job.name} does not fit on {job.topology} ({reason}); take more chips or shorter rows") from error
     seconds = time.monotonic() - started
     memory, text = compiled.memory_analysis(), compiled.as_text()
     assert memory is not None and text is not None  # libtpu gives both
@@ -101,7 +108,7 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
         outputs=memory.output_size_in_bytes,
         aliased=memory.alias_size_in_bytes,
         peak=memory.peak_memory_in_bytes,
-        hbm=HBM.get(kind, 0) * GIB,
+        hbm=hbm_bytes(kind),
         flops=matrix_flops(traced.jaxpr) / mesh.size,
         flops_per_token=job.model.flops_per_token(job.row_tokens),
         hlo_lines=text.count("\n"),
@@ -110,21 +117,12 @@ def compile_step(job: TrainingJob, devices: list[jax.Device]) -> Report:
     )
 
 
-def trace_step(job: TrainingJob, mesh: Mesh) -> Any:
-    """The train step of `job` on `mesh` (a `jax.stages.Traced`), from shapes alone."""
-    optimizer = make_optimizer(job.optimizer)
-    step = partial(train_step, loss_function(job), optimizer, job.accumulation, job.optimizer.spike_factor)
-    with jax.set_mesh(mesh):
-        state: TrainState = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
-        rate = jax.ShapeDtypeStruct((), jnp.float32)
-        return jax.jit(step, donate_argnums=0).trace(state, abstract_batch(job, mesh), rate)
-
-
 def abstract_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
     """The fields of a batch as shapes with layouts."""
     fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
     if job.objective == "rl":
-        fields |= {"old_logprob": (jnp.float32, ("batch", "sequence")), "advantages": (jnp.float32, ("batch",))}
+        fields |= dict.fromkeys(("old_logprob", "sampler_logprob"), (jnp.float32, ("batch", "sequence")))
+        fields |= {"advantages": (jnp.float32, ("batch",))}
     shape = (job.rows, job.row_tokens)
 
     def describe(name: str, dtype: Any, axes: tuple[str, ...]) -> jax.ShapeDtypeStruct:

@@ -62,7 +62,7 @@ def _read(text: str) -> tuple[str, dict[str, _Computation]]:
             current = computations[head[2]]
             entry = head[2] if head[1] else entry
         elif operation := _OPERATION.search(line):
-            current.sends.append((operation[2], _largest(operation[1])))
+            current.sends.append((operation[2], _result_bytes(*operation.groups())))
         elif loop := _LOOP.search(line):
             trips = _TRIPS.search(line)
             current.calls.append((loop[2], int(trips[1]) if trips else loop[1]))
@@ -73,7 +73,10 @@ def _read(text: str) -> tuple[str, dict[str, _Computation]]:
     return entry, computations
 
 
-def _largest(shape: str) -> int:
-    """Bytes of an array, or of the largest one of a tuple (a started collective returns its operand beside its result)."""
-    sizes = (_BYTES.get(kind, 4) * math.prod(int(d) for d in dims.split(",") if d) for kind, dims in _SHAPE.findall(shape))
-    return max(sizes, default=0)
+def _result_bytes(shape: str, kind: str, start: str | None) -> int:
+    """Bytes of the results of one collective, which may be several arrays combined. A started one returns its operands before them (but
+    for all-reduce), and some a few scalars after them."""
+    sizes = [
+        _BYTES.get(name, 4) * math.prod(int(d) for d in dims.split(",") if d) for name, dims in _SHAPE.findall(shape) if dims or not start
+    ]
+    return sum(sizes[len(sizes) // 2 :] if start and kind != "all-reduce" else sizes)

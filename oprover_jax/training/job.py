@@ -90,8 +90,8 @@ class TrainingJob:
 
     def identity(self, data: int) -> str:
         """A hash of what decides the curve of the run, with `data` the checksum of its rows: a checkpoint is only taken up under the same.
-        How the work is laid out and computed (mesh, accumulation, chunks, parts of the MLP, remat, attention), how it is watched and saved, and where its
-        files lie may change between starts."""
+        How the work is laid out and computed (mesh, accumulation, chunks of head and MLP, remat, attention), how it is watched and saved,
+        and where its files lie may change between starts."""
         model = replace(self.model, mlp_parts=1, remat="none", attention="reference")
         decides = (self.objective, self.optimizer, self.loop.steps, self.rows, self.row_tokens, self.z_loss)
         started_from = (data, Path(self.start).name, self.seed)

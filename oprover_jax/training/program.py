@@ -1,6 +1,6 @@
-"""What exactly is run: a train step compiled ahead of its first call, with its texts kept beside the run."""
+"""What exactly is run: the update of a job, traced from shapes alone and compiled before its first call, its texts kept beside the run."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +10,33 @@ import numpy as np
 from jax.sharding import Mesh
 
 from oprover_jax.files import replacing
-from oprover_jax.training.step import Metrics, TrainState, TrainStep
+from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.training.job import TrainingJob, loss_function
+from oprover_jax.training.optimizer import make_optimizer
+from oprover_jax.training.step import Metrics, TrainState, TrainStep, abstract_state, train_step
 
-__all__ = ["compile_step"]
-
-Step = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]
+__all__ = ["compile_update", "describe_state", "trace_update"]
 
 
-def compile_step(step: Step, state: TrainState, batch: Any, mesh: Mesh, folder: Path) -> TrainStep:
-    """Compiles `step` (a function of state, batch and learning rate that consumes the state) once, for these shapes.
+def describe_state(job: TrainingJob, mesh: Mesh) -> TrainState:
+    """The job's state as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
+    return abstract_state(abstract_params(job.model, mesh), make_optimizer(job.optimizer), mesh)
 
-    `state` and `batch` are described, not given: ShapeDtypeStructs with shardings. Leaves `jaxpr.txt`, `stablehlo.txt` (what the compiler
-    was given) and `hlo.txt` (what it made) in `folder`.
-    """
+
+def trace_update(job: TrainingJob, batch: Any, mesh: Mesh) -> Any:
+    """The job's update (a `jax.stages.Traced` of state, batch and learning rate that consumes the state). `batch` is described, not given:
+    ShapeDtypeStructs with shardings."""
+    update = partial(train_step, loss_function(job), make_optimizer(job.optimizer), job.accumulation, job.optimizer.spike_factor)
     with jax.set_mesh(mesh):
-        traced = jax.jit(step, donate_argnums=0).trace(state, batch, jax.ShapeDtypeStruct((), jnp.float32))
-        lowered = traced.lower()
-        compiled = lowered.compile()
+        return jax.jit(update, donate_argnums=0).trace(describe_state(job, mesh), batch, jax.ShapeDtypeStruct((), jnp.float32))
+
+
+def compile_update(job: TrainingJob, batch: Any, mesh: Mesh, folder: Path) -> TrainStep:
+    """Compiles `trace_update` once, for these shapes. Leaves `jaxpr.txt`, `stablehlo.txt` (what the compiler was given) and `hlo.txt` (what
+    it made) in `folder`."""
+    traced = trace_update(job, batch, mesh)
+    lowered = traced.lower()
+    compiled = lowered.compile()
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (("jaxpr", str(traced.jaxpr)), ("stablehlo", lowered.as_text()), ("hlo", compiled.as_text())):

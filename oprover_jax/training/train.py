@@ -4,11 +4,11 @@ RUN/config.json      the job of the newest start
 RUN/program/         jaxpr, StableHLO and HLO of its step
 RUN/metrics.jsonl, goodput.json, checkpoints/, profiles/     see `loop.run`
 RUN/weights/         the weights of a finished run, a checkpoint without optimizer state
+RUN/hf/              the same as a folder that `transformers` loads, in bfloat16
 """
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from oprover_jax.files import replacing
 from oprover_jax.models.hf.config import check_same_sizes
 from oprover_jax.models.hf.export import export_hf, tokenizer_files
 from oprover_jax.models.hf.load import load_hf
-from oprover_jax.models.qwen3 import Params, abstract_params, init_params
+from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.progress import Screen, StageProgress
 from oprover_jax.sharding import make_mesh
 from oprover_jax.training.checkpoint import latest, save
@@ -33,10 +33,10 @@ from oprover_jax.training.loop import resumed_step, run, stop_on_signals
 from oprover_jax.training.metrics import Goodput
 from oprover_jax.training.objectives import make_logprob_fn
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
-from oprover_jax.training.program import compile_step
+from oprover_jax.training.program import compile_update, describe_state
 from oprover_jax.training.reporting import OnProgress
 from oprover_jax.training.rollout_step import rollout_batches, rollout_step
-from oprover_jax.training.step import LossFunction, TrainState, abstract_state, init_state, train_step
+from oprover_jax.training.step import LossFunction, init_state
 
 __all__ = ["read_rows", "train"]
 
@@ -58,8 +58,7 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             every = job.loop.evaluate_every
             raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FILE, or it to 0")
         held_out = read_rows(job, job.held_out) if job.held_out else None
-        optimizer = make_optimizer(job.optimizer)
-        described = abstract_state(abstract_params(job.model, mesh), optimizer, mesh)
+        described = describe_state(job, mesh)
         identity = job.identity(describe_rows(job.data)["checksum"])
         weights, exported = folder / "weights", folder / "hf"
         resumed = resumed_step(folder, identity)
@@ -69,11 +68,10 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     if resumed == job.loop.steps == latest(weights) and exported.is_dir():
         screen.line(f"{folder} is finished: its weights are in {weights}, and in {exported} as transformers loads them")
         return
-    loss = loss_function(job)
     with goodput.measure("compile"):
-        step = _compiled(job, loss, described, data, mesh, folder)
+        step = _compiled(job, data, mesh, folder)
     with goodput.measure("init"):
-        state = described if resumed else init_state(start_params(job, mesh), optimizer, mesh)
+        state = described if resumed else init_state(start_params(job, mesh), make_optimizer(job.optimizer), mesh)
     if resumed:
         screen.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
     with stop_on_signals() as stop, screen.bar(job.name) as progress:
@@ -89,7 +87,7 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             about={"name": job.name, "seed": job.seed},
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
-            evaluate=None if held_out is None else make_evaluation(loss, held_out, mesh),
+            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh),
             on_progress=_shown(screen, progress),
             stop=stop,
         )
@@ -133,13 +131,12 @@ def _tokenizer_of(job: TrainingJob) -> dict[str, bytes]:
         return {}
 
 
-def _compiled(job: TrainingJob, loss: LossFunction, state: TrainState, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
+def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
     """The step of the loop; the update in it is compiled here, once, and kept beside the run."""
     batch = data.describe(mesh)
     if job.objective == "rl":
         batch["old_logprob"] = batch["sampler_logprob"]
-    update = partial(train_step, loss, make_optimizer(job.optimizer), job.accumulation, job.optimizer.spike_factor)
-    step = compile_step(update, state, batch, mesh, folder / "program")
+    step = compile_update(job, batch, mesh, folder / "program")
     if job.objective != "rl":
         return step
     return rollout_step(make_logprob_fn(job.model, mesh, job.accumulation, job.head_chunk, job.temperature), step, mesh)
@@ -164,6 +161,8 @@ def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh) -> Callable[[
 
 
 def _keep_config(job: TrainingJob, folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give the name of a folder for the run")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "config.json") as temporary:

@@ -54,6 +54,21 @@ def test_collectives_count_as_often_as_the_loop_runs() -> None:
         assert (reduce.kind, reduce.places, reduce.runs, reduce.bytes) == ("all-reduce", 1, 7, 7 * 10 * 4)
 
 
+@pytest.mark.parametrize(
+    ("operation", "size"),
+    [
+        ("(f32[4,2]{1,0:T(8,128)}, bf16[3]{0}) all-reduce(%a, %b), to_apply=%sum", 4 * 2 * 4 + 3 * 2),
+        ("(f32[4]{0}, f32[2]{0}) all-reduce-start(%a, %b), to_apply=%sum", 6 * 4),
+        ("f32[] all-reduce(%a), to_apply=%sum", 4),
+        ("((f32[2]{0}, bf16[4]{0}), (f32[8]{0}, bf16[16]{0})) all-gather-start(%a, %b), dimensions={0}", 8 * 4 + 16 * 2),
+        ("(bf16[6]{0}, bf16[6]{0:S(1)}, u32[], u32[]) collective-permute-start(%a)", 6 * 2),
+    ],
+)
+def test_combined_and_started_collectives_count_their_results(operation: str, size: int) -> None:
+    (found,) = collectives(f"ENTRY %main (a: f32[2]) -> f32[8] {{\n  %x = {operation}\n}}\n")
+    assert found.bytes == size
+
+
 def compile_command(*words: str, libtpu: bool = True) -> subprocess.CompletedProcess[str]:
     paths = [str(ROOT), *([str(LIBTPU)] if libtpu else [])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "XLA_FLAGS": ""}
@@ -86,10 +101,19 @@ def test_a_train_step_of_full_width_compiles_for_tpu_chips(tmp_path: Path) -> No
         (("--config", "configs/cpt_8b_h100.py"), True, "names no topology"),
         (("--config", "configs/cpt_8b_v6e.py"), False, r"install \.\[tpu\]"),
         (("--config", "configs/cpt_8b_v6e.py", "--set", "topology=v6e:2x2"), True, "needs 16 devices but 4 are present"),
+        (("--config", "configs/cpt_8b_v6e.py", "--set", "topology=v6e:4x8"), True, "has 32 chips and the mesh takes 16"),
+        (("--config", "configs/cpt_8b_v6e.py", "--out", "no-folder/figures.json"), True, "no-folder is no folder"),
     ],
-    ids=["no topology", "no libtpu", "too few chips"],
+    ids=["no topology", "no libtpu", "too few chips", "too many chips", "nowhere to write"],
 )
 def test_what_cannot_be_compiled_is_one_sentence_and_exit_code_2(words: tuple[str, ...], libtpu: bool, said: str) -> None:
     done = compile_command(*words, libtpu=libtpu)
     assert done.returncode == 2
     assert re.search(said, done.stderr.strip().splitlines()[-1])
+
+
+def test_a_step_that_does_not_fit_is_one_sentence_and_exit_code_1() -> None:
+    larger = ("topology=v6e:2x2", "mesh.fsdp=4", "rows=4", "row_tokens=256", "model.layers=100")
+    done = compile_command("--config", "configs/cpt_8b_v6e.py", *(word for change in larger for word in ("--set", change)))
+    assert done.returncode == 1
+    assert re.search("cpt-8b does not fit on v6e:2x2 .*HBM", done.stderr.strip().splitlines()[-1])

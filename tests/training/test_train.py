@@ -185,7 +185,9 @@ def test_the_command_says_what_is_wrong_in_one_sentence(rows: Path, tmp_path: Pa
 
 def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:
     one = job(rows)
-    same = replace(one, mesh=MeshConfig(fsdp=2), accumulation=2, head_chunk=16, model=replace(CONFIG, remat="full", mlp_parts=2), topology="v5e:2x2")
+    same = replace(
+        one, mesh=MeshConfig(fsdp=2), accumulation=2, head_chunk=16, model=replace(CONFIG, remat="full", mlp_parts=2), topology="v5e:2x2"
+    )
     assert one.identity(7) == replace(same, loop=replace(one.loop, keep=9), data="moved").identity(7)
     others = [replace(one, seed=1), replace(one, rows=16), replace(one, start="x"), replace(one, z_loss=1e-4)]
     assert len({one.identity(7), one.identity(8), *(other.identity(7) for other in others)}) == 6
