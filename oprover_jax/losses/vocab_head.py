@@ -48,9 +48,10 @@ def token_logprobs(
 ) -> Scores:
     """Scores of `targets` under softmax(hidden @ head.T / temperature).
 
-    At most [B S / devices, chunk] logits exist on a device. `dtype` is that of the factors of the products, which are summed in
-    fp32: for RL "float32", since a sequence ratio is clipped at 3e-4, below bfloat16's noise; "bfloat16" is a sixth of the work on a
-    TPU and does for CPT and SFT. Runs under `jax.set_mesh`; head and gradient rest split over tensor (vocabulary) and fsdp (width).
+    At most [B S / devices, chunk] logits exist on a device. `dtype` is that of the factors of the products, which are summed in fp32, and
+    that in which the head and its gradient travel over fsdp: for RL "float32", since a sequence ratio is clipped at 3e-4, below
+    bfloat16's noise; "bfloat16" is a sixth of the work on a TPU and does for CPT and SFT. Runs under `jax.set_mesh`; head and gradient
+    rest split over tensor (vocabulary) and fsdp (width).
     """
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; give the head at least 1 row of the vocabulary at a time")

@@ -48,6 +48,37 @@ def test_attention_is_checked_and_measured_where_only_the_reference_runs() -> No
     assert refused.returncode == 1 and refused.stderr.startswith("attention 'splash' runs on tpu") and refused.stderr.count("\n") == 1
 
 
+def test_vocab_head_is_the_same_in_chunks() -> None:
+    found = figures("vocab_head", "--tokens", "64", "--vocab", "512", "--embed", "8", "--chunk", "64", "--repeats", "1")
+    assert found["largest_relative_difference"] < 1e-5 and "ratio_memory_full_vs_chunked" in found
+
+
+def test_packing_fills_rows() -> None:
+    sizes = ("--length", "32", "--batch-rows", "2", "--layers", "1", "--embed", "64")
+    found = figures("packing", "--count", "24", *sizes, "--repeats", "1")
+    assert found["fill_packed"] > found["fill_padded"] and "ratio_packed_vs_padded" in found
+
+
+def test_our_side_of_train_step_reports_what_the_peers_report() -> None:
+    sizes = {
+        "vocab": 64,
+        "layers": 1,
+        "embed": 16,
+        "q_heads": 2,
+        "kv_heads": 1,
+        "head_dim": 8,
+        "mlp": 32,
+        "rows": 2,
+        "length": 8,
+        "steps": 1,
+    }
+    script = ROOT / "bench" / "peers" / "own_step.py"
+    command = [sys.executable, str(script), *(f"--{name}={value}" for name, value in sizes.items())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.keys() == {"version", "parameters", "seconds", "mib", "loss"} and 0 < found["loss"] < 6
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_help_tells_the_options(name: str) -> None:
     done = run(name, "--help")

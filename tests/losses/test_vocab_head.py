@@ -61,6 +61,25 @@ def test_chunked_head_equals_full_logits_in_value_and_gradient(mesh_config, chun
         np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-6 * np.abs(wanted).max())
 
 
+def test_bfloat16_factors_come_near_the_fp32_result_on_a_split_head(arrays, expected) -> None:
+    """Every sum but that of the head's gradient over fsdp is in fp32, so the error is that of the factors."""
+    with jax.set_mesh(make_mesh(MeshConfig(fsdp=4, tensor=2))):
+        placed = {name: jax.reshard(jnp.asarray(arrays[name]), spec("batch", "sequence")) for name in ("targets", "on_logprob")}
+        hidden, head = (jnp.asarray(arrays[name]) for name in ("hidden", "head"))
+
+        def loss(hidden, head):
+            scores = token_logprobs(hidden, head, placed["targets"], chunk=5, temperature=TEMPERATURE, dtype=dtype)
+            return jnp.sum(scores.logprob * placed["on_logprob"]), scores
+
+        found = {}
+        for dtype in ("float32", "bfloat16"):
+            gradients, values = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(hidden, head)
+            found[dtype] = [np.asarray(x) for x in (*values, *gradients)]
+    for half, wanted in zip(found["bfloat16"], found["float32"]):
+        error = np.abs(half - wanted).max() / np.abs(wanted).max()
+        assert half.dtype == np.float32 and 1e-6 < error < 2e-2
+
+
 def test_full_logits_never_exist_forward_or_backward() -> None:
     """Temporary memory of value and gradient stays below one array of full logits."""
     tokens, vocab, width = 2048, 1024, 8

@@ -136,17 +136,6 @@ def test_a_spike_moves_nothing_once_the_window_is_full() -> None:
     assert moved and np.isfinite(np.asarray(state.recent_norms)).all()
 
 
-def test_the_described_state_is_the_state() -> None:
-    mesh = make_mesh(MeshConfig(fsdp=4, tensor=2))
-    for name in ("adamw", "muon", "adafactor"):
-        optimizer = make_optimizer(OptimizerConfig(name=name))
-        state = init_state(weights(mesh=mesh), optimizer, mesh)
-        described = abstract_state(abstract_params(CONFIG, mesh), optimizer, mesh)
-        assert jax.tree.structure(state) == jax.tree.structure(described)
-        for real, shape in zip(jax.tree.leaves(state), jax.tree.leaves(described), strict=True):
-            assert (real.shape, real.dtype) == (shape.shape, shape.dtype) and real.sharding.is_equivalent_to(shape.sharding, real.ndim)
-
-
 def test_the_callers_weights_survive_and_the_state_is_consumed(step: TrainStep) -> None:
     mesh = make_mesh(MeshConfig())
     params = weights(mesh=mesh)
@@ -179,8 +168,10 @@ def test_a_state_is_described_and_counted_as_it_becomes(name) -> None:
     state = init_state(weights(mesh=mesh), optimizer, mesh)
     planned = abstract_state(abstract_params(CONFIG, planned_mesh(config)), optimizer, planned_mesh(config))
     assert jax.tree.structure(planned) == jax.tree.structure(state)
-    for described, leaf in zip(jax.tree.leaves(planned), jax.tree.leaves(state)):
-        assert (described.shape, described.dtype) == (leaf.shape, leaf.dtype)
+    on_devices = abstract_state(abstract_params(CONFIG, mesh), optimizer, mesh)
+    for described, placed, leaf in zip(*map(jax.tree.leaves, (planned, on_devices, state)), strict=True):
+        assert (described.shape, described.dtype) == (placed.shape, placed.dtype) == (leaf.shape, leaf.dtype)
+        assert leaf.sharding.is_equivalent_to(placed.sharding, leaf.ndim)
     first = jax.devices()[0]
     held = sum(shard.data.nbytes for leaf in jax.tree.leaves(state) for shard in leaf.addressable_shards if shard.device == first)
     assert bytes_per_device(planned) == bytes_per_device(state) == held
