@@ -8,16 +8,16 @@ __all__ = ["hbm_bytes", "peak_flops"]
 
 # By the start of `jax.Device.device_kind`, longer names first; TFLOP/s and GiB of one JAX device
 _CHIPS = (
-    ("TPU v5 lite", 197, 16),
-    ("TPU v5e", 197, 16),
-    ("TPU v5p", 459, 95),
-    ("TPU v5", 459, 95),
-    ("TPU v6 lite", 918, 32),
-    ("TPU v6e", 918, 32),
+    ("TPU v5 lite", 197.0, 16),
+    ("TPU v5e", 197.0, 16),
+    ("TPU v5p", 459.0, 95),
+    ("TPU v5", 459.0, 95),
+    ("TPU v6 lite", 918.0, 32),
+    ("TPU v6e", 918.0, 32),
     ("TPU7x", 2307 / 2, 96),  # Ironwood: two JAX devices a chip
-    ("NVIDIA H100 PCIe", 756, 80),
-    ("NVIDIA H100", 989, 80),
-    ("NVIDIA H200", 989, 141),
+    ("NVIDIA H100 PCIe", 756.0, 80),
+    ("NVIDIA H100", 989.0, 80),
+    ("NVIDIA H200", 989.0, 141),
 )
 
 
