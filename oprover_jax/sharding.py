@@ -5,6 +5,7 @@ missing or wrong one is an error when a function is traced.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,17 +89,17 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
 def arrange_devices(config: MeshConfig, devices: Sequence[Any]) -> np.ndarray:
     """Exactly as many devices as the mesh has, in its shape: neighbours on an axis are near each other on the network. Slices of TPUs,
     which only the slow network joins, lie along dcn."""
-    slices = {getattr(device, "slice_index", 0) for device in devices} if devices[0].platform == "tpu" else {0}
-    try:
-        if len(slices) == 1:
-            return mesh_utils.create_device_mesh(config.shape, devices, allow_split_physical_axes=True)
-        within = (config.dcn // len(slices), *config.shape[1:])
-        return mesh_utils.create_hybrid_device_mesh(within, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True)
-    except (ValueError, NotImplementedError, AssertionError) as error:
+    slices = Counter(getattr(device, "slice_index", 0) if device.platform == "tpu" else 0 for device in devices)
+    if len(slices) == 1:
+        return mesh_utils.create_device_mesh(config.shape, devices, allow_split_physical_axes=True)
+    if config.dcn % len(slices) or len(set(slices.values())) > 1:
+        chips = f"{', '.join(map(str, slices.values()))} {devices[0].device_kind}"
         raise ShardingError(
-            f"mesh {_words(config)} cannot be laid over these {len(devices)} {devices[0].device_kind} in {len(slices)} slices; make dcn a "
-            "multiple of the slices and use all chips of each"
-        ) from error
+            f"mesh {_words(config)} cannot be laid over {len(slices)} slices of {chips}; make dcn a multiple of the slices and use "
+            "equally many chips of each"
+        )
+    within = (config.dcn // len(slices), *config.shape[1:])
+    return mesh_utils.create_hybrid_device_mesh(within, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True)
 
 
 def _words(config: MeshConfig) -> str:

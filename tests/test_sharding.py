@@ -35,14 +35,9 @@ def test_slices_of_tpus_lie_along_dcn() -> None:
     assert mesh.shape == (2, 2, 1, 2)
     assert [{device.slice_index for device in part.flat} for part in mesh] == [{0}, {1}]
     assert arrange_devices(MeshConfig(fsdp=4), two[4:]).shape == (1, 4, 1, 1)
-    with pytest.raises(ShardingError, match="in 2 slices; make dcn a multiple"):
-        arrange_devices(MeshConfig(fsdp=8), two)
-
-
-def test_a_mesh_that_leaves_devices_of_several_processes_over_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax, "process_count", lambda: 2)
-    with pytest.raises(ShardingError, match="takes 4 of the 8 devices of 2 processes"):
-        make_mesh(MeshConfig(fsdp=4))
+    for config, chips in ((MeshConfig(fsdp=8), two), (MeshConfig(dcn=2, fsdp=3), two[:6])):
+        with pytest.raises(ShardingError, match=r"over 2 slices of 4, \d TPU v6 lite; make dcn a multiple"):
+            arrange_devices(config, chips)
 
 
 def test_mesh_config_refuses_an_empty_axis() -> None:

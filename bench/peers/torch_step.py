@@ -3,22 +3,16 @@
 Run by bench/train_step.py in an environment of its own.
 """
 
-import argparse
-import json
 import os
-import resource
-import time
 
+import contest
 import numpy as np
 import torch
 import transformers
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    for name in ("vocab", "layers", "embed", "q_heads", "kv_heads", "head_dim", "mlp", "rows", "length", "steps"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    a = parser.parse_args()
+    a = contest.arguments()
     torch.set_num_threads(os.cpu_count() or 1)
     torch.manual_seed(0)
     config = transformers.Qwen3Config(
@@ -39,21 +33,18 @@ def main() -> None:
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     tokens = torch.from_numpy(np.random.default_rng(0).integers(1, a.vocab, (a.rows, a.length + 1)))
-    losses, seconds = [], []
-    for _ in range(a.steps + 3):
-        start = time.perf_counter()
+
+    def step() -> float:
         logits = model(tokens[:, :-1]).logits
         loss = torch.nn.functional.cross_entropy(logits.reshape(-1, a.vocab), tokens[:, 1:].reshape(-1))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
+        return loss.item()
+
     parameters = sum(weight.numel() for weight in model.parameters())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    version = f"{transformers.__version__}, torch {torch.__version__}"
-    print(json.dumps({"version": version, "parameters": parameters, "seconds": min(seconds[3:]), "mib": memory, "loss": losses[-1]}))
+    contest.run(step, a.steps, version=f"{transformers.__version__}, torch {torch.__version__}", parameters=parameters)
 
 
 if __name__ == "__main__":

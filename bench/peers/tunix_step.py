@@ -3,15 +3,12 @@
 Run by bench/train_step.py in an environment of its own.
 """
 
-import argparse
 import importlib.metadata
-import json
 import os
-import resource
-import time
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
+import contest
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,10 +30,7 @@ def model_input(batch: peft_trainer.TrainingInput) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    for name in ("vocab", "layers", "embed", "q_heads", "kv_heads", "head_dim", "mlp", "rows", "length", "steps"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    a = parser.parse_args()
+    a = contest.arguments()
     config = qwen3.ModelConfig(
         num_layers=a.layers,
         vocab_size=a.vocab,
@@ -57,16 +51,15 @@ def main() -> None:
         tokens = np.random.default_rng(0).integers(1, a.vocab, (a.rows, a.length + 1)).astype(np.int32)  # of which `length` are targets
         batch = peft_trainer.TrainingInput(input_tokens=jnp.asarray(tokens), input_mask=jnp.ones(tokens.shape, bool))
         train_step, _ = trainer.jit_train_and_eval_step(cache_nnx_graph=True)  # what its train() calls for each batch
-        losses, seconds = [], []
-        for _ in range(a.steps + 3):
-            start = time.perf_counter()
-            losses.append(float(train_step(batch)[0]))
+
+        def step() -> float:
+            loss = train_step(batch)[0]
             jax.block_until_ready(nnx.state(model))
-            seconds.append(time.perf_counter() - start)
-    parameters = sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    version = importlib.metadata.version("google-tunix")
-    print(json.dumps({"version": version, "parameters": parameters, "seconds": min(seconds[3:]), "mib": memory, "loss": losses[-1]}))
+            return float(loss)
+
+        version = importlib.metadata.version("google-tunix")
+        parameters = sum(weight.size for weight in jax.tree.leaves(nnx.state(model, nnx.Param)))
+        contest.run(step, a.steps, version=version, parameters=parameters)
 
 
 if __name__ == "__main__":

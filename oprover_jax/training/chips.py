@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
-
 __all__ = ["hbm_bytes", "peak_flops"]
 
 # By the start of `jax.Device.device_kind`, longer names first; TFLOP/s and GiB of one JAX device
@@ -21,9 +19,9 @@ _CHIPS = (
 )
 
 
-def peak_flops(devices: Sequence[jax.Device]) -> float | None:
-    """FLOP/s of all devices together, or None where one is not in the table (a CPU): no MFU is shown then."""
-    peaks = [_published(device.device_kind)[0] for device in devices]
+def peak_flops(kinds: Sequence[str]) -> float | None:
+    """FLOP/s of all devices of these kinds together, or None where one is not in the table (a CPU): no MFU is shown then."""
+    peaks = [_published(kind)[0] for kind in kinds]
     return None if None in peaks else 1e12 * sum(peak for peak in peaks if peak is not None)
 
 

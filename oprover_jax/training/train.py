@@ -170,7 +170,7 @@ def _keep_config(job: TrainingJob, folder: Path) -> None:
 
 
 def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
-    peak = peak_flops(list(mesh.devices.flat))
+    peak = peak_flops([device.device_kind for device in mesh.devices.flat])
     scoring = 4 / 3 if job.objective == "rl" else 1  # the old policy's pass is a forward, a third of forward and backward
     return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
 

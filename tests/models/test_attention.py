@@ -1,12 +1,12 @@
 import re
 from functools import cache, partial
-from types import SimpleNamespace
 
 import attention_oracle
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo as fused
 from jax.sharding import AbstractDevice, AbstractMesh, AxisType, NamedSharding
 
 from oprover_jax.errors import InputError
@@ -22,8 +22,15 @@ MESHES = {"1": (MeshConfig(), 640), "split": (MeshConfig(fsdp=2, context=2, tens
 BATCH, HEADS, KV_HEADS, WIDTH = 2, 4, 2, 32
 
 
-def cudnn_over_a_stand_in(q, k, v, mask):
-    return over_whole_rows(partial(cudnn.packed_attention, causal=mask.causal, max_segments=5), q, k, v, mask.segment_ids)
+def cudnn_with(kernel):
+    def attention(q, k, v, mask):
+        packed = partial(cudnn.packed_attention, causal=mask.causal, max_segments=5, kernel=kernel)
+        return over_whole_rows(packed, q, k, v, mask.segment_ids)
+
+    return attention
+
+
+cudnn_over_a_stand_in = cudnn_with(attention_oracle.cudnn_stand_in(fused._fix_seqlen_offsets))
 
 
 ON_CPU = {
@@ -32,12 +39,6 @@ ON_CPU = {
     "pallas_gpu": partial(pallas_gpu_attention, interpret=True),
     "cudnn": cudnn_over_a_stand_in,
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_cudnn_here(monkeypatch) -> None:
-    kernel = attention_oracle.cudnn_stand_in(cudnn.fused._fix_seqlen_offsets)
-    monkeypatch.setattr(cudnn, "fused", SimpleNamespace(dot_product_attention=kernel, MaskType=cudnn.fused.MaskType))
 
 
 @cache
@@ -154,12 +155,13 @@ def test_the_kernel_is_in_the_program_for_512_devices(name, platform, call, kern
 
 
 def test_cudnns_kernels_are_in_the_program_with_as_many_key_heads_as_query_heads(monkeypatch) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(cudnn.fused, "check_cudnn_version", lambda: 91000)
-    monkeypatch.setattr(cudnn.fused, "check_compute_capability", lambda capability: True)
+    """JAX asks the GPU at hand for cuDNN's version and its own: there is none, so it is told those of an H100. All else is real."""
+    monkeypatch.setattr(fused, "check_cudnn_version", lambda: 91000)
+    monkeypatch.setattr(fused, "check_compute_capability", lambda capability: True)
     mesh = make_mesh(MESHES["split"][0])
     with jax.set_mesh(mesh):
-        program = gradient(cudnn_over_a_stand_in).trace(*abstract_arguments(mesh)).lower(lowering_platforms=("cuda",)).as_text()
+        traced = gradient(cudnn_with(fused.dot_product_attention)).trace(*abstract_arguments(mesh))
+        program = traced.lower(lowering_platforms=("cuda",)).as_text()
     heads = "tensor<32x4096x8x128xbf16>, " * 3
     calls = re.findall(r"custom_call @(__cudnn\$\w+)\(.*: \((.*)\) ->", program)
     assert [name for name, _ in calls] == ["__cudnn$fmhaSoftmax", "__cudnn$fmhaSoftmaxBackward"]

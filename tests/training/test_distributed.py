@@ -64,6 +64,14 @@ from oprover_jax.training.distributed import initialize
 first = initialize(timeout=60)
 assert initialize() == first
 print(jax.process_index(), jax.process_count(), len(jax.local_devices()), len(jax.devices()))
+from oprover_jax.sharding import MeshConfig, ShardingError, make_mesh
+assert make_mesh(MeshConfig(fsdp=4)).size == 4
+try:
+    make_mesh(MeshConfig(fsdp=2))  # the second process would hold nothing of it
+except ShardingError as error:
+    assert "takes 2 of the 4 devices of 2 processes; raise one axis" in str(error)
+else:
+    raise SystemExit("a mesh without the second process was made")
 """
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
 
 import jax
 import numpy as np
@@ -104,7 +103,7 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
     assert len(list((whole / "tensorboard").glob("events.*"))) == 1
     log = (whole.parent / "log").read_text()
     assert "step 40/40, loss" in log and "held-out" in log and "compile" in log
-    assert "MFU" not in log and peak_flops(list(make_mesh(ON_EIGHT).devices.flat)) is None
+    assert "MFU" not in log and peak_flops([jax.devices()[0].device_kind]) is None
     assert np.abs(final_weights(whole)).sum() > 0
     exported = load_hf(whole / "hf", make_mesh(MeshConfig()), CONFIG)[1]
     np.testing.assert_allclose(np.asarray(exported["embedding"]), final_weights(whole), rtol=2**-8)  # in bfloat16
@@ -197,6 +196,6 @@ def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:
 def test_peaks_are_known_by_the_kind_of_device() -> None:
     kinds = {"TPU v5 lite": 197, "TPU v5": 459, "TPU v6 lite": 918, "NVIDIA H100 80GB HBM3": 989, "NVIDIA H100 PCIe": 756}
     for kind, teraflops in kinds.items():
-        assert peak_flops([Mock(spec=jax.Device, device_kind=kind)] * 4) == 4e12 * teraflops
-    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU7x")] * 2) == 2307e12  # one chip
-    assert peak_flops([Mock(spec=jax.Device, device_kind="TPU v5"), Mock(spec=jax.Device, device_kind="abacus")]) is None
+        assert peak_flops([kind] * 4) == 4e12 * teraflops
+    assert peak_flops(["TPU7x"] * 2) == 2307e12  # one chip
+    assert peak_flops(["TPU v5", "abacus"]) is None

@@ -1,5 +1,6 @@
 """cuDNN's fused attention over packed rows, for NVIDIA Hopper and later. `bench/attention.py --check` compares it there; no CPU runs it."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax.numpy as jnp
@@ -42,14 +43,16 @@ def packed_attention(
     segment_ids: Int[Array, "b S"],
     causal: bool,
     max_segments: int,
+    kernel: Callable[..., Array] = fused.dot_product_attention,
 ) -> Float[Array, "b S h d"]:
-    """One device's part: whole rows, with as many key heads as query heads. InputError where 32 bits do not count its numbers."""
+    """One device's part: whole rows, with as many key heads as query heads. InputError where 32 bits do not count its numbers. `kernel` is
+    cuDNN's; where there is no GPU the tests give what stands in for it."""
     if q.size >= 2**31:
         raise InputError(
             f"attention 'cudnn' counts elements in 32 bits but a device's queries are {q.size}; lower the rows of a micro-batch"
         )
     starts, lengths, runs = segment_runs(segment_ids, max_segments)
-    mixed = fused.dot_product_attention(
+    mixed = kernel(
         q,
         k,
         v,

@@ -4,6 +4,7 @@ There, a linear layer is a matrix [out, in] and every layer has arrays of its ow
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from jaxtyping import Shaped
 from oprover_jax.models.qwen3 import Qwen3Config, Weight, describe_weights
 
 # our weight -> (its name there, its dimensions there in our axes; `+` joins axes into one dimension)
-_TABLE = {
+TABLE = {
     "embedding": ("model.embed_tokens.weight", "vocab embed"),
     "layers.attention.q": ("model.layers.{}.self_attn.q_proj.weight", "q_heads+head_dim embed"),
     "layers.attention.k": ("model.layers.{}.self_attn.k_proj.weight", "kv_heads+head_dim embed"),
@@ -54,16 +55,17 @@ class HFTensor:
         return split.transpose(np.argsort(self.order))
 
 
-def hf_tensors(config: Qwen3Config) -> list[HFTensor]:
-    """Every tensor of a published model of these sizes, in the order of its layers. A tied head is not among them."""
+def hf_tensors(config: Qwen3Config, table: Mapping[str, tuple[str, str]] = TABLE) -> list[HFTensor]:
+    """Every tensor of a published model of these sizes, in the order of its layers. A tied head is not among them. KeyError for a weight
+    of ours that has no place in `table`."""
     weights = {weight.name: weight for weight in describe_weights(config)}
-    names = [name for name in _TABLE if name in weights]
+    names = [name for name in table if name in weights]
     if len(names) != len(weights):
-        raise KeyError(f"no name on Hugging Face for {sorted(weights.keys() - _TABLE.keys())}; add it to the table")
+        raise KeyError(f"no name on Hugging Face for {sorted(weights.keys() - table.keys())}; add it to the table")
     first, stacked, last = _around_layers(names)
-    tensors = [_tensor(weights[name]) for name in first]
-    tensors += [_tensor(weights[name], layer) for layer in range(config.layers) for name in stacked]
-    return tensors + [_tensor(weights[name]) for name in last]
+    tensors = [_tensor(weights[name], table[name]) for name in first]
+    tensors += [_tensor(weights[name], table[name], layer) for layer in range(config.layers) for name in stacked]
+    return tensors + [_tensor(weights[name], table[name]) for name in last]
 
 
 def _around_layers(names: list[str]) -> tuple[list[str], list[str], list[str]]:
@@ -72,8 +74,8 @@ def _around_layers(names: list[str]) -> tuple[list[str], list[str], list[str]]:
     return names[:start], stacked, names[start + len(stacked) :]
 
 
-def _tensor(weight: Weight, layer: int | None = None) -> HFTensor:
-    pattern, dimensions = _TABLE[weight.name]
+def _tensor(weight: Weight, place: tuple[str, str], layer: int | None = None) -> HFTensor:
+    pattern, dimensions = place
     shape, logical = (weight.shape, weight.logical) if layer is None else (weight.shape[1:], weight.logical[1:])
     ours = ["scale" if axis is None else axis for axis in logical]
     joined = [[ours.index(axis) for axis in dimension.split("+")] for dimension in dimensions.split()]

@@ -1,10 +1,7 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
-from oprover_jax.models.hf import names
-from oprover_jax.models.hf.names import hf_tensors
+from oprover_jax.models.hf.names import TABLE, hf_tensors
 from oprover_jax.models.qwen3 import describe_weights
 from oprover_jax.models.sizes import PUBLISHED, published
 
@@ -66,8 +63,7 @@ def test_a_linear_layer_there_is_the_product_here(config) -> None:
         np.testing.assert_allclose(got.reshape(-1), stored @ x)
 
 
-def test_a_weight_without_a_name_is_noticed(config, monkeypatch) -> None:
-    without = {name: place for name, place in names._TABLE.items() if name != "layers.mlp.up"}
-    monkeypatch.setattr(names, "_TABLE", without)
+def test_a_weight_without_a_name_is_noticed(config) -> None:
+    without = {name: place for name, place in TABLE.items() if name != "layers.mlp.up"}
     with pytest.raises(KeyError, match=r"layers\.mlp\.up"):
-        hf_tensors(dataclasses.replace(config, layers=3))
+        hf_tensors(config, without)
