@@ -96,4 +96,5 @@ def test_two_processes_join() -> None:
     finally:
         for process in joined:
             process.kill()
+    assert [process.returncode for process in joined] == [0, 0], said
     assert [out.split() for out, _ in said] == [["0", "2", "2", "4"], ["1", "2", "2", "4"]], [err for _, err in said]
