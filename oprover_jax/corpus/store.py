@@ -18,6 +18,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oprover_jax.errors import InputError
 from oprover_jax.records import SCHEMA_VERSION, ProofRecord, Round, Statement, Trajectory
 
 Record = TypeVar("Record")
@@ -28,7 +29,7 @@ _IDS = pa.list_(pa.list_(pa.int32()))
 _ROUND_LISTS = ("prompt_ids", "attempt_ids", "logprobs")
 
 
-class StoreError(ValueError):
+class StoreError(InputError):
     """A part file that is not what its folder holds."""
 
 

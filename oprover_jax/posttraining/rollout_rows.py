@@ -60,22 +60,34 @@ def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length:
 def with_rows(job: TrainingJob, folder: Path) -> tuple[TrainingJob, RolloutReport | None]:
     """The job with its folder of rollouts replaced by a file of rows in the run folder; made at the first start, by process 0.
 
-    Raises InputError for a folder without rollouts, or whose rollouts teach nothing.
+    Raises InputError, in every process, for a folder without rollouts, or whose rollouts teach nothing.
     """
     source = Path(job.data)
     if not source.is_dir():
         return job, None
-    made_of = fingerprint(str(source), job.gspo, job.row_tokens)  # other rollouts make another file, and with it another job
-    target, report = folder / f"rollouts-{made_of}.array_record", None
+    stored = source / "trajectories" if (source / "trajectories").is_dir() else source
+    # other rollouts (a part has a name of its own) make another file, and with it another job
+    made_of = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.row_tokens)
+    target = folder / f"rollouts-{made_of}.array_record"
+    report, refused = None, None
     if not target.exists() and jax.process_index() == 0:
-        stored = source / "trajectories" if (source / "trajectories").is_dir() else source
-        trajectories = store.read(stored, store.TRAJECTORIES)
-        if not trajectories:
-            raise InputError(f"{source} holds no rollouts; name the folder of a stage that proves, such as RUN/stages/rollout-1")
-        rows, report = rollout_rows(trajectories, job.gspo, job.row_tokens)
-        if not rows:
-            raise InputError(f"no attempt in {source} can be trained on: {report}; draw several from each state, or make rows longer")
-        write_rows(target, rows)
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices("rollout rows are written")
+        try:
+            report = _write(target, stored, job)
+        except InputError as error:
+            refused = error
+    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.array(refused is not None)) and refused is None:
+        raise InputError(f"process 0 could make no rows of {source}; it says why")
+    if refused is not None:
+        raise refused
     return replace(job, data=str(target)), report
+
+
+def _write(target: Path, stored: Path, job: TrainingJob) -> RolloutReport:
+    trajectories = store.read(stored, store.TRAJECTORIES)
+    if not trajectories:
+        raise InputError(f"{stored} holds no rollouts; name the folder of a stage that proves, such as RUN/stages/rollout-1")
+    rows, report = rollout_rows(trajectories, job.gspo, job.row_tokens)
+    if not rows:
+        raise InputError(f"no attempt in {stored} can be trained on: {report}; draw several from each state, or make rows longer")
+    write_rows(target, rows)
+    return report

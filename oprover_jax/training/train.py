@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import msgspec
 from jax.sharding import Mesh
 
@@ -36,9 +37,9 @@ from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.program import compile_update, describe_state
 from oprover_jax.training.reporting import OnProgress
 from oprover_jax.training.rollout_step import rollout_batches, rollout_step
-from oprover_jax.training.step import LossFunction, init_state
+from oprover_jax.training.step import Batch, LossFunction, init_state, split_batch
 
-__all__ = ["read_rows", "train"]
+__all__ = ["make_evaluation", "read_rows", "train"]
 
 _LINE_EVERY = 60.0  # seconds between lines where no terminal is
 
@@ -87,14 +88,15 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             about={"name": job.name, "seed": job.seed},
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
-            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh),
+            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.accumulation),
             on_progress=_shown(screen, progress),
             stop=stop,
         )
     if int(state.step) < job.loop.steps * job.updates_per_step:
         raise KeyboardInterrupt
     save(weights, job.loop.steps, state.params, {"name": job.name})
-    export_hf(job.model, state.params, exported, overwrite=True, beside=_tokenizer_of(job))
+    beside = tokenizer_files(Path(job.start)) if job.start else {}
+    export_hf(job.model, state.params, exported, overwrite=True, beside=beside)
     screen.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
 
 
@@ -123,14 +125,6 @@ def start_params(job: TrainingJob, mesh: Mesh) -> Params:
     return load_hf(Path(job.start), mesh, job.model)[1] if job.start else init_params(job.model, job.seed, mesh)
 
 
-def _tokenizer_of(job: TrainingJob) -> dict[str, bytes]:
-    """The files of the tokenizer that came with the weights; fresh weights, and some folders, have none."""
-    try:
-        return tokenizer_files(Path(job.start)) if job.start else {}
-    except InputError:
-        return {}
-
-
 def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
     """The step of the loop; the update in it is compiled here, once, and kept beside the run."""
     batch = data.describe(mesh)
@@ -146,10 +140,17 @@ def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generat
     return rollout_batches(data, mesh, job.minibatches, start) if job.objective == "rl" else data.stream(mesh, start)
 
 
-def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh) -> Callable[[Params], dict[str, float]]:
-    """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch)."""
-    score = jax.jit(lambda params, batch: loss(params, batch)[2]["loss"])
-    count = max(1, len(rows.rows) // rows.batch_rows)
+def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation: int = 1) -> Callable[[Params], dict[str, float]]:
+    """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch), in the micro-batches
+    of training. InputError where they do not fill a single batch."""
+    count = len(rows.rows) // rows.batch_rows
+    if not count:
+        raise InputError(f"held_out has {len(rows.rows)} rows and a batch takes {rows.batch_rows}; give more, or fewer rows to a batch")
+
+    @jax.jit
+    def score(params: Params, batch: Batch) -> Any:
+        parts = jax.lax.map(lambda part: loss(params, part)[2]["loss"], split_batch(batch, accumulation))
+        return jax.tree.map(jnp.sum, parts)
 
     def evaluate(params: Params) -> dict[str, float]:
         with jax.set_mesh(mesh):

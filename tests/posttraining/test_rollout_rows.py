@@ -1,12 +1,14 @@
 """Stored rollouts become rows, and `oprover rl` trains on them: the job's own tests of cpt and sft are in tests/training."""
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from joined import joined
 from rich.console import Console
 
 from oprover_jax.corpus import store
@@ -151,3 +153,38 @@ def test_what_cannot_be_trained_on_is_said(stage: Path, tmp_path: Path) -> None:
         run(replace(job(stage, 1), row_tokens=2), tmp_path / "run")
     with pytest.raises(ValueError, match="has no reference policy"):
         replace(job(stage, 1), gspo=GSPOConfig(kl="k2_loss", kl_weight=0.1))
+
+
+def test_rollouts_that_are_added_to_a_folder_make_other_rows(stage: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(stage, tmp_path / "stage"))
+    one, again = (with_rows(job(mine, 4), tmp_path)[0].data for _ in range(2))
+    store.append(mine / "trajectories", store.TRAJECTORIES, STORED)
+    more, report = with_rows(job(mine, 4), tmp_path)
+    assert one == again != more.data and report is not None and report.attempts == 64 + 7  # the lone attempt of before finds its like
+
+
+def test_no_process_waits_for_rows_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "stage").mkdir()
+    with joined([sys.executable, "-c", REFUSED, str(tmp_path), str(Path(__file__).parent)]) as processes:
+        said = [process.communicate(timeout=90) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert "holds no rollouts" in said[0][0] and "process 0 could make no rows" in said[1][0], said
+
+
+REFUSED = """
+import sys
+from pathlib import Path
+import jax
+jax.config.update("jax_platforms", "cpu")
+from oprover_jax.training.distributed import initialize
+initialize(timeout=60)
+sys.path.append(sys.argv[2])
+from test_rollout_rows import job
+from oprover_jax.errors import InputError
+from oprover_jax.posttraining.rollout_rows import with_rows
+folder = Path(sys.argv[1])
+try:
+    with_rows(job(folder / "stage", 4), folder)
+except InputError as error:
+    print(error)
+"""

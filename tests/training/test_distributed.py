@@ -1,12 +1,9 @@
 """Which way to join is read from the environment alone; and two real processes really join."""
 
-import os
-import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from joined import joined
 
 from oprover_jax.errors import InputError
 from oprover_jax.training.distributed import Cluster, cluster_of, initialize
@@ -76,25 +73,7 @@ else:
 
 
 def test_two_processes_join() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = os.environ | {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2"}
-    joined = [
-        subprocess.Popen(
-            [sys.executable, "-c", JOIN],
-            env=environment | {"OPROVER_PROCESS": str(i)},
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=90) for process in joined]
-    finally:
-        for process in joined:
-            process.kill()
-    assert [process.returncode for process in joined] == [0, 0], said
-    assert [out.split() for out, _ in said] == [["0", "2", "2", "4"], ["1", "2", "2", "4"]], [err for _, err in said]
+    with joined([sys.executable, "-c", JOIN]) as processes:
+        said = [process.communicate(timeout=90) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert [out.split() for out, _ in said] == [["0", "2", "2", "4"], ["1", "2", "2", "4"]], said

@@ -4,32 +4,32 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from joined import joined
 from rich.console import Console
 from tiny import CONFIG, documents
 
 from oprover_jax.configuration import load
+from oprover_jax.data.loader import describe_rows, from_file
 from oprover_jax.data.packing import write_packed
 from oprover_jax.errors import InputError
 from oprover_jax.models.hf.load import load_hf
-from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.models.qwen3 import abstract_params, init_params
 from oprover_jax.progress import Screen
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.checkpoint import latest, restore
 from oprover_jax.training.chips import peak_flops
-from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.metrics import Goodput, read_metrics
-from oprover_jax.training.train import train
+from oprover_jax.training.train import make_evaluation, train
 
 JOB = Path(__file__).with_name("tiny_job.py")
 ROOT = Path(__file__).parents[2]
@@ -58,19 +58,14 @@ def whole(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(folder: Path, rows: Path, devices: int, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """`oprover cpt` in a process of its own, over 8 devices in all."""
+def cpt(folder: Path, rows: Path) -> list[str]:
+    """The command `oprover cpt`, over 8 devices in all."""
     options = ["--config", str(JOB), "--run", str(folder), "--set", f"data={rows}", "--set", "mesh.fsdp=4", "--set", "mesh.tensor=2"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "oprover_jax.cli", "cpt", *options],
-        env=os.environ
-        | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONPATH": f"{ROOT}:{JOB.parent}"}
-        | dict(environment or {}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return [sys.executable, "-m", "oprover_jax.cli", "cpt", *options]
+
+
+def with_devices(count: int) -> dict[str, str]:
+    return {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(count), "PYTHONPATH": f"{ROOT}:{JOB.parent}"}
 
 
 def wait_for(folder: Path, step: int, process: subprocess.Popen[str]) -> None:
@@ -114,7 +109,9 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
 
 def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_devices(whole: Path, rows: Path, tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    process = start(killed, rows, 8)
+    process = subprocess.Popen(
+        cpt(killed, rows), env=os.environ | with_devices(8), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for(killed, 8, process)
     process.kill()
     said = process.communicate()
@@ -135,18 +132,10 @@ def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_device
 
 
 def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    joined = {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2"}
-    hosts = [start(tmp_path / "run", rows, 4, joined | {"OPROVER_PROCESS": str(i)}) for i in range(2)]
-    try:
+    with joined(cpt(tmp_path / "run", rows), with_devices(4)) as hosts:
         wait_for(tmp_path / "run", 8, hosts[0])
         hosts[1].send_signal(signal.SIGTERM)  # told to one, agreed by both
         said = [host.communicate(timeout=120) for host in hosts]
-    finally:
-        for host in hosts:
-            host.kill()
     assert [host.returncode for host in hosts] == [130, 130], said
     assert all("the same command goes on" in err for _, err in said)
     stopped_at = latest(tmp_path / "run" / "checkpoints")
@@ -181,6 +170,16 @@ def test_the_command_says_what_is_wrong_in_one_sentence(rows: Path, tmp_path: Pa
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "describes a job for `oprover cpt`" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_held_out_rows_are_scored_in_micro_batches_and_each_once(rows: Path) -> None:
+    mesh = make_mesh(MeshConfig(fsdp=2))
+    params, loss = init_params(CONFIG, 1, mesh), loss_function(job(rows))
+    one, four = (make_evaluation(loss, from_file(rows, 8, 0), mesh, parts)(params)["held_out_loss"] for parts in (1, 4))
+    assert one == pytest.approx(four, rel=1e-6)
+    count = describe_rows(rows)["rows"]
+    with pytest.raises(InputError, match=f"held_out has {count} rows and a batch takes {count + 1}"):
+        make_evaluation(loss, from_file(rows, count + 1, 0), mesh)
 
 
 def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:

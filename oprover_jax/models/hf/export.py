@@ -77,11 +77,8 @@ def export_hf(
 
 
 def tokenizer_files(source: Path) -> dict[str, bytes]:
-    """The tokenizer and generation_config.json of a model's folder. InputError where it has none."""
-    found = {name: (source / name).read_bytes() for name in TOKENIZER_FILES if (source / name).is_file()}
-    if not found:
-        raise InputError(f"{source} holds none of {', '.join(TOKENIZER_FILES)}; give the folder that the tokenizer is to be copied from")
-    return found
+    """The tokenizer and generation_config.json of a model's folder, or what there is of them."""
+    return {name: (source / name).read_bytes() for name in TOKENIZER_FILES if (source / name).is_file()}
 
 
 def check_target(folder: Path, overwrite: bool) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax
 import ml_dtypes
 import numpy as np
 import pytest
+from joined import joined
 from safetensors import safe_open
 from safetensors.numpy import load_file
 from tiny_qwen3 import MESHES, put
@@ -100,8 +100,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     assert stored(taken) == stored(RECORDED / "tied")
     assert sorted(path.name for path in taken.iterdir()) == ["config.json", "generation_config.json", "model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "taken"]
-    with pytest.raises(InputError, match=r"foreign holds none of tokenizer\.json"):
-        tokenizer_files(foreign)
+    assert tokenizer_files(foreign) == {}
 
 
 def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -147,24 +146,13 @@ def test_a_killed_export_leaves_nothing_that_looks_whole_and_the_next_one_clears
 
 
 def test_two_processes_each_read_their_half_and_export_the_whole(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = os.environ | {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": "2", "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(RECORDED / "untied"), str(tmp_path / "out")]
-    started = [
-        subprocess.Popen(command, env=environment | {"OPROVER_PROCESS": str(i)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for i in range(2)
-    ]
-    try:
-        said = [process.communicate(timeout=120) for process in started]
-    finally:
-        for process in started:
-            process.kill()
+    with joined(command) as processes:
+        said = [process.communicate(timeout=120) for process in processes]
     tensors = stored(RECORDED / "untied")
     whole = sum(len(content) for name, (_, _, content) in tensors.items() if "norm" in name)
     split = sum(len(content) for _, _, content in tensors.values()) - whole
-    assert [process.returncode for process in started] == [0, 0], said
+    assert [process.returncode for process in processes] == [0, 0], said
     for process in (0, 1):
         assert json.loads((tmp_path / f"out.read{process}").read_text()) == {"split": split // 2, "whole": whole}
     assert stored(tmp_path / "out") == tensors
