@@ -16,7 +16,9 @@ def joined(command: Sequence[str], environment: Mapping[str, str] | None = None,
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    told = {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": str(count), "PYTHONPATH": str(ROOT)} | dict(environment or {})
+    told = {"OPROVER_COORDINATOR": address, "OPROVER_PROCESSES": str(count), "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | dict(
+        environment or {}
+    )
     processes = [
         subprocess.Popen(
             command,
