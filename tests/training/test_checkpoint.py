@@ -132,6 +132,7 @@ def test_killed_while_it_saves(tmp_path: Path) -> None:
             time.sleep(0.01)
         for _ in range(12):  # stopped and looked at: as if it had been killed here
             os.kill(process.pid, signal.SIGSTOP)
+            assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])  # every thread of it has stopped
             copy = tmp_path.with_name("copy")
             shutil.copytree(tmp_path, copy)
             step = latest(copy)
