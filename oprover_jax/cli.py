@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import tyro
 
 from lean_worker.errors import LeanWorkerError
+from oprover_jax.corpus.commands import corpus_app
 from oprover_jax.errors import DoesNotFit, InputError, TrainingFailed
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
 app = tyro.extras.SubcommandApp()
+app.command(corpus_app, name="corpus", help="The OProofs corpus: build, grow, count, share.")
 
 
 @app.command(name="iterate")
