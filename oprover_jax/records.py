@@ -4,21 +4,30 @@ They go to JSON through msgspec and to Parquet through `corpus.store`. Token ids
 loss: a round keeps the ids that the policy read and wrote, and text is only ever derived from them.
 """
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from lean_worker.protocol import Message, Verdict
 
-__all__ = ["SCHEMA_VERSION", "FinishReason", "Message", "ProofRecord", "Round", "Statement", "Trajectory", "Verdict"]
+__all__ = ["SCHEMA_VERSION", "FinishReason", "Message", "ProofRecord", "Round", "Statement", "Trajectory", "Verdict", "utc_now"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 FinishReason = Literal["stop", "length"]
 
 
+def utc_now() -> str:
+    """The time, ISO 8601, UTC, to the microsecond."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 class Statement(msgspec.Struct, frozen=True):
-    """A theorem to prove. `formal` ends in `:= by sorry`; `id` is the hash of its normalised content (corpus.normalize)."""
+    """A theorem to prove. `formal` ends in `:= by sorry`; `id` is the hash of its normalised content (corpus.normalize).
+
+    `difficulty` goes from 1 to 10, 0 where it is unknown; `lean` is the version of Lean or Mathlib that it was written for, "" if unknown.
+    """
 
     id: str
     name: str
@@ -29,10 +38,15 @@ class Statement(msgspec.Struct, frozen=True):
     source: str = ""
     licence: str = ""
     informal: str = ""
+    domain: str = ""
+    lean: str = ""
 
 
 class ProofRecord(msgspec.Struct, frozen=True):
-    """A proof that the kernel accepted, with what is needed to check it again and to say where it came from."""
+    """A proof that the kernel accepted, with what is needed to check it again and to say where it came from.
+
+    `seconds` is what the check took, `verified_at` when it was: ISO 8601, UTC.
+    """
 
     statement: Statement
     proof: str
@@ -41,6 +55,7 @@ class ProofRecord(msgspec.Struct, frozen=True):
     axioms: tuple[str, ...]
     seconds: float
     origin: str
+    verified_at: str = ""
 
 
 class Round(msgspec.Struct, frozen=True):

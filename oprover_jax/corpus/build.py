@@ -23,9 +23,11 @@ from oprover_jax.corpus.decontaminate import decontaminate
 from oprover_jax.corpus.generate import distinct
 from oprover_jax.corpus.plan import PARTS, Cell, demand, quotas
 from oprover_jax.corpus.textbook import Provable, textbook
-from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.records import ProofRecord, Statement, utc_now
 
 Verify = Callable[[list[Check]], list[Verdict]]
+
+_MADE_BY = ("build.py", "config.py", "decontaminate.py", "generate.py", "normalize.py", "plan.py", "store.py", "textbook.py")
 
 
 class CorpusError(ValueError):
@@ -43,10 +45,10 @@ class Corpus:
 
 
 def config_hash(config: CorpusConfig) -> str:
-    """12 hexadecimal digits that change with the configuration, the generators and the textbook."""
+    """12 hexadecimal digits that change with the configuration, what draws and compares statements, and the textbook."""
     digest = hashlib.sha256(msgspec.json.encode(asdict(config)))
     package = Path(__file__).parent
-    for path in sorted([*package.glob("*.py"), *package.glob("families/*.py"), *package.glob("textbook/*.lean")]):
+    for path in sorted([*(package / name for name in _MADE_BY), *package.glob("families/*.py"), *package.glob("textbook/*.lean")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -163,6 +165,7 @@ def _record(provable: Provable, verdict: Verdict) -> ProofRecord:
         axioms=verdict.axioms,
         seconds=verdict.seconds,
         origin=provable.statement.source,
+        verified_at=utc_now(),
     )
 
 

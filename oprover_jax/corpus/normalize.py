@@ -71,6 +71,11 @@ def statement_id(formal: str, header: str = "") -> str:
     return hashlib.sha256(normalise(formal, header).encode()).hexdigest()[:16]
 
 
+def proof_id(statement: str, proof: str) -> str:
+    """16 hexadecimal digits for a proof of the statement with the id `statement`: white space, comments and spelling make no difference."""
+    return hashlib.sha256(f"{statement} {' '.join(tokens(proof))}".encode()).hexdigest()[:16]
+
+
 def _without_ending(words: list[str]) -> list[str]:
     for ending in (["by", "sorry"], ["sorry"]):
         if words[-len(ending) :] == ending:

@@ -19,7 +19,7 @@ from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
-from oprover_jax.records import ProofRecord, Statement, Trajectory
+from oprover_jax.records import ProofRecord, Statement, Trajectory, utc_now
 
 
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def accepted_proofs(trajectories: Sequence[Trajectory], origin: str) -> list[Pro
 
 
 def _record(statement: Statement, proof: str, verdict: Verdict, origin: str) -> ProofRecord:
-    return ProofRecord(statement, proof, verdict.lean, verdict.library, verdict.axioms, verdict.seconds, origin)
+    return ProofRecord(statement, proof, verdict.lean, verdict.library, verdict.axioms, verdict.seconds, origin, utc_now())
 
 
 def verdict_counts(trajectories: Sequence[Trajectory]) -> dict[str, int]:

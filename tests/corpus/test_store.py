@@ -6,10 +6,12 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lean_worker.protocol import Message, Verdict
 from oprover_jax.corpus import store
@@ -27,6 +29,8 @@ _statements = st.builds(
     source=_word,
     licence=_word,
     informal=_word,
+    domain=_word,
+    lean=_word,
 )
 _proofs = st.builds(
     ProofRecord,
@@ -37,6 +41,7 @@ _proofs = st.builds(
     axioms=st.lists(_word, max_size=3).map(tuple),
     seconds=st.floats(0, 1e6),
     origin=_word,
+    verified_at=_word,
 )
 _messages = st.builds(
     Message,
@@ -122,10 +127,21 @@ def test_token_ids_and_logprobs_are_real_lists(tmp_path: Path) -> None:
     assert table["attempt_ids"].to_pylist() == [[[3], [3]]] and table["logprobs"].to_pylist() == [[[-0.5], [-0.5]]]
 
 
-def test_counts(tmp_path: Path) -> None:
-    store.append(tmp_path, store.PROOFS, [_record(1), _record(2, "order")])
-    store.append(tmp_path, store.PROOFS, [_record(3, "order", "rollout")])
-    assert store.counts(tmp_path) == {"origin": {"generated": 2, "rollout": 1}, "family": {"nat": 1, "order": 2}}
+def test_what_version_1_wrote_is_read(tmp_path: Path) -> None:
+    old = [name for name in Statement.__struct_fields__ if name not in ("domain", "lean")]
+    record = replace(_record(1), verified_at="")
+    row = {name: getattr(record.statement, name) for name in old}
+    row |= {"proof": record.proof, "lean": "4", "library": "x", "axioms": ["propext"], "seconds": 0.1, "origin": "generated"}
+    metadata = {"oprover.table": "proofs", "oprover.version": "1"}
+    pq.write_table(pa.Table.from_pylist([row]).replace_schema_metadata(metadata), tmp_path / "part-0.parquet")
+    assert store.read(tmp_path, store.PROOFS) == [record]
+    pq.write_table(pa.Table.from_pylist([row]).replace_schema_metadata(metadata | {"oprover.version": "9"}), tmp_path / "part-1.parquet")
+    with pytest.raises(store.StoreError, match=r"part-1\.parquet holds proofs rows of version 9"):
+        store.read(tmp_path, store.PROOFS)
+
+
+def test_no_folder_no_records(tmp_path: Path) -> None:
+    assert store.append(tmp_path, store.PROOFS, []) is None
     assert store.read(tmp_path / "nothing", store.PROOFS) == []
 
 

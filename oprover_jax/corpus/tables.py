@@ -1,0 +1,153 @@
+"""The tables of a corpus as Arrow schemas, and how records become their rows and come back.
+
+Token ids and log-probabilities are list columns; other nested values are JSON text in a column.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from oprover_jax.corpus.normalize import proof_id
+from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+
+_TEXT = pa.string()
+_IDS = pa.list_(pa.list_(pa.int32()))
+_LISTS_OF_ROUNDS = ("prompt_ids", "attempt_ids", "logprobs")
+_STATEMENT_NAMES = Statement.__struct_fields__
+_PROOF_NAMES = tuple(name for name in ProofRecord.__struct_fields__ if name not in ("statement", "axioms"))
+
+STATEMENT_FIELDS = [(name, pa.int32() if name == "difficulty" else _TEXT) for name in _STATEMENT_NAMES]
+TRAJECTORY_FIELDS = [
+    ("sample", pa.int32()),
+    ("stage", _TEXT),
+    ("version", pa.int32()),
+    ("accepted", pa.bool_()),
+    ("prompt_ids", _IDS),
+    ("attempt_ids", _IDS),
+    ("logprobs", pa.list_(pa.list_(pa.float64()))),
+    ("rounds", pa.list_(_TEXT)),
+]
+PROOF_FIELDS = [
+    ("proof", _TEXT),
+    ("lean", _TEXT),
+    ("library", _TEXT),
+    ("axioms", pa.list_(_TEXT)),
+    ("seconds", pa.float64()),
+    ("origin", _TEXT),
+    ("verified_at", _TEXT),
+]
+
+STATEMENTS = pa.schema([*STATEMENT_FIELDS, ("near", _TEXT)])
+"""`near`: id of the first statement of its group of near duplicates, "" where it has none."""
+
+PROOFS = pa.schema(
+    [
+        ("id", _TEXT),
+        ("statement_id", _TEXT),
+        ("proof", _TEXT),
+        ("kind", _TEXT),
+        *PROOF_FIELDS[1:],
+        ("checked", _TEXT),
+        ("source", _TEXT),
+        ("licence", _TEXT),
+    ]
+)
+"""`kind`: tactic, term, match or ""; `checked`: "accepted" by Lean here, or "unchecked" where the Lean that it needs is not."""
+
+TRAJECTORIES = pa.schema([("statement_id", _TEXT), ("run", _TEXT), *TRAJECTORY_FIELDS, ("source", _TEXT)])
+"""`run` says whose policy it was: policy versions count within one run."""
+
+QUARANTINE = pa.schema([(name, _TEXT) for name in ("source", "where", "reason", "row")])
+"""Rows that were not taken in: `where` is file:line or row, `row` the row as JSON text."""
+
+INCOMING = pa.schema(
+    [
+        ("name", _TEXT),
+        ("formal", _TEXT),
+        ("header", _TEXT),
+        ("proof", _TEXT),
+        ("kind", _TEXT),
+        ("informal", _TEXT),
+        ("domain", _TEXT),
+        ("difficulty", pa.int32()),
+        *[(name, _TEXT) for name in ("lean", "source", "licence", "origin", "where")],
+    ]
+)
+"""What a source gives, before it has ids; `proof` is null where there is none."""
+
+TABLES = {"statements": STATEMENTS, "proofs": PROOFS, "trajectories": TRAJECTORIES, "quarantine": QUARANTINE}
+
+
+def proof_kind(proof: str) -> str:
+    """How a proof starts: "tactic" (`by`), "match" (`|`), "term" (anything else), "" for none."""
+    words = proof.split(maxsplit=1)
+    if not words:
+        return ""
+    return "tactic" if words[0] == "by" else "match" if words[0].startswith("|") else "term"
+
+
+def rows_to_table(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def statement_row(statement: Statement, near: str = "") -> dict[str, Any]:
+    return {**statement_columns(statement), "near": near}
+
+
+def statement_columns(statement: Statement) -> dict[str, Any]:
+    """The fields of a statement by name."""
+    return {name: getattr(statement, name) for name in _STATEMENT_NAMES}
+
+
+def statement_of(row: Mapping[str, Any]) -> Statement:
+    """The statement in `row`; fields that it lacks, having been written before there were any, keep their defaults."""
+    return Statement(**{name: row[name] for name in _STATEMENT_NAMES if name in row})
+
+
+def proof_row(record: ProofRecord) -> dict[str, Any]:
+    """A row of PROOFS for a proof that Lean accepted; source and licence are those of its statement."""
+    statement = record.statement
+    return {
+        **proof_columns(record),
+        "id": proof_id(statement.id, record.proof),
+        "statement_id": statement.id,
+        "kind": proof_kind(record.proof),
+        "checked": "accepted",
+        "source": statement.source,
+        "licence": statement.licence,
+    }
+
+
+def proof_columns(record: ProofRecord) -> dict[str, Any]:
+    """The fields of a proof by name, without its statement."""
+    return {name: getattr(record, name) for name in _PROOF_NAMES} | {"axioms": list(record.axioms)}
+
+
+def proof_of(row: Mapping[str, Any], statement: Statement) -> ProofRecord:
+    own = {name: row[name] for name in _PROOF_NAMES if name in row}
+    return ProofRecord(statement=statement, axioms=tuple(row["axioms"]), **own)
+
+
+def trajectory_row(trajectory: Trajectory, run: str = "") -> dict[str, Any]:
+    statement = trajectory.statement
+    return {**trajectory_columns(trajectory), "statement_id": statement.id, "run": run, "source": statement.source}
+
+
+def trajectory_columns(trajectory: Trajectory) -> dict[str, Any]:
+    """The fields of a trajectory by name, without its statement, and whether it was accepted."""
+    rest = [{name: getattr(r, name) for name in Round.__struct_fields__ if name not in _LISTS_OF_ROUNDS} for r in trajectory.rounds]
+    return {
+        **{name: getattr(trajectory, name) for name in ("sample", "stage", "version", "accepted")},
+        **{name: [list(getattr(r, name)) for r in trajectory.rounds] for name in _LISTS_OF_ROUNDS},
+        "rounds": [msgspec.json.encode(one).decode() for one in rest],
+    }
+
+
+def trajectory_of(row: Mapping[str, Any], statement: Statement) -> Trajectory:
+    rounds = []
+    for index, text in enumerate(row["rounds"]):
+        lists = {name: row[name][index] for name in _LISTS_OF_ROUNDS}
+        rounds.append(msgspec.convert({**msgspec.json.decode(text), **lists}, Round))
+    return Trajectory(statement, row["sample"], row["stage"], tuple(rounds), row["version"])
