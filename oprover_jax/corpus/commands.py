@@ -1,8 +1,15 @@
 """`oprover corpus <verb>`: the OProofs corpus on the command line. Each verb's work stands in the module that it imports."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from oprover_jax.corpus.ingest_config import BuildConfig
+
+Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MEANING=COLUMN"), tyro.conf.UseAppendAction]
 
 corpus_app = tyro.extras.SubcommandApp()
 
@@ -15,3 +22,81 @@ def show_command(corpus: Path) -> None:
       corpus: Folder of the corpus.
     """
     raise NotImplementedError(corpus)  # replaced by the first verb that lands
+
+
+@corpus_app.command(name="build")
+def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, set: Changes = ()) -> None:
+    """Build a corpus, or grow one, from published sets of theorems: read, remove copies and benchmarks, let Lean judge, commit.
+
+    Killed at any moment, the same command goes on where it was; run again when it is done, it changes nothing. What did not enter is in
+    the corpus' quarantine and in CORPUS.builds, with the reason.
+
+    Args:
+      config: The sources and how they are checked, a Python file such as configs/corpus_mini.py.
+      corpus: Folder or URL of the corpus; made if it is not there.
+      data: Folder that the sources' paths and the benchmarks are in; also read from OPROVER_DATA.
+      staging: Where the stages of the build are kept, on this machine; CORPUS.builds if left out.
+      set: Change one number of the configuration, such as --set verify.workers=8 --set verify.enabled=false.
+    """
+    from oprover_jax.configuration import load
+    from oprover_jax.corpus.ingest_config import BuildConfig
+
+    _build(load(config, BuildConfig, set), corpus, data, staging)
+
+
+@corpus_app.command(name="ingest")
+def ingest_command(
+    corpus: str,
+    kind: str,
+    path: str,
+    name: str,
+    licence: str = "",
+    lean: str = "",
+    upstream: str = "",
+    column: Columns = (),
+    data: Path | None = None,
+    staging: Path | None = None,
+    set: Changes = (),
+) -> None:
+    """Take one set of theorems into a corpus: a build of one source.
+
+    Kinds are those of the layouts in oprover_jax/corpus/sources/layouts.py: oproofs, numina-math-lean, lean-workbook, leanabell,
+    goedel-pset, pairs, and, with columns of your own, jsonl and parquet; lean for .lean files.
+
+    Args:
+      corpus: Folder or URL of the corpus; made if it is not there.
+      kind: Which layout the files have.
+      path: A file, a folder or a pattern, under the data folder unless absolute.
+      name: What the set is called in the corpus.
+      licence: Of rows that say nothing of their own; "unknown" if left out.
+      lean: The Lean and Mathlib that the rows were written for.
+      upstream: Who has checked the proofs; if left out, what our Lean refuses is taken for wrong.
+      column: Name of a column by what it means, such as --column formal=stmt --column proof=code.
+      data: Folder that the path and the benchmarks are in; also read from OPROVER_DATA.
+      staging: Where the stages are kept, on this machine; CORPUS.builds if left out.
+      set: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=none.
+    """
+    from oprover_jax.configuration import apply_change
+    from oprover_jax.corpus.ingest_config import BuildConfig, Source
+    from oprover_jax.errors import InputError
+
+    wrong = next((one for one in column if "=" not in one), None)
+    if wrong is not None:
+        raise InputError(f"--column {wrong!r} has no '='; write it as meaning=column")
+    pairs = tuple((meaning, title) for meaning, _, title in (one.partition("=") for one in column))
+    config = BuildConfig((Source(name, kind, path, licence=licence, lean=lean, upstream=upstream, columns=pairs),))
+    for change in set:
+        config = apply_change(config, change)
+    _build(config, corpus, data, staging)
+
+
+def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path | None) -> None:
+    import os
+
+    from oprover_jax.corpus.ingest import build_corpus
+    from oprover_jax.corpus.ingest_report import print_report
+    from oprover_jax.progress import Screen
+
+    screen = Screen()
+    folder = data or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
+    print_report(build_corpus(config, corpus, folder, screen, staging), screen.console)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from lean_worker.choose import BackendChoice
 from lean_worker.protocol import Tier
+from oprover_jax.corpus.settle import SettleConfig
 from oprover_jax.corpus.sources.layouts import LAYOUTS, Columns, Layout
 from oprover_jax.errors import InputError
 
@@ -58,7 +59,7 @@ class VerifyConfig:
     enabled: bool = True
     lean: BackendChoice = field(default_factory=BackendChoice)
     tier: Tier = "slow"
-    """Slow judges twice, the second time in a process that never ran the proof; other Leans than the embedded one have the fast tier only."""
+    """Slow judges twice, the second time in a process that never ran the proof; only the embedded Lean has it."""
     workers: int = 2
     timeout: float = 20.0
     """Seconds of wall clock for one check."""
@@ -67,9 +68,9 @@ class VerifyConfig:
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.timeout <= 0 or self.retries < 0:
-            raise InputError(
-                f"verify.workers {self.workers}, timeout {self.timeout} and retries {self.retries} must be at least 1, above 0 and at least 0"
-            )
+            raise InputError(f"verify.workers, timeout and retries are {self.workers}, {self.timeout}, {self.retries}; none may be that small")
+        if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
+            raise InputError(f"{self.lean.backend} has no slow tier; set verify.tier=fast")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class BuildConfig:
 
     sources: tuple[Source, ...]
     verify: VerifyConfig = field(default_factory=VerifyConfig)
+    settle: SettleConfig = field(default_factory=SettleConfig)
     limits: RowLimits = field(default_factory=RowLimits)
     benchmarks: Literal["benchmarks", "none"] = "benchmarks"
     readers: int = 1

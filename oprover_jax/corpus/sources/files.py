@@ -31,7 +31,7 @@ class Raw:
 
 
 def source_files(path: Path, layout: Layout, name: str) -> list[Path]:
-    """The files at a file, a folder (all of its format, folders in it too) or a pattern, in order. Raises InputError where there are none."""
+    """The files at a file, a folder (all of its format, at any depth) or a pattern, in order. Raises InputError where there are none."""
     ending = _ENDINGS[layout.format]
     if path.is_dir():
         found = sorted(one for one in path.rglob(f"*{ending}") if not any(part.startswith(".") for part in one.relative_to(path).parts))
@@ -61,7 +61,9 @@ def check_file(path: Path, layout: Layout) -> None:
             if first is not None:
                 _check_columns(path, layout, first.values)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}); restore it from a copy, or take it out of the source") from error
+        raise InputError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}); restore it from a copy, or take it out of the source"
+        ) from error
 
 
 def rows(path: Path, layout: Layout) -> Iterator[Raw]:
@@ -83,7 +85,9 @@ def rows(path: Path, layout: Layout) -> Iterator[Raw]:
 def _check_columns(path: Path, layout: Layout, there: dict[str, Any]) -> None:
     missing = [column for column in layout.columns.read if column not in there and column not in layout.columns.lacking]
     if missing:
-        raise InputError(f"{path} has no column {missing[0]}; there are {', '.join(there)}: is it another set, or are its columns named anew?")
+        raise InputError(
+            f"{path} has no column {missing[0]}; there are {', '.join(there)}: is it another set, or are its columns named anew?"
+        )
 
 
 def _readable(kind: pa.DataType) -> bool:
@@ -130,7 +134,9 @@ def _json_lines(path: Path) -> Iterator[Raw]:
     with path.open("rb") as file:
         for number, (line, whole) in enumerate(_lines(file), start=1):
             if not whole:
-                yield Raw(str(number), {}, f"absurdly long: a line of more than {LONGEST_LINE:,} bytes", line[:1000].decode(errors="replace"))
+                yield Raw(
+                    str(number), {}, f"absurdly long: a line of more than {LONGEST_LINE:,} bytes", line[:1000].decode(errors="replace")
+                )
             elif line.strip():
                 yield _json_row(str(number), line)
 

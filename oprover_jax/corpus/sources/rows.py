@@ -18,10 +18,13 @@ from oprover_jax.corpus.tables import proof_kind
 UNKNOWN_LICENCE = "unknown"
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit|stop)(?![\w'])")
+_HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit)(?![\w'])|^[ \t·]*stop[ \t]*$", re.MULTILINE)
 _COMPILER = re.compile(r"(?<![\w'])(?:native_decide|ofReduceBool|ofReduceNat|trustCompiler|implemented_by)(?![\w'])")
 _UNSOUND = re.compile(r"(?<![\w.'])(?:axiom|constant|opaque|unsafe|extern|macro|macro_rules|elab|elab_rules|notation|syntax)(?![\w'])")
-_DECLARATION = re.compile(r"^[ \t]*(?:@\[|private\b|protected\b|noncomputable\b|nonrec\b|theorem\b|lemma\b|def\b|abbrev\b|example\b)", re.MULTILINE)
+_DECLARATION = re.compile(
+    r"^[ \t]*(?:@\[|private\b|protected\b|noncomputable\b|nonrec\b|theorem\b|lemma\b|def\b|abbrev\b|example\b)", re.MULTILINE
+)
+_OPTION = re.compile(r"^set_option\b[^\n]*$", re.MULTILINE)
 _PROJECT = re.compile(r"([\w.-]+/[\w.-]+@[0-9a-f]{7,40}):")
 
 
@@ -154,15 +157,23 @@ def _shared(stated: str, proved: str) -> tuple[str, str]:
     What stands before the theorem in the proof's text and not in the statement's is the prover's: were it taken into the header, two
     proofs of one statement would be of two. Where the texts open differently the proof's opening is the header: it is what was checked.
     """
-    known = tokens(stated)
-    if known == tokens(proved):
+    if stated.split() == proved.split():
         return stated, ""
-    first = _DECLARATION.search(blanked(proved))
-    cuts = [one.start() for one in _DECLARATION.finditer(blanked(proved))]
-    for cut in cuts:
-        if tokens(proved[:cut]) == known:
-            return stated, proved[cut:].strip("\n")
-    return (proved[: first.start()].strip(), proved[first.start() :].strip("\n")) if first else (proved, "")
+    opening, own = _parted(stated)
+    opening_of_proof, rest = _parted(proved)
+    known = tokens(own)
+    cuts = [*(one.start() for one in _DECLARATION.finditer(blanked(rest))), len(rest)]
+    cut = next((cut for cut in cuts if tokens(rest[:cut]) == known), None)
+    if cut is None:
+        raise Refused("another context: the proof's text declares other things before the theorem than the statement's does")
+    same = tokens(_OPTION.sub("", opening)) == tokens(_OPTION.sub("", opening_of_proof))
+    return stated if same else f"{opening_of_proof}{rest[:cut]}".strip("\n").rstrip(), rest[cut:].strip("\n")
+
+
+def _parted(header: str) -> tuple[str, str]:
+    """The opening of a header (imports, options, `open`s), and its declarations."""
+    first = _DECLARATION.search(blanked(header))
+    return (header[: first.start()], header[first.start() :]) if first else (header, "")
 
 
 def _same(one: str, other: str) -> bool:

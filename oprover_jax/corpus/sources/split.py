@@ -30,7 +30,9 @@ _ENDING = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 _NAME = re.compile(r"\s*((?:«[^»]*»|[^\s:({\[⦃.«]+)(?:\.(?:«[^»]*»|[^\s:({\[⦃.«]+))*)")
-_POINT = re.compile(r":=|=>|[(\[{⟨⦃]|[)\]}⟩⦄]|^[ \t]*\||(?<![\w.'])(?:let|letI|have|haveI|fun|match|∃|∀)(?![\w'])|[λ↦∃∀]", re.MULTILINE)
+_POINT = re.compile(
+    r":=|=>|←|<-|[(\[{⟨⦃]|[)\]}⟩⦄]|^[ \t]*\||(?<![\w.'])(?:let|letI|have|haveI|fun|match|∃|∀)(?![\w'])|[λ↦∃∀]", re.MULTILINE
+)
 _COMMENT = re.compile(r"/-[-!]?(.*)-/\s*\Z", re.DOTALL)
 _FENCE = re.compile(r"\A\s*```(?:lean4?|tactics)?[ \t]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 
@@ -192,7 +194,7 @@ def _proof_start(clear: str, begin: int, end: int) -> int | None:
             continue
         elif word in ("let", "letI", "have", "haveI"):
             lets += 1
-        elif word == ":=" and lets:
+        elif word in (":=", "←", "<-") and lets:
             lets -= 1
         elif word == ":=":
             return point.start()

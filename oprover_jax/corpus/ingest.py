@@ -1,0 +1,191 @@
+"""`oprover corpus build`: published sets become one commit of a corpus.
+
+    read     every file of every source -> parts of INCOMING and QUARANTINE        (corpus.sources)
+    settle   ids, copies, what benchmarks hold -> new statements and proofs        (corpus.settle)
+    judge    Lean's verdict on each new proof that it can check                    (corpus.judge)
+    commit   statements, proofs and quarantine, all or nothing, under a key
+
+Each stage keeps what it has done in CORPUS.builds/KEY/work; killed at any moment, the same command goes on there. The key is the hash of
+the configuration and of the files that are read: a build whose key the corpus has is done. What stays of a build is its report
+(`report.json`), what was removed as a copy or as part of a benchmark (`removed`), and which proofs are unchecked, with Lean's words
+(`unchecked.parquet`).
+"""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oprover_jax.corpus.benchmarks import load_benchmarks
+from oprover_jax.corpus.corpus import Corpus, open_corpus
+from oprover_jax.corpus.ingest_config import BuildConfig, data_path
+from oprover_jax.corpus.ingest_report import BuildReport, reported
+from oprover_jax.corpus.judge import UNCHECKED, join, judge, judged
+from oprover_jax.corpus.settle import settle
+from oprover_jax.corpus.sources.files import check_file, source_files
+from oprover_jax.corpus.sources.reading import Task, counts_of, read_files
+from oprover_jax.corpus.sources.rows import Place
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+from oprover_jax.progress import Screen
+
+VERSION = 1  # of what a build does with the same files; part of the key
+_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build reads, seen to be readable, and its key."""
+
+    tasks: tuple[Task, ...]
+    key: str
+
+
+def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, screen: Screen, staging: Path | None = None) -> BuildReport:
+    """Reads, settles, judges and commits the sources of `config` into the corpus at `where`; made if it is not there.
+
+    `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
+
+    Raises:
+      InputError: naming a source, file or column that is not as it must be. Nothing has been written then.
+      LeanWorkerError: where the Lean that verifies cannot be used. The stages before are kept.
+    """
+    builds = _builds(where, staging)
+    found = plan(config, data, builds)
+    corpus = open_corpus(where, create=True)
+    folder = builds / found.key
+    if not corpus.has(found.key):
+        _build(config, found, corpus, data, folder, screen)
+    else:
+        screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    commit = next(commit for commit in corpus.commits() if commit.key == found.key)
+    report = msgspec.convert(commit.note["report"], BuildReport)
+    if not (folder / "report.json").is_file():  # killed behind the commit, or another machine's build
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "report.json") as path:
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return report
+
+
+def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
+    """All files of all sources, each looked at. Raises InputError naming the first that is missing, torn, or lacks a column."""
+    fenced = (data / "benchmarks").resolve() if data is not None else None
+    tasks = []
+    digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config))))
+    digests = _Digests(builds / "digests.json")
+    for index, source in enumerate(config.sources):
+        path, layout = data_path(source, data), source.layout
+        for number, file in enumerate(source_files(path, layout, source.name)):
+            if fenced is not None and file.resolve().is_relative_to(fenced):
+                raise InputError(f"source {source.name} reads {file}, a benchmark; benchmarks never enter a corpus, so take it out")
+            check_file(file, layout)
+            shown = str(file.relative_to(path)) if path.is_dir() else file.name
+            tasks.append(Task(file, Place(source.name, layout, config.limits, shown), f"{index:03d}-{number:06d}"))
+            digest.update(f"{source.name}/{shown} {digests.of(file)}\n".encode())
+    if config.benchmarks != "none":
+        if data is None:
+            raise InputError("benchmarks are kept out by what the data folder holds; give it as --data or in OPROVER_DATA")
+        for file in sorted((data / config.benchmarks).glob("*")):
+            digest.update(f"{file.name} {digests.of(file)}\n".encode())
+    digests.save()
+    return Plan(tuple(tasks), digest.hexdigest()[:24])
+
+
+def _identity(config: BuildConfig) -> dict[str, Any]:
+    """What the outcome depends on: not how many processes there are."""
+    verify = dataclasses.replace(config.verify, workers=1)
+    return asdict(dataclasses.replace(config, readers=1, verify=verify))
+
+
+def _build(config: BuildConfig, plan: Plan, corpus: Corpus, data: Path | None, folder: Path, screen: Screen) -> None:
+    work = folder / "work"
+    with screen.bar("read") as bar:
+        bar.total(len(plan.tasks))
+        for done, task in enumerate(read_files(plan.tasks, work, config.readers), start=1):
+            bar.update(done, f"{task.place.origin}/{task.place.file}")
+    settled = work / "settled"
+    if not settled.is_dir():
+        with screen.bar("settle"):
+            _settle(config, corpus, data, work, settled)
+    if not (work / "joined.parquet").is_file():
+        join(settled, corpus, work / "joined.parquet")
+    upstream = {source.name: source.layout.upstream for source in config.sources}
+    with screen.bar("judge") as bar:
+        for done, batches in judge(work / "joined.parquet", work / "judged", config.verify, upstream):
+            bar.total(batches)
+            bar.update(done, "batches of 2,048 proofs")
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", judged(work / "judged"))
+    _keep(work, folder)
+    rows = {
+        "statements": _batches(settled / "statements"),
+        "proofs": _batches(work / "judged" / "proofs"),
+        "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
+    }
+    corpus.commit(rows, {"what": "build", "report": msgspec.to_builtins(report)}, key=plan.key)
+
+
+def _settle(config: BuildConfig, corpus: Corpus, data: Path | None, work: Path, settled: Path) -> None:
+    benchmarks = load_benchmarks(data) if config.benchmarks != "none" and data is not None else []
+    unfinished = work / "settled.tmp"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    settle(sorted((work / "incoming").glob("*.parquet")), corpus, benchmarks, unfinished, config.settle)
+    os.rename(unfinished, settled)
+
+
+def _keep(work: Path, folder: Path) -> None:
+    """What stays when the stages are gone."""
+    shutil.rmtree(folder / "removed", ignore_errors=True)
+    shutil.copytree(work / "settled" / "removed", folder / "removed")
+    with replacing(folder / "unchecked.parquet") as path, pq.ParquetWriter(path, UNCHECKED, compression="zstd") as writer:
+        for batch in _batches(work / "judged" / "unchecked"):
+            writer.write_batch(batch)
+
+
+def _batches(*folders: Path) -> Iterator[pa.RecordBatch]:
+    for path in (path for folder in folders for path in sorted(folder.glob("*.parquet"))):
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(_ROWS)
+
+
+def _builds(where: str | Path, staging: Path | None) -> Path:
+    if staging is not None:
+        return staging
+    if "://" in str(where):
+        raise InputError(f"{where} is on another machine, and the stages of a build are kept on this one; say where, as --staging FOLDER")
+    path = Path(where).resolve()
+    return path.with_name(f"{path.name}.builds")
+
+
+class _Digests:
+    """SHA-256 of files by their content. What is known of a file is believed while its size and time are what they were."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known = msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[int, int, str]])
+        except (FileNotFoundError, msgspec.DecodeError):
+            self._known = {}
+
+    def of(self, file: Path) -> str:
+        about = file.stat()
+        known = self._known.get(str(file.resolve()))
+        if known is None or known[:2] != (about.st_size, about.st_mtime_ns):
+            with file.open("rb") as opened:
+                known = (about.st_size, about.st_mtime_ns, hashlib.file_digest(opened, "sha256").hexdigest())
+            self._known[str(file.resolve())] = known
+        return known[2]
+
+    def save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self._path) as path:
+            path.write_bytes(msgspec.json.encode(self._known))
