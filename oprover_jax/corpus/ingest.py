@@ -13,15 +13,15 @@ the configuration and of the files that are read: a build whose key the corpus h
 
 import dataclasses
 import hashlib
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oprover_jax.corpus.benchmarks import load_benchmarks
@@ -103,7 +103,8 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
 def _identity(config: BuildConfig) -> dict[str, Any]:
     """What the outcome depends on: not how many processes there are."""
     verify = dataclasses.replace(config.verify, workers=1)
-    return asdict(dataclasses.replace(config, readers=1, verify=verify))
+    settled = dataclasses.replace(config.settle, runner="local", workers=1, memory_gb=1.0)
+    return asdict(dataclasses.replace(config, readers=1, verify=verify, settle=settled))
 
 
 def _build(config: BuildConfig, plan: Plan, corpus: Corpus, data: Path | None, folder: Path, screen: Screen) -> None:
@@ -112,34 +113,24 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, data: Path | None, f
         bar.total(len(plan.tasks))
         for done, task in enumerate(read_files(plan.tasks, work, config.readers), start=1):
             bar.update(done, f"{task.place.origin}/{task.place.file}")
-    settled = work / "settled"
-    if not settled.is_dir():
-        with screen.bar("settle"):
-            _settle(config, corpus, data, work, settled)
-    if not (work / "joined.parquet").is_file():
-        join(settled, corpus, work / "joined.parquet")
+    settled, joined = work / "settled", work / "joined.parquet"
+    if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
+        benchmarks = load_benchmarks(data) if config.benchmarks != "none" and data is not None else []
+        settle(sorted((work / "incoming").glob("*.parquet")), corpus, benchmarks, settled, config.settle, screen)
+        join(settled, corpus, joined)
     upstream = {source.name: source.layout.upstream for source in config.sources}
     with screen.bar("judge") as bar:
-        for done, batches in judge(work / "joined.parquet", work / "judged", config.verify, upstream):
-            bar.total(batches)
-            bar.update(done, "batches of 2,048 proofs")
-    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", judged(work / "judged"))
+        judge(joined, work / "judged", config.verify, upstream, bar)
+    found = judged(work / "judged")
+    statements = settled / "statements"
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", found)
     _keep(work, folder)
     rows = {
-        "statements": _batches(settled / "statements"),
+        "statements": _without(_batches(statements), found.no_propositions),
         "proofs": _batches(work / "judged" / "proofs"),
         "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
     }
     corpus.commit(rows, {"what": "build", "report": msgspec.to_builtins(report)}, key=plan.key)
-
-
-def _settle(config: BuildConfig, corpus: Corpus, data: Path | None, work: Path, settled: Path) -> None:
-    benchmarks = load_benchmarks(data) if config.benchmarks != "none" and data is not None else []
-    unfinished = work / "settled.tmp"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    settle(sorted((work / "incoming").glob("*.parquet")), corpus, benchmarks, unfinished, config.settle)
-    os.rename(unfinished, settled)
 
 
 def _keep(work: Path, folder: Path) -> None:
@@ -155,6 +146,12 @@ def _batches(*folders: Path) -> Iterator[pa.RecordBatch]:
     for path in (path for folder in folders for path in sorted(folder.glob("*.parquet"))):
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(_ROWS)
+
+
+def _without(batches: Iterator[pa.RecordBatch], ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    gone = pa.array(ids, pa.string())
+    for batch in batches:
+        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))
 
 
 def _builds(where: str | Path, staging: Path | None) -> Path:

@@ -68,7 +68,9 @@ class VerifyConfig:
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.timeout <= 0 or self.retries < 0:
-            raise InputError(f"verify.workers, timeout and retries are {self.workers}, {self.timeout}, {self.retries}; none may be that small")
+            raise InputError(
+                f"verify.workers, timeout and retries are {self.workers}, {self.timeout}, {self.retries}; none may be that small"
+            )
         if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
             raise InputError(f"{self.lean.backend} has no slow tier; set verify.tier=fast")
 

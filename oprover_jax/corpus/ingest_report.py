@@ -1,5 +1,6 @@
 """What came of a build, in numbers: for each source as it was named, for each project and licence, and why rows did not enter."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,27 +8,32 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from oprover_jax.corpus.judge import Judged
 from oprover_jax.corpus.sources.reading import Counts, reason_of
-from oprover_jax.corpus.sources.rows import UNKNOWN_LICENCE
+from oprover_jax.corpus.sources.rows import FLAGGED, UNKNOWN_LICENCE
 
 Reasons = dict[str, int]
 
+_COPIES = frozenset({"same statement", "same proof", "near duplicate"})
+
 
 class SourceReport(msgspec.Struct):
-    """One source. `read` rows gave `kept` statements or pairs; what is refused, removed, unchecked or rejected is counted by reason.
+    """One source. `read` rows gave `kept` statements or pairs; what else became of them is counted by reason.
 
-    `accepted` and what follows counts proofs, each once; the statement of a refused or rejected proof may have entered all the same.
+    `refused` did not read as a theorem with a proof; `copies` were there before; `contaminated` are part of a benchmark; `accepted` and
+    what follows are the proofs that are left. The statement of a refused or rejected proof may have entered all the same.
     """
 
     name: str
     read: int = 0
     kept: int = 0
     refused: Reasons = msgspec.field(default_factory=dict)
-    removed: Reasons = msgspec.field(default_factory=dict)
+    copies: Reasons = msgspec.field(default_factory=dict)
+    contaminated: Reasons = msgspec.field(default_factory=dict)
     accepted: int = 0
     unchecked: Reasons = msgspec.field(default_factory=dict)
     rejected: Reasons = msgspec.field(default_factory=dict)
@@ -62,9 +68,10 @@ def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Pat
     for counts in read:
         one = found[counts.origin]
         one.read, one.kept = one.read + counts.read, one.kept + counts.kept
-        one.refused = dict(Counter(one.refused) + Counter(counts.refused))
-    for origin, reasons in _removed(settled / "removed").items():
-        found[origin].removed = reasons
+        for reason, number in counts.refused.items():
+            _add(one.contaminated if reason == FLAGGED else one.refused, reason, number)
+    for (origin, reason), number in _removed(settled / "removed").items():
+        _add(found[origin].copies if reason in _COPIES else found[origin].contaminated, reason, number)
     for origin, one in found.items():
         one.accepted = judged.accepted.get(origin, 0)
         one.unchecked, one.rejected = judged.unchecked.get(origin, {}), judged.rejected.get(origin, {})
@@ -79,23 +86,18 @@ def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Pat
 
 def print_report(report: BuildReport, console: Console) -> None:
     """The tables of a build."""
-    table = Table(title="sources", title_justify="left")
-    for column in ("source", "read", "kept", "refused", "removed", "accepted", "unchecked", "rejected"):
-        table.add_column(column, justify="left" if column == "source" else "right")
+    table = _table("sources", ("source",), ("read", "kept", "refused", "copies", "bench.", "accepted", "unchecked", "rejected"))
     for one in report.sources:
-        numbers = (one.read, one.kept, *map(_sum, (one.refused, one.removed)), one.accepted, *map(_sum, (one.unchecked, one.rejected)))
+        reasons = (one.refused, one.copies, one.contaminated)
+        numbers = (one.read, one.kept, *map(_sum, reasons), one.accepted, *map(_sum, (one.unchecked, one.rejected)))
         table.add_row(one.name, *(f"{number:,}" for number in numbers))
     console.print(table)
-    table = Table(title="entered", title_justify="left")
-    for column in ("project", "licence", "statements", "proofs", "accepted by Lean"):
-        table.add_column(column, justify="left" if column in ("project", "licence") else "right", overflow="fold")
+    table = _table("entered", ("project", "licence"), ("statements", "proofs", "accepted"))
     for entry in report.entered:
-        table.add_row(entry.source, entry.licence, f"{entry.statements:,}", f"{entry.proofs:,}", f"{entry.accepted:,}")
+        table.add_row(_short(entry.source), entry.licence, f"{entry.statements:,}", f"{entry.proofs:,}", f"{entry.accepted:,}")
     console.print(table)
-    table = Table(title="why rows and proofs did not enter, or entered unchecked", title_justify="left")
-    for column in ("what", "reason", "number"):
-        table.add_column(column, justify="right" if column == "number" else "left")
-    for what in ("refused", "removed", "unchecked", "rejected"):
+    table = _table("why not, or not checked", ("what", "reason"), ("number",))
+    for what in ("refused", "copies", "contaminated", "unchecked", "rejected"):
         total: Counter[str] = Counter()
         for one in report.sources:
             total.update(getattr(one, what))
@@ -110,15 +112,33 @@ def _sum(reasons: Reasons) -> int:
     return sum(reasons.values())
 
 
-def _removed(folder: Path) -> dict[str, Reasons]:
-    """What settling removed: by the origin, which `where` begins with, and the reason."""
-    found: dict[str, Counter[str]] = {}
+def _add(reasons: Reasons, reason: str, number: int) -> None:
+    reasons[reason] = reasons.get(reason, 0) + number
+
+
+def _short(source: str) -> str:
+    """A project at a commit, as one reads it."""
+    return re.sub(r"(@[0-9a-f]{7})[0-9a-f]+$", r"\1", source)
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for word in words:
+        table.add_column(word, overflow="fold")
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table
+
+
+def _removed(folder: Path) -> Counter[tuple[str, str]]:
+    """What settling removed: by the origin, which `where` begins with, and the reason without its figures."""
+    found: Counter[tuple[str, str]] = Counter()
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["where", "reason"]):
                 for where, reason in zip(batch["where"].to_pylist(), batch["reason"].to_pylist(), strict=True):
-                    found.setdefault(where.partition("/")[0], Counter())[reason_of(reason)] += 1
-    return {origin: dict(reasons) for origin, reasons in found.items()}
+                    found[where.partition("/")[0], re.sub(r" [0-9.]+$", "", reason_of(reason))] += 1
+    return found
 
 
 def _counted(folder: Path, columns: list[str]) -> Counter[tuple[str, ...]]:

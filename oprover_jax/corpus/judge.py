@@ -4,6 +4,7 @@ What a verdict is worth depends on where a proof comes from:
 
 - **accepted**: the kernel proved exactly that statement, from the three allowed axioms. `checked` is "accepted".
 - The statement imports what this Lean has not, or the source says that it needs it: **unchecked**, nobody was asked.
+- What is stated is a definition and no proposition, as some `example`s are: **rejected**, and its statement does not enter.
 - The statement does not elaborate: **unchecked**. The library that comes with the wheel is a small part of core Lean; that it lacks a
   definition says nothing about a proof.
 - The proof is refused, and the source's own project has checked it on its own Lean (`Layout.upstream`): **unchecked** as well, for a
@@ -15,7 +16,7 @@ What a verdict is worth depends on where a proof comes from:
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,20 @@ from oprover_jax.corpus.corpus import Corpus
 from oprover_jax.corpus.ingest_config import VerifyConfig
 from oprover_jax.corpus.tables import PROOFS, QUARANTINE, STATEMENTS
 from oprover_jax.files import replacing
+from oprover_jax.progress import StageProgress
 from oprover_jax.records import utc_now
 
 UNCHECKED = pa.schema([(name, pa.string()) for name in ("id", "statement_id", "origin", "reason", "words")])
 """Proofs that are kept without a verdict, and why: Lean's words where it had any."""
 
+NO_PROPOSITION = "no proposition"
+
 _BATCH = 2048  # a multiple of what DuckDB moves at once
 _IMPORT = re.compile(r"^(?:public |meta |private )*import +(?:all +)?([\w.«»]+)", re.MULTILINE)
 _NEEDS = re.compile(r"(?:^|\bwith )(mathlib|batteries|nng4)\b")
 _MODULES = {"mathlib": "Mathlib", "batteries": "Batteries", "nng4": "Game"}
+_NO_PROPOSITION = re.compile(r"^type of theorem .* is not a proposition")
+_NOBODY = Verdict("", None, "unavailable")
 _DAMNING = frozenset({"axiom", "kernel", "mismatch"})  # no missing lemma explains these
 
 
@@ -57,11 +63,12 @@ class Outcome:
 
 
 class Judged(msgspec.Struct):
-    """What came of a batch, by origin: proofs accepted, and unchecked and rejected ones by reason."""
+    """What came of a batch, by origin: proofs accepted, and unchecked and rejected ones by reason; and the ids of statements that are none."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
     unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     rejected: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    no_propositions: list[str] = msgspec.field(default_factory=list)
 
 
 def join(settled: Path, corpus: Corpus, out: Path) -> None:
@@ -79,11 +86,11 @@ def join(settled: Path, corpus: Corpus, out: Path) -> None:
         )
 
 
-def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
     """Writes `out`/proofs, quarantine, unchecked and counts, a part of each for every batch that is not there yet.
 
-    Yields the batches done and all batches. `upstream` says for each origin who has checked its proofs, "" for nobody. Verdicts
-    are kept as they come, so a batch that was cut off asks only what was not answered.
+    `upstream` says for each origin who has checked its proofs, "" for nobody. Verdicts are kept as they come, so a batch that was cut off
+    asks only what was not answered.
 
     Raises:
       LeanWorkerError: where the Lean that `config` names cannot be used; never another one instead.
@@ -91,16 +98,16 @@ def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, 
     for folder in ("proofs", "quarantine", "unchecked", "counts"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     with pq.ParquetFile(joined) as file:
-        batches = range(file.num_row_groups)
-        left = [batch for batch in batches if not _counts_path(out, batch).is_file()]
-        yield len(batches) - len(left), len(batches)
+        progress.total(file.metadata.num_rows)
+        sizes = [file.metadata.row_group(batch).num_rows for batch in range(file.num_row_groups)]
+        left = [batch for batch in range(len(sizes)) if not _counts_path(out, batch).is_file()]
         if not left:
             return
         backend = make_backend(config.lean) if config.enabled else None
         with _Judge(config, backend, upstream, out) as judges:
-            for done, batch in enumerate(left, start=len(batches) - len(left) + 1):
-                judges.write(batch, file.read_row_group(batch).to_pylist())
-                yield done, len(batches)
+            for batch in left:
+                done = sum(sizes[:batch])
+                judges.write(batch, file.read_row_group(batch).to_pylist(), lambda more, done=done: progress.update(done + more, "proofs"))
 
 
 def judged(out: Path) -> Judged:
@@ -108,6 +115,7 @@ def judged(out: Path) -> Judged:
     total = Judged()
     for path in sorted((out / "counts").glob("*.json")):
         one = msgspec.json.decode(path.read_bytes(), type=Judged)
+        total.no_propositions += one.no_propositions
         total.accepted = dict(Counter(total.accepted) + Counter(one.accepted))
         for table in ("unchecked", "rejected"):
             known, more = getattr(total, table), getattr(one, table)
@@ -130,6 +138,8 @@ def outcome(verdict: Verdict, upstream: str) -> Outcome:
         return Outcome("accepted")
     if verdict.accepted is None:
         return Outcome("unchecked", f"no verdict ({verdict.kind})", words)
+    if verdict.kind == "statement" and _NO_PROPOSITION.search(words):
+        return Outcome("rejected", NO_PROPOSITION, words)
     if verdict.kind == "statement":
         return Outcome("unchecked", "statement beyond this Lean's library", words)
     if upstream and verdict.kind not in _DAMNING:
@@ -154,8 +164,8 @@ class _Judge:
             self._pool.close()
         self._cache.close()
 
-    def write(self, batch: int, rows: Sequence[dict[str, Any]]) -> None:
-        found = self._outcomes(rows)
+    def write(self, batch: int, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> None:
+        found = self._outcomes(rows, tell)
         proofs, quarantine, unchecked = [], [], []
         accepted: Counter[str] = Counter()
         counts = Judged()
@@ -168,6 +178,8 @@ class _Judge:
                     {"source": row["source"], "where": row["id"], "reason": reason, "row": msgspec.json.encode(shown).decode()}
                 )
                 _count(counts.rejected, origin, one.reason)
+                if one.reason == NO_PROPOSITION:
+                    counts.no_propositions.append(row["statement_id"])
                 continue
             if one.checked == "unchecked":
                 unchecked.append(
@@ -188,7 +200,7 @@ class _Judge:
         with replacing(_counts_path(self._out, batch)) as path:
             path.write_bytes(msgspec.json.encode(counts))
 
-    def _outcomes(self, rows: Sequence[dict[str, Any]]) -> list[tuple[Outcome, Verdict | None]]:
+    def _outcomes(self, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
         if self._pool is None or self._backend is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
         missing = [lacking(row["header"], row["written_for"], self._backend) for row in rows]
@@ -197,7 +209,7 @@ class _Judge:
             for index, (row, needed) in enumerate(zip(rows, missing, strict=True))
             if not needed
         }
-        verdicts = self._verdicts(checks)
+        verdicts = self._verdicts(checks, lambda answered: tell(len(rows) - len(checks) + answered))
         return [
             (outcome(verdicts[index], self._upstream[row["origin"]]), verdicts[index])
             if index in verdicts
@@ -205,16 +217,15 @@ class _Judge:
             for index, row in enumerate(rows)
         ]
 
-    def _verdicts(self, checks: Mapping[int, Check]) -> dict[int, Verdict]:
+    def _verdicts(self, checks: Mapping[int, Check], tell: Callable[[int], None]) -> dict[int, Verdict]:
         assert self._pool is not None
         verdicts: dict[int, Verdict] = {}
         for _ in range(1 + self._config.retries):
-            left = {index: self._pool.submit(check) for index, check in checks.items() if index not in verdicts}
-            answers = {index: future.result() for index, future in left.items()}
-            verdicts |= {index: verdict for index, verdict in answers.items() if verdict.accepted is not None}
-            if len(verdicts) == len(checks):
-                break
-        return verdicts | {index: answers[index] for index in checks if index not in verdicts}
+            asked = {index: self._pool.submit(check) for index, check in checks.items() if verdicts.get(index, _NOBODY).accepted is None}
+            for index, future in asked.items():
+                verdicts[index] = future.result()
+                tell(len(verdicts))
+        return verdicts
 
 
 def _proof(row: Mapping[str, Any], one: Outcome, verdict: Verdict | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from oprover_jax.corpus.sources.split import Theorem, bare, blanked, hoisted, th
 from oprover_jax.corpus.tables import proof_kind
 
 UNKNOWN_LICENCE = "unknown"
+FLAGGED = "contaminates"
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit)(?![\w'])|^[ \t·]*stop[ \t]*$", re.MULTILINE)
@@ -62,7 +63,7 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
     if flagged and flagged != "[]":
         # its text is that of a benchmark, and stays out of every folder that somebody may train on
         named = ", ".join(flagged) if isinstance(flagged, list) else str(flagged)
-        yield None, _quarantined(place, where, f"contaminates: {named}", _json({"name": values.get(columns.name)}))
+        yield None, _quarantined(place, where, f"{FLAGGED}: {named}", _json({"name": values.get(columns.name)}))
         return
     shown = {name: values[name] for name in columns.read if name in values}
     try:
