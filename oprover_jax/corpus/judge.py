@@ -18,6 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Outcome:
 
 
 class Judged(msgspec.Struct):
-    """What came of a batch, by origin: proofs accepted, and unchecked and rejected ones by reason; and the ids of statements that are none."""
+    """What came of a batch, by origin: proofs accepted, unchecked and rejected, the latter by reason. And ids of statements that are none."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
     unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
@@ -106,8 +107,8 @@ def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, 
         backend = make_backend(config.lean) if config.enabled else None
         with _Judge(config, backend, upstream, out) as judges:
             for batch in left:
-                done = sum(sizes[:batch])
-                judges.write(batch, file.read_row_group(batch).to_pylist(), lambda more, done=done: progress.update(done + more, "proofs"))
+                tell = partial(_tell, progress, sum(sizes[:batch]))
+                judges.write(batch, file.read_row_group(batch).to_pylist(), tell)
 
 
 def judged(out: Path) -> Judged:
@@ -226,6 +227,10 @@ class _Judge:
                 verdicts[index] = future.result()
                 tell(len(verdicts))
         return verdicts
+
+
+def _tell(progress: StageProgress, before: int, done: int) -> None:
+    progress.update(before + done, "proofs")
 
 
 def _proof(row: Mapping[str, Any], one: Outcome, verdict: Verdict | None) -> dict[str, Any]:

@@ -8,6 +8,8 @@ the beginnings of lines. Nothing is judged here.
 import re
 from dataclasses import dataclass
 
+from oprover_jax.corpus.normalize import strip_comments
+
 _MARK = re.compile(r"""--|/-|'(?:"|\\"|\\\\)'|\"""")
 _NESTED = re.compile(r"/-|-/")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -106,8 +108,7 @@ def hoisted(declaration: str) -> tuple[str, str]:
     found = _THEOREM.search(blanked(declaration))
     if found is None or not _HOIST.search(found["before"]):
         return declaration, ""
-    lines = _hoisted_lines(declaration, found)
-    return _HOIST.sub("", declaration[found.start() : found.start("word")]).lstrip() + declaration[found.start("word") :], lines
+    return _modifiers(declaration, found) + declaration[found.start("word") :], _hoisted_lines(declaration, found)
 
 
 def bare(proof: str) -> str:
@@ -135,13 +136,18 @@ def _hoisted_lines(text: str, found: re.Match[str]) -> str:
     return "\n".join(text[at + one.start() : at + one.end()].removesuffix("in").rstrip() for one in _HOIST.finditer(found["before"]))
 
 
+def _modifiers(text: str, found: re.Match[str]) -> str:
+    """Attributes and words such as `private` before a declaration, without what goes into the header, and without comments."""
+    before = _HOIST.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
+    return f"{before} " if before else ""
+
+
 def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
     begin = found.start("before")
     header_end = len(clear[:begin].rstrip())
-    comment = _COMMENT.search(_last_comment(text[header_end:begin]))
+    comment = _COMMENT.search(_last_comment(text[header_end : found.start("word")]))
     hoist = _hoisted_lines(text, found)
     header = text[:header_end].strip("\n")
-    before = _HOIST.sub("", text[begin : found.start("word")]).lstrip()
     named = _NAME.match(clear, found.end()) if found["word"] != "example" else None
     start = _proof_start(clear, found.end(), end)
     if start is None:
@@ -151,7 +157,7 @@ def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
         # a comment to the end of the line would swallow what is written behind it
         body = text[found.start("word") : start].rstrip()
         last = found.start("word") + len(body) - 1
-        statement = f"{before}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
+        statement = f"{_modifiers(text, found)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
     proof = text[start : _with_remark(text, len(clear[:end].rstrip()))]
     return Theorem(
         name=named[1] if named else "",
