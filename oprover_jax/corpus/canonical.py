@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d[\w.]*").fullmatch
 
 @dataclass(frozen=True)
 class Item:
-    """A binder of a statement, or (`variable` None) a hypothesis whose name nobody uses, or the goal. `kind` is what stands after the colon."""
+    """A binder, or (`variable` None) a hypothesis whose name nobody uses, or the goal; `kind` is what stands after the colon."""
 
     variable: int | None
     kind: tuple[Word, ...]
@@ -103,7 +103,9 @@ class _Reader:
                 items += self._binders(start + 1, comma, scope)
                 start = comma + 1
             elif (arrow := self._arrow(start, stop)) >= 0:
-                dependent = words[start] == "(" and self._end(start, arrow) == arrow - 1 and ":" in words[start:arrow] and is_name(words[start + 1])
+                dependent = (
+                    words[start] == "(" and self._end(start, arrow) == arrow - 1 and ":" in words[start:arrow] and is_name(words[start + 1])
+                )
                 items += self._group(start + 1, arrow - 1, scope) if dependent else _conjuncts(self._term(start, arrow, dict(scope)))
                 start = arrow + 1
             else:
@@ -227,7 +229,11 @@ def _conjuncts(words: Sequence[Word]) -> list[Item]:
         elif depth == 0 and word == "∧":
             cuts.append(index)
     if len(cuts) == 1:
-        stripped = words[1:-1] if len(words) > 2 and words[0] == "(" and closing_brackets(words).get(0) == len(words) - 1 else None
+        stripped = (
+            words[1:-1]
+            if len(words) > 2 and words[0] == "(" and closing_brackets([str(word) for word in words]).get(0) == len(words) - 1
+            else None
+        )
         return _conjuncts(stripped) if stripped else [Item(None, tuple(_flip(words)))]
     return [item for start, end in zip(cuts, [*cuts[1:], len(words)], strict=True) for item in _conjuncts(words[start + 1 : end])]
 
@@ -247,7 +253,7 @@ def _sorted(items: Sequence[Item]) -> list[Item]:
         texts = [_coloured(item, colours) for item in items]
         for item, text in zip(items, texts, strict=True):
             for position, word in enumerate((item.variable, *item.kind)):
-                if word in colours:
+                if isinstance(word, int) and word in colours:
                     seen[word].append(f"{position} {text}")
         colours = {variable: f"#{zlib.crc32(' '.join([colours[variable], *sorted(seen[variable])]).encode()):x}" for variable in own}
     order = sorted(range(len(items) - 1), key=lambda i: _coloured(items[i], colours))
@@ -265,8 +271,6 @@ def _numbered(items: Sequence[Item]) -> list[Item]:
     numbers: dict[int, int] = {}
     number = lambda variable: numbers.setdefault(variable, len(numbers) + 1)  # noqa: E731
     return [
-        Item(
-            None if item.variable is None else number(item.variable), tuple(w if isinstance(w, str) else number(w) for w in item.kind)
-        )
+        Item(None if item.variable is None else number(item.variable), tuple(w if isinstance(w, str) else number(w) for w in item.kind))
         for item in items
     ]
