@@ -8,191 +8,213 @@ is not seen to be bound is kept, so two different statements never get one norma
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
+_NAME = r"(?:«[^»]*»|[^\W\d][\w'!?₀-₉ₐ-ₜ]*)"
 _TOKEN = re.compile(
-    r"""
-      (?P<string>"(?:\\.|[^"\\])*")
-    | (?P<char>'(?:\\.[^']*|[^'\\])')
-    | (?P<number>\d[\w.]*)
-    | (?P<name>(?:«[^»]*»|[^\W\d][\w'!?₀-₉ₐ-ₜ]*)(?:\.(?:«[^»]*»|[^\W\d][\w'!?₀-₉ₐ-ₜ]*))*)
-    | (?P<symbol>:=|<->|->|=>|<=|>=|/\\|\\/|≠|::|\+\+|==|!=|&&|\|\||\$>|<\||\|>|[^\s])
+    rf"""
+      "(?:\\.|[^"\\])*"
+    | '(?:\\.[^']*|[^'\\])'
+    | \d[\w.]*
+    | {_NAME}(?:\.{_NAME})*
+    | :=|<->|->|=>|<=|>=|/\\|\\/|≠|::|\+\+|==|!=|&&|\|\||\$>|<\||\|>|[^\s]
     """,
     re.VERBOSE,
 )
-_STRING = re.compile(r'"(?:\\.|[^"\\])*("|$)', re.DOTALL)
+_COMMENT_OR_STRING = re.compile(r'--[^\n]*|/-|"(?:\\.|[^"\\])*(?:"|$)', re.DOTALL)
+_NESTING = re.compile(r"/-|-/")
 _SPELLING = {"->": "→", "<->": "↔", "/\\": "∧", "\\/": "∨", "<=": "≤", ">=": "≥", "λ": "fun", "↦": "=>", "Π": "∀"}
 _OPEN = {"(": ")", "[": "]", "{": "}", "⟨": "⟩", "⦃": "⦄"}
 _CLOSE = set(_OPEN.values())
+_GROUPS = set("({⦃[")
 _BINDERS = {"∀": ",", "∃": ",", "fun": "=>"}
 _DECLARATION = {"theorem", "lemma", "example"}
+_DEFINING = {"def", "abbrev", "instance", "structure", "inductive", "class", "axiom", "opaque", "variable", "notation", "local", "macro"}
+is_name = re.compile(rf"(?!(?:in|ᶠ)$)(?:{_NAME}|_)").fullmatch
 
 
 def strip_comments(text: str) -> str:
     """`text` with line comments and nested block comments replaced by a space; string literals are left alone."""
-    out, index, depth = [], 0, 0
-    while index < len(text):
-        pair = text[index : index + 2]
-        if pair == "/-":
-            depth, index = depth + 1, index + 2
-        elif pair == "-/" and depth:
-            depth, index = depth - 1, index + 2
-            out.append(" ")
-        elif depth:
-            index += 1
-        elif pair == "--":
-            end = text.find("\n", index)
-            index = len(text) if end < 0 else end
-        elif text[index] == '"':
-            literal = _STRING.match(text, index)
-            out.append(literal[0] if literal else '"')
-            index += len(out[-1])
-        else:
-            out.append(text[index])
-            index += 1
-    return "".join(out)
+    if "--" not in text and "/-" not in text:
+        return text
+    out, index = [], 0
+    while found := _COMMENT_OR_STRING.search(text, index):
+        if found[0] != "/-":
+            out.append(text[index : found.start() if found[0].startswith("--") else found.end()])
+            index = found.end()
+            continue
+        out.append(text[index : found.start()])
+        depth, index = 1, found.end()
+        while depth and (edge := _NESTING.search(text, index)):
+            depth, index = depth + (1 if edge[0] == "/-" else -1), edge.end()
+        if depth:
+            return "".join(out)
+        out.append(" ")
+    return "".join([*out, text[index:]])
 
 
 def tokens(text: str) -> list[str]:
     """Lean tokens of `text` without comments, in their Unicode spelling."""
-    return [_SPELLING.get(found[0], found[0]) for found in _TOKEN.finditer(strip_comments(text))]
+    spelling = _SPELLING.get
+    return [spelling(word, word) for word in _TOKEN.findall(strip_comments(text))]
 
 
 def normalise(formal: str, header: str = "") -> str:
     """The normal form of a declaration, after the tokens of its header (which is never renamed: later lines refer to it)."""
-    words = tokens(formal)
-    words = _without_ending(words)
-    signature = _rename(_without_name(words))
-    before = tokens(header)
-    return " ".join([*before, "⊢", *signature] if before else signature)
+    context, words = _split(tokens(formal))
+    signature = _Renamer(words).signature()
+    before = _joined_tokens(header)
+    return " ".join([*([before] if before else []), *context, *(["⊢"] if before or context else []), *signature])
+
+
+def signature_words(formal: str) -> list[str]:
+    """The tokens of a declaration after its name, without the ending; names of variables as they are."""
+    return _split(tokens(formal))[1]
 
 
 def statement_id(formal: str, header: str = "") -> str:
     """16 hexadecimal digits of the hash of the normal form."""
-    return hashlib.sha256(normalise(formal, header).encode()).hexdigest()[:16]
+    return short_hash(normalise(formal, header))
 
 
 def proof_id(statement: str, proof: str) -> str:
-    """16 hexadecimal digits for a proof of the statement with the id `statement`: white space, comments and spelling make no difference."""
-    return hashlib.sha256(f"{statement} {' '.join(tokens(proof))}".encode()).hexdigest()[:16]
+    """16 hexadecimal digits of the hash of the id of a statement and the tokens of a proof of it, with or without its `:=`."""
+    words = tokens(proof)
+    return short_hash(" ".join([statement, *words[words[:1] == [":="] :]]))
 
 
-def _without_ending(words: list[str]) -> list[str]:
+def short_hash(text: str) -> str:
+    """16 hexadecimal digits of the SHA-256 of `text`."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1024)
+def _joined_tokens(header: str) -> str:
+    """Remembered, because thousands of statements have the same header."""
+    return " ".join(tokens(header))
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What a declaration needs and defines itself before it begins (attributes and modifiers are not that), and its signature."""
     for ending in (["by", "sorry"], ["sorry"]):
         if words[-len(ending) :] == ending:
             words = words[: -len(ending)]
             break
-    return words[:-1] if words and words[-1] == ":=" else words
-
-
-def _without_name(words: list[str]) -> list[str]:
+    words = words[:-1] if words and words[-1] == ":=" else words
     for index, word in enumerate(words):
         if word in _DECLARATION:
             named = word != "example" and index + 1 < len(words)
-            return words[index + 1 + named :]
-    return words
+            before = words[:index]
+            return before if _DEFINING.intersection(before) else [], words[index + 1 + named :]
+    return [], words
 
 
-def _matching(words: Sequence[str], start: int) -> int:
-    """Index of the bracket that closes the one at `start`; the last index where none does."""
-    depth = 0
-    for index in range(start, len(words)):
-        depth += (words[index] in _OPEN) - (words[index] in _CLOSE)
-        if depth == 0:
-            return index
-    return len(words) - 1
+def closing_brackets(words: Sequence[str]) -> dict[int, int]:
+    """For the index of each bracket that is closed, the index of the bracket that closes it; kinds of brackets are not compared."""
+    closes: dict[int, int] = {}
+    waiting: list[int] = []
+    for index, word in enumerate(words):
+        if word in _OPEN:
+            waiting.append(index)
+        elif word in _CLOSE and waiting:
+            closes[waiting.pop()] = index
+    return closes
 
 
 class _Renamer:
-    """Numbers bound names in order of appearance; `#n` is no Lean identifier, so a number never meets a free name."""
+    """Numbers bound names in order of appearance; `#n` is no Lean identifier, so a number never meets a free name.
 
-    def __init__(self) -> None:
+    A term is a range of indices: binders in it reach to its end, and a bracket that nothing closes does too.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self.closes = closing_brackets(words)
         self.bound = 0
 
-    def fresh(self) -> str:
-        self.bound += 1
-        return f"#{self.bound}"
-
-    def body(self, words: Sequence[str], scope: dict[str, str]) -> list[str]:
-        """Rename in a term; binders reach to the end of `words`, which is one bracket's content."""
-        out: list[str] = []
-        index = 0
-        while index < len(words):
-            word = words[index]
-            if word in _OPEN:
-                end = _matching(words, index)
-                out += [word, *self.body(words[index + 1 : end], dict(scope)), words[end]] if words[end] == _OPEN[word] else words[index:]
-                index = end + 1
-            elif word in _BINDERS:
-                index = self._binder(words, index, scope, out)
-            else:
-                out.append(_replace(word, scope) if not (out and out[-1] == ".") else word)
-                index += 1
-        return out
-
-    def signature(self, words: Sequence[str]) -> list[str]:
+    def signature(self) -> list[str]:
         """Binder groups up to the colon, then the goal."""
         scope: dict[str, str] = {}
         out: list[str] = []
-        index = 0
-        while index < len(words) and words[index] in _OPEN:
-            end = _matching(words, index)
-            out += [token for group in self.group(words[index : end + 1], scope) for token in group]
+        index, stop = 0, len(self.words)
+        while index < stop and self.words[index] in _OPEN:
+            end = self._end(index, stop)
+            for group in self._group(self.words[index], index + 1, end, self.words[end], scope):
+                out += group
             index = end + 1
-        return [*out, *self.body(words[index:], scope)]
+        return out + self._body(index, stop, scope)
 
-    def group(self, words: Sequence[str], scope: dict[str, str]) -> list[list[str]]:
-        """One bracketed binder group, split into one group for each name; an instance without a name is only renamed inside."""
-        inner = words[1:-1]
-        colon = inner.index(":") if ":" in inner else -1
-        names = inner[:colon] if colon >= 0 else inner if words[0] in "{⦃(" else []
-        if not names or not all(_is_name(name) for name in names):
-            return [[words[0], *self.body(inner, dict(scope)), words[-1]]]
-        kind = self.body(inner[colon + 1 :], dict(scope)) if colon >= 0 else []
-        out = []
-        for name in names:
-            scope[name] = self.fresh() if name != "_" else "_"
-            out.append([words[0], scope[name], *([":", *kind] if kind else []), words[-1]])
+    def _end(self, index: int, stop: int) -> int:
+        """Index of the bracket that closes the one at `index`; the last index of the term where none does."""
+        return min(self.closes.get(index, stop - 1), stop - 1)
+
+    def _body(self, index: int, stop: int, scope: dict[str, str]) -> list[str]:
+        words = self.words
+        out: list[str] = []
+        while index < stop:
+            word = words[index]
+            if word in _OPEN:
+                end = self._end(index, stop)
+                if words[end] == _OPEN[word]:
+                    out += [word, *self._body(index + 1, end, dict(scope)), words[end]]
+                else:
+                    out += words[index:stop]
+                index = end + 1
+            elif word in _BINDERS:
+                index = self._binder(index, stop, scope, out)
+            else:
+                out.append(word if out and out[-1] == "." else _replace(word, scope))
+                index += 1
         return out
 
-    def _binder(self, words: Sequence[str], index: int, scope: dict[str, str], out: list[str]) -> int:
+    def _group(self, opening: str, start: int, end: int, closing: str, scope: dict[str, str]) -> list[list[str]]:
+        """One binder group between brackets, split into one group for each name; an instance without a name is only renamed inside."""
+        words = self.words
+        colon = next((index for index in range(start, end) if words[index] == ":"), -1)
+        names = words[start:colon] if colon >= 0 else words[start:end] if opening != "[" and opening in _GROUPS else []
+        if not names or not all(map(is_name, names)):
+            return [[opening, *self._body(start, end, dict(scope)), closing]]
+        kind = [":", *renamed] if colon >= 0 and (renamed := self._body(colon + 1, end, dict(scope))) else []
+        out = []
+        for name in names:
+            self.bound += name != "_"
+            scope[name] = f"#{self.bound}" if name != "_" else "_"
+            out.append([opening, scope[name], *kind, closing])
+        return out
+
+    def _binder(self, index: int, stop: int, scope: dict[str, str], out: list[str]) -> int:
         """`∀ x y : T,`, `∀ (x : T) y,`, `∃ x, `, `fun x =>`: bind, and return the index after the separator."""
-        word, stop = words[index], _BINDERS[words[index]]
-        end, depth = index + 1, 0
-        while end < len(words) and (depth or words[end] != stop):
+        words = self.words
+        word, separator = words[index], _BINDERS[words[index]]
+        start, end, depth = index + 1, index + 1, 0
+        while end < stop and (depth or words[end] != separator):
             depth += (words[end] in _OPEN) - (words[end] in _CLOSE)
             end += 1
-        inner = list(words[index + 1 : end])
-        if inner and all(_is_name(name) for name in (inner[: inner.index(":")] if ":" in inner else inner)):
-            inner = ["(", *inner, ")"]
+        colon = next((at for at in range(start, end) if words[at] == ":"), end)
         groups: list[list[str]] = []
-        position = 0
-        while position < len(inner):
-            if inner[position] in "({⦃[":
-                close = _matching(inner, position)
-                groups += self.group(inner[position : close + 1], scope)
-                position = close + 1
-            elif _is_name(inner[position]):
-                groups += self.group(["(", inner[position], ")"], scope)
-                position += 1
+        if start < end and all(map(is_name, words[start:colon])):
+            groups, start = self._group("(", start, end, ")", scope), end
+        while start < end:
+            if words[start] in _GROUPS:
+                close = self._end(start, end)
+                groups += self._group(words[start], start + 1, close, words[close], scope)
+                start = close + 1
+            elif is_name(words[start]):
+                groups += self._group("(", start, start + 1, ")", scope)
+                start += 1
             else:
-                groups.append(self.body(inner[position:], scope))
+                groups.append(self._body(start, end, scope))
                 break
         for number, group in enumerate(groups, start=1):
-            out += [word, *group] if number == len(groups) and end >= len(words) else [word, *group, stop]
+            out += [word, *group] if number == len(groups) and end >= stop else [word, *group, separator]
         return end + 1
-
-
-def _is_name(word: str) -> bool:
-    return bool(re.fullmatch(r"«[^»]*»|[^\W\d][\w'!?₀-₉ₐ-ₜ]*|_", word))
 
 
 def _replace(word: str, scope: dict[str, str]) -> str:
     """A bound name, or a projection of one such as `h.left`."""
     if word in scope:
         return scope[word]
-    head, dot, rest = word.partition(".")
-    return f"{scope[head]}.{rest}" if dot and head in scope else word
-
-
-def _rename(words: Sequence[str]) -> list[str]:
-    return _Renamer().signature(words)
+    if "." not in word:
+        return word
+    head, _, rest = word.partition(".")
+    return f"{scope[head]}.{rest}" if head in scope else word
