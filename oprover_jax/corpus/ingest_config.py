@@ -9,6 +9,7 @@ from lean_worker.choose import BackendChoice
 from lean_worker.protocol import Tier
 from oprover_jax.corpus.settle import SettleConfig
 from oprover_jax.corpus.sources.layouts import LAYOUTS, Columns, Layout
+from oprover_jax.corpus.sources.rows import RowLimits
 from oprover_jax.errors import InputError
 
 FIELDS = sorted({one.name for one in dataclasses.fields(Columns)} - {"proofs", "lacking"} | {"proof"})
@@ -73,15 +74,6 @@ class VerifyConfig:
             )
         if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
             raise InputError(f"{self.lean.backend} has no slow tier; set verify.tier=fast")
-
-
-@dataclass(frozen=True)
-class RowLimits:
-    """Longer texts are no theorems that anybody trains on: characters."""
-
-    statement: int = 20_000
-    header: int = 200_000
-    proof: int = 60_000  # what the Lean workers take
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -75,7 +75,7 @@ def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Pat
     for origin, one in found.items():
         one.accepted = judged.accepted.get(origin, 0)
         one.unchecked, one.rejected = judged.unchecked.get(origin, {}), judged.rejected.get(origin, {})
-    statements = _counted(settled / "statements", ["source", "licence"])
+    statements = _counted(settled / "statements", ["source", "licence"], judged.no_propositions)
     proofs = _counted(judged_proofs, ["source", "licence", "checked"])
     entered = []
     for source, licence in sorted({key[:2] for key in [*statements, *proofs]}):
@@ -122,7 +122,7 @@ def _short(source: str) -> str:
 
 
 def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
     for word in words:
         table.add_column(word, overflow="fold")
     for number in numbers:
@@ -141,13 +141,14 @@ def _removed(folder: Path) -> Counter[tuple[str, str]]:
     return found
 
 
-def _counted(folder: Path, columns: list[str]) -> Counter[tuple[str, ...]]:
-    """Rows by the values of some columns."""
+def _counted(folder: Path, columns: list[str], without: Sequence[str] = ()) -> Counter[tuple[str, ...]]:
+    """Rows by the values of some columns; those with the ids `without` are left out."""
     found: Counter[tuple[str, ...]] = Counter()
+    gone = pa.array(without, pa.string())
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=columns):
-                groups = pa.Table.from_batches([batch]).group_by(columns).aggregate([([], "count_all")])
-                for row in groups.to_pylist():
+            for batch in file.iter_batches(columns=["id", *columns]):
+                kept = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))])
+                for row in kept.group_by(columns).aggregate([([], "count_all")]).to_pylist():
                     found[tuple(row[column] for column in columns)] += row["count_all"]
     return found

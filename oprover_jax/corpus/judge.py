@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from lean_worker.choose import make_backend
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
-from lean_worker.session import Backend, provides
+from lean_worker.session import provides
 from lean_worker.verdict_cache import VerdictCache
 from oprover_jax.corpus.corpus import Corpus
 from oprover_jax.corpus.ingest_config import VerifyConfig
@@ -64,7 +64,7 @@ class Outcome:
 
 
 class Judged(msgspec.Struct):
-    """What came of a batch, by origin: proofs accepted, unchecked and rejected, the latter by reason. And ids of statements that are none."""
+    """What came of a batch, by origin: proofs accepted, unchecked and rejected, by reason. And ids of statements that are none."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
     unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
@@ -104,8 +104,7 @@ def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, 
         left = [batch for batch in range(len(sizes)) if not _counts_path(out, batch).is_file()]
         if not left:
             return
-        backend = make_backend(config.lean) if config.enabled else None
-        with _Judge(config, backend, upstream, out) as judges:
+        with _Judge(config, upstream, out) as judges:
             for batch in left:
                 tell = partial(_tell, progress, sum(sizes[:batch]))
                 judges.write(batch, file.read_row_group(batch).to_pylist(), tell)
@@ -125,10 +124,10 @@ def judged(out: Path) -> Judged:
     return total
 
 
-def lacking(header: str, written_for: str, backend: Backend) -> str:
-    """What the statement needs and this Lean has not: a module of its imports, or what its source says it needs. "" for nothing."""
+def lacking(header: str, written_for: str, provided: Callable[[str], bool]) -> str:
+    """What the statement needs and this Lean does not provide: a module of its imports, or what its source says. "" for nothing."""
     needed = _IMPORT.findall(header) or [_MODULES[need] for need in _NEEDS.findall(written_for)]
-    return next((module.partition(".")[0] for module in needed if not provides(backend, module)), "")
+    return next((module.partition(".")[0] for module in needed if not provided(module)), "")
 
 
 def outcome(verdict: Verdict, upstream: str) -> Outcome:
@@ -152,10 +151,12 @@ def outcome(verdict: Verdict, upstream: str) -> Outcome:
 class _Judge:
     """A pool of Lean workers, or none, and the writing of batches."""
 
-    def __init__(self, config: VerifyConfig, backend: Backend | None, upstream: Mapping[str, str], out: Path) -> None:
-        self._config, self._backend, self._upstream, self._out = config, backend, upstream, out
+    def __init__(self, config: VerifyConfig, upstream: Mapping[str, str], out: Path) -> None:
+        self._config, self._upstream, self._out = config, upstream, out
         self._cache = VerdictCache(out / "verdicts.sqlite")
-        self._pool = Pool(config.workers, config.timeout, backend=backend, cache=self._cache) if backend is not None else None
+        self._pool: Pool | None = None
+        if config.enabled:
+            self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), cache=self._cache)
 
     def __enter__(self) -> "_Judge":
         return self
@@ -202,9 +203,10 @@ class _Judge:
             path.write_bytes(msgspec.json.encode(counts))
 
     def _outcomes(self, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
-        if self._pool is None or self._backend is None:
+        if self._pool is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
-        missing = [lacking(row["header"], row["written_for"], self._backend) for row in rows]
+        provided = partial(provides, self._pool.backend)
+        missing = [lacking(row["header"], row["written_for"], provided) for row in rows]
         checks = {
             index: Check(row["id"], row["statement"], row["proof"], row["header"], self._config.tier, helpers=True)
             for index, (row, needed) in enumerate(zip(rows, missing, strict=True))

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from oprover_jax.corpus.ingest_config import RowLimits
 from oprover_jax.corpus.normalize import normalise, tokens
 from oprover_jax.corpus.sources.files import Raw
 from oprover_jax.corpus.sources.layouts import Layout
@@ -23,10 +22,22 @@ _HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit)(?![\w'])|^[ \t·]*stop[ 
 _COMPILER = re.compile(r"(?<![\w'])(?:native_decide|ofReduceBool|ofReduceNat|trustCompiler|implemented_by)(?![\w'])")
 _UNSOUND = re.compile(r"(?<![\w.'])(?:axiom|constant|opaque|unsafe|extern|macro|macro_rules|elab|elab_rules|notation|syntax)(?![\w'])")
 _DECLARATION = re.compile(
-    r"^[ \t]*(?:@\[|private\b|protected\b|noncomputable\b|nonrec\b|theorem\b|lemma\b|def\b|abbrev\b|example\b)", re.MULTILINE
+    r"""^[ \t]*(?:@\[|\#|(?:private|protected|nonrec|noncomputable(?!\s+section)|theorem|lemma|def|abbrev|example|axiom|constant|opaque
+        |unsafe|partial|instance|structure|inductive|class|mutual|macro|macro_rules|elab|elab_rules|syntax|notation|infix[lr]?|prefix
+        |postfix|local|scoped|attribute|deriving|initialize|run_cmd)\b)""",
+    re.MULTILINE | re.VERBOSE,
 )
 _OPTION = re.compile(r"^set_option\b[^\n]*$", re.MULTILINE)
 _PROJECT = re.compile(r"([\w.-]+/[\w.-]+@[0-9a-f]{7,40}):")
+
+
+@dataclass(frozen=True)
+class RowLimits:
+    """Longer texts are no theorems that anybody trains on: characters."""
+
+    statement: int = 20_000
+    header: int = 200_000
+    proof: int = 60_000  # what the Lean workers take
 
 
 class Refused(ValueError):
