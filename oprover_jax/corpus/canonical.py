@@ -246,9 +246,9 @@ def _merge_types(items: Sequence[Item]) -> list[Item]:
 
 def _sorted(items: Sequence[Item]) -> list[Item]:
     """In the order of what the items say, each variable known only by what is said about it (colour refinement); the goal stays last."""
-    own = {item.variable for item in items} - {None}
-    colours = dict.fromkeys(own, "#")
-    for _ in range(3):
+    own = [item.variable for item in items if item.variable is not None]
+    colours: dict[int | None, str] = dict.fromkeys(own, "#")
+    for _ in range(2):
         seen = defaultdict[int, list[str]](list)
         texts = [_coloured(item, colours) for item in items]
         for item, text in zip(items, texts, strict=True):

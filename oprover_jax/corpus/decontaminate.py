@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from oprover_jax.corpus.canonical import Item, canonical, canonical_text
-from oprover_jax.corpus.normalize import statement_id
+from oprover_jax.corpus.normalize import statement_id, strip_comments
 from oprover_jax.corpus.shingles import statement_runs, text_runs
 from oprover_jax.errors import InputError
 from oprover_jax.records import Statement
@@ -42,7 +42,9 @@ class DecontaminationConfig:
     few: int = 6
     """Statements of fewer runs are only found by their canonical form."""
     text_share: float = 0.4
-    text_few: int = 8
+    text_many: int = 8
+    """Runs of a benchmark's text from which on `text_share` holds; of a shorter one all must be there."""
+    text_few: int = 3
 
     def __post_init__(self) -> None:
         if not (0 < self.share <= 1 and 0 < self.few_share <= 1 and 0 < self.text_share <= 1):
@@ -121,14 +123,15 @@ def build_index(benchmarks: Sequence[Statement], config: DecontaminationConfig |
     def needed(sizes: np.ndarray) -> np.ndarray:
         return np.where(sizes >= config.many, config.share, np.where(sizes >= config.few, config.few_share, np.inf))
 
+    def needed_of_texts(sizes: np.ndarray) -> np.ndarray:
+        return np.where(sizes >= config.text_many, config.text_share, np.where(sizes >= config.text_few, 1.0, np.inf))
+
     return BenchmarkIndex(
         names=names,
         identical=identical,
         canonical=telling,
         runs=_runs(*statement_runs(items, types=False), len(items), needed),
-        texts=_runs(
-            *text_runs([text for _, text in texts]), len(texts), lambda n: np.where(n >= config.text_few, config.text_share, np.inf)
-        ),
+        texts=_runs(*text_runs([text for _, text in texts]), len(texts), needed_of_texts),
         text_names=tuple(name for name, _ in texts),
     )
 
@@ -203,5 +206,5 @@ def _declarations(text: str) -> list[str]:
     """The theorems of a document, each up to its `:=`."""
     if ":=" not in text:
         return []
-    ends = ((found.start(), text.find(":=", found.end(), found.end() + _LONGEST)) for found in _DECLARATION.finditer(text))
-    return [text[start:end] for start, end in ends if end > 0]
+    starts = [strip_comments(text[found.start() : found.start() + _LONGEST]) for found in _DECLARATION.finditer(text)]
+    return [start[: start.index(":=")] for start in starts if ":=" in start]

@@ -99,6 +99,7 @@ def settle(
     report = _Settling(incoming, corpus, benchmarks, work, settings, screen or Screen()).run()
     for folder in ("statements", "proofs", "removed"):
         shutil.rmtree(out / folder, ignore_errors=True)
+        (work / "new" / folder).mkdir(exist_ok=True)
         os.replace(work / "new" / folder, out / folder)
     with replacing(done) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode({"fingerprint": fingerprint, "report": report}), indent=2))
@@ -141,7 +142,7 @@ class _Settling:
                 taken = copies.proofs(number)
                 proofs += len(taken)
                 _write_rows(path, taken, PROOFS, self.work / "new" / "proofs" / f"part-{number:05}.parquet")
-            (self.work / "new" / "removed").mkdir()
+            (self.work / "new" / "removed").mkdir(parents=True)
             removed, by_benchmark = copies.write_removed(self.work / "new" / "removed" / "part-00000.parquet")
         rows = sum(pq.read_metadata(path).num_rows for path in self.incoming)
         near = pc.sum(pc.not_equal(stays["near"], "")).as_py() or 0

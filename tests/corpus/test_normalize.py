@@ -1,5 +1,6 @@
 """The normal form: blind to disguises, sharp on differences."""
 
+import normalize_oracle
 import pytest
 from disguise import bound_names, disguise
 from hypothesis import given, settings
@@ -74,3 +75,42 @@ def test_a_header_is_part_of_the_statement() -> None:
 def test_any_text_has_a_normal_form(text: str) -> None:
     assert normalise(text) == normalise(text)
     assert "--" not in strip_comments(text.replace('"', "")) or "/-" in text or "-/" in text
+
+
+_WORDS = st.sampled_from(
+    ["x", "h.1", "«a b»", "β₁", "∀", "∃", "fun", "λ", "=>", ",", ":", ":=", "->", "0.5", "_", "Nat", '"s -- "', "def", "in", "."]
+)
+_BALANCED = st.recursive(
+    _WORDS,
+    lambda inner: st.tuples(st.sampled_from(["()", "[]", "{}", "⟨⟩", "⦃⦄"]), st.lists(inner, max_size=5)).map(
+        lambda pair: f"{pair[0][0]}{' '.join(pair[1])}{pair[0][1]}"
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_BALANCED, max_size=12).map(" ".join), st.sampled_from(["theorem a ", "", "@[simp] lemma b\n", "def f := 1\n\ntheorem c "]))
+def test_the_fast_normal_form_is_the_plain_one(text: str, before: str) -> None:
+    assert normalise(before + text, text) == normalize_oracle.normalise(before + text, text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet='a"-/\\\n ', max_size=40))
+def test_comments_are_found_as_by_reading_each_character(text: str) -> None:
+    assert strip_comments(text) == normalize_oracle.strip_comments(text)
+
+
+def test_what_a_theorem_defines_for_itself_is_part_of_it() -> None:
+    statement = "theorem a : IsLeast s answer := by sorry"
+    assert normalise(f"abbrev answer := 3\n{statement}") != normalise(f"abbrev answer := 4\n{statement}")
+    assert normalise(f"@[simp] private {statement}") == normalise(statement)
+
+
+def test_what_stands_after_in_is_no_bound_name() -> None:
+    assert normalise("theorem a : ∀ᶠ x in atTop, p x := by sorry") != normalise("theorem a : ∀ᶠ x in cofinite, p x := by sorry")
+
+
+@pytest.mark.parametrize("name", ["«a theorem: of mine»", "Größe.α'₁", "x.«y z».w"])
+def test_any_name_of_a_theorem_is_left_out(name: str) -> None:
+    assert normalise(f"theorem {name} (n : Nat) : n = n := by sorry") == normalise("example (n : Nat) : n = n := by sorry")
