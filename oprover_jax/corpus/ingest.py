@@ -36,6 +36,7 @@ from oprover_jax.corpus.sources.rows import Place
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.progress import Screen
+from oprover_jax.records import Statement
 
 VERSION = 1  # of what a build does with the same files; part of the key
 _ROWS = 8192
@@ -46,6 +47,7 @@ class Plan:
     """What a build reads, seen to be readable, and its key."""
 
     tasks: tuple[Task, ...]
+    benchmarks: list[Statement]
     key: str
 
 
@@ -63,7 +65,7 @@ def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, scre
     corpus = open_corpus(where, create=True)
     folder = builds / found.key
     if not corpus.has(found.key):
-        _build(config, found, corpus, data, folder, screen)
+        _build(config, found, corpus, folder, screen)
     else:
         screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
     shutil.rmtree(folder / "work", ignore_errors=True)
@@ -77,7 +79,7 @@ def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, scre
 
 
 def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
-    """All files of all sources, each looked at. Raises InputError naming the first that is missing, torn, or lacks a column."""
+    """All files of all sources, each looked at. Raises InputError naming a file that is missing or torn or lacks a column."""
     fenced = (data / "benchmarks").resolve() if data is not None else None
     tasks = []
     digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config))))
@@ -91,13 +93,14 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
             shown = str(file.relative_to(path)) if path.is_dir() else file.name
             tasks.append(Task(file, Place(source.name, layout, config.limits, shown), f"{index:03d}-{number:06d}"))
             digest.update(f"{source.name}/{shown} {digests.of(file)}\n".encode())
+    benchmarks: list[Statement] = []
     if config.benchmarks != "none":
         if data is None:
             raise InputError("benchmarks are kept out by what the data folder holds; give it as --data or in OPROVER_DATA")
-        for file in sorted((data / config.benchmarks).glob("*")):
-            digest.update(f"{file.name} {digests.of(file)}\n".encode())
+        benchmarks = load_benchmarks(data)
+        digest.update(" ".join(one.id for one in benchmarks).encode())
     digests.save()
-    return Plan(tuple(tasks), digest.hexdigest()[:24])
+    return Plan(tuple(tasks), benchmarks, digest.hexdigest()[:24])
 
 
 def _identity(config: BuildConfig) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def _identity(config: BuildConfig) -> dict[str, Any]:
     return asdict(dataclasses.replace(config, readers=1, verify=verify, settle=settled))
 
 
-def _build(config: BuildConfig, plan: Plan, corpus: Corpus, data: Path | None, folder: Path, screen: Screen) -> None:
+def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen: Screen) -> None:
     work = folder / "work"
     with screen.bar("read") as bar:
         bar.total(len(plan.tasks))
@@ -115,8 +118,7 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, data: Path | None, f
             bar.update(done, f"{task.place.origin}/{task.place.file}")
     settled, joined = work / "settled", work / "joined.parquet"
     if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
-        benchmarks = load_benchmarks(data) if config.benchmarks != "none" and data is not None else []
-        settle(sorted((work / "incoming").glob("*.parquet")), corpus, benchmarks, settled, config.settle, screen)
+        settle(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.settle, screen)
         join(settled, corpus, joined)
     upstream = {source.name: source.layout.upstream for source in config.sources}
     with screen.bar("judge") as bar:

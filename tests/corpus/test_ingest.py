@@ -168,6 +168,14 @@ def test_without_verification_everything_is_unchecked(tmp_path: Path) -> None:
     assert {row["checked"] for row in tables(open_corpus(tmp_path / "corpus"))["proofs"]} == {"unchecked"}
 
 
+def test_no_answer_makes_no_proof_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.jsonl", [{"formal_statement": ROWS[0]["formal_statement"], "proof": "fun h => h"}])
+    source = Source("own", "jsonl", str(path), columns=(("proof", "proof"),))
+    hurried = VerifyConfig(workers=1, tier="fast", timeout=0.001, retries=1)
+    (one,) = built(config(source, verify=hurried), tmp_path / "corpus").sources
+    assert (one.unchecked, one.rejected) == ({"no verdict (timeout)": 1}, {})
+
+
 def test_bad_input_is_named_before_anything_is_written(tmp_path: Path) -> None:
     good = write(tmp_path / "data" / "good.jsonl", ROWS[:1])
     write(tmp_path / "data" / "bad.jsonl", [{"formal_statement": "theorem t : True := by sorry"}])
@@ -216,7 +224,7 @@ from oprover_jax.progress import Screen
 
 if __name__ == "__main__":
     corpus, path, stage = sys.argv[1:]
-    module, name = {"settle": (ingest, "settle"), "join": (ingest, "join"), "verdict": (judge, "_count"), "kept": (ingest, "_keep")}[stage]
+    module, name = {"verdict": (judge, "_count"), "kept": (ingest, "_keep")}[stage]
     reached = getattr(module, name)
     def stop(*arguments):
         print("reached", flush=True)
@@ -234,7 +242,7 @@ def test_killed_at_any_stage_the_build_goes_on(tmp_path: Path) -> None:
     undisturbed = built(whole, tmp_path / "undisturbed")
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    for stage in ("settle", "verdict", "kept"):
+    for stage in ("verdict", "kept"):
         command = [sys.executable, str(script), str(tmp_path / "corpus"), str(path), stage]
         env = os.environ | {"PYTHONPATH": os.getcwd()}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as started:
