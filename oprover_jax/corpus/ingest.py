@@ -119,7 +119,7 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen
     settled, joined = work / "settled", work / "joined.parquet"
     if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
         settle(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.settle, screen)
-        join(settled, corpus, joined)
+        join(settled, corpus, joined, config.settle.memory_gb)
     upstream = {source.name: source.layout.upstream for source in config.sources}
     with screen.bar("judge") as bar:
         judge(joined, work / "judged", config.verify, upstream, bar)

@@ -72,10 +72,13 @@ class Judged(msgspec.Struct):
     no_propositions: list[str] = msgspec.field(default_factory=list)
 
 
-def join(settled: Path, corpus: Corpus, out: Path) -> None:
-    """Writes the new proofs, each with its statement's text, to one file in a fixed order. A statement may be one that the corpus has."""
-    with duckdb.connect() as database, replacing(out) as path:
-        database.execute(f"set temp_directory = '{_sql(out.parent / 'duckdb')}'")
+def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
+    """Writes the new proofs, each with its statement's text, to one file in a fixed order. A statement may be one that the corpus has.
+
+    `memory_gb` is what DuckDB holds before it writes to disk.
+    """
+    spill = str(out.parent / "spill")
+    with duckdb.connect(config={"memory_limit": f"{memory_gb}GB", "temp_directory": spill}) as database, replacing(out) as path:
         for table, schema in (("proofs", PROOFS), ("statements", STATEMENTS)):
             database.register(table, ds.dataset(sorted(map(str, (settled / table).glob("*.parquet"))), schema=schema, format="parquet"))
         database.register("known", corpus.dataset("statements"))

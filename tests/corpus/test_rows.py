@@ -73,7 +73,7 @@ def test_the_public_release(tmp_path: Path) -> None:
     assert [row["proof"] is None for row in kept] == [False, False, True, True, True, True, False, False, True]
     assert (kept[6]["header"], kept[6]["proof"]) == ("import Mathlib", f"{helper}\n\n{WHOLE}")
     assert (kept[7]["header"], kept[7]["proof"]) == ("import Mathlib\n\ndef f := 1", f"{helper}\n\n{WHOLE}")
-    reasons = ["another statement", "sorry or admit in the proof", "unsound helpers", "no such theorem", "another context"]
+    reasons = ["another statement", "sorry or admit in the proof", "helpers that are no lemmas", "no such theorem", "another context"]
     assert [one["reason"].partition(":")[0] for one in bad] == reasons
     assert json.loads(bad[0]["row"])["formal_proof"].startswith(HEADER)
 
@@ -157,6 +157,21 @@ def test_lean_files(tmp_path: Path) -> None:
     assert kept[0]["header"] == "namespace A" and kept[0]["informal"] == "First." and kept[0]["lean"] == "4.35.0"
     assert kept[1]["header"].startswith("namespace A\n\n/-- First. -/\ntheorem a")
     assert [(one["where"], one["reason"]) for one in bad] == [("mine/A.lean:9", "sorry in the header")]
+    path.write_text("theorem a (p : Prop) : p → p := by\n  have := by native_decide\n  exact id\n")
+    (one,), (refused,) = taken(Source("mine", "lean", "x"), path)
+    assert one["proof"] is None and refused["reason"].startswith("native_decide")
+    path.write_text("-- nothing here\n")
+    assert [one["reason"] for one in taken(Source("mine", "lean", "x"), path)[1]] == ["no theorem"]
+
+
+@pytest.mark.parametrize("stranger", ["variable (h : False)", "local instance : Add Nat := ⟨fun _ _ => 5⟩", "axiom x : False", "open Nat"])
+def test_what_could_change_the_statement_is_no_helper(tmp_path: Path, stranger: str) -> None:
+    lemma = "/-- open, axiom, variable -/\nprivate lemma one : 1 = 1 := by\n  open Nat in\n  simp"
+    texts = [f"{HEADER}\n\n{lemma}\n\n{more}{WHOLE}" for more in ("", f"{stranger}\n\n")]
+    found = [release(f"{HEADER}\n\n{STATEMENT}", text) for text in texts]
+    kept, (bad,) = taken(Source("release", "oproofs", "x"), parquet(tmp_path / "a.parquet", found))
+    assert [row["proof"] is None for row in kept] == [False, True]
+    assert bad["reason"] == f"helpers that are no lemmas: {stranger.split()[0]}"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def check_file(path: Path, layout: Layout) -> None:
                 kinds = {field.name: field.type for field in file.schema_arrow}
             _check_columns(path, layout, kinds)
             for column in layout.columns.read:
-                if column in kinds and not _readable(kinds[column]):
+                if column in kinds and not _readable(kinds[column], column == layout.columns.contaminates):
                     raise InputError(f"{path}: column {column} holds {kinds[column]}; text is needed there, so name another column")
         else:
             with path.open("rb") as opened:
@@ -90,15 +90,9 @@ def _check_columns(path: Path, layout: Layout, there: dict[str, Any]) -> None:
         )
 
 
-def _readable(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_null(kind)
-        or pa.types.is_list(kind)
-    )
+def _readable(kind: pa.DataType, lists: bool) -> bool:
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    return bool(text or pa.types.is_integer(kind) or pa.types.is_floating(kind) or (lists and pa.types.is_list(kind)))
 
 
 def _parquet_rows(path: Path, layout: Layout) -> Iterator[Raw]:

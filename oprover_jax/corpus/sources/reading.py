@@ -28,7 +28,6 @@ class Counts(msgspec.Struct):
     read: int = 0
     kept: int = 0
     refused: dict[str, int] = msgspec.field(default_factory=dict)
-    licences: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,6 @@ def _counts_path(out: Path, part: str) -> Path:
 def _read(task: Task, out: Path) -> None:
     counts = Counts(task.place.origin)
     refused: Counter[str] = Counter()
-    licences: Counter[str] = Counter()
     kept: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     with ExitStack() as stack:
@@ -98,7 +96,6 @@ def _read(task: Task, out: Path) -> None:
             for row, problem in read(raw, task.place):
                 if row is not None:
                     kept.append(row)
-                    licences[row["licence"]] += 1
                 if problem is not None:
                     bad.append(problem)
                     refused[reason_of(problem["reason"])] += 1
@@ -108,7 +105,7 @@ def _read(task: Task, out: Path) -> None:
                 _flush(drop, bad)
         counts.kept += _flush(keep, kept)
         _flush(drop, bad)
-    counts.refused, counts.licences = dict(refused), dict(licences)
+    counts.refused = dict(refused)
     with replacing(_counts_path(out, task.part)) as path:
         path.write_bytes(msgspec.json.encode(counts))
 

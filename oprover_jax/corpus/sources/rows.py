@@ -11,7 +11,7 @@ import msgspec
 from oprover_jax.corpus.normalize import normalise, tokens
 from oprover_jax.corpus.sources.files import Raw
 from oprover_jax.corpus.sources.layouts import Layout
-from oprover_jax.corpus.sources.split import Theorem, bare, blanked, hoisted, theorem, theorems, unfenced
+from oprover_jax.corpus.sources.split import Theorem, bare, blanked, commands, hoisted, theorem, theorems, unfenced
 from oprover_jax.corpus.tables import proof_kind
 
 UNKNOWN_LICENCE = "unknown"
@@ -20,7 +20,7 @@ FLAGGED = "contaminates"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit)(?![\w'])|^[ \t·]*stop[ \t]*$", re.MULTILINE)
 _COMPILER = re.compile(r"(?<![\w'])(?:native_decide|ofReduceBool|ofReduceNat|trustCompiler|implemented_by)(?![\w'])")
-_UNSOUND = re.compile(r"(?<![\w.'])(?:axiom|constant|opaque|unsafe|extern|macro|macro_rules|elab|elab_rules|notation|syntax)(?![\w'])")
+_HELPERS = re.compile(r"^[ \t]*(?:(?:private|protected|nonrec|noncomputable)\s+)*(?:theorem|lemma|def|abbrev|example)\b|^set_option\b|^@\[")
 _DECLARATION = re.compile(
     r"""^[ \t]*(?:@\[|\#|(?:private|protected|nonrec|noncomputable(?!\s+section)|theorem|lemma|def|abbrev|example|axiom|constant|opaque
         |unsafe|partial|instance|structure|inductive|class|mutual|macro|macro_rules|elab|elab_rules|syntax|notation|infix[lr]?|prefix
@@ -102,12 +102,18 @@ def _declarations(text: str, place: Place) -> Iterator[tuple[Row | None, Row | N
         yield None, _quarantined(place, f"{place.origin}/{place.file}:1", "no theorem", _json({"text": text}))
     for one in found:
         where = f"{place.origin}/{place.file}:{one.line}"
+        shown = {"name": one.name, "header": one.header, "statement": one.statement, "proof": one.proof}
         try:
             stated = _fitting(one, place)
-            yield _incoming(replace(stated, proof=_sound(one.proof, place)), _about({}, place, stated), where), None
         except Refused as refused:
-            shown = {"name": one.name, "header": one.header, "statement": one.statement, "proof": one.proof}
             yield None, _quarantined(place, where, str(refused), _json(shown))
+            continue
+        try:
+            _sound(one.proof, place)
+        except Refused as refused:
+            yield None, _quarantined(place, where, str(refused), _json(shown))
+            stated = replace(stated, proof="")
+        yield _incoming(stated, _about({}, place, stated), where), None
 
 
 def _stated(values: dict[str, Any], place: Place) -> Theorem:
@@ -156,8 +162,9 @@ def _proved(stated: Theorem, text: str, place: Place) -> Theorem:
     header, helpers = _shared(stated.header, target.header)
     if not helpers:
         return replace(stated, header=header, proof=_sound(target.proof, place))
-    if _UNSOUND.search(blanked(helpers)):
-        raise Refused("unsound helpers: the proof's text declares an axiom or syntax of its own")
+    stranger = next((line for line in commands(helpers) if not _HELPERS.match(line)), None)
+    if stranger is not None:  # a `variable`, an instance, a notation or an axiom would change what is proved
+        raise Refused(f"helpers that are no lemmas: {stranger.split()[0]}")
     statement = target.statement.removesuffix(":= by sorry").rstrip(" ")
     body = target.proof if target.proof.startswith("|") else f":= {target.proof}"
     return replace(stated, header=header, proof=_sound(f"{helpers}\n\n{statement} {body}", place))

@@ -103,6 +103,12 @@ def theorem(text: str, name: str = "") -> Theorem | None:
     return found[-1] if found else None
 
 
+def commands(text: str) -> list[str]:
+    """The lines that begin a command, without comments and what strings hold."""
+    clear = blanked(text)
+    return [clear[found.start() :].split("\n", 1)[0] for found in _ENDING.finditer(clear)]
+
+
 def hoisted(declaration: str) -> tuple[str, str]:
     """A declaration without `set_option … in` and the like before it, and these as lines of a header."""
     found = _THEOREM.search(blanked(declaration))
