@@ -12,9 +12,11 @@ the configuration and of the files that are read: a build whose key the corpus h
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,22 +59,23 @@ def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, scre
     `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
 
     Raises:
-      InputError: naming a source, file or column that is not as it must be. Nothing has been written then.
+      InputError: naming a source, file or column that is not as it must be, before anything is written; or where another process is at
+        work on the same build.
       LeanWorkerError: where the Lean that verifies cannot be used. The stages before are kept.
     """
     builds = _builds(where, staging)
     found = plan(config, data, builds)
     corpus = open_corpus(where, create=True)
     folder = builds / found.key
-    if not corpus.has(found.key):
-        _build(config, found, corpus, folder, screen)
-    else:
-        screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    with _alone(folder):
+        if not corpus.has(found.key):
+            _build(config, found, corpus, folder, screen)
+        else:
+            screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
+        shutil.rmtree(folder / "work", ignore_errors=True)
     commit = next(commit for commit in corpus.commits() if commit.key == found.key)
     report = msgspec.convert(commit.note["report"], BuildReport)
     if not (folder / "report.json").is_file():  # killed behind the commit, or another machine's build
-        folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "report.json") as path:
             path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     return report
@@ -82,7 +85,7 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
     """All files of all sources, each looked at. Raises InputError naming a file that is missing or torn or lacks a column."""
     fenced = (data / "benchmarks").resolve() if data is not None else None
     tasks = []
-    digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config))))
+    digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config)), enc_hook=str))
     digests = _Digests(builds / "digests.json")
     for index, source in enumerate(config.sources):
         path, layout = data_path(source, data), source.layout
@@ -133,6 +136,18 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen
         "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
     }
     corpus.commit(rows, {"what": "build", "report": msgspec.to_builtins(report)}, key=plan.key)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the stages of a build for this process. Raises InputError where another one is at work on them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process is at work on this build in {folder}; wait for it, or end it") from None
+        yield
 
 
 def _keep(work: Path, folder: Path) -> None:

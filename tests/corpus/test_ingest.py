@@ -107,7 +107,7 @@ def test_a_build_keeps_judges_and_counts_everything(tmp_path: Path) -> None:
     (flag,) = [row for row in found["quarantine"] if row["reason"].startswith("contaminates")]
     assert "r ∨ r" not in json.dumps(found, ensure_ascii=False) and flag["where"] == "logic/logic.jsonl:10"
     (builds,) = (tmp_path / "corpus.builds").glob("*/")
-    assert {path.name for path in builds.iterdir()} == {"report.json", "unchecked.parquet", "removed"}
+    assert {path.name for path in builds.iterdir()} == {"report.json", "unchecked.parquet", "removed", ".lock"}
     words = {row["reason"]: row["words"] for row in pq.read_table(builds / "unchecked.parquet").to_pylist()}
     assert "mismatch" in words["refused under this Lean's library, checked upstream"].lower()
     assert (report.entered[0].statements, report.entered[0].proofs, report.entered[0].accepted) == (8, 6, 2)
@@ -246,6 +246,8 @@ def test_killed_at_any_stage_the_build_goes_on(tmp_path: Path) -> None:
         env = os.environ | {"PYTHONPATH": os.getcwd()}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as started:
             assert started.stdout is not None and started.stdout.readline() == b"reached\n"
+            with pytest.raises(InputError, match="another process is at work"):
+                built(whole, tmp_path / "corpus")
             started.send_signal(signal.SIGKILL)
         assert not open_corpus(tmp_path / "corpus").commits()
     began = utc_now()
