@@ -60,6 +60,8 @@ def test_the_public_release(tmp_path: Path) -> None:
         release(STATEMENT, f"import Mathlib\n\n{helper}\n\n{WHOLE}"),
         release(f"{HEADER}\n\ndef f := 1\n\n{STATEMENT}", f"import Mathlib\n\ndef f := 1\n\n{helper}\n\n{WHOLE}"),
         release(f"{HEADER}\n\ndef f := 1\n\n{STATEMENT}", f"{HEADER}\n\ndef f := 2\n\n{WHOLE}"),
+        release(f"import Mathlib\n\nopen Nat in\n{STATEMENT}", f"import Mathlib\n\n{helper}\n\nset_option a 1 in\nopen Nat in\n{WHOLE}"),
+        release(f"import Mathlib\n\nopen Nat in\n{STATEMENT}", f"import Mathlib\n\n{helper}\n\nopen Real in\n{WHOLE}"),
     ]
     kept, bad = taken(Source("release", "oproofs", "x"), parquet(tmp_path / "train-00000.parquet", found))
     first, second = kept[:2]
@@ -70,10 +72,17 @@ def test_the_public_release(tmp_path: Path) -> None:
     # the prover's lemmas belong to the proof: the statement is the one that is there already
     assert (second["formal"], second["header"]) == (STATEMENT, HEADER)
     assert second["proof"] == f"{helper}\n\n{WHOLE}" and second["kind"] == "tactic"
-    assert [row["proof"] is None for row in kept] == [False, False, True, True, True, True, False, False, True]
+    assert [row["proof"] is None for row in kept] == [False, False, True, True, True, True, False, False, True, False, True]
     assert (kept[6]["header"], kept[6]["proof"]) == ("import Mathlib", f"{helper}\n\n{WHOLE}")
     assert (kept[7]["header"], kept[7]["proof"]) == ("import Mathlib\n\ndef f := 1", f"{helper}\n\n{WHOLE}")
-    reasons = ["another statement", "sorry or admit in the proof", "helpers that are no lemmas", "no such theorem", "another context"]
+    assert (kept[9]["header"], kept[9]["formal"], kept[9]["proof"]) == ("import Mathlib\n\nopen Nat", STATEMENT, f"{helper}\n\n{WHOLE}")
+    reasons = [
+        "another statement",
+        "sorry or admit in the proof",
+        "helpers that are no lemmas",
+        "no such theorem",
+        *["another context"] * 2,
+    ]
     assert [one["reason"].partition(":")[0] for one in bad] == reasons
     assert json.loads(bad[0]["row"])["formal_proof"].startswith(HEADER)
 

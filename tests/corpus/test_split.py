@@ -2,7 +2,7 @@
 
 import pytest
 
-from oprover_jax.corpus.sources.split import bare, blanked, hoisted, theorem, theorems, unfenced
+from oprover_jax.corpus.sources.split import bare, blanked, theorem, theorems, unfenced
 
 WHOLE = """import Mathlib
 import Aesop
@@ -78,13 +78,14 @@ def test_a_statement_without_an_end_says_so() -> None:
     assert one is not None and one.statement == ""
 
 
-def test_options_before_a_declaration_go_into_the_header() -> None:
+def test_what_is_scoped_to_a_declaration_becomes_lines_before_it() -> None:
     one = theorem("import Mathlib\n\nset_option maxHeartbeats 0 in\nopen Real in\n/-- why -/\nprivate lemma t : P := q")
     assert one is not None
-    assert one.header == "import Mathlib\n\nset_option maxHeartbeats 0\nopen Real"
-    assert one.statement == "private lemma t : P := by sorry"
-    assert hoisted("omit [Fintype α] in\ntheorem t : P := by sorry") == ("theorem t : P := by sorry", "omit [Fintype α]")
-    assert hoisted("theorem t : P := by sorry") == ("theorem t : P := by sorry", "")
+    assert (one.header, one.options) == ("import Mathlib", "set_option maxHeartbeats 0\nopen Real")
+    assert one.context == "import Mathlib\n\nset_option maxHeartbeats 0\nopen Real"
+    assert (one.statement, one.informal) == ("private lemma t : P := by sorry", "why")
+    (same,) = theorems("omit [Fintype α] in @[simp] theorem t : P := by sorry")
+    assert (same.context, same.statement) == ("omit [Fintype α]", "@[simp] theorem t : P := by sorry")
 
 
 def test_the_named_theorem_is_found_among_others() -> None:

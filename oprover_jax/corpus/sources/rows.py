@@ -11,7 +11,7 @@ import msgspec
 from oprover_jax.corpus.normalize import normalise, tokens
 from oprover_jax.corpus.sources.files import Raw
 from oprover_jax.corpus.sources.layouts import Layout
-from oprover_jax.corpus.sources.split import Theorem, bare, blanked, commands, hoisted, theorem, theorems, unfenced
+from oprover_jax.corpus.sources.split import Theorem, bare, blanked, commands, theorem, theorems, unfenced
 from oprover_jax.corpus.tables import proof_kind
 
 UNKNOWN_LICENCE = "unknown"
@@ -20,7 +20,10 @@ FLAGGED = "contaminates"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _HOLE = re.compile(r"(?<![\w.'])(?:sorry|sorryAx|admit)(?![\w'])|^[ \t·]*stop[ \t]*$", re.MULTILINE)
 _COMPILER = re.compile(r"(?<![\w'])(?:native_decide|ofReduceBool|ofReduceNat|trustCompiler|implemented_by)(?![\w'])")
-_HELPERS = re.compile(r"^[ \t]*(?:(?:private|protected|nonrec|noncomputable)\s+)*(?:theorem|lemma|def|abbrev|example)\b|^set_option\b|^@\[")
+_HELPERS = re.compile(
+    r"^[ \t]*(?:(?:private|protected|nonrec|noncomputable)\s+)*(?:theorem|lemma|def|abbrev|example)\b|^@\["
+    r"|^set_option\b|^(?:open|omit|include)\b.*\bin\b"
+)
 _DECLARATION = re.compile(
     r"""^[ \t]*(?:@\[|\#|(?:private|protected|nonrec|noncomputable(?!\s+section)|theorem|lemma|def|abbrev|example|axiom|constant|opaque
         |unsafe|partial|instance|structure|inductive|class|mutual|macro|macro_rules|elab|elab_rules|syntax|notation|infix[lr]?|prefix
@@ -135,7 +138,7 @@ def _fitting(stated: Theorem, place: Place) -> Theorem:
     limits = place.limits
     if not stated.statement:
         raise Refused("no end: the statement does not end in sorry, and no proof can be split off")
-    for text, longest, what in ((stated.statement, limits.statement, "statement"), (stated.header, limits.header, "header")):
+    for text, longest, what in ((stated.statement, limits.statement, "statement"), (stated.context, limits.header, "header")):
         if len(text) > longest:
             raise Refused(f"absurdly long: a {what} of more than {longest:,} characters")
         _clean(text)
@@ -159,6 +162,8 @@ def _proved(stated: Theorem, text: str, place: Place) -> Theorem:
     target = _fitting(target, place) if target.statement else target
     if not _same(stated.statement, target.statement):
         raise Refused("another statement: the proof's text proves something else under that name")
+    if _unoptioned(stated.options) != _unoptioned(target.options):
+        raise Refused("another context: the proof's text opens or omits other things for the theorem than the statement's does")
     header, helpers = _shared(stated.header, target.header)
     if not helpers:
         return replace(stated, header=header, proof=_sound(target.proof, place))
@@ -180,13 +185,29 @@ def _shared(stated: str, proved: str) -> tuple[str, str]:
         return stated, ""
     opening, own = _parted(stated)
     opening_of_proof, rest = _parted(proved)
-    known = tokens(own)
-    cuts = [*(one.start() for one in _DECLARATION.finditer(blanked(rest))), len(rest)]
-    cut = next((cut for cut in cuts if tokens(rest[:cut]) == known), None)
+    cut = _cut(rest, tokens(own))
     if cut is None:
         raise Refused("another context: the proof's text declares other things before the theorem than the statement's does")
-    same = tokens(_OPTION.sub("", opening)) == tokens(_OPTION.sub("", opening_of_proof))
+    same = _unoptioned(opening) == _unoptioned(opening_of_proof)
     return stated if same else f"{opening_of_proof}{rest[:cut]}".strip("\n").rstrip(), rest[cut:].strip("\n")
+
+
+def _cut(declarations: str, known: list[str]) -> int | None:
+    """Where the declarations that have the tokens `known` end; None where others come first."""
+    starts = [one.start() for one in _DECLARATION.finditer(blanked(declarations))]
+    seen: list[str] = []
+    for begin, end in zip([0, *starts], [*starts, len(declarations)], strict=True):
+        seen += tokens(declarations[begin:end])
+        if seen == known:
+            return end
+        if len(seen) >= len(known):
+            return None
+    return None
+
+
+def _unoptioned(text: str) -> list[str]:
+    """The tokens without options: how long Lean may work says nothing about a statement."""
+    return tokens(_OPTION.sub("", text))
 
 
 def _parted(header: str) -> tuple[str, str]:
@@ -236,10 +257,9 @@ def _about(values: dict[str, Any], place: Place, stated: Theorem) -> Row:
 
 
 def _incoming(stated: Theorem, about: Row, where: str) -> Row:
-    formal, before = hoisted(stated.statement)
-    header = "\n".join(part for part in (stated.header, before) if part)
     target = theorem(stated.proof) if stated.proof else None
-    own = {"formal": formal, "header": header, "proof": stated.proof or None, "kind": proof_kind(target.proof if target else stated.proof)}
+    kind = proof_kind(target.proof if target else stated.proof)
+    own = {"formal": stated.statement, "header": stated.context, "proof": stated.proof or None, "kind": kind}
     return {**about, **own, "where": where}
 
 

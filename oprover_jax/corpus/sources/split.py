@@ -15,11 +15,11 @@ _NESTED = re.compile(r"/-|-/")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _VISIBLE = re.compile(r"[^\n]")
 
-_HOISTED = r"(?:set_option[ \t]+\S+[ \t]+\S+|(?:open|omit|include|variable|universe|attribute|local)\b[^\n]*?)\s+in\b"
+_SCOPED = r"(?:set_option[ \t]+\S+[ \t]+\S+|(?:open|omit|include|variable|universe|attribute|local)\b[^\n]*?)\s+in\b"
 _ATTRIBUTES = r"@\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
-_BEFORE = rf"(?:(?:{_HOISTED}|{_ATTRIBUTES}|(?:private|protected|noncomputable|nonrec|public)\b)\s*)*"
+_BEFORE = rf"(?:(?:{_SCOPED}|{_ATTRIBUTES}|(?:private|protected|noncomputable|nonrec|public)\b)\s*)*"
 _THEOREM = re.compile(rf"^[ \t]*(?P<before>{_BEFORE})(?P<word>theorem|lemma|example)(?![\w.'])", re.MULTILINE)
-_HOIST = re.compile(_HOISTED)
+_SCOPED_ONE = re.compile(_SCOPED)
 
 # What ends a proof. Words that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
 _ENDING = re.compile(
@@ -43,15 +43,25 @@ _NO_PROOF = frozenset({"", "by", "sorry", "by sorry", "by admit", "by stop"})
 
 @dataclass(frozen=True)
 class Theorem:
-    """One theorem, lemma or example of a text. `header` is all that stands before it; `statement` ends in `:= by sorry`; `proof` is what
-    follows `:=`, or match alternatives from their first `|`, and empty where the text has none; `informal` is the comment right before."""
+    """One theorem, lemma or example of a text.
+
+    `header` is all that stands before it, `options` what `set_option … in`, `open … in` and the like right before it say, as lines that
+    say it without `in`; `statement` ends in `:= by sorry`; `proof` is what follows `:=`, or match alternatives from their first `|`, and
+    empty where the text has none; `informal` is the comment right before.
+    """
 
     name: str
     header: str
     statement: str
     proof: str
+    options: str = ""
     informal: str = ""
     line: int = 1
+
+    @property
+    def context(self) -> str:
+        """Header and options: what must stand before the statement."""
+        return "\n\n".join(part for part in (self.header, self.options) if part)
 
 
 def unfenced(text: str) -> str:
@@ -86,7 +96,7 @@ def blanked(text: str) -> str:
 
 
 def theorems(text: str) -> list[Theorem]:
-    """The theorems of a text in order. `set_option … in` and `open … in` before one go into its header, where they mean the same."""
+    """The theorems of a text in order."""
     clear = blanked(text)
     out = []
     for found in _THEOREM.finditer(clear):
@@ -109,14 +119,6 @@ def commands(text: str) -> list[str]:
     return [clear[found.start() :].split("\n", 1)[0] for found in _ENDING.finditer(clear)]
 
 
-def hoisted(declaration: str) -> tuple[str, str]:
-    """A declaration without `set_option … in` and the like before it, and these as lines of a header."""
-    found = _THEOREM.search(blanked(declaration))
-    if found is None or not _HOIST.search(found["before"]):
-        return declaration, ""
-    return _modifiers(declaration, found) + declaration[found.start("word") :], _hoisted_lines(declaration, found)
-
-
 def bare(proof: str) -> str:
     """A proof without the `:=` before it, and empty where it is only the place for one."""
     body = proof.strip().removeprefix(":=").strip()
@@ -137,14 +139,14 @@ def _comment_end(text: str, begin: int) -> int:
     return len(text)
 
 
-def _hoisted_lines(text: str, found: re.Match[str]) -> str:
+def _options(text: str, found: re.Match[str]) -> str:
     at = found.start("before")
-    return "\n".join(text[at + one.start() : at + one.end()].removesuffix("in").rstrip() for one in _HOIST.finditer(found["before"]))
+    return "\n".join(text[at + one.start() : at + one.end()].removesuffix("in").rstrip() for one in _SCOPED_ONE.finditer(found["before"]))
 
 
 def _modifiers(text: str, found: re.Match[str]) -> str:
-    """Attributes and words such as `private` before a declaration, without what goes into the header, and without comments."""
-    before = _HOIST.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
+    """Attributes and words such as `private` before a declaration, without what is scoped to it, and without comments."""
+    before = _SCOPED_ONE.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
     return f"{before} " if before else ""
 
 
@@ -152,8 +154,6 @@ def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
     begin = found.start("before")
     header_end = len(clear[:begin].rstrip())
     comment = _COMMENT.search(_last_comment(text[header_end : found.start("word")]))
-    hoist = _hoisted_lines(text, found)
-    header = text[:header_end].strip("\n")
     named = _NAME.match(clear, found.end()) if found["word"] != "example" else None
     start = _proof_start(clear, found.end(), end)
     if start is None:
@@ -167,9 +167,10 @@ def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
     proof = text[start : _with_remark(text, len(clear[:end].rstrip()))]
     return Theorem(
         name=named[1] if named else "",
-        header="\n\n".join(part for part in (header, hoist) if part),
+        header=text[:header_end].strip("\n"),
         statement=statement,
         proof=bare(proof),
+        options=_options(text, found),
         informal=comment[1].strip() if comment else "",
         line=text.count("\n", 0, begin) + 1,
     )
