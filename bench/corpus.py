@@ -37,7 +37,8 @@ HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nope
 BENCHMARK = 500  # statements of the benchmark
 SHARD = 95_000  # rows; the release has 6.8 million in 73
 NEAR, PLANTED = 20, 1000  # every 20th statement is the one before it in another shape, every 1000th one of the benchmark in disguise
-PROOFS = 4  # distinct proofs of a statement at most, drawn with replacement: some are copies
+PROOFS = 12  # distinct proofs of a statement at most, drawn with replacement: one row in eight or so is a copy
+HELD_OUT = 10**9  # numbers of the benchmark's statements begin here
 
 
 def statement(number: int, shape: int = 0) -> str:
@@ -91,7 +92,7 @@ def write_shard(shard: int, folder: Path, rows: int, statements: int) -> int:
     for _ in range(rows):
         number, variant = rng.randrange(statements), rng.randrange(PROOFS)
         if number % PLANTED == 3:
-            planted, stated = planted + 1, statement(-1 - number // PLANTED % BENCHMARK, shape=1 + number)
+            planted, stated = planted + 1, statement(HELD_OUT + number // PLANTED % BENCHMARK, shape=1 + number)
         else:
             stated = statement(number - 1, shape=1 + number) if number % NEAR == 7 else statement(number)
         proved = f"{stated.removesuffix(' sorry')}\n{proof(number, variant)}"
@@ -138,7 +139,9 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
     tasks = [(n, folder, size // shards + (n < size % shards), max(1, int(size / proofs_per_statement))) for n in range(shards)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         planted = sum(pool.map(write_shard, *zip(*tasks, strict=True)))
-    benchmark = [Statement(id="", name=f"b{i}", formal=statement(-1 - i), header=HEADER, family="synthetic") for i in range(BENCHMARK)]
+    benchmark = [
+        Statement(id="", name=f"b{i}", formal=statement(HELD_OUT + i), header=HEADER, family="synthetic") for i in range(BENCHMARK)
+    ]
     seconds: dict[str, float] = {}
     memory, disk = Memory(), _bytes(folder)
     with clock(seconds, "read"):
