@@ -126,10 +126,10 @@ class Memory(threading.Thread):
 
 
 @contextmanager
-def clock(seconds: dict[str, float], name: str) -> Iterator[None]:
-    start = time.perf_counter()
+def clock(seconds: dict[str, float], cpu: dict[str, float], name: str) -> Iterator[None]:
+    start, used = time.perf_counter(), sum(os.times()[:4])
     yield
-    seconds[name] = round(time.perf_counter() - start, 1)
+    seconds[name], cpu[name] = round(time.perf_counter() - start, 1), round(sum(os.times()[:4]) - used, 1)
 
 
 def build(size: int, proofs_per_statement: float, work: Path, workers: int, memory_gb: float) -> dict[str, Any]:
@@ -143,16 +143,17 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
         Statement(id="", name=f"b{i}", formal=statement(HELD_OUT + i), header=HEADER, family="synthetic") for i in range(BENCHMARK)
     ]
     seconds: dict[str, float] = {}
+    cpu: dict[str, float] = {}
     memory, disk = Memory(), _bytes(folder)
-    with clock(seconds, "read"):
+    with clock(seconds, cpu, "read"):
         layout = LAYOUTS["oproofs"]
         files = [Task(path, Place("synthetic", layout, RowLimits(), path.name), path.stem) for path in sorted(folder.iterdir())]
         for _ in read_files(files, work / "read", workers):
             pass
-    with clock(seconds, "settle"):
+    with clock(seconds, cpu, "settle"):
         settings = SettleConfig(workers=workers, memory_gb=memory_gb)
         found = settle(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
-    with clock(seconds, "commit"):
+    with clock(seconds, cpu, "commit"):
         corpus = open_corpus(work / "corpus", create=True)
         tables = {table: ds.dataset(work / "settled" / table).to_batches() for table in ("statements", "proofs")}
         corpus.commit(tables, {"what": "bench"})
@@ -168,6 +169,7 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
         "peak_memory_gib": memory.peak / 2**30,
         "shards_gib": disk / 2**30,
         "corpus_gib": _bytes(work / "corpus") / 2**30,
+        "cpu_us_per_row": {name: round(1e6 * used / size, 1) for name, used in cpu.items()},
         "seconds": seconds | {f"settle_{name}": value for name, value in found.seconds.items()},
     }
 
