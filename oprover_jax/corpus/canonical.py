@@ -8,7 +8,6 @@ a hypothesis `p ∧ q` and two hypotheses; `a ≥ b` and `b ≤ a` where both si
 
 import re
 import zlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -246,31 +245,44 @@ def _merge_types(items: Sequence[Item]) -> list[Item]:
 
 def _sorted(items: Sequence[Item]) -> list[Item]:
     """In the order of what the items say, each variable known only by what is said about it (colour refinement); the goal stays last."""
-    own = [item.variable for item in items if item.variable is not None]
-    colours: dict[int | None, str] = dict.fromkeys(own, "#")
-    for _ in range(2):
-        seen = defaultdict[int, list[str]](list)
-        texts = [_coloured(item, colours) for item in items]
-        for item, text in zip(items, texts, strict=True):
-            for position, word in enumerate((item.variable, *item.kind)):
-                if isinstance(word, int) and word in colours:
-                    seen[word].append(f"{position} {text}")
+    own = {item.variable for item in items if item.variable is not None}
+    texts: list[list[str]] = []  # words of the items; a variable of an item's own is numbered within it
+    slots: list[list[tuple[int, int]]] = []  # where in them the statement's variables stand
+    for item in items:
+        local: dict[int, str] = {}
+        words = (item.variable, *item.kind) if item.variable is not None else item.kind
+        texts.append([word if isinstance(word, str) else local.setdefault(word, f"@{len(local)}") for word in words])
+        slots.append([(place, word) for place, word in enumerate(words) if isinstance(word, int) and word in own])
+    colours = dict.fromkeys(own, "#")
+    coloured = _coloured(texts, slots, colours)
+    for _ in range(3):
+        if len(set(colours.values())) == len(own):
+            break
+        seen: dict[int, list[str]] = {variable: [] for variable in own}
+        for text, places in zip(coloured, slots, strict=True):
+            for place, variable in places:
+                seen[variable].append(f"{place} {text}")
         colours = {variable: f"#{zlib.crc32(' '.join([colours[variable], *sorted(seen[variable])]).encode()):x}" for variable in own}
-    order = sorted(range(len(items) - 1), key=lambda i: _coloured(items[i], colours))
+        coloured = _coloured(texts, slots, colours)
+    order = sorted(range(len(items) - 1), key=coloured.__getitem__)
     return [*(items[i] for i in order), *items[-1:]]
 
 
-def _coloured(item: Item, colours: Mapping[int | None, str]) -> str:
-    """The item's text with colours for the statement's variables; variables of its own are numbered within it."""
-    local: dict[int, str] = {}
-    words = [w if isinstance(w, str) else colours.get(w) or local.setdefault(w, f"@{len(local)}") for w in item.kind]
-    return " ".join([colours.get(item.variable, ""), *words])
+def _coloured(texts: Sequence[list[str]], slots: Sequence[Sequence[tuple[int, int]]], colours: Mapping[int, str]) -> list[str]:
+    for text, places in zip(texts, slots, strict=True):
+        for place, variable in places:
+            text[place] = colours[variable]
+    return [" ".join(text) for text in texts]
 
 
 def _numbered(items: Sequence[Item]) -> list[Item]:
     numbers: dict[int, int] = {}
-    number = lambda variable: numbers.setdefault(variable, len(numbers) + 1)  # noqa: E731
-    return [
-        Item(None if item.variable is None else number(item.variable), tuple(w if isinstance(w, str) else number(w) for w in item.kind))
-        for item in items
-    ]
+
+    def number(word: Word) -> Word:
+        return word if isinstance(word, str) else numbers.setdefault(word, len(numbers) + 1)
+
+    numbered = []
+    for item in items:
+        variable = None if item.variable is None else numbers.setdefault(item.variable, len(numbers) + 1)
+        numbered.append(Item(variable, tuple(map(number, item.kind))))
+    return numbered

@@ -17,7 +17,7 @@ from jaxtyping import Int64, UInt64
 
 from oprover_jax.corpus.canonical import Item, canonical, canonical_text
 from oprover_jax.corpus.normalize import statement_id, strip_comments
-from oprover_jax.corpus.shingles import statement_runs, text_runs
+from oprover_jax.corpus.shingles import Runs, statement_runs, text_runs
 from oprover_jax.errors import InputError
 from oprover_jax.records import Statement
 
@@ -82,12 +82,14 @@ class _Runs:
         low, high = np.searchsorted(self.hashes, hashes, "left"), np.searchsorted(self.hashes, hashes, "right")
         counts = high - low
         at = np.arange(counts.sum()) + np.repeat(low - (np.cumsum(counts) - counts), counts)
-        triples = np.unique(np.stack([np.repeat(documents, counts), self.owners[at], at]), axis=1)  # a run that is there twice counts once
-        pairs, shared = np.unique(triples[:2], axis=1, return_counts=True)
-        share = shared / self.sizes[pairs[1]]
+        there = np.unique(np.repeat(documents, counts) * len(self.hashes) + at)  # a run that is there twice counts once
+        document_of, run = np.divmod(there, max(1, len(self.hashes)))
+        pairs, shared = np.unique(document_of * len(self.sizes) + self.owners[run], return_counts=True)
+        document_of, owner_of = np.divmod(pairs, max(1, len(self.sizes)))
+        share = shared / self.sizes[owner_of]
         best: dict[int, tuple[int, float]] = {}
-        for index in np.flatnonzero(share >= self.needed[pairs[1]]):
-            document, owner = int(pairs[0, index]), int(pairs[1, index])
+        for index in np.flatnonzero(share >= self.needed[owner_of]):
+            document, owner = int(document_of[index]), int(owner_of[index])
             if document not in best or share[index] > best[document][1]:
                 best[document] = (owner, float(share[index]))
         return best
@@ -130,29 +132,34 @@ def build_index(benchmarks: Sequence[Statement], config: DecontaminationConfig |
         names=names,
         identical=identical,
         canonical=telling,
-        runs=_runs(*statement_runs(items, types=False), len(items), needed),
+        runs=_runs(*statement_runs(items).contents, len(items), needed),
         texts=_runs(*text_runs([text for _, text in texts]), len(texts), needed_of_texts),
         text_names=tuple(name for name, _ in texts),
     )
 
 
-def find_in_statements(
-    index: BenchmarkIndex, formals: Sequence[str], headers: Sequence[str], items: Sequence[Sequence[Item]] | None = None
+def find_in_statements(index: BenchmarkIndex, formals: Sequence[str], headers: Sequence[str]) -> list[Hit | None]:
+    """For each statement, what it has of a benchmark."""
+    items = [canonical(formal) for formal in formals]
+    return find_in_canonical(index, formals, headers, items, statement_runs(items))
+
+
+def find_in_canonical(
+    index: BenchmarkIndex, formals: Sequence[str], headers: Sequence[str], items: Sequence[Sequence[Item]], runs: Runs
 ) -> list[Hit | None]:
-    """For each statement, what it has of a benchmark; `items` are the canonical forms of `formals` where they are at hand."""
-    items = items if items is not None else [canonical(formal) for formal in formals]
-    overlaps = index.runs.overlaps(*statement_runs(items, types=False))
+    """`find_in_statements` for statements whose canonical forms and runs are at hand."""
+    overlaps = index.runs.overlaps(*runs.contents)
     found: list[Hit | None] = []
     for number, (formal, header, own) in enumerate(zip(formals, headers, items, strict=True)):
-        same = [index.identical[key] for key in (statement_id(formal, header), statement_id(formal)) if key in index.identical]
-        if same:
-            found.append(Hit(index.names[same[0]], "identical"))
-        elif (key := _canonical_key(own)) in index.canonical:
-            found.append(Hit(index.names[index.canonical[key]], "same content"))
-        elif number in overlaps:
-            found.append(Hit(index.names[overlaps[number][0]], f"overlap {overlaps[number][1]:.2f}"))
-        else:
-            found.append(None)
+        key, hit = _canonical_key(own), None
+        if not key or key in index.canonical:  # equal normal forms have equal canonical forms
+            same = [index.identical[one] for one in (statement_id(formal, header), statement_id(formal)) if one in index.identical]
+            hit = (
+                Hit(index.names[same[0]], "identical") if same else Hit(index.names[index.canonical[key]], "same content") if key else None
+            )
+        if hit is None and number in overlaps:
+            hit = Hit(index.names[overlaps[number][0]], f"overlap {overlaps[number][1]:.2f}")
+        found.append(hit)
     return found
 
 

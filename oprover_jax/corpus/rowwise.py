@@ -12,7 +12,7 @@ import pyarrow as pa
 from rensa import RMinHash
 
 from oprover_jax.corpus.canonical import Item, canonical
-from oprover_jax.corpus.decontaminate import BenchmarkIndex, Hit, find_in_statements, find_in_texts
+from oprover_jax.corpus.decontaminate import BenchmarkIndex, Hit, find_in_canonical, find_in_texts
 from oprover_jax.corpus.normalize import proof_id, statement_id
 from oprover_jax.corpus.shingles import statement_runs
 
@@ -82,12 +82,12 @@ def judge(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch
     """Rows with JUDGE_COLUMNS to JUDGED; without an index nothing is contaminated."""
     formals, headers = (batch[name].to_pylist() for name in JUDGE_COLUMNS)
     items = [canonical(formal) for formal in formals]
-    hits = find_in_statements(index, formals, headers, items) if index else [None] * len(batch)
-    hashes, owners = statement_runs(items, types=True)
-    offsets = np.searchsorted(owners, np.arange(len(batch) + 1)).astype(np.uint64)
-    digests = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
+    found = statement_runs(items)
+    hits = find_in_canonical(index, formals, headers, items, found) if index else [None] * len(batch)
+    offsets = np.searchsorted(found.owners, np.arange(len(batch) + 1)).astype(np.uint64)
+    digests = RMinHash.digest_matrix_from_flat_token_hashes(found.hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
     bands = _bands(np.array(digests, np.uint64).reshape(len(batch), BANDS, ROWS_OF_A_BAND))
-    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((hashes >> np.uint64(32)).astype(np.uint32)))
+    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((found.hashes >> np.uint64(32)).astype(np.uint32)))
     columns = [*(pa.array(bands[:, band]) for band in range(BANDS)), pa.array([_numerals(own) for own in items], pa.uint32()), runs]
     return pa.RecordBatch.from_arrays([*_hit_columns(hits), *columns], schema=JUDGED)
 

@@ -7,10 +7,11 @@ matching: Baker, "A theory of parameterized pattern matching", STOC 1993): renam
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Int64, UInt64
+from jaxtyping import Bool, Int64, UInt64
 
 from oprover_jax.corpus.canonical import Item
 
@@ -21,32 +22,49 @@ _TEXT_WORDS = re.compile(r"[^\W_]+|[^\w\s]").findall
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
-def statement_runs(statements: Sequence[Sequence[Item]], types: bool) -> tuple[UInt64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
-    """Hashes of the runs of every hypothesis and goal, and the numbers of their statements, which ascend; each hash once for a statement.
+@dataclass(frozen=True)
+class Runs:
+    """Hashes of the runs of many statements, by statement in ascending order, and which of them say the type of a variable."""
 
-    Round brackets, colons and commas are not read, and what the variables' types are only where `types` is set. A run does not
-    cross from one hypothesis to the next; one that is shorter than a run is a run.
+    hashes: UInt64[np.ndarray, "n"]
+    owners: Int64[np.ndarray, "n"]
+    types: Bool[np.ndarray, "n"]
+
+    @property
+    def contents(self) -> tuple[UInt64[np.ndarray, "m"], Int64[np.ndarray, "m"]]:
+        """Hashes and owners without those that say a type."""
+        return self.hashes[~self.types], self.owners[~self.types]
+
+
+def statement_runs(statements: Sequence[Sequence[Item]]) -> Runs:
+    """The runs of every hypothesis, goal and type; each hash once for a statement.
+
+    Round brackets, colons and commas are not read. A run does not cross from one hypothesis to the next; one that is shorter than a run
+    is a run.
     """
     codes: list[int] = []
     distances: list[int] = []
     lengths: list[int] = []
     owners: list[int] = []
+    types: list[bool] = []
     for number, items in enumerate(statements):
         for item in items:
-            if item.variable is not None and not (types and item.kind):
+            is_type = item.variable is not None
+            if is_type and not item.kind:
                 continue
-            last: dict[int, int] = {}
-            words = [word for word in item.kind if word not in _IGNORED]
-            for position, word in enumerate([":", *words] if item.variable is not None else words):
+            begin, last = len(codes), dict[int, int]()
+            for word in (":type", *item.kind) if is_type else item.kind:
                 if isinstance(word, int):
+                    here = len(codes)
                     codes.append(0)
-                    distances.append(position - last.get(word, position))
-                    last[word] = position
-                else:
+                    distances.append(here - last.get(word, here))
+                    last[word] = here
+                elif word not in _IGNORED:
                     codes.append(_code(word))
                     distances.append(0)
-            lengths.append(len(words) + (item.variable is not None))
+            lengths.append(len(codes) - begin)
             owners.append(number)
+            types.append(is_type)
     counts = np.maximum(1, np.array(lengths, np.int64) - WIDTH + 1)
     begins = np.cumsum([0, *lengths], dtype=np.int64)
     start = _ranges(begins[:-1], counts)
@@ -55,9 +73,15 @@ def statement_runs(statements: Sequence[Sequence[Item]], types: bool) -> tuple[U
     apart = np.append(np.array(distances, np.int64), np.zeros(WIDTH, np.int64))
     hashed = np.zeros(len(start), np.uint64)
     for offset in range(WIDTH):
-        value = padded[start + offset] + np.where(apart[start + offset] <= offset, apart[start + offset], 0).astype(np.uint64)
+        near = apart[start + offset]
+        value = padded[start + offset] + np.where(near <= offset, near, 0).astype(np.uint64)
         hashed = _mixed(hashed + np.where(start + offset < end, value + np.uint64(1), np.uint64(0)))
-    return _each_once(hashed, np.repeat(np.array(owners, np.int64), counts))
+    owner = np.repeat(np.array(owners, np.int64), counts)
+    order = np.lexsort((hashed, owner))
+    hashed, owner = hashed[order], owner[order]
+    new = np.ones(len(hashed), bool)
+    new[1:] = (hashed[1:] != hashed[:-1]) | (owner[1:] != owner[:-1])
+    return Runs(hashed[new], owner[new], np.repeat(np.array(types, bool), counts)[order][new])
 
 
 def text_runs(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, "n"], Int64[np.ndarray, "n"]]:
@@ -78,14 +102,6 @@ def _ranges(begins: Int64[np.ndarray, "k"], counts: Int64[np.ndarray, "k"]) -> I
     """`begins[i], begins[i] + 1, ...`, `counts[i]` numbers for each i."""
     before = np.cumsum(counts) - counts
     return np.arange(counts.sum()) + np.repeat(begins - before, counts)
-
-
-def _each_once(hashed: UInt64[np.ndarray, "n"], owners: Int64[np.ndarray, "n"]) -> tuple[UInt64[np.ndarray, "m"], Int64[np.ndarray, "m"]]:
-    order = np.lexsort((hashed, owners))
-    hashed, owners = hashed[order], owners[order]
-    new = np.ones(len(hashed), bool)
-    new[1:] = (hashed[1:] != hashed[:-1]) | (owners[1:] != owners[:-1])
-    return hashed[new], owners[new]
 
 
 @lru_cache(maxsize=1 << 18)
