@@ -18,6 +18,7 @@ from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from oprover_jax.models.attention import IMPLEMENTATIONS, Mask
+from oprover_jax.models.project import project
 from oprover_jax.models.remat import check_remat, with_remat
 from oprover_jax.sharding import axis_size, check_divides, current_mesh, gathered, mesh_axes, named, spec
 
@@ -111,7 +112,7 @@ class Qwen3Attention(nnx.Module):
         self.k_norm = RMSNorm(d, config.norm_eps)
 
     def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
-        q, k, v = checkpoint_name([jnp.einsum("bsD,Dhd->bshd", x, _use(w, x.dtype)) for w in (self.q, self.k, self.v)], "qkv")
+        q, k, v = checkpoint_name([project("bsD,Dhd->bshd", x, _use(w, x.dtype)) for w in (self.q, self.k, self.v)], "qkv")
         q, k = rotate(self.q_norm(q), rope), rotate(self.k_norm(k), rope)
         mixed, kept = attend(held, q, k, v)
         return jnp.einsum("bshd,hdD->bsD", mixed, _use(self.out, x.dtype), out_sharding=jax.typeof(x).sharding), kept
@@ -129,8 +130,8 @@ class SwiGLU(nnx.Module):
     def __call__(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
         if self.parts > 1:
             return self._in_parts(x)
-        gate = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.gate, x.dtype)), "gate")
-        up = checkpoint_name(jnp.einsum("bsD,Df->bsf", x, _use(self.up, x.dtype)), "up")
+        gate = checkpoint_name(project("bsD,Df->bsf", x, _use(self.gate, x.dtype)), "gate")
+        up = checkpoint_name(project("bsD,Df->bsf", x, _use(self.up, x.dtype)), "up")
         return jnp.einsum("bsf,fD->bsD", jax.nn.silu(gate) * up, _use(self.down, x.dtype), out_sharding=jax.typeof(x).sharding)
 
     def _in_parts(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
