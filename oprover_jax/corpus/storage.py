@@ -6,6 +6,7 @@ What a function here has written has reached the disk when it returns; a store o
 import os
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ class Storage:
         found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
         return {path[skip:]: info["size"] for path, info in found.items() if not path.rsplit("/", 1)[1].startswith(".")}
 
+    def sizes_of(self, relatives: Iterable[str]) -> dict[str, int]:
+        """Sizes in bytes of those files that are there."""
+        self.fs.invalidate_cache()
+        found = {}
+        for relative in relatives:
+            with suppress(FileNotFoundError):
+                found[relative] = self.fs.info(self.path(relative))["size"]
+        return found
+
     def read(self, relatives: Iterable[str]) -> dict[str, bytes]:
         """Whole files by name; many are fetched at once where the store can. Raises FileNotFoundError."""
         paths = {self.path(relative): relative for relative in relatives}
@@ -88,10 +98,8 @@ class Storage:
     def remove(self, relatives: Iterable[str]) -> None:
         """Removes files; those that are gone already are passed over."""
         for relative in relatives:
-            try:
+            with suppress(FileNotFoundError):
                 self.fs.rm_file(self.path(relative))
-            except FileNotFoundError:
-                continue
 
 
 def open_storage(where: str | Path) -> Storage:
