@@ -59,13 +59,14 @@ def reprove_command(
     """Try the statements of a corpus that have no verified proof, those with the fewest tries first, with the last policy of a run.
 
     Proofs that Lean accepted twice go into the corpus, and every trajectory with its failed attempts and repairs, batch by batch.
-    Killed at any moment, the same command goes on; several may work on one corpus, each with a --seed of its own.
+    Killed at any moment, the same command goes on; finished, it changes nothing until --samples is raised. Several may work on one
+    corpus, each with a --seed of its own.
 
     Args:
       corpus: Folder of the corpus, or its URL.
       run: Folder of the run whose last policy is used.
       limit: At most so many statements; all of them if left out.
-      samples: Rollouts per statement.
+      samples: Rollouts by this run on each statement, those of earlier calls included.
       rounds: Attempts with Lean's answer in between, at most, per rollout.
       batch: Statements per commit.
       seed: Another order and other draws for another number.

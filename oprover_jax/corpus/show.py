@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -25,21 +26,21 @@ class Holding:
     quarantined: int
 
 
+_COUNTS = tuple(field.name for field in fields(Holding) if field.type is int)
+
 _HOLDINGS = """
-with seen as (from proofs select id, statement_id, source, licence, checked),
-     accepted as (from seen where checked = 'accepted'),
-     unchecked as (from seen anti join accepted using (id)),
-     proved as (from accepted select distinct statement_id),
-     texts as (from statements select distinct on (id) id, source, licence),
-     counted as (
-        from texts select source, licence, 'statements' as what, count(*) as n group by all
-        union all from texts semi join proved on id = statement_id select source, licence, 'proved', count(*) group by all
-        union all from accepted select source, licence, 'accepted', count(*) group by all
-        union all from unchecked select source, licence, 'unchecked', count(*) group by all
-        union all from trajectories as t left join texts on texts.id = t.statement_id
-            select t.source, coalesce(texts.licence, ''), 'trajectories', count(*) group by all
-        union all from quarantine select source, '', 'quarantined', count(*) group by all)
-from counted select source, licence, what, n
+with seen as (select id, statement_id, source, licence, checked from proofs),
+     accepted as (select * from seen where checked = 'accepted'),
+     unchecked as (select * from seen anti join accepted using (id)),
+     texts as (select distinct on (id) id, source, licence from statements),
+     proved as (select * from texts semi join accepted on texts.id = accepted.statement_id),
+     tried as (select t.source, coalesce(licence, '') as licence from trajectories as t left join texts on texts.id = t.statement_id)
+          select source, licence, 'statements' as what, count(*) as n from texts group by all
+union all select source, licence, 'proved', count(*) from proved group by all
+union all select source, licence, 'accepted', count(*) from accepted group by all
+union all select source, licence, 'unchecked', count(*) from unchecked group by all
+union all select source, licence, 'trajectories', count(*) from tried group by all
+union all select source, '', 'quarantined', count(*) from quarantine group by all
 """
 
 
@@ -49,30 +50,26 @@ def holdings(corpus: Corpus, commits: Sequence[Commit] | None = None) -> list[Ho
     with corpus.database(commits) as database:
         for source, licence, what, count in database.sql(_HOLDINGS).fetchall():
             found.setdefault((source, licence), Counter())[what] += count
-    columns = ("statements", "proved", "accepted", "unchecked", "trajectories", "quarantined")
-    return [Holding(*key, *(counted[column] for column in columns)) for key, counted in sorted(found.items())]
+    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(found.items())]
 
 
 def show(corpus: Corpus, console: Console, last: int = 20) -> None:
     """Prints both tables; of the commits the `last` ones."""
     commits = corpus.commits()
-    table = Table("source", "licence", title=f"{corpus!r}, {len(commits)} commits")
     found = holdings(corpus, commits)
-    columns = ("statements", "proved", "accepted", "unchecked", "trajectories", "quarantined")
-    headings = ("statements", "of these proved", "proofs accepted", "unchecked", "trajectories", "quarantined")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = Table("source", "licence", title=f"{corpus!r}, {len(commits)} commits", box=SIMPLE_HEAD)
+    for column in _COUNTS:
+        table.add_column(column, justify="right", no_wrap=True)
     for one in found:
-        table.add_row(one.source, one.licence, *(f"{getattr(one, column):,}" for column in columns))
+        table.add_row(one.source, one.licence, *(f"{getattr(one, column):,}" for column in _COUNTS))
     table.add_section()
-    table.add_row("all", "", *(f"{sum(getattr(one, column) for one in found):,}" for column in columns), style="bold")
-    console.print(table)
-    history = Table(
-        "time (UTC)", "commit", "note", title="commits" if len(commits) <= last else f"the last {last} of {len(commits)} commits"
-    )
-    for name in TABLES:
-        history.add_column(name, justify="right")
+    table.add_row("all", "", *(f"{sum(getattr(one, column) for one in found):,}" for column in _COUNTS), style="bold")
+    title = "commits" if len(commits) <= last else f"the last {last} of {len(commits)} commits"
+    history = Table("time (UTC)", "commit", "rows", "note", title=title, box=SIMPLE_HEAD)
     for commit in commits[-last:]:
+        rows = ", ".join(f"{commit.rows(name):,} {name}" for name in TABLES if commit.rows(name))
         note = ", ".join(f"{key} {value}" for key, value in commit.note.items())
-        history.add_row(commit.time[:19], commit.id[:8], note, *(f"{commit.rows(name):,}" for name in TABLES))
-    console.print(history)
+        history.add_row(commit.time[:19], commit.id[:8], rows or "none", note)
+    wide = console if console.is_terminal else Console(file=console.file, width=160)  # a pipe has no width that is worth keeping to
+    for shown in (table, history):
+        wide.print(shown)

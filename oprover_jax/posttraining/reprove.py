@@ -33,21 +33,26 @@ from oprover_jax.verify.verifier import Verifier, Workers
 
 Item = TypeVar("Item")
 
-# one row for each statement without a proof: how often it was tried to an end, and the statement
+# statements without a proof on which `run` made less than `samples` rollouts; `own` counts those, `tries` the rollouts of all runs
 _UNPROVED = """
 create table unproved as
-with tries as (from trajectories select statement_id, count(*) filter (accepted is not null) as tries group by all),
-     proved as (from proofs select distinct statement_id where checked = 'accepted'),
-     texts as (from statements select distinct on (id) *)
-from texts anti join proved on id = proved.statement_id left join tries on id = tries.statement_id
-select coalesce(tries, 0) as tries, texts.* order by 1, md5(id || '/' || $seed)
+with tried as (
+        select statement_id, count(*) as tries, count(*) filter (run = $run and stage = $stage) as own
+        from trajectories where accepted is not null group by all),
+     proved as (select distinct statement_id from proofs where checked = 'accepted'),
+     texts as (select distinct on (id) * from statements)
+select coalesce(own, 0) as own, texts.*
+from texts anti join proved on id = proved.statement_id left join tried on id = tried.statement_id
+where coalesce(own, 0) < $samples
+order by coalesce(own, 0), coalesce(tries, 0), md5(id || '/' || $seed)
 """
+_STAGE = "reprove"
 
 
 @dataclass(frozen=True)
 class ReproveConfig:
-    """`limit` statements at most (None: all), `samples` rollouts on each of up to `rounds` rounds, a commit every `batch` statements;
-    `seed` sets the order of statements with as many tries, and the draws."""
+    """`limit` statements at most (None: all), until there are `samples` rollouts on each by this run, of up to `rounds` rounds; a commit
+    every `batch` statements; `seed` sets the order of statements with as many tries, and the draws."""
 
     limit: int | None = None
     samples: int = 4
@@ -74,7 +79,7 @@ class Agent:
 
     @property
     def origin(self) -> str:
-        return f"{self.run}/reprove"
+        return f"{self.run}/{_STAGE}"
 
 
 @dataclass
@@ -116,17 +121,17 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
     """Tries the statements of `corpus` without a verified proof, those with the fewest tries first; every batch is one commit.
 
     Kept are the proofs that Lean accepted and accepted again on the slow tier, and all trajectories, failed attempts and repairs with
-    them. Killed, it loses the batch at work; called again it goes on, as what was tried comes last. The draws on a statement are a function
-    of the seed and of the number of its tries.
+    them. Killed, it loses the batch at work; called again it goes on with what is left, and when nothing is left it changes nothing until
+    `samples` is raised. The draws on a statement are a function of the seed and of the number of its rollouts so far.
     """
     found, started, snapshot = Reproved(), time.monotonic(), corpus.commits()
     agent.memory.add(corpus.proofs(snapshot, agent.origin))
     seen, proved = {commit.id for commit in snapshot}, set[str]()
-    with _unproved(corpus, snapshot, config.seed) as (count, queue), screen.bar("reprove") as progress:
+    with _unproved(corpus, snapshot, agent.run, config) as (count, queue), screen.bar("reprove") as progress:
         total = min(count, config.limit or count)
         progress.total(total)
         triable = islice(_triable(queue, agent, fingerprints(held_out), config.batch, found), config.limit)
-        for tries, batch in _batches(triable, config.batch):
+        for own, batch in _batches(triable, config.batch):
             proved |= _proved_in(corpus, commits := _since(corpus, seen))
             seen |= {commit.id for commit in commits}
             left = [statement for statement in batch if statement.id not in proved]  # another process may have been here
@@ -135,7 +140,7 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
             def show(tally: Tally, before: int = before) -> None:
                 progress.update(before + tally.statements, f"{tally.text()}; {found.proved} statements proved")
 
-            trajectories, proofs = _try(agent, left, tries, config, show)
+            trajectories, proofs = _try(agent, left, own, config, show)
             found.tried += len(left)
             found.proved += len({proof.statement.id for proof in proofs})
             found.proofs += len(proofs)
@@ -160,25 +165,27 @@ def _proved_in(corpus: Corpus, commits: Sequence[Commit]) -> set[str]:
 
 
 def _try(
-    agent: Agent, statements: Sequence[Statement], tries: int, config: ReproveConfig, show: Callable[[Tally], None]
+    agent: Agent, statements: Sequence[Statement], own: int, config: ReproveConfig, show: Callable[[Tally], None]
 ) -> tuple[list[Trajectory], list[ProofRecord]]:
-    """Trajectories on `statements`, each tried `tries` times before, and the proofs that stood both tiers."""
+    """Trajectories on `statements`, on each of which there are `own` rollouts already, and the proofs that stood both tiers."""
     verifier = Verifier(agent.workers)  # a new one each time: it remembers every verdict
-    wanted = Collection(statements, config.samples, agent.refine, "reprove", seed_of(config.seed, tries))
+    wanted = Collection(statements, config.samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
     trajectories: list[Trajectory] = []
     asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, wanted, trajectories.extend, show))
-    numbered = [replace(trajectory, sample=tries + trajectory.sample) for trajectory in trajectories]
+    numbered = [replace(trajectory, sample=own + trajectory.sample) for trajectory in trajectories]
     return numbered, judged_again(verifier, accepted_proofs(numbered, agent.origin))
 
 
 @contextmanager
-def _unproved(corpus: Corpus, snapshot: Sequence[Commit], seed: int) -> Iterator[tuple[int, Iterator[tuple[int, Statement]]]]:
-    """How many statements have no accepted proof, and these with the number of their tries, fewest first; sorted out of core."""
+def _unproved(
+    corpus: Corpus, snapshot: Sequence[Commit], run: str, config: ReproveConfig
+) -> Iterator[tuple[int, Iterator[tuple[int, Statement]]]]:
+    """How many statements are to be tried, and these with the number of the run's rollouts on them so far; sorted out of core."""
     with corpus.database(snapshot) as database:
-        database.execute(_UNPROVED, {"seed": str(seed)})
+        database.execute(_UNPROVED, {"run": run, "stage": _STAGE, "samples": config.samples, "seed": str(config.seed)})
         [[count]] = database.sql("select count(*) from unproved").fetchall()
         reader = database.sql("from unproved").to_arrow_reader(1024)
-        yield count, ((row["tries"], statement_of(row)) for batch in reader for row in batch.to_pylist())
+        yield count, ((row["own"], statement_of(row)) for batch in reader for row in batch.to_pylist())
 
 
 def _triable(
@@ -197,10 +204,10 @@ def _triable(
 
 
 def _batches(queue: Iterable[tuple[int, Statement]], size: int) -> Iterator[tuple[int, list[Statement]]]:
-    """`queue` in batches of statements with as many tries."""
-    for tries, several in groupby(queue, lambda pair: pair[0]):
+    """`queue` in batches of statements with as many rollouts of the run."""
+    for own, several in groupby(queue, lambda pair: pair[0]):
         for batch in _chunks(several, size):
-            yield tries, [statement for _, statement in batch]
+            yield own, [statement for _, statement in batch]
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

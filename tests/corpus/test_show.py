@@ -41,8 +41,8 @@ def test_counts_by_source_and_licence(tmp_path: Path, verified_later: bool) -> N
         expected[1] = replace(expected[1], proved=1, accepted=1, unchecked=1)
     assert holdings(corpus) == expected
     out = StringIO()
-    show(corpus, Console(file=out, width=200))
-    assert "CC-BY-4.0" in out.getvalue() and "command test" in out.getvalue()
+    show(corpus, Console(file=out))
+    assert "CC-BY-4.0" in out.getvalue() and "2 statements, 2 proofs, 3 trajectories, 1 quarantine" in out.getvalue()
 
 
 def test_an_empty_corpus_is_shown(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`oprover corpus reprove`: a scripted policy over the real kernel, stopped and gone on with; and a real run, from the command line."""
 
 import asyncio
+import dataclasses
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,13 +105,13 @@ def test_proofs_repairs_and_failures_are_kept_and_the_rest_is_counted(corpus: Co
     assert {(row["run"], row["source"]) for row in rows} == {("run", "mini")}
 
 
-def test_stopped_at_work_it_goes_on_and_the_second_time_it_draws_anew(corpus: Corpus, pool: Pool) -> None:
+def test_stopped_at_work_it_goes_on_and_asked_for_more_it_draws_anew(corpus: Corpus, pool: Pool) -> None:
     asked = Counter[str]()
 
     def stop(prompt: str) -> None:
         asked["requests"] += 1
         if asked["requests"] > 10:  # the first batch takes 9
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     config = ReproveConfig(samples=2, batch=3)
     with pytest.raises(KeyboardInterrupt):
@@ -120,8 +122,9 @@ def test_stopped_at_work_it_goes_on_and_the_second_time_it_draws_anew(corpus: Co
     working = agent(pool, policy)
     reprove(corpus, working, [BARRED], config, QUIET)
     assert tries(corpus) == Counter({s.name: 2 for s in [*EASY, *FALSE]}) and len(working.memory) == 7
-    again = ScriptedPolicy()
-    found = reprove(corpus, agent(pool, again), [BARRED], config, QUIET)
+    again, commits = ScriptedPolicy(), corpus.commits()
+    assert reprove(corpus, agent(pool, again), [BARRED], config, QUIET).tried == 0 and corpus.commits() == commits
+    found = reprove(corpus, agent(pool, again), [BARRED], dataclasses.replace(config, samples=4), QUIET)
     assert found.tried == 2 and tries(corpus) == Counter({s.name: 2 for s in EASY} | {s.name: 4 for s in FALSE})
     assert not set(again.seeds) & set(policy.seeds)
     samples = {(t.statement.id, t.sample) for t in corpus.trajectories()}
