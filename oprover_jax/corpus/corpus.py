@@ -200,11 +200,11 @@ class Corpus:
         return set(self.dataset(table).scanner(columns=["id"], filter=wanted).to_table()["id"].to_pylist())
 
     def tidy(self, older: float = WEEK) -> list[str]:
-        """Removes parts that no commit names and that were written more than `older` seconds ago: what crashed writers left behind.
+        """Removes parts that no commit names, and halves of commits, that were written more than `older` seconds ago: what crashed writers left behind.
 
         A writer at work has such parts too; `older` must exceed the time that a commit takes. Returns what was removed.
         """
-        found = {name for table in TABLES for name in self.storage.sizes(table)}
+        found = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
         kept = {part.path for commit in self.commits() for parts in commit.parts.values() for part in parts}
         before = time.time() - older
         orphans = sorted(name for name in found - kept if _written(name) < before)
@@ -279,5 +279,5 @@ def _decoded(where: str, data: bytes) -> Commit:
 
 def _written(name: str) -> float:
     """When a part was begun, in seconds, out of its name; never, for a file that is no part of ours."""
-    stamp = name.rsplit("/", 1)[1].removeprefix("part-").split("-")[0]
+    stamp = name.rsplit("/", 1)[1].removeprefix(".").removeprefix("part-").split("-")[0]
     return int(stamp) / 1e9 if stamp.isdigit() else float("inf")

@@ -4,6 +4,7 @@ What a function here has written has reached the disk when it returns; a store o
 """
 
 import os
+import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -43,12 +44,12 @@ class Storage:
     def arrow(self) -> arrow_fs.FileSystem:
         return arrow_fs.LocalFileSystem() if self.local else arrow_fs.PyFileSystem(arrow_fs.FSSpecHandler(self.fs))
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """The files under `folder`, at any depth, and their sizes in bytes; hidden ones are left out, none where there is no folder."""
+    def sizes(self, folder: str, hidden: bool = False) -> dict[str, int]:
+        """The files under `folder`, at any depth, and their sizes in bytes: those in plain sight, or those that `create` has in the making."""
         self.fs.invalidate_cache()
         skip = len(self.root) + 1
         found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
-        return {path[skip:]: info["size"] for path, info in found.items() if not path.rsplit("/", 1)[1].startswith(".")}
+        return {path[skip:]: info["size"] for path, info in found.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
 
     def sizes_of(self, relatives: Iterable[str]) -> dict[str, int]:
         """Sizes in bytes of those files that are there."""
@@ -72,7 +73,7 @@ class Storage:
             self.fs.pipe_file(path, data, mode="create")
             return
         target = Path(path)
-        hidden = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        hidden = target.with_name(f".part-{time.time_ns():020d}-{uuid.uuid4().hex}.tmp")
         try:
             with hidden.open("wb") as file:
                 file.write(data)
