@@ -200,7 +200,7 @@ class Corpus:
         return set(self.dataset(table).scanner(columns=["id"], filter=wanted).to_table()["id"].to_pylist())
 
     def tidy(self, older: float = WEEK) -> list[str]:
-        """Removes parts that no commit names, and halves of commits, that were written more than `older` seconds ago: what crashed writers left behind.
+        """Removes parts that no commit names, and halves of commits, written more than `older` seconds ago: what crashes left behind.
 
         A writer at work has such parts too; `older` must exceed the time that a commit takes. Returns what was removed.
         """

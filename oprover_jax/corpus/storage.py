@@ -45,7 +45,7 @@ class Storage:
         return arrow_fs.LocalFileSystem() if self.local else arrow_fs.PyFileSystem(arrow_fs.FSSpecHandler(self.fs))
 
     def sizes(self, folder: str, hidden: bool = False) -> dict[str, int]:
-        """The files under `folder`, at any depth, and their sizes in bytes: those in plain sight, or those that `create` has in the making."""
+        """The files under `folder`, at any depth, and their sizes in bytes: those in plain sight, or those that `create` is making."""
         self.fs.invalidate_cache()
         skip = len(self.root) + 1
         found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
