@@ -10,11 +10,11 @@ never meet: names are unique, and of several commits under one key the first one
 """
 
 import hashlib
+import tempfile
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,18 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from oprover_jax.corpus.storage import ROW_GROUP_ROWS, Storage, open_storage
+from oprover_jax.corpus.parts import Rows, by_source
+from oprover_jax.corpus.storage import Storage, open_storage
 from oprover_jax.corpus.tables import TABLES, proof_of, statement_of, trajectory_of
 from oprover_jax.errors import InputError
 from oprover_jax.records import SCHEMA_VERSION, ProofRecord, Statement, Trajectory, utc_now
 
 FORMAT = 1
-PART_ROWS = 4 * ROW_GROUP_ROWS
-PART_BYTES = 256 * 2**20  # in memory; zstd makes about a fifth of it
-HELD_BYTES = 4 * PART_BYTES  # of all parts that are being filled
 WEEK = 7 * 24 * 3600.0
-
-Rows = pa.Table | Iterable[pa.RecordBatch]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -140,7 +136,7 @@ class Corpus:
             parts = {table: list(self._write(table, batches, written)) for table, batches in rows.items()}
             commit = Commit(identity, utc_now(), key, dict(note), {table: found for table, found in parts.items() if found})
             if commit.parts or key:
-                self._check(commit.parts)
+                self._check([part for found in parts.values() for part in found], self.storage.sizes_of(written))
                 self.storage.create(_commit_path(identity), msgspec.json.format(msgspec.json.encode(commit), indent=2))
                 return commit
         except FileExistsError:
@@ -173,22 +169,42 @@ class Corpus:
                 seen.add(row["id"])
                 yield statement_of(row)
 
-    def proofs(self, commits: Sequence[Commit] | None = None) -> Iterator[ProofRecord]:
-        """All proofs that Lean accepted, each with its statement, in no fixed order; joined out of core. Unchecked ones: `dataset`."""
-        for row, statement in self._joined("proofs", commits, "where checked = 'accepted'"):
+    def proofs(self, commits: Sequence[Commit] | None = None, origin: str = "") -> Iterator[ProofRecord]:
+        """The proofs that Lean accepted, all or those of one origin, each with its statement, in no fixed order; joined out of core.
+
+        Unchecked ones are in `dataset` only. A proof that two writers added at once is there twice, with one id.
+        """
+        wanted = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
+        for row, statement in self._joined("proofs", commits, wanted):
             yield proof_of(row, statement)
 
     def trajectories(self, commits: Sequence[Commit] | None = None) -> Iterator[Trajectory]:
         """All trajectories, each with its statement, in no fixed order; joined out of core."""
-        for row, statement in self._joined("trajectories", commits):
+        for row, statement in self._joined("trajectories", commits, pc.scalar(True)):
             yield trajectory_of(row, statement)
 
+    @contextmanager
+    def database(self, commits: Sequence[Commit] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection that knows the tables by their names; what does not fit into memory goes to the temporary folder."""
+        commits = self.commits() if commits is None else commits
+        with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"temp_directory": folder}) as database:
+            for table in TABLES:
+                database.register(table, self.dataset(table, commits))
+            yield database
+
+    def known(self, table: str, ids: Iterable[str]) -> set[str]:
+        """Those of `ids` that are there already: statements, or proofs that Lean accepted."""
+        wanted = pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
+        if table == "proofs":
+            wanted &= pc.field("checked") == "accepted"
+        return set(self.dataset(table).scanner(columns=["id"], filter=wanted).to_table()["id"].to_pylist())
+
     def tidy(self, older: float = WEEK) -> list[str]:
-        """Removes parts that no commit names and that were written more than `older` seconds ago: what crashed writers left behind.
+        """Removes parts that no commit names, and halves of commits, written more than `older` seconds ago: what crashes left behind.
 
         A writer at work has such parts too; `older` must exceed the time that a commit takes. Returns what was removed.
         """
-        found = {name for table in TABLES for name in self.storage.sizes(table)}
+        found = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
         kept = {part.path for commit in self.commits() for parts in commit.parts.values() for part in parts}
         before = time.time() - older
         orphans = sorted(name for name in found - kept if _written(name) < before)
@@ -199,37 +215,34 @@ class Corpus:
         if table not in TABLES:
             raise ValueError(f"a corpus has no table {table!r}; it has {', '.join(TABLES)}")
         found = [part for commit in (self.commits() if commits is None else commits) for part in commit.parts.get(table, [])]
-        self._check({table: found})
+        self._check(found, self.storage.sizes(table) if found else {})
         return found
 
-    def _check(self, parts: Mapping[str, Sequence[Part]]) -> None:
-        for table, named in parts.items():
-            there = self.storage.sizes(table) if named else {}
-            for part in named:
-                size = there.get(part.path)
-                if size != part.bytes:
-                    what = "is missing" if size is None else f"is torn ({size:,} bytes of {part.bytes:,})"
-                    raise InputError(f"{self.storage.url(part.path)} {what}; restore it from a copy, or remove the commit that names it")
+    def _check(self, parts: Sequence[Part], there: Mapping[str, int]) -> None:
+        for part in parts:
+            size = there.get(part.path)
+            if size != part.bytes:
+                what = "is missing" if size is None else f"is torn ({size:,} bytes of {part.bytes:,})"
+                raise InputError(f"{self.storage.url(part.path)} {what}; restore it from a copy, or remove the commit that names it")
 
     def _write(self, table: str, rows: Rows, written: list[str]) -> Iterator[Part]:
         """Writes `rows` as parts; each is noted in `written` before it is begun."""
         if table not in TABLES:
             raise ValueError(f"a corpus has no table {table!r}; it has {', '.join(TABLES)}")
         metadata = {"oprover.table": table, "oprover.version": str(SCHEMA_VERSION)}
-        for source, held in _by_source(rows, table):
+        for source, held in by_source(rows, table):
             path = f"{table}/source={quote(source, safe='')}/part-{time.time_ns():020d}-{uuid.uuid4().hex}.parquet"
             written.append(path)
             size = self.storage.write_parquet(path, held.replace_schema_metadata(metadata))
             yield Part(path, source, len(held), size)
 
-    def _joined(self, table: str, commits: Sequence[Commit] | None, where: str = "") -> Iterator[tuple[dict[str, Any], Statement]]:
+    def _joined(self, table: str, commits: Sequence[Commit] | None, where: pc.Expression) -> Iterator[tuple[dict[str, Any], Statement]]:
         """Rows of `table`, each with its statement. A statement that two writers added is there twice and counts once."""
         commits = self.commits() if commits is None else commits
-        with duckdb.connect() as database:
-            database.register("facts", self.dataset(table, commits))
-            database.register("statements", self.dataset("statements", commits))
+        with self.database(commits) as database:
+            database.register("facts", self.dataset(table, commits).filter(where))
             reader = database.sql(
-                f"select facts.*, statement from (from facts {where}) as facts"
+                "select facts.*, statement from facts"
                 " left join (select distinct on (id) * from statements) as statement on statement.id = facts.statement_id"
             ).to_arrow_reader(1024)
             for row in _rows(reader):
@@ -242,50 +255,6 @@ class Corpus:
 def _rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
     for batch in reader:
         yield from batch.to_pylist()
-
-
-def _by_source(rows: Rows, table: str) -> Iterator[tuple[str, pa.Table]]:
-    """`rows` parted by source into tables of bounded size; the largest one goes first where memory gets short."""
-    held: dict[str, list[pa.RecordBatch]] = defaultdict(list)
-    sizes: dict[str, int] = defaultdict(int)
-
-    def taken(source: str) -> tuple[str, pa.Table]:
-        sizes.pop(source)
-        return source, pa.Table.from_batches(held.pop(source))
-
-    for batch in rows.to_batches(max_chunksize=ROW_GROUP_ROWS) if isinstance(rows, pa.Table) else rows:
-        fitted = _fitted(batch, table)
-        for source in fitted["source"].unique().to_pylist():
-            own = fitted.filter(pc.equal(fitted["source"], source))
-            held[source].append(own)
-            sizes[source] += own.nbytes
-            if sizes[source] >= PART_BYTES or sum(map(len, held[source])) >= PART_ROWS:
-                yield taken(source)
-        while sum(sizes.values()) > HELD_BYTES:
-            yield taken(max(sizes, key=sizes.__getitem__))
-    for source in list(held):
-        yield taken(source)
-
-
-def _fitted(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
-    """`batch` with the table's columns in its order and types."""
-    schema = TABLES[table]
-    missing, more = set(schema.names) - set(batch.schema.names), set(batch.schema.names) - set(schema.names)
-    if missing or more:
-        what = f"lack {', '.join(sorted(missing))}" if missing else f"have {', '.join(sorted(more))}, which the table has not"
-        raise InputError(f"rows for {table} {what}; its columns are {', '.join(schema.names)}")
-    columns = []
-    for field in schema:
-        try:
-            column = batch[field.name].cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"column {field.name} of rows for {table} is no {field.type} ({error}); convert it first") from error
-        if column.null_count and field.name != "accepted":  # a trajectory that infrastructure ended is neither accepted nor rejected
-            raise InputError(
-                f"column {field.name} of rows for {table} has {column.null_count} nulls; unknown text is '', unknown numbers are 0"
-            )
-        columns.append(column)
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _keyed(key: str) -> str:
@@ -310,5 +279,5 @@ def _decoded(where: str, data: bytes) -> Commit:
 
 def _written(name: str) -> float:
     """When a part was begun, in seconds, out of its name; never, for a file that is no part of ours."""
-    stamp = name.rsplit("/", 1)[1].removeprefix("part-").split("-")[0]
+    stamp = name.rsplit("/", 1)[1].removeprefix(".").removeprefix("part-").split("-")[0]
     return int(stamp) / 1e9 if stamp.isdigit() else float("inf")

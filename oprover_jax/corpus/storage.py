@@ -4,8 +4,10 @@ What a function here has written has reached the disk when it returns; a store o
 """
 
 import os
+import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +44,21 @@ class Storage:
     def arrow(self) -> arrow_fs.FileSystem:
         return arrow_fs.LocalFileSystem() if self.local else arrow_fs.PyFileSystem(arrow_fs.FSSpecHandler(self.fs))
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """The files under `folder`, at any depth, and their sizes in bytes; hidden ones are left out, none where there is no folder."""
+    def sizes(self, folder: str, hidden: bool = False) -> dict[str, int]:
+        """The files under `folder`, at any depth, and their sizes in bytes: those in plain sight, or those that `create` is making."""
         self.fs.invalidate_cache()
         skip = len(self.root) + 1
         found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
-        return {path[skip:]: info["size"] for path, info in found.items() if not path.rsplit("/", 1)[1].startswith(".")}
+        return {path[skip:]: info["size"] for path, info in found.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
+
+    def sizes_of(self, relatives: Iterable[str]) -> dict[str, int]:
+        """Sizes in bytes of those files that are there."""
+        self.fs.invalidate_cache()
+        found = {}
+        for relative in relatives:
+            with suppress(FileNotFoundError):
+                found[relative] = self.fs.info(self.path(relative))["size"]
+        return found
 
     def read(self, relatives: Iterable[str]) -> dict[str, bytes]:
         """Whole files by name; many are fetched at once where the store can. Raises FileNotFoundError."""
@@ -62,7 +73,7 @@ class Storage:
             self.fs.pipe_file(path, data, mode="create")
             return
         target = Path(path)
-        hidden = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+        hidden = target.with_name(f".part-{time.time_ns():020d}-{uuid.uuid4().hex}.tmp")
         try:
             with hidden.open("wb") as file:
                 file.write(data)
@@ -88,10 +99,8 @@ class Storage:
     def remove(self, relatives: Iterable[str]) -> None:
         """Removes files; those that are gone already are passed over."""
         for relative in relatives:
-            try:
+            with suppress(FileNotFoundError):
                 self.fs.rm_file(self.path(relative))
-            except FileNotFoundError:
-                continue
 
 
 def open_storage(where: str | Path) -> Storage:

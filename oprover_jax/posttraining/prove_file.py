@@ -33,8 +33,7 @@ def prove_file(path: Path, run: Path, rounds: int, samples: int, out: Path, seed
         if not targets:
             screen.line(f"{path}: no theorem is left as `sorry`; nothing to do")
             return {}
-        if bench.policy()[0] == "init":
-            raise InputError(f"{run} holds no trained policy yet; let `oprover iterate` finish its first training stage")
+        bench.require_policy()
         proofs: dict[int, str] = {}
         for number, target in enumerate(targets, 1):
             with screen.stage(number, len(targets), target.name) as progress:

@@ -20,6 +20,7 @@ from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.records import ProofRecord, Statement, Trajectory, utc_now
+from oprover_jax.verify.verifier import Verifier
 
 
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     statements = practice(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.samples, progress)
     accepted = accepted_proofs(trajectories, stage.name)
-    found = bench.proofs(stage.name) or judged_again(bench, accepted)
+    found = bench.proofs(stage.name) or judged_again(bench.verifier, accepted)
     bench.put_proofs(stage.name, found)
     proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
@@ -40,9 +41,9 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     }
 
 
-def judged_again(bench: Workbench, records: Sequence[ProofRecord]) -> list[ProofRecord]:
+def judged_again(verifier: Verifier, records: Sequence[ProofRecord]) -> list[ProofRecord]:
     """Those that the slow tier accepts: what is stored was checked by a kernel that took nothing from the candidate but its proof."""
-    verdicts = asyncio.run(bench.verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
+    verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 

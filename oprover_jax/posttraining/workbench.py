@@ -16,6 +16,7 @@ from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
 from oprover_jax.corpus.build import Corpus, build
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
+from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import policy_version
@@ -112,6 +113,11 @@ class Workbench:
         if self._policy is None:
             self._policy = load_policy(self.folder, self.experiment, self.mesh) or ("init", self.fresh_params())
         return self._policy
+
+    def require_policy(self) -> None:
+        """Raises InputError where no training stage has left a policy yet."""
+        if self.policy()[0] == "init":
+            raise InputError(f"{self.folder.path} holds no trained policy yet; let `oprover iterate` finish its first training stage")
 
     def fresh_params(self) -> Params:
         with jax.set_mesh(self.mesh):

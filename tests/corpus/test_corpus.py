@@ -10,7 +10,7 @@ import fsspec
 import pyarrow as pa
 import pytest
 
-from oprover_jax.corpus import corpus as module
+from oprover_jax.corpus import parts
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.normalize import proof_id
 from oprover_jax.corpus.tables import TABLES, proof_kind, proof_row, rows_to_table, statement_row, trajectory_row
@@ -141,8 +141,8 @@ def test_a_writer_that_fails_adds_nothing_and_cleans_up(where: str) -> None:
 
 
 def test_parts_and_memory_are_bounded(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PART_ROWS", 100)
-    monkeypatch.setattr(module, "HELD_BYTES", 40_000)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
+    monkeypatch.setattr(parts, "HELD_BYTES", 40_000)
     corpus, held = open_corpus(where, create=True), []
 
     def stream() -> Iterator[pa.RecordBatch]:

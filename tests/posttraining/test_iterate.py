@@ -3,33 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from start import TINY, iterate, start
 
 from oprover_jax.evaluation.report import Report, read_report
-
-TINY = Path(__file__).with_name("tiny.py")
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "oprover_jax.cli", *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        start_new_session=True,
-    )
-
-
-def iterate(run: Path) -> subprocess.Popen[str]:
-    return start("iterate", "--config", str(TINY), "--run", str(run))
 
 
 def kill_when(run: Path, reached: Callable[[], bool]) -> None:
@@ -53,11 +34,8 @@ def losses(run: Path, stage: str) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in map(json.loads, lines)]
 
 
-def test_killed_runs_end_where_undisturbed_ones_do(tmp_path: Path) -> None:
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    process = iterate(calm)
-    output, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, output
+def test_killed_runs_end_where_undisturbed_ones_do(calm: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
     stages = killed / "stages"
     kill_when(killed, lambda: (stages / "corpus").exists())
     kill_when(killed, lambda: (stages / "sft" / "metrics.jsonl").exists() and len(losses(killed, "sft")) >= 3)

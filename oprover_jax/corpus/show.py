@@ -1,0 +1,75 @@
+"""`oprover corpus show`: what a corpus holds, by source and licence, and the commits that brought it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from oprover_jax.corpus.corpus import Commit, Corpus
+from oprover_jax.corpus.tables import TABLES
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Counts of one source under one licence. `proved` statements have a proof that Lean accepted; `unchecked` proofs Lean has not seen."""
+
+    source: str
+    licence: str
+    statements: int
+    proved: int
+    accepted: int
+    unchecked: int
+    trajectories: int
+    quarantined: int
+
+
+_COUNTS = tuple(field.name for field in fields(Holding) if field.type is int)
+
+_HOLDINGS = """
+with seen as (select id, statement_id, source, licence, checked from proofs),
+     accepted as (select * from seen where checked = 'accepted'),
+     unchecked as (select * from seen anti join accepted using (id)),
+     texts as (select distinct on (id) id, source, licence from statements),
+     proved as (select * from texts semi join accepted on texts.id = accepted.statement_id),
+     tried as (select t.source, coalesce(licence, '') as licence from trajectories as t left join texts on texts.id = t.statement_id)
+          select source, licence, 'statements' as what, count(*) as n from texts group by all
+union all select source, licence, 'proved', count(*) from proved group by all
+union all select source, licence, 'accepted', count(*) from accepted group by all
+union all select source, licence, 'unchecked', count(*) from unchecked group by all
+union all select source, licence, 'trajectories', count(*) from tried group by all
+union all select source, '', 'quarantined', count(*) from quarantine group by all
+"""
+
+
+def holdings(corpus: Corpus, commits: Sequence[Commit] | None = None) -> list[Holding]:
+    """One for each source and licence, by name; quarantined rows have no licence."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    with corpus.database(commits) as database:
+        for source, licence, what, count in database.sql(_HOLDINGS).fetchall():
+            found.setdefault((source, licence), Counter())[what] += count
+    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(found.items())]
+
+
+def show(corpus: Corpus, console: Console, last: int = 20) -> None:
+    """Prints both tables; of the commits the `last` ones."""
+    commits = corpus.commits()
+    found = holdings(corpus, commits)
+    table = Table("source", "licence", title=f"{corpus!r}, {len(commits)} commits", box=SIMPLE_HEAD)
+    for column in _COUNTS:
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in found:
+        table.add_row(one.source, one.licence, *(f"{getattr(one, column):,}" for column in _COUNTS))
+    table.add_section()
+    table.add_row("all", "", *(f"{sum(getattr(one, column) for one in found):,}" for column in _COUNTS), style="bold")
+    title = "commits" if len(commits) <= last else f"the last {last} of {len(commits)} commits"
+    history = Table("time (UTC)", "commit", "rows", "note", title=title, box=SIMPLE_HEAD)
+    for commit in commits[-last:]:
+        rows = ", ".join(f"{commit.rows(name):,} {name}" for name in TABLES if commit.rows(name))
+        note = ", ".join(f"{key} {value}" for key, value in commit.note.items())
+        history.add_row(commit.time[:19], commit.id[:8], rows or "none", note)
+    wide = console if console.is_terminal else Console(file=console.file, width=160)  # a pipe has no width that is worth keeping to
+    for shown in (table, history):
+        wide.print(shown)
