@@ -159,4 +159,6 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
 
     screen = Screen()
     folder = data or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
-    print_report(build_corpus(config, corpus, folder, screen, staging), screen.console)
+    report = build_corpus(config, corpus, folder, screen, staging)
+    if report is not None:
+        print_report(report, screen.console)

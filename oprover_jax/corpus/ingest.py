@@ -53,10 +53,13 @@ class Plan:
     key: str
 
 
-def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, screen: Screen, staging: Path | None = None) -> BuildReport:
+def build_corpus(
+    config: BuildConfig, where: str | Path, data: Path | None, screen: Screen, staging: Path | None = None
+) -> BuildReport | None:
     """Reads, settles, judges and commits the sources of `config` into the corpus at `where`; made if it is not there.
 
     `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
+    Returns the report; None for a build that was done with other stages, as on another machine.
 
     Raises:
       InputError: naming a source, file or column that is not as it must be, before anything is written; or where another process is at
@@ -73,12 +76,8 @@ def build_corpus(config: BuildConfig, where: str | Path, data: Path | None, scre
         else:
             screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
         shutil.rmtree(folder / "work", ignore_errors=True)
-    commit = next(commit for commit in corpus.commits() if commit.key == found.key)
-    report = msgspec.convert(commit.note["report"], BuildReport)
-    if not (folder / "report.json").is_file():  # killed behind the commit, or another machine's build
-        with replacing(folder / "report.json") as path:
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
-    return report
+    path = folder / "report.json"
+    return msgspec.json.decode(path.read_bytes(), type=BuildReport) if path.is_file() else None
 
 
 def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
@@ -129,13 +128,14 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen
     found = judged(work / "judged")
     statements = settled / "statements"
     report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", found)
-    _keep(work, folder)
+    _keep(work, folder, report)
     rows = {
         "statements": _without(_batches(statements), found.no_propositions),
         "proofs": _batches(work / "judged" / "proofs"),
         "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
     }
-    corpus.commit(rows, {"what": "build", "report": msgspec.to_builtins(report)}, key=plan.key)
+    note = {"what": "build", "sources": ", ".join(source.name for source in config.sources), **report.totals}
+    corpus.commit(rows, note, key=plan.key)
 
 
 @contextmanager
@@ -150,8 +150,10 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _keep(work: Path, folder: Path) -> None:
+def _keep(work: Path, folder: Path, report: BuildReport) -> None:
     """What stays when the stages are gone."""
+    with replacing(folder / "report.json") as path:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     shutil.rmtree(folder / "removed", ignore_errors=True)
     shutil.copytree(work / "settled" / "removed", folder / "removed")
     with replacing(folder / "unchecked.parquet") as path, pq.ParquetWriter(path, UNCHECKED, compression="zstd") as writer:

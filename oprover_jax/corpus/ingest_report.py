@@ -50,11 +50,21 @@ class Entered(msgspec.Struct):
 
 
 class BuildReport(msgspec.Struct):
-    """Plain data: it stands in the commit's note."""
+    """All of a build, as `report.json` holds it."""
 
     key: str
     sources: list[SourceReport]
     entered: list[Entered]
+
+    @property
+    def totals(self) -> Reasons:
+        """Over all sources, for the commit's note."""
+        found = {"read": 0, "refused": 0, "copies": 0, "contaminated": 0, "accepted": 0, "unchecked": 0, "rejected": 0}
+        for one in self.sources:
+            for what in found:
+                number = getattr(one, what)
+                found[what] += number if isinstance(number, int) else _sum(number)
+        return found
 
     @property
     def without_licence(self) -> int:

@@ -61,7 +61,9 @@ def config(*sources: Source, verify: VerifyConfig = FAST) -> BuildConfig:
 
 
 def built(config: BuildConfig, corpus: Path, data: Path | None = None) -> BuildReport:
-    return ingest.build_corpus(config, corpus, data, Screen(Console(quiet=True)))
+    report = ingest.build_corpus(config, corpus, data, Screen(Console(quiet=True)))
+    assert report is not None
+    return report
 
 
 def tables(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
@@ -116,10 +118,16 @@ def test_a_build_keeps_judges_and_counts_everything(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*") if path.is_file()}
     console = Console(record=True, width=100, file=io.StringIO())
     again = ingest.build_corpus(config(source), tmp_path / "corpus", tmp_path / "data", Screen(console))
-    assert again == report and {path: path.stat().st_mtime_ns for path in before} == before
+    assert again is not None and again == report and {path: path.stat().st_mtime_ns for path in before} == before
     print_report(again, console)
     shown = console.export_text()
     assert "nothing to do" in shown and "needs Mathlib" in shown and "someone/logic@0123456" in shown
+
+    assert corpus.commits()[0].note["accepted"] == 2 and corpus.commits()[0].note["sources"] == "logic"
+    elsewhere = ingest.build_corpus(
+        config(source), tmp_path / "corpus", tmp_path / "data", Screen(Console(quiet=True)), tmp_path / "stages"
+    )
+    assert elsewhere is None and len(corpus.commits()) == 1
 
     # the corpus grows by what is new, and knows its statements again
     write(tmp_path / "data" / "more.jsonl", [*ROWS[:2], pair("two", "(p q : Prop) (hp : p) (hq : q) : p ∧ q", ":= And.intro hp hq")])
