@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32
 
-__all__ = ["ROW_FIELDS", "Example", "Row", "document", "pad_row", "prompted", "row_of", "shift"]
+__all__ = ["ROW_FIELDS", "Example", "Row", "document", "pad_row", "parts", "prompted", "row_of", "shift"]
 
 Row = dict[str, np.ndarray]
 
@@ -71,6 +71,18 @@ def prompted(prompt_ids: Sequence[int], attempt_ids: Sequence[int]) -> Example:
     weights = np.zeros(len(ids), np.float32)
     weights[len(prompt_ids) :] = 1
     return Example(ids, weights)
+
+
+def parts(example: Example, length: int) -> list[Example]:
+    """An example in parts of at most `length` positions. The last id of a part is the first of the next, so every target stays one."""
+    if example.positions <= length:
+        return [example]
+    cut = []
+    for start in range(0, example.positions, length):
+        weights = example.weights[start : start + length + 1].copy()
+        weights[0] = 0
+        cut.append(Example(example.ids[start : start + length + 1], weights))
+    return cut
 
 
 def shift(example: Example) -> tuple[Int32[np.ndarray, "N"], Int32[np.ndarray, "N"], Float32[np.ndarray, "N"]]:
