@@ -10,7 +10,7 @@ missing, torn or another dataset's is found when the dataset is opened, and not 
 import os
 import resource
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,21 +18,24 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import grain
 import msgspec
+from array_record.python.array_record_data_source import ArrayRecordDataSource
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from oprover_jax.data.encoding import Layout, decode_row, encode_row, layout_of
-from oprover_jax.data.packing import PackReport, TooLong, pack_examples
-from oprover_jax.data.rows import Example, Row
+from oprover_jax.data.packing import PackReport, TooLong, fill_rows
+from oprover_jax.data.rows import Example, Row, row_of
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing, replacing_folder
 
 __all__ = [
     "INDEX",
+    "MIXTURE",
     "ROWS_VERSION",
+    "Rows",
     "RowsIndex",
     "Shard",
+    "folders_of",
     "open_rows",
     "read_index",
     "shard_name",
@@ -44,6 +47,7 @@ __all__ = [
 
 ROWS_VERSION = 3
 INDEX = "index.json"
+MIXTURE = "mixture.json"  # beside several datasets; {name: weight in tokens}
 SHARD_ROWS = 4096
 
 _AGAIN = "pack it again"
@@ -98,8 +102,8 @@ class RowsIndex:
 def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None) -> RowsIndex:
     """Writes rows as a dataset, which takes the place of what stood at `folder`; it appears whole or not at all.
 
-    `report` says what packing did to get these rows; without one they are counted. Rows may hold further 32-bit fields, the same in all. Raises ValueError for no rows at all and for rows of different lengths or
-    fields; whatever stood at `folder` is then still there.
+    `report` says what packing did to get these rows; without one they are counted. Rows may hold further 32-bit fields, the same in all.
+    Raises ValueError for no rows at all and for rows of different lengths or fields; whatever stood at `folder` is then still there.
     """
     shards: list[Shard] = []
     counted = PackReport()
@@ -114,7 +118,8 @@ def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackRepor
 
 def write_packed(folder: str | os.PathLike, examples: Sequence[Example], length: int, too_long: TooLong) -> RowsIndex:
     """Packs and writes in one go. Errors: see `write_rows`."""
-    return write_rows(folder, *pack_examples(examples, length, too_long))
+    rows, report = fill_rows(examples, length, too_long)
+    return write_rows(folder, (row_of(segments, length) for segments in rows), report)
 
 
 def shard_name(number: int) -> str:
@@ -122,7 +127,7 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(folder: Path, number: int, rows: Iterable[Row]) -> tuple[Shard, PackReport]:
-    """Writes shard `number` of a dataset, whole or not at all: what the index says of it, and its rows counted. Errors: see `write_rows`."""
+    """Writes shard `number` of a dataset, whole or not at all: what the index says of it, its rows counted. Errors: see `write_rows`."""
     path = folder / shard_name(number)
     counted, largest, length, layout = PackReport(), 0, 0, Layout()
     with replacing(path) as temporary:
@@ -180,8 +185,26 @@ def read_index(folder: str | os.PathLike) -> RowsIndex:
         raise InputError(f"rows dataset {folder} has a torn {INDEX} ({error}); {_AGAIN}") from error
 
 
-def open_rows(folder: str | os.PathLike) -> Any:
-    """The rows of a dataset as a Grain dataset, after a look at every shard's size and ends.
+class Rows(Sequence[Row]):
+    """The rows of a dataset in the order of its shards; any of them can be read at once, by several threads."""
+
+    def __init__(self, folder: Path, index: RowsIndex) -> None:
+        self._index = index
+        # with the range in its name a shard is opened when it is first read
+        named = [f"{folder / shard.name}[0:{shard.rows}]" for shard in index.shards if shard.rows]
+        self._records = ArrayRecordDataSource(named)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, number: Any) -> Any:
+        if not 0 <= number < len(self):
+            raise IndexError(f"row {number} of {len(self)}")
+        return decode_row(self._records[number], self._index.length, self._index.layout)
+
+
+def open_rows(folder: str | os.PathLike) -> Rows:
+    """The rows of a dataset, after a look at every shard's size and ends.
 
     Raises InputError naming the first shard that is missing, torn, or another dataset's.
     """
@@ -192,10 +215,22 @@ def open_rows(folder: str | os.PathLike) -> Any:
             if problem:
                 raise InputError(f"{problem}; restore it from a copy, or {_AGAIN}")
     _allow_open_files(len(shards))
-    # with the range in its name a shard is opened when it is first read
-    named = [f"{Path(folder) / shard.name}[0:{shard.rows}]" for shard in shards]
-    source = grain.sources.ArrayRecordDataSource(named)
-    return grain.MapDataset.source(source).map(partial(decode_row, length=index.length, layout=index.layout))
+    return Rows(Path(folder), index)
+
+
+def folders_of(data: str | Mapping[str, float]) -> dict[str, float]:
+    """{folder of rows: weight} of what a job names as its data: such a mapping, a rows dataset, or a folder that `oprover pack` wrote,
+    whose mixture.json has the weights. InputError for one that cannot be read."""
+    if not isinstance(data, str):
+        return dict(data)
+    path = Path(data) / MIXTURE
+    if not path.exists():
+        return {data: 1.0}
+    try:
+        weights = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise InputError(f"{path} is torn ({error}); run `oprover pack` again") from error
+    return {str(Path(data) / name): weight for name, weight in weights.items()}
 
 
 def _problem(folder: Path, shard: Shard) -> str:
@@ -230,6 +265,8 @@ def _allow_open_files(shards: int) -> None:
     """Raises the number of files that this process may have open: every shard that was read stays open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and shards + 256 > hard:
-        raise InputError(f"a rows dataset has {shards} shards and a process may open {hard} files; raise `ulimit -Hn`, or pack larger shards")
+        raise InputError(
+            f"a rows dataset has {shards} shards and a process may open {hard} files; raise `ulimit -Hn`, or pack larger shards"
+        )
     if soft != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft + shards if hard == resource.RLIM_INFINITY else min(hard, soft + shards), hard))

@@ -1,8 +1,8 @@
 """From stored rows to device batches: the batch at step n is a function of (rows, weights, seed, n) and of nothing else.
 
 There is no iterator state to save: resuming at any step costs what the first step costs, on any number of hosts. Which source a row comes
-from is looked up in the mixture's order, and every source is shuffled anew in each of its epochs by Grain's index shuffle, which needs no
-table. Each process reads only the rows that its devices hold, and batches run over epoch ends, so no row is left out.
+from is looked up in the mixture's order, and where the row lies in its source, shuffled anew in each epoch, is computed. Each process
+reads only the rows that its devices hold, and batches run over epoch ends, so no row is left out.
 """
 
 import zlib
@@ -10,25 +10,23 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import grain
 import jax
-import msgspec
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from oprover_jax.data.dataset import open_rows, read_index
 from oprover_jax.data.mixture import Mixture, mix
 from oprover_jax.data.rows import Row
+from oprover_jax.data.shuffle import permuted, scrambled
 from oprover_jax.errors import InputError
 from oprover_jax.sharding import named
 
-__all__ = ["MIXTURE", "Batch", "Batches", "checksum", "folders_of", "from_folders", "from_rows", "place", "shares"]
+__all__ = ["Batch", "Batches", "Share", "checksum", "from_folders", "from_rows", "place", "shares"]
 
 Batch = dict[str, jax.Array]
 
-MIXTURE = "mixture.json"  # {name of a rows dataset beside it: its weight in tokens}
 _ENDLESS = 2**40  # steps; Grain wants a length
 _LOGICAL = ("batch", "sequence")
 
@@ -37,7 +35,7 @@ _LOGICAL = ("batch", "sequence")
 class Batches:
     """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Make one with `from_folders` or `from_rows`."""
 
-    sources: tuple[Any, ...]  # grain.MapDatasets of rows: random access by index
+    sources: tuple[Sequence[Row], ...]
     mixture: Mixture
     batch_rows: int
     seed: int
@@ -93,14 +91,22 @@ class Batches:
         rows = []
         for row in wanted:
             source, number = self.mixture.at(step * self.batch_rows + row)
-            rows.append(self._endless[source][number])
+            epoch, place = divmod(number, len(self.sources[source]))
+            rows.append(self.sources[source][permuted(place, len(self.sources[source]), scrambled(self._keys[source] + epoch))])
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     @cached_property
-    def _endless(self) -> list[Any]:
-        """Each source over and over, in an order of its own for each epoch."""
-        seeds = np.random.SeedSequence(self.seed).generate_state(len(self.sources))
-        return [source.seed(int(seed)).shuffle().repeat() for source, seed in zip(self.sources, seeds, strict=True)]
+    def _keys(self) -> list[int]:
+        """What the order of each source is made of."""
+        return [int(key) for key in np.random.SeedSequence(self.seed).generate_state(len(self.sources), np.uint64)]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A source's part of a run: its share of the tokens, and how often its rows are gone over."""
+
+    tokens: float
+    epochs: float
 
 
 def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Batches:
@@ -114,42 +120,27 @@ def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Ba
     return Batches(tuple(open_rows(folder) for folder in weights), mixture, batch_rows, seed)
 
 
-def folders_of(data: str | Mapping[str, float]) -> dict[str, float]:
-    """{folder of rows: weight} of what a job names as its data: such a mapping, a rows dataset, or a folder that `oprover pack` wrote,
-    whose mixture.json has the weights. InputError for one that cannot be read."""
-    if not isinstance(data, str):
-        return dict(data)
-    path = Path(data) / MIXTURE
-    if not path.exists():
-        return {data: 1.0}
-    try:
-        weights = msgspec.json.decode(path.read_bytes(), type=dict[str, float])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InputError(f"{path} is torn ({error}); run `oprover pack` again") from error
-    return {str(Path(data) / name): weight for name, weight in weights.items()}
-
-
 def checksum(weights: Mapping[str, float]) -> int:
     """CRC-32 that stands for all rows of a mixture and their weights."""
     return zlib.crc32(repr([(read_index(folder).checksum, weight) for folder, weight in weights.items()]).encode())
 
 
-def shares(batches: Batches, weights: Mapping[str, float], steps: int) -> str:
-    """In words: each source's share of the tokens of the first `steps` steps, and how often they go over it."""
+def shares(batches: Batches, weights: Mapping[str, float], steps: int) -> dict[str, Share]:
+    """What the first `steps` steps take from each folder, by its name."""
     taken = batches.mixture.taken(steps * batches.batch_rows)
     indices = [read_index(folder) for folder in weights]
     tokens = [count * index.report.positions / index.rows for count, index in zip(taken, indices, strict=True)]
-    return ", ".join(
-        f"{Path(folder).name} {here / sum(tokens):.2%} of the tokens in {count / index.rows:.3g} epochs"
+    return {
+        Path(folder).name: Share(here / sum(tokens), count / index.rows)
         for folder, here, count, index in zip(weights, tokens, taken, indices, strict=True)
-    )
+    }
 
 
 def from_rows(rows: Sequence[Row], batch_rows: int, seed: int) -> Batches:
     """Batches of rows in memory, as GSPO makes them for one rollout batch; rows may hold further fields."""
     if not rows:
         raise ValueError("there are no rows to train on; check what selected them")
-    return Batches((grain.MapDataset.source(rows),), mix([1.0], [1.0]), batch_rows, seed)
+    return Batches((rows,), mix([1.0], [1.0]), batch_rows, seed)
 
 
 def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows: Sequence[int]) -> Batch:

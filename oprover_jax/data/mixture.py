@@ -14,7 +14,7 @@ from jaxtyping import Int32
 
 __all__ = ["PERIOD", "Mixture", "mix"]
 
-PERIOD = 2**14  # rows; shares are rounded to one in so many
+PERIOD = 2**12  # rows; shares are rounded to one in so many
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import numpy as np
+
 from oprover_jax.data.rows import Example, Row, parts, row_of
 
-__all__ = ["PackReport", "TooLong", "pack", "pack_examples"]
+__all__ = ["PackReport", "TooLong", "fill_rows", "pack", "pack_examples"]
 
 TooLong = Literal["continue", "drop"]
 
@@ -19,7 +21,8 @@ TooLong = Literal["continue", "drop"]
 @dataclass(frozen=True)
 class PackReport:
     """What packing did: examples taken, rows written, positions used and trained (weight > 0), examples that go on in further rows,
-    examples that were dropped because they fit no row, and their ids."""
+    examples that were dropped because they fit no row, and their ids; documents that the decontamination removed, and such that hold no
+    text."""
 
     examples: int = 0
     rows: int = 0
@@ -28,6 +31,8 @@ class PackReport:
     continued: int = 0
     dropped: int = 0
     dropped_ids: int = 0
+    removed: int = 0
+    unusable: int = 0
 
     def __add__(self, other: "PackReport") -> "PackReport":
         return PackReport(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
@@ -64,23 +69,28 @@ def pack(lengths: Sequence[int], capacity: int, window: int = 4096) -> list[list
     return [sorted(items) for items in bins]
 
 
-def pack_examples(examples: Sequence[Example], length: int, too_long: TooLong, window: int = 4096) -> tuple[list[Row], PackReport]:
-    """Packs examples into rows of `length` positions.
+def fill_rows(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[list[Example]], PackReport]:
+    """Which examples lie in which row of `length` positions.
 
     An example longer than a row goes on in further rows as segments of their own ("continue", for documents: nothing is lost, and
     only context is cut), or is left out ("drop", for prompts with their attempts). The report counts both.
     """
-    kept = [part for e in examples if too_long == "continue" or e.positions <= length for part in parts(e, length)]
-    bins = pack([e.positions for e in kept], length, window)
-    rows = [row_of([kept[i] for i in items], length) for items in bins]
     longer = [e for e in examples if e.positions > length]
+    kept = [part for e in examples if too_long == "continue" or e.positions <= length for part in parts(e, length)]
+    bins = pack([e.positions for e in kept], length)
     report = PackReport(
         examples=len(examples),
-        rows=len(rows),
+        rows=len(bins),
         positions=sum(e.positions for e in kept),
-        trained=sum(int((row["weights"] > 0).sum()) for row in rows),
+        trained=sum(int(np.count_nonzero(e.weights)) for e in kept),
         continued=len(longer) if too_long == "continue" else 0,
         dropped=len(longer) if too_long == "drop" else 0,
         dropped_ids=sum(len(e.ids) for e in longer) if too_long == "drop" else 0,
     )
-    return rows, report
+    return [[kept[i] for i in items] for items in bins], report
+
+
+def pack_examples(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[Row], PackReport]:
+    """Packs examples into rows of `length` positions, all in memory; `too_long` as in `fill_rows`."""
+    rows, report = fill_rows(examples, length, too_long)
+    return [row_of(segments, length) for segments in rows], report

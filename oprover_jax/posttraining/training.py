@@ -1,6 +1,7 @@
 """Stages that train by cross-entropy: CPT on a mixture, SFT on the public corpus, SFT on the rounds of the rollouts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from oprover_jax.data.dataset import write_packed
@@ -105,7 +106,7 @@ def train(
         "tokens": config.steps * config.tokens_per_step,
         "continued": report.continued,
         "dropped": report.dropped,
-        "mixture": shares(batches, mixture, config.steps),
+        "mixture": {name: asdict(share) for name, share in shares(batches, mixture, config.steps).items()},
         **last,
     }
 

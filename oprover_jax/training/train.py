@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import msgspec
 from jax.sharding import Mesh
 
-from oprover_jax.data.dataset import read_index
-from oprover_jax.data.loader import Batches, checksum, folders_of, from_folders, shares
+from oprover_jax.data.dataset import folders_of, read_index
+from oprover_jax.data.loader import Batches, checksum, from_folders, shares
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.models.hf.config import check_same_sizes
@@ -75,7 +75,8 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         step = _compiled(job, data, mesh, folder)
     with goodput.measure("init"):
         state = described if resumed else init_state(start_params(job, mesh), make_optimizer(job.optimizer), mesh)
-    screen.line(f"data: {shares(data, weights_of_data, job.loop.steps * job.updates_per_step)}")
+    taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
+    screen.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
     if resumed:
         screen.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
     with stop_on_signals() as stop, screen.bar(job.name) as progress:
@@ -119,7 +120,9 @@ def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
                 "pack it with the model's tokenizer"
             )
         if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= {name for name, _, _ in index.layout}:
-            raise InputError(f"rows dataset {folder} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows")
+            raise InputError(
+                f"rows dataset {folder} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows"
+            )
     return from_folders(weights, job.rows, job.seed)
 
 
