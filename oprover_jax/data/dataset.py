@@ -10,19 +10,18 @@ missing, torn or another dataset's is found when the dataset is opened, and not 
 import os
 import resource
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from oprover_jax.data.encoding import Layout, decode_row, encode_row, layout_of
+from oprover_jax.data.encoding import Layout, decode_into, empty_rows, encode_row, layout_of
 from oprover_jax.data.packing import PackReport, TooLong, fill_rows
 from oprover_jax.data.rows import Example, Row, row_of
 from oprover_jax.errors import InputError
@@ -129,9 +128,10 @@ def shard_name(number: int) -> str:
 def write_shard(folder: Path, number: int, rows: Iterable[Row]) -> tuple[Shard, PackReport]:
     """Writes shard `number` of a dataset, whole or not at all: what the index says of it, its rows counted. Errors: see `write_rows`."""
     path = folder / shard_name(number)
-    counted, largest, length, layout = PackReport(), 0, 0, Layout()
+    counted, largest, length = PackReport(), 0, 0
+    layout: Layout = []
     with replacing(path) as temporary:
-        writer = ArrayRecordWriter(os.fspath(temporary), "group_size:1")
+        writer = ArrayRecordWriter(os.fspath(temporary), "group_size:1,uncompressed")
         try:
             for row in rows:
                 if not counted.rows:
@@ -185,7 +185,7 @@ def read_index(folder: str | os.PathLike) -> RowsIndex:
         raise InputError(f"rows dataset {folder} has a torn {INDEX} ({error}); {_AGAIN}") from error
 
 
-class Rows(Sequence[Row]):
+class Rows:
     """The rows of a dataset in the order of its shards; any of them can be read at once, by several threads."""
 
     def __init__(self, folder: Path, index: RowsIndex) -> None:
@@ -197,10 +197,20 @@ class Rows(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, number: Any) -> Any:
-        if not 0 <= number < len(self):
-            raise IndexError(f"row {number} of {len(self)}")
-        return decode_row(self._records[number], self._index.length, self._index.layout)
+    def empty(self, count: int) -> Row:
+        """Arrays for `count` of the rows, not yet filled."""
+        return empty_rows(count, self._index.length, self._index.layout)
+
+    def read(self, number: int, rows: Row, at: int) -> None:
+        """Reads row `number` into place `at` of `rows`."""
+        decode_into(rows, at, self._records[number], self._index.layout)
+
+    def all(self) -> Iterator[Row]:
+        """Each row by itself, in order."""
+        for number in range(len(self)):
+            rows = self.empty(1)
+            self.read(number, rows, 0)
+            yield {name: field[0] for name, field in rows.items()}
 
 
 def open_rows(folder: str | os.PathLike) -> Rows:

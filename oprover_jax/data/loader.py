@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import grain
 import jax
@@ -23,7 +24,7 @@ from oprover_jax.data.shuffle import permuted, scrambled
 from oprover_jax.errors import InputError
 from oprover_jax.sharding import named
 
-__all__ = ["Batch", "Batches", "Share", "checksum", "from_folders", "from_rows", "place", "shares"]
+__all__ = ["Batch", "Batches", "Held", "Share", "Source", "checksum", "from_folders", "from_rows", "place", "shares"]
 
 Batch = dict[str, jax.Array]
 
@@ -31,11 +32,42 @@ _ENDLESS = 2**40  # steps; Grain wants a length
 _LOGICAL = ("batch", "sequence")
 
 
+@runtime_checkable
+class Source(Protocol):
+    """Rows that can be read by their number: a `dataset.Rows`, or `Held` in memory."""
+
+    def __len__(self) -> int: ...
+
+    def empty(self, count: int) -> Row:
+        """Arrays for `count` rows, not yet filled."""
+
+    def read(self, number: int, rows: Row, at: int) -> None:
+        """Reads row `number` into place `at` of `rows`."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows in memory."""
+
+    rows: Sequence[Row]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def empty(self, count: int) -> Row:
+        fields = {name: np.asarray(value) for name, value in self.rows[0].items()}
+        return {name: np.empty((count, *value.shape), value.dtype) for name, value in fields.items()}
+
+    def read(self, number: int, rows: Row, at: int) -> None:
+        for name, value in self.rows[number].items():
+            rows[name][at] = value
+
+
 @dataclass(frozen=True)
 class Batches:
     """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Make one with `from_folders` or `from_rows`."""
 
-    sources: tuple[Sequence[Row], ...]
+    sources: tuple[Source, ...]
     mixture: Mixture
     batch_rows: int
     seed: int
@@ -60,11 +92,11 @@ class Batches:
         """
 
         def field(name: str, value: np.ndarray) -> jax.ShapeDtypeStruct:
-            shape = (self.batch_rows, *value.shape)
+            shape = (self.batch_rows, *value.shape[1:])
             sharding = named(shape, _LOGICAL[: len(shape)], mesh, f"batch field {name}")
             return jax.ShapeDtypeStruct(shape, value.dtype, sharding=sharding)
 
-        return {name: field(name, np.asarray(value)) for name, value in self.sources[0][0].items()}
+        return {name: field(name, value) for name, value in self.sources[0].empty(1).items()}
 
     def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
         """The batches of steps start_step, start_step + 1, ... on `mesh`, laid out as `describe` says (and raising what it raises).
@@ -88,12 +120,13 @@ class Batches:
             iterator.close()
 
     def _read(self, step: int, wanted: Sequence[int]) -> Row:
-        rows = []
-        for row in wanted:
-            source, number = self.mixture.at(step * self.batch_rows + row)
-            epoch, place = divmod(number, len(self.sources[source]))
-            rows.append(self.sources[source][permuted(place, len(self.sources[source]), scrambled(self._keys[source] + epoch))])
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        rows = self.sources[0].empty(len(wanted))
+        for at, row in enumerate(wanted):
+            number, drawn = self.mixture.at(step * self.batch_rows + row)
+            source = self.sources[number]
+            epoch, place = divmod(drawn, len(source))
+            source.read(permuted(place, len(source), scrambled(self._keys[number] + epoch)), rows, at)
+        return rows
 
     @cached_property
     def _keys(self) -> list[int]:
@@ -140,7 +173,7 @@ def from_rows(rows: Sequence[Row], batch_rows: int, seed: int) -> Batches:
     """Batches of rows in memory, as GSPO makes them for one rollout batch; rows may hold further fields."""
     if not rows:
         raise ValueError("there are no rows to train on; check what selected them")
-    return Batches((rows,), mix([1.0], [1.0]), batch_rows, seed)
+    return Batches((Held(rows),), mix([1.0], [1.0]), batch_rows, seed)
 
 
 def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows: Sequence[int]) -> Batch:

@@ -25,7 +25,7 @@ def permuted(index: int, size: int, key: int) -> int:
     while True:
         left, right = index >> half, index & mask
         for number in range(_ROUNDS):
-            left, right = right, left ^ (scrambled(key ^ scrambled(number << 56 | right)) & mask)
+            left, right = right, left ^ (scrambled(key ^ (number << 56 | right)) & mask)
         index = left << half | right
         if index < size:
             return index

@@ -2,7 +2,6 @@ from collections import Counter
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import jax
 import msgspec
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from oprover_jax.data import dataset, loader
 from oprover_jax.data.dataset import MIXTURE, folders_of, open_rows, write_packed
-from oprover_jax.data.loader import Batches, Share, checksum, from_folders, from_rows, shares
+from oprover_jax.data.loader import Batches, Held, Share, checksum, from_folders, from_rows, shares
 from oprover_jax.data.mixture import mix
 from oprover_jax.data.rows import Row, document, pad_row
 from oprover_jax.errors import InputError
@@ -59,7 +58,7 @@ def test_every_epoch_takes_each_row_once_in_a_new_order(path: str) -> None:
 def mixture() -> Batches:
     """Batches of 12 rows out of three sources in memory, of 5, 30 and 7 rows."""
     sources = [[pad_row(document([100 * place + i, 1]), 4) for i in range(count)] for place, count in enumerate((5, 30, 7), start=1)]
-    return Batches(tuple(sources), mix([3.0, 2.0, 5.0], [1.0] * 3), 12, 3)
+    return Batches(tuple(Held(rows) for rows in sources), mix([3.0, 2.0, 5.0], [1.0] * 3), 12, 3)
 
 
 def test_each_source_of_a_mixture_has_its_share_and_epochs_of_its_own() -> None:
@@ -160,14 +159,12 @@ def test_each_process_reads_only_its_rows(path: str, monkeypatch: pytest.MonkeyP
     data = mixture()
     read: list[int] = []
 
-    class Watched(list[Row]):
-        def __getitem__(self, number: Any) -> Any:
-            row = super().__getitem__(number)
-            read.append(int(row["tokens"][0]))
-            return row
+    class Watched(Held):
+        def read(self, number: int, rows: Row, at: int) -> None:
+            super().read(number, rows, at)
+            read.append(int(rows["tokens"][at][0]))
 
-    watched = Batches(tuple(Watched(source) for source in data.sources), data.mixture, 12, 3)
-    read.clear()  # of what the type checker looked at
+    watched = Batches(tuple(Watched(source.rows) for source in data.sources), data.mixture, 12, 3)
     part = next(watched.local([6, 7, 8], prefetch=1))
     assert firsts(part) == firsts(data.at(0))[6:9]
     expected = [row for step in range(9) for row in firsts(data.at(step))[6:9]]

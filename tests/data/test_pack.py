@@ -67,7 +67,7 @@ def test_every_document_is_packed_once_and_whole(whole: Path, data: Path, docume
             ids = [*tokenizer.encode(text, add_special_tokens=False).ids, end]
             expected.update(tuple(ids[i : i + 129]) for i in range(0, len(ids) - 1, 128))
         found: Counter[tuple[int, ...]] = Counter()
-        for row in open_rows(whole / name):
+        for row in open_rows(whole / name).all():
             assert (row["weights"] > 0).tolist() == (row["segment_ids"] > 0).tolist()
             for segment in range(1, row["segment_ids"].max() + 1):
                 inside = row["segment_ids"] == segment
@@ -180,5 +180,5 @@ def test_a_proof_stands_as_in_a_file() -> None:
 
 def test_rows_are_full(whole: Path, documents: dict[str, list[str]]) -> None:
     for name in documents:
-        rows = list(open_rows(whole / name))
+        rows = list(open_rows(whole / name).all())
         assert np.mean([(row["segment_ids"] > 0).mean() for row in rows]) > 0.97, name
