@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -117,7 +118,7 @@ class Trajectories:
                     prompt, attempt = (
                         batch.column(name)[row - at].values[number].values.to_numpy() for name in ("prompt_ids", "attempt_ids")
                     )
-                    yield prompted(prompt, attempt) if self.loss == "attempt" else document([*prompt, *attempt])
+                    yield prompted(prompt, attempt) if self.loss == "attempt" else document(np.concatenate([prompt, attempt]))
             at += len(batch)
             if at >= piece.stop:
                 break
