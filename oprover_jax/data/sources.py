@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.data.packing import TooLong
 from oprover_jax.data.rows import Example
 from oprover_jax.errors import InputError
@@ -121,13 +122,9 @@ class Proofs:
     too_long: Literal["continue"] = "continue"
 
     def plan(self, size: int) -> list[Piece]:
-        from oprover_jax.corpus.corpus import open_corpus
-
         return [piece for path in open_corpus(self.path).paths("proofs") for piece in parquet_pieces(path, "proof", size)]
 
     def read(self, piece: Piece) -> Iterator[str]:
-        from oprover_jax.corpus.corpus import open_corpus
-
         rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
         wanted = pa.array({row["statement_id"] for row in rows}, pa.string())
         columns = ["id", "header", "formal"]

@@ -13,9 +13,9 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.data.packing import TooLong
 from oprover_jax.data.rows import Example, document, prompted
 from oprover_jax.data.sources import Piece, open_parquet
@@ -143,15 +143,19 @@ def _lessons(path: str, file: int) -> Iterator[tuple[str, bool, list[Lesson]]]:
     """(statement, whether it was proved, its accepted rounds) of each rollout in a part."""
     parquet = open_parquet(path)
     names = parquet.schema_arrow.names
-    statement = "statement_id" if "statement_id" in names else "id"
-    columns = [statement, "sample", "accepted", "rounds", "attempt_ids"]
+    columns = ["sample", "accepted", "rounds", "attempt_ids"]
     if missing := set(columns) - set(names):
         raise InputError(f"{path} holds no rollouts: it has no column {min(missing)!r}; name the folder of trajectories")
+    # of a corpus, of a run, and of a run by version 1 of the records
+    statement = next(name for name in ("statement_id", "statement", "id") if name in names)
+    leaf = "statement.id" if statement == "statement" else statement
     at = 0
-    for batch in parquet.iter_batches(1024, columns=columns):
+    for batch in parquet.iter_batches(1024, columns=[leaf, *columns]):
+        column = batch.column(statement)
+        ids = (pc.struct_field(column, "id") if statement == "statement" else column).to_pylist()
         lengths = [pc.list_value_length(one.values).to_pylist() for one in batch.column("attempt_ids")]
-        rest: pa.RecordBatch = batch.select(columns[:4])
-        for row, (name, sample, accepted, rounds) in enumerate(zip(*(column.to_pylist() for column in rest.columns), strict=True)):
+        rest = [batch.column(name).to_pylist() for name in columns[:3]]
+        for row, (name, sample, accepted, rounds) in enumerate(zip(ids, *rest, strict=True)):
             found = []
             for number, text in enumerate(rounds):
                 one = _decoder.decode(text)
@@ -170,8 +174,6 @@ def _stored(path: str) -> list[str]:
     """Parts of trajectories, in order of writing."""
     where = Path(path)
     if "://" in path or (where / "corpus.json").exists():
-        from oprover_jax.corpus.corpus import open_corpus
-
         return open_corpus(path).paths("trajectories")
     folders = [where, where / "trajectories", *sorted(where.glob("stages/rollout-*/trajectories"))]
     found = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]

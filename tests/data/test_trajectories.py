@@ -11,14 +11,17 @@ from rich.console import Console
 
 from lean_worker.protocol import Verdict
 from oprover_jax.corpus import store
+from oprover_jax.corpus.corpus import open_corpus
+from oprover_jax.corpus.tables import PROOFS, STATEMENTS, TRAJECTORIES, proof_row, rows_to_table, statement_row, trajectory_row
 from oprover_jax.data.dataset import open_rows
 from oprover_jax.data.pack import pack_sources
 from oprover_jax.data.packing import pack_examples
+from oprover_jax.data.sources import Proofs
 from oprover_jax.data.trajectories import Trajectories
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.select import SelectConfig, sft_examples
 from oprover_jax.progress import Screen
-from oprover_jax.records import Round, Statement, Trajectory
+from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 
 
 def rollouts(count: int, seed: int) -> list[Trajectory]:
@@ -105,3 +108,24 @@ def test_what_holds_no_rollouts_is_said(run: Path, tmp_path: Path) -> None:
 
 def without_verdicts(one: Trajectory) -> Trajectory:
     return msgspec.structs.replace(one, rounds=tuple(msgspec.structs.replace(r, verdict=None) for r in one.rounds))
+
+
+def test_a_corpus_gives_its_rollouts_and_its_proofs(made: list[Trajectory], run: Path, tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path / "corpus", create=True)
+    statements = [Statement(f"s{i}", "t", f"theorem t{i} : True := by sorry", header="open Nat" if i % 2 else "") for i in range(7)]
+    records = [ProofRecord(one, f"by trivial -- {i}", "4.35", "", (), 0.1, "test") for i, one in enumerate(statements * 3)]
+    unchecked = proof_row(records[0]) | {"id": "other", "proof": ":= ⟨⟩", "checked": "unchecked"}
+    rows = {
+        "statements": rows_to_table(map(statement_row, statements), STATEMENTS),
+        "proofs": rows_to_table([*map(proof_row, records), unchecked], PROOFS),
+        "trajectories": rows_to_table(map(trajectory_row, made), TRAJECTORIES),
+    }
+    corpus.commit(rows, {"by": "test"})
+    path = str(tmp_path / "corpus")
+    assert examples_of(Trajectories(path)) == examples_of(Trajectories(str(run)))
+    proofs = Proofs(path)
+    texts = [text for piece in proofs.plan(50) for text in proofs.read(piece)]
+    assert len(proofs.plan(50)) > 5 and len(texts) == 22
+    assert "open Nat\n\ntheorem t3 : True := by trivial -- 3\n" in texts and "theorem t0 : True := ⟨⟩\n" in texts
+    accepted = replace(proofs, checked=("accepted",))
+    assert sorted(text for piece in accepted.plan(500) for text in accepted.read(piece)) == sorted(t for t in texts if "⟨⟩" not in t)
