@@ -1,7 +1,7 @@
-"""The stored form of a row: token ids once and in three bytes each, lengths of segments, loss weights as runs; further fields as they are.
+"""The stored form of a row: token ids, lengths of segments, loss weights as runs; further fields of a row as they are.
 
-Three bytes a token in place of the twenty that a row has in memory, and read in a fifth of the time that its arrays took, compressed.
-Compressing the ids (to 1.2 bytes) would double that time.
+Four bytes a token in place of the twenty that a row has in memory, and most of the time it takes to read one is to write those twenty.
+Compressing the ids (zstd, as array_record would: 1.4 bytes a token; or three bytes for each) makes reading half as fast.
 """
 
 import math
@@ -15,9 +15,6 @@ __all__ = ["Layout", "decode_into", "decode_row", "empty_rows", "encode_row", "l
 
 Layout = Sequence[tuple[str, str, tuple[int, ...]]]
 
-_WORD = 4  # bytes of every stored value but the ids: 32-bit little-endian
-LARGEST_ID = 2**24 - 1
-
 
 def layout_of(row: Row) -> Layout:
     """Names, types and shapes of the fields that a row holds besides ROW_FIELDS, in the order of its stored form."""
@@ -25,24 +22,22 @@ def layout_of(row: Row) -> Layout:
 
 
 def encode_row(row: Row) -> bytes:
-    """[segments, runs of weights], positions of each segment, lengths and weights of the runs, further fields, ids of all segments: their
-    low 16 bits, then their high 8.
+    """Words of 32 bits, little-endian: [segments, runs of weights, tokens], positions of each segment, lengths of the runs, weights of the
+    runs, tokens of all segments, last target of each segment, further fields.
 
-    Raises ValueError for arrays that are no row of packed segments, and for ids above 2**24 - 1.
+    Raises ValueError for arrays that are no row of packed segments.
     """
     segment_ids, weights = row["segment_ids"], row["weights"]
     lengths = np.bincount(segment_ids)[1:]
-    ends = np.cumsum(lengths)
+    ends = np.cumsum(lengths) - 1
+    used = np.count_nonzero(segment_ids)
     bits = weights.view(np.int32)
     run_starts = np.append(0, np.flatnonzero(bits[1:] != bits[:-1]) + 1)
     run_lengths = np.diff(np.append(run_starts, len(weights)))
-    ids = np.insert(row["tokens"][: np.count_nonzero(segment_ids)], ends, row["targets"][ends - 1])
-    if len(ids) and not 0 <= ids.min() <= ids.max() <= LARGEST_ID:
-        raise ValueError(f"token ids {ids.min()} to {ids.max()} do not fit a stored row, which has 24 bits for each")
-    head = np.concatenate([[len(lengths), len(run_lengths)], lengths, run_lengths]).astype("<i4")
-    more = [row[name].astype(f"<{dtype}", copy=False).tobytes() for name, dtype, _ in layout_of(row)]
-    parts = [head.tobytes(), weights[run_starts].astype("<f4").tobytes(), *more, (ids & 0xFFFF).astype("<u2").tobytes()]
-    record = b"".join([*parts, (ids >> 16).astype(np.uint8).tobytes()])
+    head = np.concatenate([[len(lengths), len(run_lengths), used], lengths, run_lengths]).astype("<i4")
+    arrays = [head, weights[run_starts].astype("<f4"), row["tokens"][:used].astype("<i4"), row["targets"][ends].astype("<i4")]
+    arrays += [row[name].astype(f"<{dtype}", copy=False) for name, dtype, _ in layout_of(row)]
+    record = b"".join(array.tobytes() for array in arrays)
     back = decode_row(record, len(weights), layout_of(row))
     if any(not np.array_equal(back[name], row[name]) for name in ROW_FIELDS):
         raise ValueError("these arrays are no row of packed segments; make rows with row_of")
@@ -58,33 +53,32 @@ def empty_rows(count: int, length: int, layout: Layout = ()) -> Row:
 def decode_into(rows: Row, at: int, record: bytes, layout: Layout = ()) -> None:
     """Writes the row that `encode_row` stored to place `at` of `rows`."""
     tokens, targets, positions, segment_ids, weights = (rows[name][at] for name in ROW_FIELDS)
-    words = np.frombuffer(record, "<i4", len(record) // _WORD)
-    segments, runs = int(words[0]), int(words[1])
-    lengths, words = words[2 : 2 + segments].tolist(), words[2 + segments :]
+    words = np.frombuffer(record, "<i4")
+    segments, runs, used = words[:3].tolist()
+    lengths = words[3 : 3 + segments]
+    words = words[3 + segments :]
     run_lengths, run_weights, words = words[:runs].tolist(), words[runs : 2 * runs].view("<f4").tolist(), words[2 * runs :]
-    for name, dtype, shape in layout:
-        count = math.prod(shape)
-        rows[name][at] = words[:count].view(f"<{dtype}").reshape(shape)
-        words = words[count:]
-    count = sum(lengths) + segments
-    start = len(record) - 3 * count
-    ids = np.frombuffer(record, "<u2", count, start).astype(np.int32)
-    ids |= np.frombuffer(record, np.uint8, count, start + 2 * count).astype(np.int32) << 16
-    counting = np.arange(max(lengths, default=0), dtype=np.int32)
-    here = taken = 0
-    for segment, size in enumerate(lengths, start=1):
-        end, last = here + size, taken + size
-        tokens[here:end] = ids[taken:last]
-        targets[here:end] = ids[taken + 1 : last + 1]
+    tokens[:used] = words[:used]
+    targets[: max(0, used - 1)] = words[1:used]
+    targets[np.cumsum(lengths) - 1] = words[used : used + segments]
+    words = words[used + segments :]
+    counting = np.arange(lengths.max(initial=0), dtype=np.int32)
+    here = 0
+    for segment, size in enumerate(lengths.tolist(), start=1):
+        end = here + size
         positions[here:end] = counting[:size]
         segment_ids[here:end] = segment
-        here, taken = end, last + 1
+        here = end
     for field in (tokens, targets, positions, segment_ids):
-        field[here:] = 0
+        field[used:] = 0
     here = 0
     for size, weight in zip(run_lengths, run_weights, strict=True):
         weights[here : here + size] = weight
         here += size
+    for name, dtype, shape in layout:
+        count = math.prod(shape)
+        rows[name][at] = words[:count].view(f"<{dtype}").reshape(shape)
+        words = words[count:]
 
 
 def decode_row(record: bytes, length: int, layout: Layout = ()) -> Row:
