@@ -3,7 +3,7 @@
 Whole rows are mixed when they are read, so weights can change without packing anew. The order of the sources repeats after PERIOD rows;
 within it, at every point, each source has had its share to within one row (R. Tijdeman, The chairman assignment problem, 1980). No order
 of whole rows does better than about that, so any 1M tokens hold the asked shares to within 0.5% where rows are of 2,048 tokens, and any
-4M tokens (a step of the publication's CPT) where they are of 8,192.
+3M tokens (a step of the publication's CPT has 4.2M) where they are of 8,192.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 from collections import Counter
+from contextlib import ExitStack, closing
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -79,8 +80,9 @@ def test_hosts_together_read_the_batch_whatever_their_number_and_wherever_they_b
 
     def read(hosts: int, step: int, count: int) -> list[list[int]]:
         slices = np.split(np.arange(12), hosts)
-        streams = [islice(data.local(mine.tolist(), step), count) for mine in slices]
-        return [[row for part in parts for row in firsts(part)] for parts in zip(*streams, strict=True)]
+        with ExitStack() as opened:
+            streams = [islice(opened.enter_context(closing(data.local(mine.tolist(), step))), count) for mine in slices]
+            return [[row for part in parts for row in firsts(part)] for parts in zip(*streams, strict=True)]
 
     undisturbed = [firsts(data.at(step)) for step in range(start, start + after + 2)]
     assert read(first, start, after) + read(then, start + after, 2) == undisturbed
@@ -165,7 +167,8 @@ def test_each_process_reads_only_its_rows(path: str, monkeypatch: pytest.MonkeyP
             read.append(int(rows["tokens"][at][0]))
 
     watched = Batches(tuple(Watched(source.rows) for source in data.sources), data.mixture, 12, 3)
-    part = next(watched.local([6, 7, 8], prefetch=1))
+    with closing(watched.local([6, 7, 8], prefetch=1)) as stream:
+        part = next(stream)
     assert firsts(part) == firsts(data.at(0))[6:9]
     expected = [row for step in range(9) for row in firsts(data.at(step))[6:9]]
     assert len(read) >= 3 and read == expected[: len(read)]  # a thread reads ahead
