@@ -43,7 +43,7 @@ def packed(rows: int, length: int, vocab: int, documents: int) -> dict[str, np.n
     rng = np.random.default_rng(0)
     spread = 0.8 if documents > 1 else 0.0
     lengths = np.clip(rng.lognormal(np.log(length / documents), spread, size=4 * documents * rows).round().astype(int), 16, length) + 1
-    made, _ = pack_examples([document(rng.integers(1, vocab, size=n).tolist()) for n in lengths], length)
+    made, _ = pack_examples([document(rng.integers(1, vocab, size=n).tolist()) for n in lengths], length, "continue")
     return {name: np.stack([row[name] for row in made[:rows]]) for name in made[0]}
 
 

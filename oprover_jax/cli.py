@@ -43,9 +43,31 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
     iterate(experiment, run, data_folder(data), Screen())
 
 
+@app.command(name="pack")
+def pack_command(config: Path, out: Path, set: Changes = ()) -> None:
+    """Pack text, proofs and rollouts into rows for training, once: a folder of rows for each source, with their mixture.
+
+    Killed at any moment, the same command goes on where it was and ends with the same bytes. The folder is the `data` of a training job.
+
+    Args:
+      config: What to pack, a Python file such as configs/pack_mini.py.
+      out: Folder to write.
+      set: Change one number, such as --set row_tokens=4096 --set sources.lean.weight=0.5.
+    """
+    from oprover_jax.configuration import load
+    from oprover_jax.data.pack import pack_sources
+    from oprover_jax.data.pack_config import PackConfig
+    from oprover_jax.data.pack_report import print_packed
+    from oprover_jax.progress import Screen
+
+    screen = Screen()
+    packed = load(config, PackConfig, set)
+    print_packed(packed, pack_sources(packed, out, screen), screen)
+
+
 @app.command(name="cpt")
 def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
-    """Continued pretraining of one model on packed rows, on any mesh and any number of hosts.
+    """Continued pretraining of one model on rows that `oprover pack` wrote, on any mesh and any number of hosts.
 
     Ctrl-C and SIGTERM save before leaving, and the same command goes on where it was, on other devices too. `touch RUN/profile`
     traces the next steps into RUN/profiles.
@@ -53,7 +75,7 @@ def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
     Args:
       config: A training job, a Python file such as configs/cpt_8b_v5p.py.
       run: Folder of the run; made if it is not there, shared between hosts.
-      set: Change one number of the job, such as --set data=rows.array_record --set optimizer.peak_lr=1e-4.
+      set: Change one number of the job, such as --set data=FOLDER --set optimizer.peak_lr=1e-4.
     """
     _train("cpt", config, run, set)
 
@@ -65,7 +87,7 @@ def sft_command(config: Path, run: Path, set: Changes = ()) -> None:
     Args:
       config: A training job with the objective sft, a Python file.
       run: Folder of the run; made if it is not there, shared between hosts.
-      set: Change one number of the job, such as --set data=rows.array_record --set loop.steps=1000.
+      set: Change one number of the job, such as --set data=FOLDER --set loop.steps=1000.
     """
     _train("sft", config, run, set)
 

@@ -60,6 +60,8 @@ def apply_change(configuration: Kind, change: str) -> Kind:
 
 
 def _replaced(node: Any, path: Sequence[str], value: Any, key: str) -> Any:
+    if isinstance(node, dict) and path[0] in node and len(path) > 1:
+        return node | {path[0]: _replaced(node[path[0]], path[1:], value, key)}
     fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
     if path[0] not in fields:
         near = difflib.get_close_matches(path[0], fields, n=1)

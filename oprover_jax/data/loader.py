@@ -1,41 +1,74 @@
-"""From stored rows to device batches: the batch at step n is a function of (rows, seed, n) and of nothing else.
+"""From stored rows to device batches: the batch at step n is a function of (rows, weights, seed, n) and of nothing else.
 
-There is no iterator state to save: resuming at any step costs what the first step costs, on any number of hosts. Rows are
-shuffled anew in every epoch by Grain's index shuffle, which needs no table. Each process reads only the rows that its
-devices hold, and batches run over epoch ends, so no row is left out.
+There is no iterator state to save: resuming at any step costs what the first step costs, on any number of hosts. Which source a row comes
+from is looked up in the mixture's order, and where the row lies in its source, shuffled anew in each epoch, is computed. Each process
+reads only the rows that its devices hold, and batches run over epoch ends, so no row is left out.
 """
 
-import json
-import os
-from collections.abc import Generator, Sequence
+import zlib
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import grain
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from oprover_jax.data.packing import ROWS_VERSION, decode_row, sidecar
+from oprover_jax.data.dataset import open_rows, read_index
+from oprover_jax.data.mixture import Mixture, mix
 from oprover_jax.data.rows import Row
+from oprover_jax.data.shuffle import permuted, scrambled
 from oprover_jax.errors import InputError
 from oprover_jax.sharding import named
 
-__all__ = ["Batch", "Batches", "describe_rows", "from_file", "from_rows", "open_rows", "place"]
+__all__ = ["Batch", "Batches", "Held", "Share", "Source", "checksum", "from_folders", "from_rows", "place", "shares"]
 
 Batch = dict[str, jax.Array]
 
 _ENDLESS = 2**40  # steps; Grain wants a length
 _LOGICAL = ("batch", "sequence")
-_AGAIN = "write it again"
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows that can be read by their number: a `dataset.Rows`, or `Held` in memory."""
+
+    def __len__(self) -> int: ...
+
+    def empty(self, count: int) -> Row:
+        """Arrays for `count` rows, not yet filled."""
+
+    def read(self, number: int, rows: Row, at: int) -> None:
+        """Reads row `number` into place `at` of `rows`."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows in memory."""
+
+    rows: Sequence[Row]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def empty(self, count: int) -> Row:
+        fields = {name: np.asarray(value) for name, value in self.rows[0].items()}
+        return {name: np.empty((count, *value.shape), value.dtype) for name, value in fields.items()}
+
+    def read(self, number: int, rows: Row, at: int) -> None:
+        for name, value in self.rows[number].items():
+            rows[name][at] = value
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Make one with `from_file` or `from_rows`."""
+    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Make one with `from_folders` or `from_rows`."""
 
-    rows: Any  # grain.MapDataset of rows: random access by index
+    sources: tuple[Source, ...]
+    mixture: Mixture
     batch_rows: int
     seed: int
 
@@ -43,9 +76,14 @@ class Batches:
         if self.batch_rows < 1 or not 0 <= self.seed < 2**32:
             raise ValueError(f"batches need at least 1 row and a seed in [0, 2**32), not {self.batch_rows} rows and seed {self.seed}")
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are to draw from; with one source, an epoch."""
+        return sum(len(source) for source in self.sources)
+
     def at(self, step: int) -> Row:
         """The whole batch of one step on the host: every field stacked over rows, [B, S] (or [B] for a number per row)."""
-        return self._source(range(self.batch_rows))[step]
+        return self._read(step, range(self.batch_rows))
 
     def describe(self, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes, types and shardings of a batch on `mesh`: rows over (dcn, fsdp), the sequence over context.
@@ -54,76 +92,88 @@ class Batches:
         """
 
         def field(name: str, value: np.ndarray) -> jax.ShapeDtypeStruct:
-            shape = (self.batch_rows, *value.shape)
+            shape = (self.batch_rows, *value.shape[1:])
             sharding = named(shape, _LOGICAL[: len(shape)], mesh, f"batch field {name}")
             return jax.ShapeDtypeStruct(shape, value.dtype, sharding=sharding)
 
-        return {name: field(name, np.asarray(value)) for name, value in self.rows[0].items()}
+        return {name: field(name, value) for name, value in self.sources[0].empty(1).items()}
 
     def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
         """The batches of steps start_step, start_step + 1, ... on `mesh`, laid out as `describe` says (and raising what it raises).
 
-        `prefetch` batches are read ahead by a thread.
+        `prefetch` batches are read ahead, by as many threads.
         """
         described = self.describe(mesh)
         shardings = {name: field.sharding for name, field in described.items()}
         first = next(iter(described.values()))
         mine = _local_rows(first.sharding, first.shape)
-        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
-        iterator = iter(self._source(mine)[start_step:].to_iter_dataset(options))
+        for local in self.local(mine, start_step, prefetch):
+            yield place(local, shardings, self.batch_rows, mine)
+
+    def local(self, mine: Sequence[int], start_step: int = 0, prefetch: int = 4) -> Generator[Row, None, None]:
+        """On the host, the rows `mine` of the batches of steps start_step, start_step + 1, ...; no other row is read."""
+        steps = grain.MapDataset.range(start_step, start_step + _ENDLESS).map(lambda step: self._read(int(step), mine))
+        iterator = iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=prefetch, prefetch_buffer_size=prefetch)))
         try:
-            for local in iterator:
-                yield place(local, shardings, self.batch_rows, mine)
+            yield from iterator
         finally:
             iterator.close()
 
-    def _source(self, wanted: Sequence[int]) -> Any:
-        endless = self.rows.seed(self.seed).shuffle().repeat()
-        return grain.MapDataset.range(_ENDLESS).map(lambda step: _stack([endless[int(step) * self.batch_rows + row] for row in wanted]))
+    def _read(self, step: int, wanted: Sequence[int]) -> Row:
+        rows = self.sources[0].empty(len(wanted))
+        for at, row in enumerate(wanted):
+            number, drawn = self.mixture.at(step * self.batch_rows + row)
+            source = self.sources[number]
+            epoch, place = divmod(drawn, len(source))
+            source.read(permuted(place, len(source), scrambled(self._keys[number] + epoch)), rows, at)
+        return rows
+
+    @cached_property
+    def _keys(self) -> list[int]:
+        """What the order of each source is made of."""
+        return [int(key) for key in np.random.SeedSequence(self.seed).generate_state(len(self.sources), np.uint64)]
 
 
-def from_file(path: str | os.PathLike, batch_rows: int, seed: int) -> Batches:
-    """Batches of the rows that `packing.write_rows` stored at `path`. Errors: see `open_rows`."""
-    return Batches(open_rows(path), batch_rows, seed)
+@dataclass(frozen=True)
+class Share:
+    """A source's part of a run: its share of the tokens, and how often its rows are gone over."""
+
+    tokens: float
+    epochs: float
+
+
+def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Batches:
+    """Batches of rows datasets (folder: weight in tokens). Errors: see `dataset.open_rows`, and InputError for rows that do not go
+    together."""
+    indices = [read_index(folder) for folder in weights]
+    try:
+        mixture = mix(list(weights.values()), [index.report.positions / index.rows for index in indices])
+    except ValueError as error:
+        raise InputError(f"data {dict(weights)}: {error}") from error
+    return Batches(tuple(open_rows(folder) for folder in weights), mixture, batch_rows, seed)
+
+
+def checksum(weights: Mapping[str, float]) -> int:
+    """CRC-32 that stands for all rows of a mixture and their weights."""
+    return zlib.crc32(repr([(read_index(folder).checksum, weight) for folder, weight in weights.items()]).encode())
+
+
+def shares(batches: Batches, weights: Mapping[str, float], steps: int) -> dict[str, Share]:
+    """What the first `steps` steps take from each folder, by its name."""
+    taken = batches.mixture.taken(steps * batches.batch_rows)
+    indices = [read_index(folder) for folder in weights]
+    tokens = [count * index.report.positions / index.rows for count, index in zip(taken, indices, strict=True)]
+    return {
+        Path(folder).name: Share(here / sum(tokens), count / index.rows)
+        for folder, here, count, index in zip(weights, tokens, taken, indices, strict=True)
+    }
 
 
 def from_rows(rows: Sequence[Row], batch_rows: int, seed: int) -> Batches:
     """Batches of rows in memory, as GSPO makes them for one rollout batch; rows may hold further fields."""
     if not rows:
         raise ValueError("there are no rows to train on; check what selected them")
-    return Batches(grain.MapDataset.source(rows), batch_rows, seed)
-
-
-def open_rows(path: str | os.PathLike) -> Any:
-    """The rows of a file as a Grain dataset, after a check that the file is whole.
-
-    Raises InputError if it is missing, torn, of another version, or holds another number of rows than was written.
-    """
-    path = Path(path)
-    described = describe_rows(path)
-    try:
-        source = grain.sources.ArrayRecordDataSource(os.fspath(path))
-        count = len(source)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"rows file {path} is missing or torn; {_AGAIN}") from error
-    if described["rows"] != count:
-        raise InputError(f"rows file {path} holds {count} rows and {described['rows']} were written; {_AGAIN}")
-    layout = [(name, dtype, tuple(shape)) for name, dtype, shape in described["layout"]]
-    return grain.MapDataset.source(source).map(lambda record: decode_row(record, layout))
-
-
-def describe_rows(path: str | os.PathLike) -> dict[str, Any]:
-    """What stands beside a rows file (`rows`, `length`, `largest_id`, `checksum`, `layout`, `report`). InputError if it cannot be read."""
-    path = Path(path)
-    try:
-        described = json.loads(sidecar(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"rows file {path} has no description {sidecar(path).name} beside it; {_AGAIN}") from error
-    except ValueError as error:
-        raise InputError(f"rows file {path} is missing or torn; {_AGAIN}") from error
-    if described.get("version") != ROWS_VERSION:
-        raise InputError(f"rows file {path} has version {described.get('version')} and this program reads {ROWS_VERSION}; {_AGAIN}")
-    return dict(described)
+    return Batches((Held(rows),), mix([1.0], [1.0]), batch_rows, seed)
 
 
 def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows: Sequence[int]) -> Batch:
@@ -145,7 +195,3 @@ def _local_rows(sharding: NamedSharding, shape: tuple[int, ...]) -> list[int]:
     """Rows of the batch that some device of this process holds."""
     held = sharding.addressable_devices_indices_map(shape).values()
     return sorted({row for index in held if index is not None for row in range(*index[0].indices(shape[0]))})
-
-
-def _stack(rows: Sequence[Row]) -> Row:
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

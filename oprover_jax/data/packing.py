@@ -1,59 +1,45 @@
-"""Offline packing: examples into rows of one length, rows into an ArrayRecord file.
+"""Packing: examples into rows of one length, best-fit-decreasing over a window: close to the optimum, linear in memory.
 
 Packing before training rather than during it makes the position in the data one integer, the step, so that a run can be
-resumed on any number of hosts. The packer is best-fit-decreasing over a window: close to the optimum, linear in memory.
+resumed on any number of hosts.
 """
 
-import json
-import math
-import os
-import zlib
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordWriter
 
-from oprover_jax.data.rows import ROW_FIELDS, Example, Row, row_of
+from oprover_jax.data.rows import Example, Row, parts, row_of
 
-__all__ = [
-    "ROWS_VERSION",
-    "Layout",
-    "PackReport",
-    "decode_row",
-    "encode_row",
-    "layout_of",
-    "pack",
-    "pack_examples",
-    "sidecar",
-    "write_packed",
-    "write_rows",
-]
+__all__ = ["PackReport", "TooLong", "fill_rows", "pack", "pack_examples"]
 
-ROWS_VERSION = 2
-Layout = list[tuple[str, str, tuple[int, ...]]]
-
-_WORD = 4  # bytes of one value: every field of a row is a 32-bit type
+TooLong = Literal["continue", "drop"]
 
 
 @dataclass(frozen=True)
 class PackReport:
-    """What packing did: examples taken, rows written, positions used and trained (weight > 0), examples and ids cut off."""
+    """What packing did: examples taken, rows written, positions used and trained (weight > 0), examples that go on in further rows,
+    examples that were dropped because they fit no row, and their ids; documents that the decontamination removed, and such that hold no
+    text."""
 
-    examples: int
-    rows: int
-    length: int
-    positions: int
-    trained: int
-    cut_examples: int
-    cut_ids: int
+    examples: int = 0
+    rows: int = 0
+    positions: int = 0
+    trained: int = 0
+    continued: int = 0
+    dropped: int = 0
+    dropped_ids: int = 0
+    removed: int = 0
+    unusable: int = 0
 
-    @property
-    def fill(self) -> float:
-        """Share of the positions that hold a token."""
-        return self.positions / (self.rows * self.length) if self.rows else 0.0
+    def __add__(self, other: "PackReport") -> "PackReport":
+        return PackReport(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    def fill(self, length: int) -> float:
+        """Share of the positions of rows of `length` that hold a token."""
+        return self.positions / (self.rows * length) if self.rows else 0.0
 
 
 def pack(lengths: Sequence[int], capacity: int, window: int = 4096) -> list[list[int]]:
@@ -83,108 +69,28 @@ def pack(lengths: Sequence[int], capacity: int, window: int = 4096) -> list[list
     return [sorted(items) for items in bins]
 
 
-def pack_examples(examples: Sequence[Example], length: int, window: int = 4096) -> tuple[list[Row], PackReport]:
-    """Packs examples into rows of `length` positions. An example longer than a row loses its tail, and the report counts it."""
-    kept = [Example(e.ids[: length + 1], e.weights[: length + 1]) if e.positions > length else e for e in examples]
-    bins = pack([e.positions for e in kept], length, window)
-    rows = [row_of([kept[i] for i in items], length) for items in bins]
+def fill_rows(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[list[Example]], PackReport]:
+    """Which examples lie in which row of `length` positions.
+
+    An example longer than a row goes on in further rows as segments of their own ("continue", for documents: nothing is lost, and
+    only context is cut), or is left out ("drop", for prompts with their attempts). The report counts both.
+    """
+    longer = [e for e in examples if e.positions > length]
+    kept = [part for e in examples if too_long == "continue" or e.positions <= length for part in parts(e, length)]
+    bins = pack([e.positions for e in kept], length)
     report = PackReport(
         examples=len(examples),
-        rows=len(rows),
-        length=length,
+        rows=len(bins),
         positions=sum(e.positions for e in kept),
-        trained=sum(int((row["weights"] > 0).sum()) for row in rows),
-        cut_examples=sum(e.positions > length for e in examples),
-        cut_ids=sum(max(0, e.positions - length) for e in examples),
+        trained=sum(int(np.count_nonzero(e.weights)) for e in kept),
+        continued=len(longer) if too_long == "continue" else 0,
+        dropped=len(longer) if too_long == "drop" else 0,
+        dropped_ids=sum(len(e.ids) for e in longer) if too_long == "drop" else 0,
     )
-    return rows, report
+    return [[kept[i] for i in items] for items in bins], report
 
 
-def layout_of(row: Row) -> Layout:
-    """Names, types and shapes of a row's fields in the order of its stored form."""
-    return [(name, row[name].dtype.str.lstrip("<=|"), row[name].shape) for name in (*ROW_FIELDS, *sorted(row.keys() - ROW_FIELDS.keys()))]
-
-
-def encode_row(row: Row) -> bytes:
-    """The stored form of a row: its fields one behind the other as `layout_of` orders them, 32-bit little-endian."""
-    return b"".join(row[name].astype(f"<{dtype}", copy=False).tobytes() for name, dtype, _ in layout_of(row))
-
-
-def decode_row(record: bytes, layout: Layout) -> Row:
-    """The row that `encode_row` wrote."""
-    row: Row = {}
-    start = 0
-    for name, dtype, shape in layout:
-        count = math.prod(shape)
-        row[name] = np.frombuffer(record, f"<{dtype}", count, start).astype(dtype).reshape(shape)
-        start += count * _WORD
-    return row
-
-
-def sidecar(path: str | os.PathLike) -> Path:
-    """The small JSON file beside a rows file that says what a whole one holds."""
-    return Path(f"{os.fspath(path)}.json")
-
-
-def write_rows(path: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None) -> int:
-    """Writes rows to an ArrayRecord file with a sidecar and returns how many; the file appears whole or not at all.
-
-    Rows may hold further 32-bit fields, the same in all. Raises ValueError for no rows at all and for rows of different lengths or
-    fields; whatever stood at `path` is then still there.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        written = _write_records(temporary, rows)
-        described = {"version": ROWS_VERSION, **asdict(written), "report": asdict(report) if report else None}
-        described_temporary = temporary.with_suffix(".json")
-        described_temporary.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-        path.unlink(missing_ok=True)
-        os.replace(described_temporary, sidecar(path))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return written.rows
-
-
-@dataclass(frozen=True)
-class _Written:
-    """What the sidecar says of the rows: how many, their positions, the largest token id, a checksum (CRC-32 of all records in order),
-    the layout of a record."""
-
-    rows: int
-    length: int
-    largest_id: int
-    checksum: int
-    layout: Layout
-
-
-def _write_records(path: Path, rows: Iterable[Row]) -> _Written:
-    writer = ArrayRecordWriter(os.fspath(path), "group_size:1")
-    try:
-        count, largest, checksum, layout = 0, 0, 0, Layout()
-        for row in rows:
-            here = layout_of(row)
-            layout = layout or here
-            if here != layout:
-                length, first = len(row["tokens"]), layout[0][2][0]
-                different = f"has {length} positions and the first has {first}" if length != first else "has other fields than the first"
-                raise ValueError(f"row {count} {different}; pack them to one length")
-            largest = max(largest, int(row["tokens"].max()), int(row["targets"].max()))
-            record = encode_row(row)
-            checksum = zlib.crc32(record, checksum)
-            writer.write(record)
-            count += 1
-    finally:
-        writer.close()
-    if not count:
-        raise ValueError("there are no rows to write; check that the sources hold examples")
-    return _Written(count, layout[0][2][0], largest, checksum, layout)
-
-
-def write_packed(path: str | os.PathLike, examples: Sequence[Example], length: int, window: int = 4096) -> PackReport:
-    """Packs and writes in one go, and returns the report. Errors: see `write_rows`."""
-    rows, report = pack_examples(examples, length, window)
-    write_rows(path, rows, report)
-    return report
+def pack_examples(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[Row], PackReport]:
+    """Packs examples into rows of `length` positions, all in memory; `too_long` as in `fill_rows`."""
+    rows, report = fill_rows(examples, length, too_long)
+    return [row_of(segments, length) for segments in rows], report

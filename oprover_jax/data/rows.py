@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32
 
-__all__ = ["ROW_FIELDS", "Example", "Row", "document", "pad_row", "prompted", "row_of", "shift"]
+__all__ = ["ROW_FIELDS", "Example", "Row", "document", "pad_row", "parts", "prompted", "row_of", "shift"]
 
 Row = dict[str, np.ndarray]
+Ids = Sequence[int] | np.ndarray
 
 # The arrays of a row, each of shape [S], in the order in which a stored record holds them.
 ROW_FIELDS: dict[str, type[np.generic]] = {
@@ -53,24 +54,36 @@ class Example:
         return len(self.ids) - 1
 
 
-def document(ids: Sequence[int]) -> Example:
+def document(ids: Ids) -> Example:
     """Continued pretraining: every id but the first is a target of weight 1. Errors: see `Example`."""
     weights = np.ones(len(ids), np.float32)
     weights[:1] = 0
     return Example(np.asarray(ids, np.int32), weights)
 
 
-def prompted(prompt_ids: Sequence[int], attempt_ids: Sequence[int]) -> Example:
+def prompted(prompt_ids: Ids, attempt_ids: Ids) -> Example:
     """SFT and RL: weight 0 on the prompt, 1 on every id of the attempt (its end token is part of the attempt).
 
     Raises ValueError for an empty prompt, since the first id of the attempt could then not be predicted.
     """
     if len(prompt_ids) == 0:
         raise ValueError("a prompted example needs at least one prompt id; begin prompts with a start token")
-    ids = np.asarray([*prompt_ids, *attempt_ids], np.int32)
+    ids = np.concatenate([np.asarray(prompt_ids, np.int32), np.asarray(attempt_ids, np.int32)])
     weights = np.zeros(len(ids), np.float32)
     weights[len(prompt_ids) :] = 1
     return Example(ids, weights)
+
+
+def parts(example: Example, length: int) -> list[Example]:
+    """An example in parts of at most `length` positions. The last id of a part is the first of the next, so every target stays one."""
+    if example.positions <= length:
+        return [example]
+    cut = []
+    for start in range(0, example.positions, length):
+        weights = example.weights[start : start + length + 1].copy()
+        weights[0] = 0
+        cut.append(Example(example.ids[start : start + length + 1], weights))
+    return cut
 
 
 def shift(example: Example) -> tuple[Int32[np.ndarray, "N"], Int32[np.ndarray, "N"], Float32[np.ndarray, "N"]]:

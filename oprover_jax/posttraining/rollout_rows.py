@@ -10,7 +10,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from oprover_jax.corpus import store
-from oprover_jax.data.packing import write_rows
+from oprover_jax.data.dataset import INDEX, write_rows
 from oprover_jax.data.rows import Row
 from oprover_jax.errors import InputError
 from oprover_jax.losses.groups import group_advantages, trained_attempts
@@ -58,17 +58,18 @@ def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length:
 
 
 def with_rows(job: TrainingJob, folder: Path) -> tuple[TrainingJob, RolloutReport | None]:
-    """The job with its folder of rollouts replaced by a file of rows in the run folder; made at the first start, by process 0.
+    """The job with its folder of rollouts replaced by a rows dataset in the run folder; made at the first start, by process 0.
 
     Raises InputError, in every process, for a folder without rollouts, or whose rollouts teach nothing.
     """
+    assert isinstance(job.data, str)
     source = Path(job.data)
-    if not source.is_dir():
+    if not source.is_dir() or (source / INDEX).exists():
         return job, None
     stored = source / "trajectories" if (source / "trajectories").is_dir() else source
-    # other rollouts (a part has a name of its own) make another file, and with it another job
+    # other rollouts (a part has a name of its own) make another dataset, and with it another job
     made_of = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.row_tokens)
-    target = folder / f"rollouts-{made_of}.array_record"
+    target = folder / f"rollouts-{made_of}"
     report, refused = None, None
     if not target.exists() and jax.process_index() == 0:
         try:

@@ -5,11 +5,12 @@ it gives no thresholds. Ours are settings, with the defaults below.
 """
 
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oprover_jax.data.rows import Example, prompted
+from oprover_jax.data.trajectories import Lesson, choose
 from oprover_jax.records import Round, Statement, Trajectory
 
 
@@ -47,37 +48,22 @@ class HardState:
     retrieved: tuple[str, ...]
 
 
-def sft_examples(trajectories: Iterable[Trajectory], config: SelectConfig) -> list[Example]:
-    """Accepted, well-formed rounds, distinct by proof; of one statement repairs first, then the shortest; of one proof text those
-    on the statements that were solved least often.
+def sft_examples(trajectories: Sequence[Trajectory], config: SelectConfig) -> list[Example]:
+    """Accepted, well-formed rounds, chosen as `data.trajectories.choose` says.
 
     Loss on the new attempt only, as published. Token ids are those that were read and written, never encoded again.
     """
-    by_statement: dict[str, list[Trajectory]] = defaultdict(list)
-    for trajectory in trajectories:
-        by_statement[trajectory.statement.id].append(trajectory)
-    rates = {name: sum(t.accepted is True for t in group) / len(group) for name, group in by_statement.items()}
-    uses: Counter[str | None] = Counter()
-    examples = []
-    for name in sorted(by_statement, key=lambda name: (rates[name], name)):
-        keep = 1 if rates[name] > config.mastered else config.per_statement
-        rounds = [r for r in _distinct_accepted(by_statement[name]) if uses[r.proof] < config.per_proof][:keep]
-        uses.update(r.proof for r in rounds)
-        examples += [prompted(r.prompt_ids, r.attempt_ids) for r in rounds]
-    return examples
-
-
-def _distinct_accepted(group: Sequence[Trajectory]) -> list[Round]:
-    ranked = sorted(
-        ((i == 0, len(r.attempt_ids), t.sample, r) for t in group for i, r in enumerate(t.rounds) if _is_lesson(r)), key=lambda x: x[:3]
-    )
-    seen: set[str | None] = set()
-    out = []
-    for *_, one in ranked:
-        if one.proof not in seen:
-            seen.add(one.proof)
-            out.append(one)
-    return out
+    solved: dict[str, list[bool]] = defaultdict(list)
+    lessons = []
+    for index, trajectory in enumerate(trajectories):
+        name = trajectory.statement.id
+        solved[name].append(trajectory.accepted is True)
+        for number, one in enumerate(trajectory.rounds):
+            if _is_lesson(one):
+                lessons.append(Lesson(name, trajectory.sample, number, len(one.attempt_ids), one.proof, (index, number)))
+    chosen = choose(lessons, solved, config.per_statement, config.per_proof, config.mastered)
+    rounds = [trajectories[one.where[0]].rounds[one.number] for one in chosen]
+    return [prompted(one.prompt_ids, one.attempt_ids) for one in rounds]
 
 
 def _is_lesson(one: Round) -> bool:

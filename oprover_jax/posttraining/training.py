@@ -1,12 +1,14 @@
 """Stages that train by cross-entropy: CPT on a mixture, SFT on the public corpus, SFT on the rounds of the rollouts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from oprover_jax.data.loader import from_file
-from oprover_jax.data.mixture import mix
-from oprover_jax.data.packing import PackReport, write_packed
+from oprover_jax.data.dataset import write_packed
+from oprover_jax.data.loader import from_folders, shares
+from oprover_jax.data.packing import PackReport, TooLong
 from oprover_jax.data.rows import Example, document
+from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import TrainingConfig
 from oprover_jax.posttraining.lessons import documents, first_examples
 from oprover_jax.posttraining.plan import Stage, policy_version
@@ -28,15 +30,15 @@ def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, An
     texts = documents(bench.corpus.public, library_sources())
     sources = {name: [document([*tokenizer.encode(text), tokenizer.end_id]) for text in texts[name]] for name in texts}
     sources["rounds"] = [document(example.ids.tolist()) for example in public_examples(bench)]
-    budget = config.steps * config.tokens_per_step
-    mixture = mix(sources, bench.experiment.cpt_mixture, budget, bench.experiment.seed)
-    summary = train(bench, stage, config, mixture.examples, progress)
-    return summary | {"mixture": mixture.shares}
+    weights = bench.experiment.cpt_mixture
+    if set(sources) != set(weights):
+        raise InputError(f"cpt_mixture weighs {', '.join(sorted(weights))}; the sources are {', '.join(sorted(sources))}")
+    return train(bench, stage, config, sources, weights, "continue", progress)
 
 
 def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """First SFT: proofs of the public corpus, and repairs of wrong ones, in the prompts that the agent will use."""
-    return train(bench, stage, bench.experiment.sft, public_examples(bench), progress)
+    return train(bench, stage, bench.experiment.sft, {"public": public_examples(bench)}, {"public": 1.0}, "drop", progress)
 
 
 def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -48,9 +50,8 @@ def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[
     once = sum(len(example.ids) for example in sources["rounds"])
     rounds = min(1 - experiment.replay, experiment.select.passes * once / budget)
     present = {name: share for name, share in (("rounds", rounds), ("public", 1 - rounds)) if share > 0}
-    mixture = mix({name: sources[name] for name in present}, present, budget, experiment.seed + stage.iteration)
-    summary = train(bench, stage, experiment.repair_sft, mixture.examples, progress)
-    return summary | {"rounds": len(sources["rounds"]), "mixture": mixture.shares}
+    summary = train(bench, stage, experiment.repair_sft, sources, present, "drop", progress)
+    return summary | {"rounds": len(sources["rounds"])}
 
 
 def public_examples(bench: Workbench) -> list[Example]:
@@ -58,14 +59,24 @@ def public_examples(bench: Workbench) -> list[Example]:
     return first_examples(bench.template, bench.public_memory, bench.corpus.public, read_lessons(bench), bench.experiment.refine.retrieve)
 
 
-def train(bench: Workbench, stage: Stage, config: TrainingConfig, examples: Sequence[Example], progress: StageProgress) -> dict[str, Any]:
-    """Packs the examples, trains from the policy of the stage before, and leaves the new policy in the stage's folder."""
+def train(
+    bench: Workbench,
+    stage: Stage,
+    config: TrainingConfig,
+    sources: Mapping[str, Sequence[Example]],
+    weights: Mapping[str, float],
+    too_long: TooLong,
+    progress: StageProgress,
+) -> dict[str, Any]:
+    """Packs the examples, trains on the sources by weight in tokens from the policy of the stage before, and leaves the new policy in the
+    stage's folder."""
     folder = bench.folder.stage(stage.name)
-    packed = write_packed(folder / "rows.array_record", examples, config.row_tokens)
+    packed = {name: write_packed(folder / "rows" / name, sources[name], config.row_tokens, too_long) for name in weights}
     progress.total(config.steps)
     optimizer = make_optimizer(config.optimizer)
     state = init_state(bench.policy()[1], optimizer, bench.mesh)
-    batches = from_file(folder / "rows.array_record", config.rows, bench.experiment.seed)
+    mixture = {str(folder / "rows" / name): weight for name, weight in weights.items()}
+    batches = from_folders(mixture, config.rows, bench.experiment.seed + stage.iteration)
     last: dict[str, float] = {}
 
     def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -88,7 +99,16 @@ def train(bench: Workbench, stage: Stage, config: TrainingConfig, examples: Sequ
         raise KeyboardInterrupt
     save_policy(bench.folder, stage.name, state.params, policy_version(bench.experiment, stage.name))
     bench.set_policy(stage.name, state.params)
-    return _summary(packed, config, last)
+    report = sum((index.report for index in packed.values()), PackReport())
+    return {
+        "examples": report.examples,
+        "fill": report.fill(config.row_tokens),
+        "tokens": config.steps * config.tokens_per_step,
+        "continued": report.continued,
+        "dropped": report.dropped,
+        "mixture": {name: asdict(share) for name, share in shares(batches, mixture, config.steps).items()},
+        **last,
+    }
 
 
 def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
@@ -104,8 +124,3 @@ def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
             config.optimizer.spike_factor,
         ),
     )
-
-
-def _summary(packed: PackReport, config: TrainingConfig, last: dict[str, float]) -> dict[str, Any]:
-    tokens = config.steps * config.tokens_per_step
-    return {"examples": packed.examples, "fill": packed.fill, "tokens": tokens, "cut_examples": packed.cut_examples, **last}

@@ -23,13 +23,14 @@ Objective = Literal["cpt", "sft", "rl"]
 class TrainingJob:
     """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
 
-    `data` is a file of packed rows and `held_out` another one, which is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
+    `data` is a rows dataset, a folder of several with their mixture (both made by `oprover pack`), or a mapping {rows dataset: weight in
+    tokens}. `held_out` is a rows dataset that is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
     `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
     as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
     square of the log-normaliser (CPT and SFT).
 
     RL: a step is one rollout batch of `minibatches` times `rows` attempts, one to a row: the old policy's log-probabilities of all of
-    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a file of rows made of one. `gspo` is the
+    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a rows dataset made of one. `gspo` is the
     loss, `temperature` the sampler's.
     """
 
@@ -47,7 +48,7 @@ class TrainingJob:
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0
     minibatches: int = 4
-    data: str = ""
+    data: str | dict[str, float] = ""
     held_out: str = ""
     start: str = ""
     topology: str = ""
@@ -59,6 +60,8 @@ class TrainingJob:
         for name in ("rows", "row_tokens", "accumulation", "head_chunk", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.objective == "rl" and not isinstance(self.data, str):
+            raise ValueError("rl takes one folder of rollouts as its data, no mixture; name one")
         if self.held_out and self.objective == "rl":
             raise ValueError(f"held_out is {self.held_out!r}; rl has no held-out rows, so leave it empty")
         if self.objective == "rl" and self.gspo.kl != "none":

@@ -32,7 +32,7 @@ def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
         row_tokens=8192,
         mesh=mesh,
         z_loss=1e-5,
-        data="data/cpt.array_record",
+        data="data/cpt",
         start=f"weights/Qwen3-{size}",
         topology=topology,
     )
@@ -55,7 +55,7 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
         row_tokens=32_768,
         mesh=mesh,
         accumulation=rows // shards,
-        data="data/rollouts.array_record",
+        data="data/rollouts",
         start=f"weights/Qwen3-{size}",
         topology=topology,
     )

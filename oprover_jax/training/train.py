@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import msgspec
 from jax.sharding import Mesh
 
-from oprover_jax.data.loader import Batches, describe_rows, from_file
+from oprover_jax.data.dataset import folders_of, read_index
+from oprover_jax.data.loader import Batches, checksum, from_folders, shares
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.models.hf.config import check_same_sizes
@@ -54,13 +55,14 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     goodput = Goodput()
     with goodput.measure("init"):
         mesh = make_mesh(job.mesh)
-        data = read_rows(job, job.data)
+        weights_of_data = folders_of(job.data)
+        data = read_rows(job, weights_of_data)
         if job.loop.evaluate_every and not job.held_out:
             every = job.loop.evaluate_every
-            raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FILE, or it to 0")
-        held_out = read_rows(job, job.held_out) if job.held_out else None
+            raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FOLDER, or it to 0")
+        held_out = read_rows(job, {job.held_out: 1.0}) if job.held_out else None
         described = describe_state(job, mesh)
-        identity = job.identity(describe_rows(job.data)["checksum"])
+        identity = job.identity(checksum(weights_of_data))
         weights, exported = folder / "weights", folder / "hf"
         resumed = resumed_step(folder, identity)
         if job.start and not resumed:
@@ -73,6 +75,8 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         step = _compiled(job, data, mesh, folder)
     with goodput.measure("init"):
         state = described if resumed else init_state(start_params(job, mesh), make_optimizer(job.optimizer), mesh)
+    taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
+    screen.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
     if resumed:
         screen.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
     with stop_on_signals() as stop, screen.bar(job.name) as progress:
@@ -100,24 +104,26 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
     screen.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
 
 
-def read_rows(job: TrainingJob, path: str) -> Batches:
-    """The rows at `path` as the job's batches, after a check that they fit its model and its rows."""
-    if not path:
-        raise InputError("the job names no data; give a file of packed rows with --set data=FILE")
-    described = describe_rows(path)
-    if described["length"] != job.row_tokens:
-        raise InputError(
-            f"rows file {path} has rows of {described['length']} tokens and the job's row_tokens is {job.row_tokens}; make them equal"
-        )
-    if described["largest_id"] >= job.model.vocab_size:
-        raise InputError(
-            f"rows file {path} holds token id {described['largest_id']} and the model's vocabulary ends at {job.model.vocab_size - 1}; "
-            "pack it with the model's tokenizer"
-        )
-    rows = from_file(path, job.rows, job.seed)
-    if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= rows.rows[0].keys():
-        raise InputError(f"rows file {path} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows")
-    return rows
+def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
+    """Rows datasets with their weights as the job's batches, after a check that they are whole and fit its model and its rows."""
+    if not all(weights):
+        raise InputError("the job names no data; give a folder that `oprover pack` wrote with --set data=FOLDER")
+    for folder in weights:
+        index = read_index(folder)
+        if index.length != job.row_tokens:
+            raise InputError(
+                f"rows dataset {folder} has rows of {index.length} tokens and the job's row_tokens is {job.row_tokens}; make them equal"
+            )
+        if index.largest_id >= job.model.vocab_size:
+            raise InputError(
+                f"rows dataset {folder} holds token id {index.largest_id} and the model's vocabulary ends at {job.model.vocab_size - 1}; "
+                "pack it with the model's tokenizer"
+            )
+        if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= {name for name, _, _ in index.layout}:
+            raise InputError(
+                f"rows dataset {folder} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows"
+            )
+    return from_folders(weights, job.rows, job.seed)
 
 
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
@@ -143,9 +149,9 @@ def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generat
 def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation: int = 1) -> Callable[[Params], dict[str, float]]:
     """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch), in the micro-batches
     of training. InputError where they do not fill a single batch."""
-    count = len(rows.rows) // rows.batch_rows
+    count = rows.rows // rows.batch_rows
     if not count:
-        raise InputError(f"held_out has {len(rows.rows)} rows and a batch takes {rows.batch_rows}; give more, or fewer rows to a batch")
+        raise InputError(f"held_out has {rows.rows} rows and a batch takes {rows.batch_rows}; give more, or fewer rows to a batch")
 
     @jax.jit
     def score(params: Params, batch: Batch) -> Any:

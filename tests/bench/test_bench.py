@@ -53,10 +53,9 @@ def test_vocab_head_is_the_same_in_chunks() -> None:
     assert found["largest_relative_difference"] < 1e-5 and "ratio_memory_full_vs_chunked" in found
 
 
-def test_packing_fills_rows() -> None:
-    sizes = ("--length", "32", "--batch-rows", "2", "--layers", "1", "--embed", "64")
-    found = figures("packing", "--count", "24", *sizes, "--repeats", "1")
-    assert found["fill_packed"] > found["fill_padded"] and "ratio_packed_vs_padded" in found
+def test_data_loader_reads_the_same_documents_as_its_peers() -> None:
+    found = figures("data_loader", "--tokens", "60000", "--length", "256", "--rows", "4", "--window", "50", "--repeats", "1")
+    assert found["fill"] > 0.97 and {"ratio_vs_datasets", "ratio_vs_datasets_arrow", "seconds_to_resume"} <= found.keys()
 
 
 def test_our_side_of_train_step_reports_what_the_peers_report() -> None:

@@ -1,13 +1,10 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oprover_jax.data.packing import decode_row, encode_row, layout_of, pack, pack_examples, sidecar, write_packed, write_rows
-from oprover_jax.data.rows import Example, document, prompted, row_of
+from oprover_jax.data.packing import pack, pack_examples
+from oprover_jax.data.rows import Example, Row, document, prompted
 
 
 @settings(max_examples=60, deadline=None)
@@ -19,22 +16,42 @@ def test_every_item_once_and_no_bin_overfull(lengths: list[int], capacity: int, 
     assert bins == pack(lengths, capacity, window)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(2, 30), min_size=1, max_size=40), st.integers(0, 1000))
-def test_rows_hold_every_example_whole(sizes: list[int], seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    examples = [document(rng.integers(1, 100, size).tolist()) for size in sizes]
-    rows, report = pack_examples(examples, 29)
+def segments(rows: list[Row]) -> list[tuple[list[int], list[float]]]:
+    """(ids, weights of the targets) of every segment, after a look at its positions and targets."""
     found = []
     for row in rows:
         for segment in range(1, row["segment_ids"].max() + 1):
             inside = row["segment_ids"] == segment
             assert row["positions"][inside].tolist() == list(range(inside.sum()))
-            found.append([int(row["tokens"][inside][0]), *row["targets"][inside].tolist()])
             assert row["tokens"][inside][1:].tolist() == row["targets"][inside][:-1].tolist()
-    assert sorted(found) == sorted(e.ids.tolist() for e in examples)
-    assert report.cut_examples == report.cut_ids == 0
+            ids = [int(row["tokens"][inside][0]), *row["targets"][inside].tolist()]
+            found.append((ids, row["weights"][inside].tolist()))
+    return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(2, 30), min_size=1, max_size=40), st.integers(0, 1000))
+def test_rows_hold_every_example_whole(sizes: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    examples = [document(rng.integers(1, 100, size).tolist()) for size in sizes]
+    rows, report = pack_examples(examples, 29, "drop")
+    assert sorted(ids for ids, _ in segments(rows)) == sorted(e.ids.tolist() for e in examples)
+    assert report.dropped == report.continued == 0 and report.examples == len(sizes)
     assert report.positions == sum(size - 1 for size in sizes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(2, 60), min_size=1, max_size=20), st.integers(1, 29), st.integers(0, 1000))
+def test_of_a_document_that_goes_on_every_target_stays_one(sizes: list[int], length: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    ids = [rng.permutation(100)[:size] + 100 * i for i, size in enumerate(sizes)]  # every id is there once
+    weights = [np.array([0, *rng.uniform(0, 2, size - 1)], np.float32) for size in sizes]
+    examples = [Example(one.astype(np.int32), weight) for one, weight in zip(ids, weights)]
+    rows, report = pack_examples(examples, length, "continue")
+    trained = {(a, b, w) for found, ws in segments(rows) for a, b, w in zip(found[:-1], found[1:], ws, strict=True)}
+    assert trained == {(int(a), int(b), float(w)) for e in examples for a, b, w in zip(e.ids, e.ids[1:], e.weights[1:])}
+    assert report.positions == sum(e.positions for e in examples) and report.dropped == 0
+    assert report.continued == sum(e.positions > length for e in examples)
 
 
 def test_fill_on_a_long_tailed_mix_of_lengths() -> None:
@@ -44,37 +61,12 @@ def test_fill_on_a_long_tailed_mix_of_lengths() -> None:
     assert sum(lengths) / (len(bins) * 8192) > 0.99
 
 
-def test_what_is_cut_is_counted() -> None:
-    rows, report = pack_examples([document(range(1, 31)), document([1, 2]), prompted(range(1, 21), [50])], 10)
-    assert (report.cut_examples, report.cut_ids) == (2, 19 + 10)
-    assert report.trained == 10 + 1  # the cut prompt has lost its attempt
-    assert report.examples == 3 and report.rows == len(rows) == 3
+def test_what_is_too_long_is_dropped_whole_and_counted() -> None:
+    rows, report = pack_examples([prompted(range(1, 31), [7]), prompted([1], [2]), prompted(range(1, 21), [50])], 10, "drop")
+    assert (report.examples, report.rows, report.dropped, report.dropped_ids, report.trained) == (3, 1, 2, 31 + 21, 1)
+    assert [ids for ids, _ in segments(rows)] == [[1, 2]]
 
 
 def test_an_item_that_fits_nowhere_is_refused() -> None:
     with pytest.raises(ValueError, match="item 1 has length 9"):
         pack([3, 9], 8)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.floats(0, 10, width=32), min_size=1, max_size=15))
-def test_stored_rows_come_back_bit_for_bit(weights: list[float]) -> None:
-    example = Example(np.arange(len(weights) + 1, dtype=np.int32) * 2**20, np.array([0, *weights], np.float32))
-    row = row_of([example], 16) | {"sampler_logprob": np.linspace(-1, 0, 16, dtype=np.float32), "advantages": np.float32(0.5).reshape(())}
-    back = decode_row(encode_row(row), layout_of(row))
-    assert all(np.array_equal(back[name], row[name]) and back[name].dtype == row[name].dtype for name in row)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "rows.array_record"
-    report = write_packed(path, [document([1, 2, 3])] * 5, 8)
-    before = path.read_bytes()
-    assert json.loads(sidecar(path).read_text())["rows"] == report.rows == 2
-    with pytest.raises(ValueError, match="one length"):
-        write_rows(path, [row_of([document([1, 2])], 8), row_of([document([1, 2])], 9)])
-    with pytest.raises(ValueError, match="row 1 has other fields"):
-        write_rows(path, [row_of([document([1, 2])], 8), row_of([document([1, 2])], 8) | {"more": np.zeros(8, np.float32)}])
-    with pytest.raises(ValueError, match="no rows"):
-        write_rows(path, [])
-    assert path.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["rows.array_record", "rows.array_record.json"]

@@ -12,7 +12,7 @@ from joined import joined
 from rich.console import Console
 
 from oprover_jax.corpus import store
-from oprover_jax.data.loader import open_rows
+from oprover_jax.data.dataset import open_rows
 from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config, abstract_params, init_params
@@ -117,7 +117,7 @@ def test_four_mini_batches_leave_the_old_policy_towards_reward(whole: Path) -> N
     records = read_metrics(whole / "metrics.jsonl")
     assert [r["step"] for r in records] == [0, 1, 2] and all(r["ratio"] != 1.0 for r in records)
     assert all(r["sampler_gap_max"] >= r["sampler_gap"] > 0 and r["skipped"] == 0 for r in records)
-    rows = list(open_rows(next(whole.glob("rollouts-*.array_record"))))
+    rows = list(open_rows(next(whole.glob("rollouts-*"))).all())
     assert len(rows) == 64
     assert sum(r["tokens"] for r in records) == pytest.approx(sum((row["segment_ids"] > 0).sum() for row in rows) * 96 / 64, rel=0.2)
 

@@ -18,8 +18,9 @@ from rich.console import Console
 from tiny import CONFIG, documents
 
 from oprover_jax.configuration import load
-from oprover_jax.data.loader import describe_rows, from_file
-from oprover_jax.data.packing import write_packed
+from oprover_jax.data.dataset import folders_of, read_index, write_packed
+from oprover_jax.data.loader import from_folders
+from oprover_jax.data.rows import document
 from oprover_jax.errors import InputError
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import abstract_params, init_params
@@ -29,7 +30,7 @@ from oprover_jax.training.checkpoint import latest, restore
 from oprover_jax.training.chips import peak_flops
 from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.metrics import Goodput, read_metrics
-from oprover_jax.training.train import make_evaluation, train
+from oprover_jax.training.train import make_evaluation, read_rows, train
 
 JOB = Path(__file__).with_name("tiny_job.py")
 ROOT = Path(__file__).parents[2]
@@ -39,8 +40,8 @@ ON_EIGHT = MeshConfig(fsdp=4, tensor=2)
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "rows.array_record"
-    write_packed(path, documents(60), 16)
+    path = tmp_path_factory.mktemp("data") / "rows"
+    write_packed(path, documents(60), 16, "continue")
     return path
 
 
@@ -152,7 +153,7 @@ def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole:
         assert "\n" not in str(caught.value)
 
     refused(replace(job(rows), data=""), "names no data")
-    refused(replace(job(rows), data=str(tmp_path / "none")), "no description")
+    refused(replace(job(rows), data=str(tmp_path / "none")), "is no rows dataset")
     refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "no rows are named to score")
     refused(job(rows, MeshConfig(tensor=8)), "does not divide over mesh axes tensor 8")
     refused(job(rows, MeshConfig(fsdp=8, tensor=2)), "needs 16 devices but 8 are present")
@@ -175,11 +176,22 @@ def test_the_command_says_what_is_wrong_in_one_sentence(rows: Path, tmp_path: Pa
 def test_held_out_rows_are_scored_in_micro_batches_and_each_once(rows: Path) -> None:
     mesh = make_mesh(MeshConfig(fsdp=2))
     params, loss = init_params(CONFIG, 1, mesh), loss_function(job(rows))
-    one, four = (make_evaluation(loss, from_file(rows, 8, 0), mesh, parts)(params)["held_out_loss"] for parts in (1, 4))
+    one, four = (make_evaluation(loss, from_folders({str(rows): 1.0}, 8, 0), mesh, parts)(params)["held_out_loss"] for parts in (1, 4))
     assert one == pytest.approx(four, rel=1e-6)
-    count = describe_rows(rows)["rows"]
+    count = read_index(rows).rows
     with pytest.raises(InputError, match=f"held_out has {count} rows and a batch takes {count + 1}"):
-        make_evaluation(loss, from_file(rows, count + 1, 0), mesh)
+        make_evaluation(loss, from_folders({str(rows): 1.0}, count + 1, 0), mesh)
+
+
+def test_data_may_be_a_mixture(rows: Path, tmp_path: Path) -> None:
+    write_packed(tmp_path / "other", [document([47, 46, 45])] * 20, 16, "continue")
+    given = load(JOB, TrainingJob, [f'data={{"{rows}": 3.0, "{tmp_path / "other"}": 1.0}}'])
+    assert given.data == {str(rows): 3.0, str(tmp_path / "other"): 1.0}
+    batches = read_rows(given, folders_of(given.data))
+    tokens = np.concatenate([batches.at(step)["tokens"][:, 0] for step in range(10)])
+    assert abs((tokens == 47).mean() - 0.25) < 0.05
+    with pytest.raises(ValueError, match="rl takes one folder"):
+        replace(given, objective="rl")
 
 
 def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:

@@ -37,7 +37,7 @@ def attempts(count: int, seed: int = 0) -> list[Example]:
 
 def packed(examples: list[Example], length: int = 16, rows: int | None = None) -> Row:
     """One batch of packed rows, filled up with empty rows to `rows`."""
-    return stacked(pack_examples(examples, length)[0], rows)
+    return stacked(pack_examples(examples, length, "drop")[0], rows)
 
 
 def padded(examples: list[Example], length: int = 16, rows: int | None = None) -> Row:

@@ -1,0 +1,262 @@
+"""`oprover pack`: sources become rows datasets, one folder each, by worker processes of which each makes whole shards.
+
+    OUT/NAME/index.json, rows-*.array_record    a rows dataset for each source
+    OUT/mixture.json                            {NAME: weight in tokens}; written last
+
+A source is planned in units, and the rows of unit 17 are shard 17, whoever packs it and when: a killed packing goes on with the shards that
+are missing, and ends with the same bytes as an undisturbed one. While a source is being packed its folder holds packing.json (what is being
+packed) and a note beside each finished shard; its index is written when all shards are there.
+"""
+
+import fcntl
+import hashlib
+import os
+import pickle
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
+
+import msgspec
+
+from oprover_jax.data.dataset import INDEX, MIXTURE, RowsIndex, Shard, read_index, shard_name, write_index, write_shard
+from oprover_jax.data.pack_config import PackConfig, encoder
+from oprover_jax.data.packing import PackReport, fill_rows
+from oprover_jax.data.rows import Example, document, row_of
+from oprover_jax.data.sources import Left, Piece, Source
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+from oprover_jax.progress import Screen, StageProgress
+
+__all__ = ["pack_sources"]
+
+BEGUN = "packing.json"
+_LINE_EVERY = 60.0  # seconds between lines where no terminal is
+
+Unit = tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What is kept of a finished unit."""
+
+    shard: Shard
+    report: PackReport
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One unit to be packed into shard `number` of `folder`."""
+
+    source: str
+    folder: Path
+    number: int
+    unit: Unit
+
+
+def pack_sources(config: PackConfig, out: Path, screen: Screen) -> dict[str, RowsIndex]:
+    """Packs all sources of `config` into `out`, or what is still missing there, and returns the index of each.
+
+    Raises:
+      InputError: for sources, a tokenizer or settings that are wrong, naming the file; and where `out` holds something else.
+    """
+    encoder(config.tokenizer, config.end)
+    try:
+        pickle.dumps(config)
+    except Exception as error:  # pickle raises whatever it meets
+        raise InputError(f"worker processes cannot import what the configuration holds ({error}); put functions into a module") from error
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give the name of a folder")
+    plans = {name: _units(source.plan(config.unit_bytes), config.unit_bytes) for name, source in config.sources.items()}
+    made_of = {name: _fingerprint(config.decides(name), plans[name]) for name in plans}
+    for name in plans:
+        _check_same(out / name, made_of[name])
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone_in(out):
+        for name in plans:
+            _begin(out / name, made_of[name])
+        todo = [
+            _Job(name, out / name, number, unit)
+            for name, units in plans.items()
+            if not (out / name / INDEX).exists()
+            for number, unit in enumerate(units)
+            if _finished(out / name, number) is None
+        ]
+        _pack_all(config, todo, plans, screen)
+        indices = {name: _finish(out / name, len(units), made_of[name]) for name, units in plans.items()}
+        with replacing(out / MIXTURE) as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode({name: config.sources[name].weight for name in plans}), indent=1))
+    return indices
+
+
+def _units(pieces: Sequence[Piece], size: int) -> list[Unit]:
+    """Pieces one behind the other, together as long as they are of at most `size` bytes."""
+    units: list[list[Piece]] = []
+    room = 0
+    for piece in pieces:
+        if not units or piece.size > room:
+            units.append([])
+            room = size
+        units[-1].append(piece)
+        room -= piece.size
+    return [tuple(unit) for unit in units]
+
+
+def _fingerprint(*of: object) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest()[:16]
+
+
+def _check_same(folder: Path, made_of: str) -> None:
+    """Raises InputError where `folder` holds something else than what is to be packed."""
+    if (folder / INDEX).exists():
+        found = read_index(folder).made_of
+    elif (folder / BEGUN).exists():
+        found = msgspec.json.decode((folder / BEGUN).read_bytes(), type=str)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not empty and was not packed by this program; give another --out")
+    else:
+        return
+    if found != made_of:
+        raise InputError(f"{folder} was packed from other files or with other settings; remove it, or give another --out")
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """One packing at a time; the lock goes with the process that holds it."""
+    with open(out / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"another `oprover pack` is writing to {out}; wait for it, or give another --out") from error
+        yield
+
+
+def _begin(folder: Path, made_of: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for torn in folder.glob(".*.tmp"):
+        torn.unlink()
+    if not (folder / INDEX).exists() and not (folder / BEGUN).exists():
+        with replacing(folder / BEGUN) as temporary:
+            temporary.write_bytes(msgspec.json.encode(made_of))
+
+
+def _note_of(folder: Path, number: int) -> Path:
+    return folder / f"{shard_name(number)}.json"
+
+
+def _finished(folder: Path, number: int) -> _Note | None:
+    """The note of a shard that is there; what was written before it is whole, as both are renamed into place."""
+    try:
+        return msgspec.json.decode(_note_of(folder, number).read_bytes(), type=_Note)
+    except FileNotFoundError:
+        return None
+
+
+def _finish(folder: Path, units: int, made_of: str) -> RowsIndex:
+    if not (folder / INDEX).exists():
+        notes = [_finished(folder, number) for number in range(units)]
+        found = [note for note in notes if note is not None]
+        assert len(found) == units
+        try:
+            write_index(folder, [note.shard for note in found], sum((note.report for note in found), PackReport()), made_of)
+        except ValueError as error:
+            raise InputError(f"{folder}: {error}") from error
+    for number in range(units):
+        _note_of(folder, number).unlink(missing_ok=True)
+    (folder / BEGUN).unlink(missing_ok=True)
+    return read_index(folder)
+
+
+def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Unit]], screen: Screen) -> None:
+    every = sum(len(units) for units in plans.values())
+    if len(todo) < every:
+        screen.line(f"{every - len(todo)} of {every} shards are there already")
+    if not todo:
+        return
+    count = min(config.workers or len(os.sched_getaffinity(0)), len(todo))
+    others = set(active_children())
+    with (
+        screen.bar(f"pack {config.name}") as progress,
+        ProcessPoolExecutor(count, get_context("spawn"), initializer=_start_worker) as pool,
+    ):
+        shown = _Shown(screen, progress, todo)
+        try:
+            pending = {pool.submit(_pack_unit, config, job): job for job in todo}
+            for done in as_completed(pending):
+                shown.more(pending[done], done.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            raise
+
+
+class _Shown:
+    """The progress: megabytes of text, tokens, and the time that is left."""
+
+    def __init__(self, screen: Screen, progress: StageProgress, todo: Sequence[_Job]) -> None:
+        self.screen, self.progress = screen, progress
+        self.size, self.done, self.tokens = sum(_size(job) for job in todo), 0, 0
+        self.start = self.last = time.monotonic()
+        progress.total(-(-self.size // 10**6))
+
+    def more(self, job: _Job, note: _Note) -> None:
+        self.done += _size(job)
+        self.tokens += note.report.positions
+        now = time.monotonic()
+        detail = f"MB, {self.tokens / (now - self.start):,.0f} tokens/s"
+        self.progress.update(-(-self.done // 10**6), detail)
+        if not self.screen.console.is_terminal and (now - self.last > _LINE_EVERY or self.done == self.size):
+            self.last = now
+            left = (self.size - self.done) * (now - self.start) / max(1, self.done)
+            self.screen.line(f"{self.done / 1e6:,.1f} of {self.size / 1e6:,.1f} {detail}, {left:,.0f} s left")
+
+
+def _size(job: _Job) -> int:
+    return sum(piece.size for piece in job.unit)
+
+
+# What follows runs in the worker processes.
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its workers
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed cannot end its workers."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _pack_unit(config: PackConfig, job: _Job) -> _Note:
+    source: Source = config.sources[job.source]
+    encode = encoder(config.tokenizer, config.end)
+    examples: list[Example] = []
+    left: Counter[Left] = Counter()
+    for piece in job.unit:
+        for found in source.read(piece):
+            if isinstance(found, Left):
+                left[found] += 1
+            elif isinstance(found, Example):
+                examples.append(found)
+            elif config.decontaminate is not None and config.decontaminate(found):
+                left[Left.REMOVED] += 1
+            else:
+                examples.append(document(encode(found)))
+    rows, report = fill_rows(examples, config.row_tokens, source.too_long)
+    shard, _ = write_shard(job.folder, job.number, (row_of(segments, config.row_tokens) for segments in rows))
+    note = _Note(shard, report + PackReport(removed=left[Left.REMOVED], unusable=left[Left.UNUSABLE]))
+    with replacing(_note_of(job.folder, job.number)) as temporary:
+        temporary.write_bytes(msgspec.json.encode(note))
+    return note

@@ -1,0 +1,82 @@
+"""What `oprover pack` makes, in a frozen dataclass: sources with their weights, a tokenizer, the length of a row."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from oprover_jax.data.sources import Source
+from oprover_jax.errors import InputError
+
+__all__ = ["PackConfig", "encoder"]
+
+
+@dataclass(frozen=True)
+class PackConfig:
+    """`sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
+
+    `tokenizer` is a tokenizer.json or a folder that holds one; `end` names the token that closes a document. About `unit_bytes` of text
+    make a shard; a worker (0 of them: as many as there are cores) holds one such unit, in some six times its size. `decontaminate` says
+    of a document's text why it must not be trained on, or "" where it may: a function of a module, or a dataclass that can be called, as
+    worker processes import it.
+    """
+
+    name: str
+    sources: dict[str, Any] = field(default_factory=dict)  # of Source
+    tokenizer: str = ""
+    end: str = "<|endoftext|>"
+    row_tokens: int = 8192
+    unit_bytes: int = 64 * 2**20
+    workers: int = 0
+    decontaminate: Callable[[str], str] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError("sources is empty; name at least one")
+        for name, source in self.sources.items():
+            if not source.weight > 0:
+                raise ValueError(f"source {name!r} has weight {source.weight}; give a positive one or leave it out")
+            if not name.replace("-", "").replace("_", "").isalnum():
+                raise ValueError(f"source {name!r} names a folder; use letters, digits, - and _")
+        for setting, least in (("row_tokens", 1), ("unit_bytes", 1), ("workers", 0)):
+            if getattr(self, setting) < least:
+                raise ValueError(f"{setting} is {getattr(self, setting)}; it must be at least {least}")
+
+    def decides(self, name: str) -> tuple[Any, ...]:
+        """What, besides the files themselves, decides the rows of a source: not its weight, and not who packs it."""
+        source: Source = self.sources[name]
+        settings = {key: value for key, value in vars(source).items() if key != "weight"}
+        hook = self.decontaminate
+        named = None if hook is None else getattr(hook, "__qualname__", None) or repr(hook)
+        tokenizer = hashlib.sha256(_tokenizer_file(self.tokenizer).read_bytes()).hexdigest()
+        return (type(source).__name__, sorted(settings.items()), tokenizer, self.end, self.row_tokens, self.unit_bytes, named)
+
+
+@lru_cache(maxsize=1)
+def encoder(tokenizer: str, end_token: str) -> Callable[[str], list[int]]:
+    """Text to the ids of a document, its end token behind it. Control tokens written out in the text are encoded as plain characters.
+
+    Raises InputError for a tokenizer that cannot be read or has no such end token.
+    """
+    path = _tokenizer_file(tokenizer)
+    try:
+        inner = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise InputError(f"{path} cannot be read as a tokenizer ({error}); give a tokenizer.json") from error
+    inner.encode_special_tokens = True
+    inner.no_truncation()
+    end = inner.token_to_id(end_token)
+    if end is None:
+        raise InputError(f"{path} has no token {end_token!r}; set `end` to the one that closes a document")
+    return lambda text: [*inner.encode(text, add_special_tokens=False).ids, end]
+
+
+def _tokenizer_file(given: str) -> Path:
+    path = Path(given) / "tokenizer.json" if Path(given).is_dir() else Path(given)
+    if not given or not path.is_file():
+        raise InputError(f"tokenizer {given!r} is no tokenizer.json and no folder with one; set `tokenizer`")
+    return path

@@ -1,0 +1,207 @@
+"""What `oprover pack` reads: text in columns, files, proofs of a corpus. Rounds of rollouts are in `data.trajectories`.
+
+A source is planned first, from sizes alone: pieces of bounded size, of which each can be read without the others. So packing is done by
+as many processes as there are, and goes on after a kill without reading again what was packed.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import fsspec
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from oprover_jax.corpus.corpus import open_corpus
+from oprover_jax.data.packing import TooLong
+from oprover_jax.data.rows import Example
+from oprover_jax.errors import InputError
+
+__all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces"]
+
+
+class Left(Enum):
+    """What a source gives in place of a document that is left out: it holds no text, or is flagged as what must not be trained on."""
+
+    UNUSABLE = "unusable"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a source: bytes or rows [start, stop) of a file, about `size` bytes of text; `picks` are (row, round) of rollouts."""
+
+    path: str
+    start: int
+    stop: int
+    size: int
+    picks: tuple[tuple[int, int], ...] = ()
+
+
+class Source(Protocol):
+    """One source of a mixture: `weight` is its share of the tokens, `too_long` what becomes of what is longer than a row."""
+
+    weight: float
+
+    @property
+    def too_long(self) -> TooLong: ...
+
+    def plan(self, size: int) -> list[Piece]:
+        """All of it in pieces of about `size` bytes, the same ones whenever the files are the same. InputError for what is not there."""
+
+    def read(self, piece: Piece) -> Iterator[str | Example | Left]:
+        """Documents as text, or examples whose token ids are stored. InputError for what cannot be read."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents in a text column of .jsonl or .parquet files; `path` is such a file or a folder that is searched for them. A row in which
+    the column `flag` (none if empty) holds anything is removed."""
+
+    path: str
+    weight: float = 1.0
+    column: str = "text"
+    flag: str = ""
+    too_long: Literal["continue"] = "continue"
+
+    def plan(self, size: int) -> list[Piece]:
+        pieces: list[Piece] = []
+        for path in _files(self.path, (".jsonl", ".parquet")):
+            if path.suffix == ".parquet":
+                pieces += parquet_pieces(str(path), self.column, size)
+            else:
+                total = path.stat().st_size
+                pieces += [Piece(str(path), at, min(at + size, total), min(size, total - at)) for at in range(0, total, size)]
+        return pieces
+
+    def read(self, piece: Piece) -> Iterator[str | Left]:
+        columns = [self.column, self.flag] if self.flag else [self.column]
+        lines = _parquet_rows(piece, columns) if piece.path.endswith(".parquet") else _json_lines(piece)
+        for where, row in lines:
+            if not isinstance(row, dict) or self.column not in row:
+                raise InputError(f"{where} has no column {self.column!r}; name the one that holds the text")
+            text = row[self.column]
+            if not isinstance(text, str | None):
+                raise InputError(f"{where}: column {self.column!r} holds {type(text).__name__}, no text; name another column")
+            yield Left.REMOVED if self.flag and row.get(self.flag) else text or Left.UNUSABLE
+
+
+@dataclass(frozen=True)
+class Files:
+    """Each file below the folder `path` with one of `suffixes` is a document; one that is no UTF-8 is unusable."""
+
+    path: str
+    weight: float = 1.0
+    suffixes: tuple[str, ...] = (".lean", ".py")
+    too_long: Literal["continue"] = "continue"
+
+    def plan(self, size: int) -> list[Piece]:
+        found = [(path, path.stat().st_size) for path in _files(self.path, self.suffixes)]
+        return [Piece(str(path), 0, total, total) for path, total in found]
+
+    def read(self, piece: Piece) -> Iterator[str | Left]:
+        try:
+            yield Path(piece.path).read_text(encoding="utf-8") or Left.UNUSABLE
+        except UnicodeDecodeError:
+            yield Left.UNUSABLE
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """Each proof of the corpus at `path` is a document: header, statement, proof. `checked` are the verdicts that are taken."""
+
+    path: str
+    weight: float = 1.0
+    checked: tuple[str, ...] = ("accepted", "unchecked")
+    too_long: Literal["continue"] = "continue"
+
+    def plan(self, size: int) -> list[Piece]:
+        return [piece for path in open_corpus(self.path).paths("proofs") for piece in parquet_pieces(path, "proof", size)]
+
+    def read(self, piece: Piece) -> Iterator[str]:
+        rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
+        wanted = pa.array({row["statement_id"] for row in rows}, pa.string())
+        columns = ["id", "header", "formal"]
+        found = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(wanted))
+        statements = {row["id"]: row for row in found.to_pylist()}
+        for row in rows:
+            statement = statements[row["statement_id"]]
+            yield declaration(statement["header"], statement["formal"], row["proof"])
+
+
+def declaration(header: str, formal: str, proof: str) -> str:
+    """Header, statement and proof as they would stand in a file; `formal` ends in `:= by sorry`, `proof` may begin with `:=` or `|`."""
+    proof = proof.strip()
+    head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal).rstrip()
+    whole = f"{head} {proof}" if proof.startswith((":=", "|")) else f"{head} := {proof}"
+    return f"{header.strip()}\n\n{whole}\n" if header.strip() else f"{whole}\n"
+
+
+def open_parquet(path: str) -> pq.ParquetFile:
+    """A Parquet file of this machine or at an fsspec URL. InputError if it cannot be read."""
+    try:
+        return pq.ParquetFile(fsspec.open(path, "rb").open())
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} cannot be read as Parquet ({error}); remove it or restore it from a copy") from error
+
+
+def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
+    """Ranges of rows of a Parquet file with about `size` bytes of `column` in each."""
+    file = open_parquet(path)
+    if column not in file.schema_arrow.names:
+        raise InputError(f"{path} has no column {column!r}; it has {', '.join(file.schema_arrow.names)}")
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    total = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] == column)
+    rows = file.metadata.num_rows
+    count = min(rows, -(-total // size))
+    edges = [rows * i // count for i in range(count + 1)] if count else []
+    return [Piece(path, start, stop, total // count) for start, stop in pairwise(edges)]
+
+
+def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of the piece's range; only row groups that reach into it are read."""
+    file = open_parquet(piece.path)
+    if missing := set(columns) - set(file.schema_arrow.names):
+        raise InputError(f"{piece.path} has no column {min(missing)!r}; it has {', '.join(file.schema_arrow.names)}")
+    edges = [0]
+    for i in range(file.metadata.num_row_groups):
+        edges.append(edges[-1] + file.metadata.row_group(i).num_rows)
+    groups = [i for i in range(len(edges) - 1) if edges[i] < piece.stop and edges[i + 1] > piece.start]
+    at = edges[groups[0]] if groups else 0
+    for batch in file.iter_batches(1024, row_groups=groups, columns=columns):
+        skip, take = max(0, piece.start - at), piece.stop - at
+        for number, row in enumerate(batch.slice(skip, max(0, take - skip)).to_pylist(), at + skip):
+            yield f"{piece.path} row {number}", row
+        at += len(batch)
+
+
+def _json_lines(piece: Piece) -> Iterator[tuple[str, Any]]:
+    """(where, row) of the lines that begin within the piece's bytes."""
+    with open(piece.path, "rb") as file:
+        file.seek(max(0, piece.start - 1))
+        at = piece.start and file.tell() + len(file.readline())
+        while at < piece.stop and (line := file.readline()):
+            if line.strip():
+                try:
+                    yield f"{piece.path} at byte {at}", msgspec.json.decode(line)
+                except msgspec.DecodeError as error:
+                    raise InputError(f"{piece.path} at byte {at} is no JSON ({error}); mend or remove that line") from error
+            at += len(line)
+
+
+def _files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
+    where = Path(path)
+    if where.is_file():
+        found = [where] if where.suffix in suffixes else []
+    else:
+        found = sorted(file for file in where.rglob("*") if file.suffix in suffixes and file.is_file())
+    if not found:
+        raise InputError(f"{path} holds no {' or '.join(suffixes)} file; name the file or the folder that does")
+    return found

@@ -1,0 +1,182 @@
+"""Rounds of stored rollouts as training examples, with the token ids that were read and written: never encoded again.
+
+Which rounds are taken is decided first, from what is small (verdict, proof, length); their token ids are read after that, so a corpus of
+any number of rollouts can be packed.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow.compute as pc
+
+from oprover_jax.corpus.corpus import open_corpus
+from oprover_jax.data.packing import TooLong
+from oprover_jax.data.rows import Example, document, prompted
+from oprover_jax.data.sources import Piece, open_parquet
+from oprover_jax.errors import InputError
+
+__all__ = ["Lesson", "Trajectories", "choose"]
+
+_ROWS = 256  # rollouts read at a time
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A round that Lean accepted: of which statement and sample, `number` in its rollout (0: first), ids of the attempt, the proof (or a
+    hash of it), and where it is stored."""
+
+    statement: str
+    sample: int
+    number: int
+    length: int
+    proof: str | int | None
+    where: tuple[int, int]
+
+
+def choose(
+    lessons: Iterable[Lesson], solved: Mapping[str, Sequence[bool]], per_statement: int, per_proof: int, mastered: float
+) -> list[Lesson]:
+    """Accepted rounds, distinct by proof; of one statement repairs first, then the shortest, `per_statement` at most (one where more than
+    the share `mastered` of its rollouts were solved); of one proof those on the statements that were solved least often, `per_proof` at
+    most. `solved` says of each statement which of its rollouts were."""
+    by_statement: dict[str, list[Lesson]] = defaultdict(list)
+    for lesson in lessons:
+        by_statement[lesson.statement].append(lesson)
+    rates = {name: sum(solved[name]) / len(solved[name]) for name in by_statement}
+    uses: Counter[str | int | None] = Counter()
+    chosen = []
+    for name in sorted(by_statement, key=lambda name: (rates[name], name)):
+        ranked = sorted(by_statement[name], key=lambda one: (one.number == 0, one.length, one.sample))
+        distinct: dict[str | int | None, Lesson] = {}
+        for one in ranked:
+            distinct.setdefault(one.proof, one)
+        keep = 1 if rates[name] > mastered else per_statement
+        taken = [one for one in distinct.values() if uses[one.proof] < per_proof][:keep]
+        uses.update(one.proof for one in taken)
+        chosen += taken
+    return chosen
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Rounds of rollouts: `path` is a corpus, a run of `oprover iterate`, or a folder of stored rollouts.
+
+    loss "attempt": accepted rounds with loss on the new attempt and its end token only, chosen as `choose` says (SFT); those that do not
+    fit a row are dropped. loss "all": every accepted round with all that it read, each token a target (CPT on retrieval and feedback).
+    """
+
+    path: str
+    weight: float = 1.0
+    loss: Literal["attempt", "all"] = "attempt"
+    per_statement: int = 4
+    per_proof: int = 8
+    mastered: float = 0.8
+
+    @property
+    def too_long(self) -> TooLong:
+        return "drop" if self.loss == "attempt" else "continue"
+
+    def plan(self, size: int) -> list[Piece]:
+        files = _stored(self.path)
+        lessons: list[Lesson] = []
+        solved: dict[str, list[bool]] = defaultdict(list)
+        for number, path in enumerate(files):
+            for statement, accepted, found in _lessons(path, number):
+                solved[statement].append(accepted)
+                lessons += found
+        if self.loss == "attempt":
+            lessons = choose(lessons, solved, self.per_statement, self.per_proof, self.mastered)
+        if not lessons:
+            raise InputError(f"{self.path} holds no accepted round; name a corpus or a run whose rollouts proved something")
+        picked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        for one in lessons:
+            file, row = one.where
+            picked[file].append((row, one.number, one.length))
+        pieces = []
+        for file, rounds in sorted(picked.items()):
+            rounds.sort()
+            for at in range(0, len(rounds), _ROWS):
+                part = rounds[at : at + _ROWS]
+                ids = sum(length for *_, length in part)
+                pieces.append(Piece(files[file], part[0][0], part[-1][0] + 1, 4 * ids, tuple((row, number) for row, number, _ in part)))
+        return pieces
+
+    def read(self, piece: Piece) -> Iterator[Example]:
+        wanted: dict[int, list[int]] = defaultdict(list)
+        for row, number in piece.picks:
+            wanted[row].append(number)
+        at = 0
+        for batch in open_parquet(piece.path).iter_batches(_ROWS, columns=["prompt_ids", "attempt_ids"]):
+            for row in range(max(at, piece.start), min(at + len(batch), piece.stop)):
+                for number in wanted.get(row, ()):
+                    prompt, attempt = (
+                        batch.column(name)[row - at].values[number].values.to_numpy() for name in ("prompt_ids", "attempt_ids")
+                    )
+                    yield prompted(prompt, attempt) if self.loss == "attempt" else document(np.concatenate([prompt, attempt]))
+            at += len(batch)
+            if at >= piece.stop:
+                break
+
+
+class _Verdict(msgspec.Struct):
+    accepted: bool | None = None
+
+
+class _Round(msgspec.Struct):
+    """What is read of a stored round to choose it."""
+
+    proof: str | None
+    well_formed: bool
+    verdict: _Verdict | None
+
+
+_decoder = msgspec.json.Decoder(_Round)
+
+
+def _lessons(path: str, file: int) -> Iterator[tuple[str, bool, list[Lesson]]]:
+    """(statement, whether it was proved, its accepted rounds) of each rollout in a part."""
+    parquet = open_parquet(path)
+    names = parquet.schema_arrow.names
+    columns = ["sample", "accepted", "rounds", "attempt_ids"]
+    if missing := set(columns) - set(names):
+        raise InputError(f"{path} holds no rollouts: it has no column {min(missing)!r}; name the folder of trajectories")
+    # of a corpus, of a run, and of a run by version 1 of the records
+    statement = next(name for name in ("statement_id", "statement", "id") if name in names)
+    leaf = "statement.id" if statement == "statement" else statement
+    at = 0
+    for batch in parquet.iter_batches(1024, columns=[leaf, *columns]):
+        column = batch.column(statement)
+        ids = (pc.struct_field(column, "id") if statement == "statement" else column).to_pylist()
+        lengths = [pc.list_value_length(one.values).to_pylist() for one in batch.column("attempt_ids")]
+        rest = [batch.column(name).to_pylist() for name in columns[:3]]
+        for row, (name, sample, accepted, rounds) in enumerate(zip(ids, *rest, strict=True)):
+            found = []
+            for number, text in enumerate(rounds):
+                one = _decoder.decode(text)
+                if one.well_formed and one.verdict is not None and one.verdict.accepted is True:
+                    found.append(Lesson(name, sample, number, lengths[row][number], _hash(one.proof), (file, at + row)))
+            yield name, accepted is True, found
+        at += len(batch)
+
+
+def _hash(proof: str | None) -> int | None:
+    """Proofs of millions of rounds are told apart by 64 bits."""
+    return None if proof is None else int.from_bytes(hashlib.blake2b(proof.encode(), digest_size=8).digest())
+
+
+def _stored(path: str) -> list[str]:
+    """Parts of trajectories, in order of writing."""
+    where = Path(path)
+    if "://" in path or (where / "corpus.json").exists():
+        return open_corpus(path).paths("trajectories")
+    folders = [where, where / "trajectories", *sorted(where.glob("stages/rollout-*/trajectories"))]
+    found = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
+    if not found:
+        raise InputError(f"{path} holds no stored rollouts; name a corpus, a run, or the folder of a stage that proves")
+    return found
