@@ -36,9 +36,14 @@ def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
         raise InputError(
             f"configuration {path} describes {type(found).__name__}, and this command takes {kind.__name__}; name another file"
         )
+    return apply_changes(found, changes)
+
+
+def apply_changes(configuration: Kind, changes: Sequence[str]) -> Kind:
+    """A copy with every `key.path=value` of `changes` applied."""
     for change in changes:
-        found = apply_change(found, change)
-    return found
+        configuration = apply_change(configuration, change)
+    return configuration
 
 
 def apply_change(configuration: Kind, change: str) -> Kind:

@@ -18,6 +18,11 @@ class Answer:
     well_formed: bool
 
 
+def code_blocks(text: str) -> list[str]:
+    """The contents of the complete `lean4` and `lean` blocks of an answer, in order."""
+    return [found.group(1) for found in _BLOCK.finditer(text)]
+
+
 def parse_answer(text: str) -> Answer:
     """The last complete `lean4` or `lean` block; a whole declaration in it is cut down to what proves it."""
     blocks = list(_BLOCK.finditer(text))

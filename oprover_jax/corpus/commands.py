@@ -162,3 +162,88 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
     report = build_corpus(config, corpus, folder, screen, staging)
     if report is not None:
         print_report(report, screen.console)
+
+
+@corpus_app.command(name="train-classifier")
+def train_classifier_command(labelled: Path, out: Path, set: Changes = ()) -> None:
+    """Train the classifier that tells mathematical statements from other text.
+
+    A tenth of the rows is kept back: half of it chooses the threshold, half is reported. The same rows and seed give the same file.
+
+    Args:
+      labelled: JSONL; each row has text, and label "statement" or "other".
+      out: The file to write (.npz), with its settings, its threshold and its held-out figures.
+      set: Change one number, such as --set seed=1 --set precision=0.99 (of the calibration rows at the threshold).
+    """
+    from oprover_jax.configuration import apply_changes
+    from oprover_jax.corpus.informal.classifier import ClassifierConfig
+    from oprover_jax.corpus.informal.fit import train_classifier
+    from oprover_jax.progress import Screen
+
+    train_classifier(labelled, out, apply_changes(ClassifierConfig(), set), Screen())
+
+
+@corpus_app.command(name="mine")
+def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = None, workers: int = 2, set: Changes = ()) -> None:
+    """Mine candidate mathematical statements from web pages and GitHub text.
+
+    Reads .html, .md, .rst, .tex, .txt and .jsonl (rows with text or html, url, licence). Killed at any moment, the same command goes on;
+    files that are new since then are added.
+
+    Args:
+      text: Folder with the files, searched to any depth.
+      classifier: What `train-classifier` wrote.
+      out: Folder for the candidates.
+      data: Folder with benchmarks/, also read from OPROVER_DATA: passages that overlap with a statement there are left out.
+      workers: Processes.
+      set: Change one number, such as --set threshold=0.5 --set licence=CC-BY-SA-4.0 (of pages that state none).
+    """
+    from oprover_jax.configuration import apply_changes
+    from oprover_jax.corpus.informal.funnel import print_funnel
+    from oprover_jax.corpus.informal.mine import Mine, MineConfig, mine
+    from oprover_jax.corpus.informal.overlap import overlap_with
+    from oprover_jax.posttraining.iterate import data_folder
+    from oprover_jax.progress import Screen
+
+    screen = Screen()
+    job = Mine(text, classifier, out, apply_changes(MineConfig(), set), overlap_with(data_folder(data), screen))
+    print_funnel(mine(job, workers, screen), screen.console)
+
+
+@corpus_app.command(name="formalize")
+def formalize_command(
+    candidates: Path,
+    corpus: str,
+    work: Path,
+    formalizer: Path,
+    critic: Path | None = None,
+    lean: str = "",
+    config: Path | None = None,
+    data: Path | None = None,
+    set: Changes = (),
+) -> None:
+    """Formalize mined texts: a policy writes theorems, Lean elaborates them, a critic judges them, what says nothing is screened out.
+
+    What is left and new goes into the corpus in one commit, each statement with its lineage. Killed at any moment, the same command goes
+    on. Prove the statements with `oprover corpus reprove`.
+
+    Args:
+      candidates: Folder that `oprover corpus mine` wrote.
+      corpus: Folder or URL of the corpus; made if it is not there.
+      work: Folder for what the stages make of each text, lost ones with the reason.
+      formalizer: Whose policy translates: a run folder, or a Qwen3 in a Hugging Face folder.
+      critic: Whose policy judges, likewise; the formalizer's if left out.
+      lean: Address of a Lean worker service, such as one with Mathlib (its key in LEAN_WORKER_KEY); the embedded Lean if left out.
+      config: A Python file with a FormalizeConfig, such as configs/formalize_mathlib.py; settings for core Lean if left out.
+      data: Folder with benchmarks/, also read from OPROVER_DATA: its statements never enter the corpus.
+      set: Change one number, such as --set formalizer.samples=8 --set faithful=0.8.
+    """
+    from oprover_jax.configuration import apply_changes, load
+    from oprover_jax.posttraining.formalize.command import Sources, formalize_into
+    from oprover_jax.posttraining.formalize.config import FormalizeConfig
+    from oprover_jax.posttraining.iterate import data_folder
+    from oprover_jax.progress import Screen
+
+    settings = load(config, FormalizeConfig, set) if config is not None else apply_changes(FormalizeConfig(), set)
+    sources = Sources(candidates, formalizer, critic or formalizer, lean, data_folder(data))
+    formalize_into(corpus, work, sources, settings, Screen())

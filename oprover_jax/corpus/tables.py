@@ -77,7 +77,31 @@ INCOMING = pa.schema(
 )
 """What a source gives, before it has ids; `proof` is null where there is none."""
 
-TABLES = {"statements": STATEMENTS, "proofs": PROOFS, "trajectories": TRAJECTORIES, "quarantine": QUARANTINE}
+FORMALIZATIONS = pa.schema(
+    [
+        *[(name, _TEXT) for name in ("statement_id", "text_id", "url", "where")],
+        ("place", pa.int32()),
+        ("classifier", pa.float64()),
+        ("formalizer", _TEXT),
+        ("version", pa.int32()),
+        ("sample", pa.int32()),
+        *[(name, _TEXT) for name in ("answer", "lean", "library", "critic")],
+        ("faithful", pa.float64()),
+        ("judgements", pa.list_(_TEXT)),
+        ("tried", pa.list_(_TEXT)),
+        *[(name, _TEXT) for name in ("trivial", "source", "licence")],
+    ]
+)
+"""Where a statement that was formalized out of a text came from: page, passage and its classifier's score, whose answer it is, which Lean
+elaborated it, the critic's mean score `faithful` in [0, 1] and its words, and the tactics that the screens tried with Lean's verdicts."""
+
+TABLES = {
+    "statements": STATEMENTS,
+    "proofs": PROOFS,
+    "trajectories": TRAJECTORIES,
+    "quarantine": QUARANTINE,
+    "formalizations": FORMALIZATIONS,
+}
 
 
 def proof_kind(proof: str) -> str:

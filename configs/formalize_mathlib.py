@@ -1,0 +1,16 @@
+"""Formalization into Mathlib, as an 8B policy that was trained for it does it. Lean is a service with Mathlib: --lean http://host:port.
+
+The header is the usual one of public provers; samples, temperature and thresholds are choices of ours.
+"""
+
+from oprover_jax.posttraining.experiment import EngineConfig
+from oprover_jax.posttraining.formalize.config import CRITIC, FORMALIZE, Asking, FormalizeConfig
+
+
+def experiment() -> FormalizeConfig:
+    return FormalizeConfig(
+        formalizer=Asking(FORMALIZE, samples=8, temperature=0.9, max_new_tokens=12_288),
+        critic=Asking(CRITIC, samples=4, temperature=0.6, max_new_tokens=8_192),
+        header="import Mathlib\nset_option maxHeartbeats 400000\nopen BigOperators Real Nat Topology Rat",
+        engine=EngineConfig(slots=64, max_len=16_384),
+    )

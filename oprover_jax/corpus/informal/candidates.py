@@ -1,0 +1,87 @@
+"""What the mine gives: paragraphs that look like mathematical statements, each with where it came from."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+
+CANDIDATES = "candidates.parquet"
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.string()),
+        ("kind", pa.string()),
+        ("score", pa.float64()),
+        ("url", pa.string()),
+        ("where", pa.string()),
+        ("place", pa.int32()),
+        ("licence", pa.string()),
+    ]
+)
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """`id` is the hash of the normal form of `text`, `where` the file (and row), `place` the passage in its page."""
+
+    id: str
+    text: str
+    kind: str
+    score: float
+    url: str
+    where: str
+    place: int
+    licence: str
+
+
+def write_candidates(path: Path, rows: Sequence[Candidate]) -> None:
+    """Whole file or no file."""
+    table = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=SCHEMA)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_candidates(folder: Path) -> list[Candidate]:
+    """The candidates of a mine, in order. Raises InputError for a folder that holds none."""
+    path = folder / CANDIDATES
+    if not path.is_file():
+        raise InputError(f"{folder} holds no {CANDIDATES}; let `oprover corpus mine --out {folder}` finish")
+    return read_part(path)
+
+
+def read_part(path: Path) -> list[Candidate]:
+    """Raises InputError for a file that is damaged."""
+    try:
+        return [Candidate(**row) for row in pq.read_table(path, partitioning=None).to_pylist()]
+    except (pa.ArrowInvalid, TypeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); remove it and mine again") from error
+
+
+def merge(parts: Sequence[Path], target: Path) -> tuple[int, int]:
+    """Writes the first of each id, in order of the parts, to `target`; returns how many there are, and how many were copies.
+
+    DuckDB does it out of core: the texts of a large mine need not fit into memory.
+    """
+    found = sum(pq.read_metadata(part).num_rows for part in parts)
+    with replacing(target) as temporary:
+        if found:
+            with duckdb.connect(config={"temp_directory": str(target.parent / f".duckdb.{os.getpid()}")}) as database:
+                database.execute(
+                    f"""COPY (SELECT {", ".join(f'"{name}"' for name in SCHEMA.names)} FROM (
+                            SELECT *, row_number() OVER (PARTITION BY id ORDER BY filename, file_row_number) AS copy
+                            FROM read_parquet(?, filename = true, file_row_number = true)
+                        ) WHERE copy = 1 ORDER BY filename, file_row_number)
+                        TO '{str(temporary).replace("'", "''")}' (FORMAT parquet, COMPRESSION zstd)""",
+                    [[str(part) for part in parts]],
+                )
+        else:
+            pq.write_table(SCHEMA.empty_table(), temporary)
+        kept = pq.read_metadata(temporary).num_rows
+    return kept, found - kept
