@@ -162,3 +162,21 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
     report = build_corpus(config, corpus, folder, screen, staging)
     if report is not None:
         print_report(report, screen.console)
+
+
+@corpus_app.command(name="tag")
+def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limit: int | None = None) -> None:
+    """Tag statements whose source gives no domain or no difficulty, by a policy or by rules; kept beside what the source said.
+
+    The rules look at the words and the length of the statement and are rough; every tag says who gave it. Killed at any moment, the same
+    command goes on; run again when it is done, it changes nothing.
+
+    Args:
+      corpus: Folder of the corpus, or its URL.
+      run: Folder of the run whose last policy is asked; rules alone if left out, and for what the policy has no readable answer to.
+      limit: At most so many statements; all of them if left out.
+    """
+    from oprover_jax.posttraining.tag_corpus import tag
+    from oprover_jax.progress import Screen
+
+    tag(corpus, run, limit, Screen())

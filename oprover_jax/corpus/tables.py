@@ -77,7 +77,21 @@ INCOMING = pa.schema(
 )
 """What a source gives, before it has ids; `proof` is null where there is none."""
 
-TABLES = {"statements": STATEMENTS, "proofs": PROOFS, "trajectories": TRAJECTORIES, "quarantine": QUARANTINE}
+TAGS = pa.schema(
+    [
+        ("statement_id", _TEXT),
+        ("domain", _TEXT),
+        ("difficulty", pa.int32()),
+        ("tagged_by", _TEXT),
+        ("asked", _TEXT),
+        ("tagged_at", _TEXT),
+        ("source", _TEXT),
+    ]
+)
+"""Domain and difficulty for statements whose source gives none; of several the last counts, an engine's before the rules'. `tagged_by`:
+"rules" or "engine:..."; `asked`: the engine that was asked, another word than `tagged_by` where it gave no readable answer."""
+
+TABLES = {"statements": STATEMENTS, "proofs": PROOFS, "trajectories": TRAJECTORIES, "quarantine": QUARANTINE, "tags": TAGS}
 
 
 def proof_kind(proof: str) -> str:
