@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from oprover_jax.corpus.card import card_text
@@ -87,11 +89,15 @@ def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite:
     licences = [licence.lower() for licence in config.licences]
     with replacing_folder(folder) as temporary, screen.bar("export") as progress:
         progress.total(sum(commit.rows(table) for commit in commits for table in EXPORTED))
-        permitted = _permitted(corpus, commits, licences)
+        with corpus.database(commits) as database:
+            permitted, left_out = _permitted(database, licences), _left_out(database, licences)
+            doubled = {table: _doubled(database, table) for table in KEYS}
         writer = _Writer(temporary, config.shard_bytes, progress)
-        tables = {table: writer.write(table, _rows(corpus, table, commits, permitted, licences)) for table in EXPORTED}
-        tables = {table: shards for table, shards in tables.items() if shards}
-        left_out = _left_out(corpus, commits, licences)
+        tables: dict[str, list[Shard]] = {}
+        for table in EXPORTED:
+            allowed = _rows(corpus.dataset(table, commits), table, permitted, licences)
+            shards = writer.write(table, _first_copies(allowed, doubled[table], KEYS[table]) if table in KEYS else allowed)
+            tables |= {table: shards} if shards else {}
         commands = Counter(str(commit.note.get("command", "other")) for commit in commits)
         manifest = Manifest(made_from, utc_now(), sorted(config.licences), tables, left_out, dict(commands))
         (temporary / "README.md").write_text(card_text(folder.name, temporary, manifest, KEYS), encoding="utf-8")
@@ -124,72 +130,56 @@ def _there(folder: Path, made_from: str, overwrite: bool) -> Manifest | None:
     return None
 
 
-def _permitted(corpus: Corpus, commits: Sequence[Commit], licences: Sequence[str]) -> pa.Array:
+def _permitted(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> pa.Array:
     """Ids of the statements that may be passed on."""
-    with corpus.database(commits) as database:
-        query = "from statements select distinct id where list_contains($licences, lower(licence))"
-        return database.sql(query, params={"licences": licences}).to_arrow_table()["id"].combine_chunks()
+    query = "from statements select distinct id where list_contains($licences, lower(licence))"
+    return database.sql(query, params={"licences": licences}).to_arrow_table()["id"].combine_chunks()
 
 
-def _left_out(corpus: Corpus, commits: Sequence[Commit], licences: Sequence[str]) -> list[LeftOut]:
+def _left_out(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> list[LeftOut]:
     """Counts of what the licences keep back: the statement's, or the row's own where that of its statement does not."""
     found: list[LeftOut] = []
-    with corpus.database(commits) as database:
-        database.execute(
-            "create temp table licences as from statements select distinct on (id) id, lower(licence) as licence, licence as shown"
-        )
-        for table in EXPORTED:
-            key, own = ("id" if table == "statements" else "statement_id"), "licence" in TABLES[table].names
-            rows = database.execute(
-                f"""
-                with stated as (from {table} left join licences on licences.id = {table}.{key}
-                    select licences.licence as of_statement, coalesce(shown, '') as shown, {f"{table}.licence" if own else "shown"} as own)
-                from stated
-                select case when list_contains($licences, of_statement) then own else shown end as licence, count(*)
-                where not coalesce(list_contains($licences, of_statement) and list_contains($licences, lower(own)), false)
-                group by all order by 1
-                """,
-                {"licences": licences},
-            ).fetchall()
-            found += [LeftOut(table, licence, count) for licence, count in rows]
+    database.execute("create temp table licences as from statements select distinct on (id) id, licence")
+    for table in EXPORTED:
+        key, own = ("id" if table == "statements" else "statement_id"), "licence" in TABLES[table].names
+        query = f"""
+            with stated as (from {table} left join licences on licences.id = {table}.{key}
+                select coalesce(licences.licence, '') as of_statement, {f"{table}.licence" if own else "of_statement"} as own),
+                 judged as (from stated select *, list_contains($licences, lower(of_statement)) as first,
+                    list_contains($licences, lower(own)) as second)
+            from judged select case when first then own else of_statement end as licence, count(*)
+            where not (first and second) group by all order by 1
+        """
+        rows = database.execute(query, {"licences": licences}).fetchall()
+        found += [LeftOut(table, licence, count) for licence, count in rows]
     return found
 
 
-def _rows(corpus: Corpus, table: str, commits: Sequence[Commit], permitted: pa.Array, licences: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of one table that may be passed on, in order, each once."""
-    key = "id" if table == "statements" else "statement_id"
-    allowed = pc.field(key).isin(permitted)
+def _doubled(database: duckdb.DuckDBPyConnection, table: str) -> set[tuple[object, ...]]:
+    """Keys that two writers at once have both added."""
+    return set(database.sql(f"from {table} select {', '.join(KEYS[table])} group by all having count(*) > 1").fetchall())
+
+
+def _rows(dataset: ds.Dataset, table: str, permitted: pa.Array, licences: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of one table that may be passed on, in order."""
+    allowed = pc.field("id" if table == "statements" else "statement_id").isin(permitted)
     if "licence" in TABLES[table].names:
         allowed &= pc.utf8_lower(pc.field("licence")).isin(pa.array(licences))
-    dataset = corpus.dataset(table, commits)
     scanner = dataset.scanner(filter=allowed, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
-    return _first_copies(scanner.to_batches(), _doubled(corpus, table, commits), KEYS.get(table))
+    return (batch for batch in scanner.to_batches() if len(batch))
 
 
-def _doubled(corpus: Corpus, table: str, commits: Sequence[Commit]) -> set[tuple[object, ...]]:
-    """Keys that two writers at once have both added."""
-    if table not in KEYS:
-        return set()
-    with corpus.database(commits) as database:
-        return set(database.sql(f"from {table} select {', '.join(KEYS[table])} group by all having count(*) > 1").fetchall())
-
-
-def _first_copies(
-    batches: Iterable[pa.RecordBatch], doubled: set[tuple[object, ...]], keys: Sequence[str] | None
-) -> Iterator[pa.RecordBatch]:
+def _first_copies(batches: Iterable[pa.RecordBatch], doubled: set[tuple[object, ...]], keys: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """`batches` without the second and later rows of the keys in `doubled`."""
     seen: set[tuple[object, ...]] = set()
     for batch in batches:
-        if doubled and keys:
-            rows = list(zip(*(batch[key].to_pylist() for key in keys), strict=True))
+        if doubled:
             keep = []
-            for row in rows:
+            for row in zip(*(batch[key].to_pylist() for key in keys), strict=True):
                 keep.append(row not in seen)
-                if row in doubled:
-                    seen.add(row)
+                seen.update({row} & doubled)
             batch = batch.filter(pa.array(keep, pa.bool_()))
-        if len(batch):
-            yield batch
+        yield batch
 
 
 class _Writer:

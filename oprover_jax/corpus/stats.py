@@ -47,15 +47,15 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """`count` things from `low` to `high`, both included; `high` None: no end."""
+    """`count` things from `low` to `high`, both included."""
 
     low: int
-    high: int | None
+    high: int
     count: int
 
     @property
     def label(self) -> str:
-        return str(self.low) if self.high == self.low else f"{self.low:,}+" if self.high is None else f"{self.low:,}–{self.high:,}"
+        return str(self.low) if self.high == self.low else f"{self.low:,}–{self.high:,}"
 
 
 class Rounds(msgspec.Struct, frozen=True):

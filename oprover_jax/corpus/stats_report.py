@@ -115,16 +115,16 @@ def _draw_rounds(axis: Axes, rounds: Sequence[Rounds]) -> None:
     _finish(axis, "Rounds of trajectories, accepted of all", [_context(r) for r in rounds], max((r.rounds for r in rounds), default=0))
 
 
-def _label(axis: Axes, x: float, y: float, text: int | str, size: int = 8) -> None:
+def _label(axis: Axes, x: int, y: float | int, text: int | str, size: int = 8) -> None:
     shown = f"{text:,}" if isinstance(text, int) else text
     axis.annotate(shown, (x, y), (3, 0), textcoords="offset points", va="center", fontsize=size, color=_INK)
 
 
-def _finish(axis: Axes, title: str, names: Iterable[str], largest: float) -> None:
+def _finish(axis: Axes, title: str, names: Iterable[str], largest: int) -> None:
     cut = [name if len(name) <= 28 else f"{name[:27]}…" for name in names]
     axis.set_title(title, loc="left", fontsize=11, color=_INK)
     axis.set_yticks(range(len(cut)), cut, fontsize=8)
-    axis.set_ylim(max(len(cut), 4) - 0.4, -0.6)
+    axis.set_ylim(max(len(cut), 8) - 0.4, -0.6)
     axis.set_xlim(0, max(largest, 1) * 1.2)
     axis.set_xticks([])
     axis.tick_params(length=0, colors=_INK)

@@ -32,7 +32,8 @@ _UNTAGGED = """
 create temp table untagged as
 with texts as (from statements select distinct on (id) * where domain = '' or difficulty = 0),
      done as (from tags select distinct statement_id where $asked = '' or asked = $asked)
-from texts anti join done on id = statement_id order by source, id limit $limit
+from texts anti join done on id = statement_id
+select id, name, formal, header, informal, source order by source, id limit $limit
 """
 
 _DOMAIN = re.compile(rf"^\W*domain\W*:\W*({'|'.join(DOMAINS)})\W*$", re.IGNORECASE | re.MULTILINE)

@@ -19,7 +19,7 @@ from oprover_jax.rollout.engine import Engine, Request, Sampling
 
 ANSWER_TOKENS = 64
 BATCH_BY_ENGINE = 2048  # statements for one commit
-BATCH_BY_RULES = 65_536
+BATCH_BY_RULES = 16_384
 
 
 def tag(where: str | Path, run: Path | None, limit: int | None, screen: Screen) -> Counter[str]:
