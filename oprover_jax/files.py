@@ -24,8 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Gives a new folder beside `path` to write files to; it takes the place of `path`, a folder or nothing, when the block ends
-    without an error.
+    """Gives a new folder beside `path` to write files and folders to; it takes the place of `path`, a folder or nothing, when the block
+    ends without an error.
 
     After an error, or when the process is killed, `path` is what it was before, and what is left beside it the next call clears away.
     """
@@ -36,7 +36,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for written in temporary.iterdir():
+        for written in [*temporary.rglob("*"), temporary]:
             _sync(written)
         if path.exists():
             os.replace(path, replaced)
@@ -54,5 +54,9 @@ def _put_back(replaced: Path, path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    with open(path, "rb") as written:
-        os.fsync(written.fileno())
+    """A file, or the names in a folder, reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

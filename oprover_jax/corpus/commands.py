@@ -247,3 +247,80 @@ def formalize_command(
     settings = load(config, FormalizeConfig, set) if config is not None else apply_changes(FormalizeConfig(), set)
     sources = Sources(candidates, formalizer, critic or formalizer, lean, data_folder(data))
     formalize_into(corpus, work, sources, settings, Screen())
+
+
+@corpus_app.command(name="stats")
+def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) -> None:
+    """Count what a corpus is made of: domain, difficulty, source, licence, Lean version, proofs, retrieval and feedback.
+
+    Args:
+      corpus: Folder of the corpus, or its URL.
+      out: Folder for stats.json, stats.png and stats.svg as well; made if it is not there.
+    """
+    from oprover_jax.corpus.corpus import open_corpus
+    from oprover_jax.corpus.stats import corpus_stats
+    from oprover_jax.corpus.stats_report import print_stats, write_stats
+    from oprover_jax.progress import Screen
+
+    screen, stats = Screen(), corpus_stats(open_corpus(corpus))
+    print_stats(stats, screen.console)
+    if out is not None:
+        screen.line("written: " + ", ".join(map(str, write_stats(stats, out))))
+
+
+@corpus_app.command(name="tag")
+def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limit: int | None = None) -> None:
+    """Tag statements whose source gives no domain or no difficulty, by a policy or by rules; kept beside what the source said.
+
+    The rules look at the words and the length of the statement and are rough; every tag says who gave it. Killed at any moment, the same
+    command goes on; run again when it is done, it changes nothing.
+
+    Args:
+      corpus: Folder of the corpus, or its URL.
+      run: Folder of the run whose last policy is asked; rules alone if left out, and for what the policy has no readable answer to.
+      limit: At most so many statements; all of them if left out.
+    """
+    from oprover_jax.posttraining.tag_corpus import tag
+    from oprover_jax.progress import Screen
+
+    tag(corpus, run, limit, Screen())
+
+
+@corpus_app.command(name="export")
+def export_command(
+    corpus: tyro.conf.Positional[str],
+    out: Path,
+    licence: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPDX"), tyro.conf.UseAppendAction] = (),
+    overwrite: bool = False,
+) -> None:
+    """Write a corpus as a folder that Hugging Face `datasets` loads: Parquet and a card with licences, counts and columns.
+
+    Only rows whose licence lets them be passed on are taken; what is left out is counted. The folder is there whole or not at all.
+
+    Args:
+      corpus: Folder of the corpus, or its URL.
+      out: Folder to write; one that holds something else is left alone.
+      licence: A licence to take, by its SPDX name, several with several; the usual open ones if left out.
+      overwrite: Replace an older export that is there.
+    """
+    from oprover_jax.corpus.corpus import open_corpus
+    from oprover_jax.corpus.export import PERMITTED, ExportConfig, export_corpus
+    from oprover_jax.progress import Screen
+
+    export_corpus(open_corpus(corpus), out, ExportConfig(licence or PERMITTED), overwrite, Screen())
+
+
+@corpus_app.command(name="import")
+def import_command(export: tyro.conf.Positional[Path], corpus: str) -> None:
+    """Read an export back into a corpus, row for row; rows that are there already are not added again.
+
+    Its files are checked by their hashes. Its verdicts are believed: Lean is not asked again.
+
+    Args:
+      export: A folder that `oprover corpus export` wrote, or a copy of it.
+      corpus: Folder of the corpus, or its URL; made if it is not there.
+    """
+    from oprover_jax.corpus.take_export import take_export
+    from oprover_jax.progress import Screen
+
+    take_export(export, corpus, Screen())

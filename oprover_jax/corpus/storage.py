@@ -20,6 +20,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 128 * 2**20
+PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+"""How all Parquet files of ours are written."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +111,13 @@ def open_storage(where: str | Path) -> Storage:
 
 
 def write_parquet(rows: pa.Table, file: Any) -> None:
-    """The one way in which we write Parquet, to a file open for bytes: zstd, checksums, row groups that a reader can hold."""
+    """Writes a table to a file open for bytes, in row groups that a reader can hold."""
     large = max(1, -(-rows.nbytes // ROW_GROUP_BYTES))
     pq.write_table(
         rows,
         file,
-        compression="zstd",
         row_group_size=max(1, min(ROW_GROUP_ROWS, -(-len(rows) // large))),
-        write_page_checksum=True,
+        **PARQUET,
     )
 
 

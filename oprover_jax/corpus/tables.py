@@ -95,12 +95,27 @@ FORMALIZATIONS = pa.schema(
 """Where a statement that was formalized out of a text came from: page, passage and its classifier's score, whose answer it is, which Lean
 elaborated it, the critic's mean score `faithful` in [0, 1] and its words, and the tactics that the screens tried with Lean's verdicts."""
 
+TAGS = pa.schema(
+    [
+        ("statement_id", _TEXT),
+        ("domain", _TEXT),
+        ("difficulty", pa.int32()),
+        ("tagged_by", _TEXT),
+        ("asked", _TEXT),
+        ("tagged_at", _TEXT),
+        ("source", _TEXT),
+    ]
+)
+"""Domain and difficulty for statements whose source gives none; of several the last counts, an engine's before the rules'. `tagged_by`:
+"rules" or "engine:..."; `asked`: the engine that was asked, another word than `tagged_by` where it gave no readable answer."""
+
 TABLES = {
     "statements": STATEMENTS,
     "proofs": PROOFS,
     "trajectories": TRAJECTORIES,
     "quarantine": QUARANTINE,
     "formalizations": FORMALIZATIONS,
+    "tags": TAGS,
 }
 
 

@@ -72,8 +72,7 @@ def test_one_commit_over_several_tables_comes_back_equal(where: str) -> None:
         {"command": "test"},
     )
     assert commit is not None and commit.note == {"command": "test"}
-    added = {"statements": 3, "proofs": 2, "trajectories": 1, "quarantine": 0, "formalizations": 0}
-    assert {table: commit.rows(table) for table in TABLES} == added
+    assert {table: commit.rows(table) for table in TABLES if commit.rows(table)} == {"statements": 3, "proofs": 2, "trajectories": 1}
     again = open_corpus(where)
     assert again.commits() == [commit]
     assert sorted(again.statements(), key=lambda s: s.id) == statements

@@ -1,0 +1,182 @@
+"""The card of an export: README.md of a Hugging Face dataset, YAML header and text, counted from the exported files."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from oprover_jax.corpus.manifest import Manifest
+from oprover_jax.corpus.tables import TABLES
+
+_HUB_LICENCES = frozenset(
+    ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "isc", "unlicense")
+)
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M"))
+
+_TABLES = {
+    "statements": "Theorems to prove, each once.",
+    "proofs": "Proofs, joined to their statements by `statement_id`.",
+    "trajectories": "What an agent did on a statement, round by round: what it read, what it wrote, what Lean answered; failed ones too.",
+    "tags": "Domain and difficulty where the source gave none; an engine's count before the rules', of several the last.",
+}
+
+_COLUMNS = {
+    "statements.id": "hash of the normalised statement",
+    "proofs.id": "hash of the statement's id and the normalised proof",
+    "statement_id": "`id` in `statements`",
+    "name": "name of the theorem in its source",
+    "formal": "the statement, ending in `:= by sorry`",
+    "header": "what has to stand before it: imports, definitions",
+    "family": "family of a generated statement",
+    "difficulty": "1 to 10, 0 where unknown",
+    "domain": "field of mathematics, in the source's words",
+    "source": "the set that it came from",
+    "licence": "SPDX name",
+    "informal": "the statement in natural language",
+    "statements.lean": "version of Lean or Mathlib that it was written for",
+    "proofs.lean": "version of Lean that accepted it; of unchecked ones, that it was written for",
+    "near": "id of the first statement of its group of near duplicates, which may not be in this export",
+    "proof": "what goes in the place of `by sorry`",
+    "kind": "`tactic`, `term` or `match`",
+    "library": "version of the library that was loaded",
+    "axioms": "axioms that the proof uses",
+    "seconds": "time that the check took",
+    "origin": "where the proof is from: repository, commit and file, or the run that found it",
+    "verified_at": "when Lean accepted it, UTC",
+    "checked": "`accepted` by Lean for this corpus, or `unchecked`: taken over, as the Lean that it needs was not there",
+    "run": "the run whose policy it was",
+    "sample": "number of the rollout on this statement",
+    "stage": "stage of the run",
+    "version": "version of the record's schema",
+    "accepted": "whether a round was accepted; null where the infrastructure failed",
+    "prompt_ids": "token ids that the policy read, by round",
+    "attempt_ids": "token ids that it wrote, by round",
+    "logprobs": "the sampler's log-probabilities of these, by round",
+    "rounds": "the rest of each round as JSON: proof, verdict, feedback, retrieved ids, policy version, reward",
+    "tagged_by": "`rules`, or `engine:` and whose policy it was",
+    "asked": "the engine that was asked; another than `tagged_by` where it gave no readable answer",
+    "tagged_at": "when, UTC",
+    "text_id": "of the passage that a statement was formalized from",
+    "url": "of the page that the passage stands in",
+    "where": "where in the source: file and row, or where in the page",
+    "place": "number of the passage on its page",
+    "classifier": "score of the passage as a mathematical statement, 0 to 1",
+    "formalizer": "whose policy wrote the statement",
+    "answer": "what it wrote, whole",
+    "critic": "whose policy judged whether the statement says what the passage says",
+    "faithful": "the critic's mean score, 0 to 1",
+    "judgements": "the critic's words",
+    "tried": "tactics that the screens for empty statements tried, with Lean's verdicts",
+    "trivial": "the tactic that closed the goal by itself, empty where none did",
+}
+
+
+def card_text(name: str, folder: Path, manifest: Manifest, keys: Mapping[str, Sequence[str]]) -> str:
+    """README.md for the export in `folder`, whose shards are written. `keys` are the columns by which rows of a table are told apart."""
+    with duckdb.connect() as database:
+        for table, shards in manifest.tables.items():
+            database.read_parquet([str(folder / shard.path) for shard in shards]).create_view(table)
+        lean, licences, sources = _lean(database, manifest), _licences(database, manifest), _sources(database, manifest)
+    sections = [
+        _header(name, manifest, sorted({row[0] for row in licences})),
+        f"# {name}\n",
+        "Formal statements in Lean 4, proofs, and the trajectories of an agent that looked for them.\n",
+        "## What is in it\n",
+        _table(("config", "rows", "what"), [(t, f"{manifest.rows(t):,}", _TABLES.get(t, "")) for t in manifest.tables]),
+        _usage(manifest),
+        "## Licences and attribution\n",
+        "Each row carries the licence of its source, which holds for that row; proofs say in `origin` where they are from. Whoever passes"
+        " rows on has to name the source and keep its licence with them.\n",
+        _table(("licence", *manifest.tables), licences),
+        _table(("source", "licence", *manifest.tables), sources),
+        _left_out(manifest),
+        *(["## Lean versions of the proofs\n", _table(("Lean", "library", "checked", "proofs"), lean)] if lean else []),
+        "## Columns\n",
+        *(_columns(table, keys.get(table)) for table in manifest.tables),
+        "## How it was made\n",
+        "Statements are told apart by a hash of their normalised content: comments, white space, names of bound variables and of the"
+        " theorem make no difference. A proof marked `accepted` was accepted by Lean's kernel for exactly its statement, with no axiom"
+        " beyond `propext`, `Classical.choice` and `Quot.sound`. The corpus grew by these commands:\n",
+        _table(("`oprover corpus ...`", "commits"), [(command, f"{count:,}") for command, count in sorted(manifest.commits.items())]),
+        f"Exported {manifest.made_at} by `oprover corpus export` (snapshot {manifest.made_from}, schema {manifest.schema}); `manifest.json`"
+        " has the SHA-256 of every file, and `oprover corpus import` reads the folder back, row for row.\n",
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _header(name: str, manifest: Manifest, licences: Iterable[str]) -> str:
+    lines = ["---", f"pretty_name: {json.dumps(name)}", "license:"]
+    lines += [f"- {one}" for one in sorted({lic.lower() if lic.lower() in _HUB_LICENCES else "other" for lic in licences} or {"other"})]
+    rows = sum(manifest.rows(table) for table in manifest.tables)
+    size = next((size for limit, size in _SIZES if rows < limit), "100M<n<1B")
+    lines += ["task_categories:", "- text-generation", "tags:", "- lean4", "- theorem-proving", "size_categories:", f"- {size}"]
+    if manifest.tables:
+        lines.append("configs:")
+    default = "proofs" if "proofs" in manifest.tables else next(iter(manifest.tables), "")
+    for table in manifest.tables:
+        lines += [f"- config_name: {table}", *(["  default: true"] if table == default else [])]
+        lines += ["  data_files:", "  - split: train", f"    path: {table}/train-*.parquet"]
+    return "\n".join([*lines, "---", ""])
+
+
+def _usage(manifest: Manifest) -> str:
+    if not {"statements", "proofs"} <= set(manifest.tables):
+        return ""
+    return (
+        "```python\n"
+        "from datasets import load_dataset\n\n"
+        'proofs = load_dataset("REPOSITORY OR FOLDER", "proofs", split="train")\n'
+        'statements = load_dataset("REPOSITORY OR FOLDER", "statements", split="train")\n'
+        "```\n"
+    )
+
+
+def _licences(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tuple[str, ...]]:
+    return [(licence, *counts) for (licence,), counts in _counted(database, manifest, ("licence",))]
+
+
+def _sources(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tuple[str, ...]]:
+    return [(*both, *counts) for both, counts in _counted(database, manifest, ("source", "licence"))]
+
+
+def _counted(database: duckdb.DuckDBPyConnection, manifest: Manifest, by: Sequence[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Rows of every table by columns of their own, or of their statements where they have none."""
+    counts: dict[tuple[str, ...], Counter[str]] = {}
+    for table in manifest.tables:
+        joined = table if "licence" in TABLES[table].names else f"{table} join statements on statements.id = statement_id"
+        named = ", ".join(f"{'statements' if column not in TABLES[table].names else table}.{column}" for column in by)
+        for row in database.sql(f"from {joined} select {named}, count(*) group by all").fetchall():
+            counts.setdefault(row[:-1], Counter())[table] += row[-1]
+    return [(key, tuple(f"{counted[table]:,}" for table in manifest.tables)) for key, counted in sorted(counts.items())]
+
+
+def _lean(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tuple[str, ...]]:
+    if "proofs" not in manifest.tables:
+        return []
+    found = database.sql("from proofs select lean, library, checked, count(*) group by all order by 4 desc, 1, 2, 3").fetchall()
+    return [(lean or "not known", library, checked, f"{count:,}") for lean, library, checked, count in found]
+
+
+def _left_out(manifest: Manifest) -> str:
+    taken = f"Taken were rows under {', '.join(manifest.licences)}."
+    if not manifest.left_out:
+        return f"{taken} Nothing was left out.\n"
+    rows = [(one.licence or "(none)", one.table, f"{one.rows:,}") for one in manifest.left_out]
+    return f"{taken} Left out for their licence:\n\n" + _table(("licence", "config", "rows"), rows)
+
+
+def _columns(table: str, key: Sequence[str] | None) -> str:
+    told = f", a row for each ({', '.join(key)})" if key else ""
+    rows = [(f"`{field.name}`", str(field.type).replace("item: ", ""), _described(table, field.name)) for field in TABLES[table]]
+    return f"**{table}**{told}\n\n" + _table(("column", "type", "what"), rows)
+
+
+def _described(table: str, column: str) -> str:
+    return _COLUMNS.get(f"{table}.{column}") or _COLUMNS.get(column, "")
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines) + "\n"

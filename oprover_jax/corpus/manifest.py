@@ -1,0 +1,99 @@
+"""What an export says of itself: `manifest.json`, which import checks the files by."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from oprover_jax.errors import InputError
+from oprover_jax.records import SCHEMA_VERSION
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """One Parquet file; `path` is relative to the export."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """Rows of one table that were not exported, for the licence that stood against them."""
+
+    table: str
+    licence: str
+    rows: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """`made_from` is a hash of the snapshot and the settings: of equal ones the files are equal. `commits` counts those of the snapshot by
+    the command that made them."""
+
+    made_from: str
+    made_at: str
+    licences: list[str]
+    tables: dict[str, list[Shard]]
+    left_out: list[LeftOut]
+    commits: dict[str, int]
+    schema: int = SCHEMA_VERSION
+    format: int = FORMAT
+
+    @property
+    def content(self) -> str:
+        """A hash of all rows, in their order."""
+        shards = [f"{table} {shard.sha256}" for table, found in sorted(self.tables.items()) for shard in found]
+        return hashlib.sha256("\n".join(shards).encode()).hexdigest()[:24]
+
+    def rows(self, table: str) -> int:
+        return sum(shard.rows for shard in self.tables.get(table, []))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises InputError where `folder` is no export, or one of another version."""
+    path = folder / NAME
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{folder} holds no {NAME}, so it is no export; give a folder that `oprover corpus export` wrote") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path} cannot be read ({error}); export again, or fetch it again") from error
+    if (manifest.format, manifest.schema) != (FORMAT, SCHEMA_VERSION):
+        raise InputError(
+            f"{folder} is an export of format {manifest.format} with rows of version {manifest.schema}, and this version reads {FORMAT} and"
+            f" {SCHEMA_VERSION}; read it with the release that wrote it"
+        )
+    return manifest
+
+
+def check_files(folder: Path, manifest: Manifest, on_bytes: Callable[[int], None] | None = None) -> None:
+    """Reads all files and compares them with the manifest; `on_bytes` is told how many bytes were read so far.
+
+    Raises:
+      InputError: naming the file that is missing, torn or changed.
+    """
+    read = 0
+    for shard in [shard for shards in manifest.tables.values() for shard in shards]:
+        path = folder / shard.path
+        if not path.is_file():
+            raise InputError(f"{path} is missing; fetch the export again")
+        if path.stat().st_size != shard.bytes:
+            raise InputError(f"{path} is torn ({path.stat().st_size:,} bytes of {shard.bytes:,}); fetch it again")
+        if sha256(path) != shard.sha256:
+            raise InputError(f"{path} is not what was exported (its SHA-256 differs); fetch it again")
+        read += shard.bytes
+        if on_bytes is not None:
+            on_bytes(read)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,55 @@
+"""`oprover corpus import`: an export becomes part of a corpus, row for row."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from oprover_jax.corpus.corpus import Commit, open_corpus
+from oprover_jax.corpus.export import BATCH_ROWS, EXPORTED, KEYS
+from oprover_jax.corpus.manifest import Manifest, check_files, read_manifest
+from oprover_jax.corpus.tables import TABLES
+from oprover_jax.errors import InputError
+from oprover_jax.progress import Screen
+
+
+def take_export(folder: Path, where: str | Path, screen: Screen) -> Commit | None:
+    """Adds the rows of the export in `folder` that the corpus at `where` has not, in one commit; None where it was imported before.
+
+    All files are checked first. The verdicts of the export are believed: Lean is not asked again.
+
+    Raises:
+      InputError: naming what is missing, torn or unknown. The corpus is as it was then.
+    """
+    manifest = read_manifest(folder)
+    unknown = sorted(set(manifest.tables) - set(EXPORTED))
+    if unknown:
+        raise InputError(
+            f"{folder} has {', '.join(unknown)}, of which this version knows nothing; import it with the release that wrote it"
+        )
+    with screen.bar("check") as progress:
+        progress.total(sum(shard.bytes for shards in manifest.tables.values() for shard in shards))
+        check_files(folder, manifest, lambda read: progress.update(read, "bytes"))
+    corpus, key = open_corpus(where, create=True), f"import {manifest.content}"
+    if corpus.has(key):
+        screen.line(f"{folder}: imported earlier")
+        return None
+    with ExitStack() as stack:
+        database = stack.enter_context(corpus.database())
+        rows = {table: _new(database, folder, manifest, table) for table in manifest.tables}
+        commit = corpus.commit(rows, {"command": "import", "export": folder.resolve().name, "made_from": manifest.made_from}, key)
+    if commit is not None:
+        held = {table: (commit.rows(table), manifest.rows(table)) for table in manifest.tables}
+        screen.line(f"{folder}: " + ", ".join(f"{new:,} of {rows:,} {table}" for table, (new, rows) in held.items()) + " are new")
+    return commit
+
+
+def _new(database: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, table: str) -> Iterator[pa.RecordBatch]:
+    """Rows of one table of the export that the corpus has not."""
+    keys = ", ".join(KEYS.get(table, TABLES[table].names))
+    files = [str(folder / shard.path) for shard in manifest.tables[table]]
+    database.read_parquet(files).create_view(f"taken_{table}")
+    query = f"from taken_{table} anti join (from {table} select distinct {keys}) using ({keys})"
+    yield from database.sql(query).to_arrow_reader(BATCH_ROWS)
