@@ -1,7 +1,7 @@
 """Keep benchmarks out of what is trained on.
 
 Benchmark statements are looked for in three ways, each blind to more than the one before: the same normal form, with or without its header
-(`identical`); the same canonical form, whatever its shape (`same content`); and runs of tokens that both have (`overlap 0.83`: of the
+(`identical`); the same canonical form, whatever its shape (`reshaped`); and runs of tokens that both have (`overlap 0.83`: of the
 benchmark's runs that share is there). Documents, proofs and informal text are searched for the benchmarks' own words (`text overlap`)
 and for theorems in them.
 """
@@ -154,9 +154,7 @@ def find_in_canonical(
         key, hit = _canonical_key(own), None
         if not key or key in index.canonical:  # equal normal forms have equal canonical forms
             same = [index.identical[one] for one in (statement_id(formal, header), statement_id(formal)) if one in index.identical]
-            hit = (
-                Hit(index.names[same[0]], "identical") if same else Hit(index.names[index.canonical[key]], "same content") if key else None
-            )
+            hit = Hit(index.names[same[0]], "identical") if same else Hit(index.names[index.canonical[key]], "reshaped") if key else None
         if hit is None and number in overlaps:
             hit = Hit(index.names[overlaps[number][0]], f"overlap {overlaps[number][1]:.2f}")
         found.append(hit)

@@ -35,6 +35,7 @@ from oprover_jax.files import replacing
 from oprover_jax.progress import Screen
 from oprover_jax.records import Statement
 
+_VERSION = 1  # of what is made of the same rows: ids, canonical forms, sketches
 _WRITE_ROWS = 16_384
 _EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.int32(): 0, pa.float64(): 0.0, pa.list_(pa.string()): []}
 
@@ -257,7 +258,7 @@ def _fingerprint(incoming: Sequence[Path], corpus: Corpus | None, benchmarks: Se
     own = {name: value for name, value in asdict(settings).items() if name not in ("runner", "workers", "memory_gb")}
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in incoming]
     held = [commit.id for commit in corpus.commits()] if corpus else []
-    return hashlib.sha256(msgspec.json.encode([files, held, benchmarks, own])).hexdigest()
+    return hashlib.sha256(msgspec.json.encode([_VERSION, files, held, benchmarks, own])).hexdigest()
 
 
 def _begin(work: Path, fingerprint: str) -> None:
@@ -267,5 +268,5 @@ def _begin(work: Path, fingerprint: str) -> None:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         mark.write_text(fingerprint)
-    for name in ("new", "candidates", "judged"):
+    for name in ("new", "candidates"):
         shutil.rmtree(work / name, ignore_errors=True)

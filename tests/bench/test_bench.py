@@ -78,6 +78,14 @@ def test_our_side_of_train_step_reports_what_the_peers_report() -> None:
     assert found.keys() == {"version", "parameters", "seconds", "mib", "loss"} and 0 < found["loss"] < 6
 
 
+def test_corpus_finds_what_was_planted_and_says_how_it_grows(tmp_path: Path) -> None:
+    found = figures("corpus", "--sizes", "600", "1200", "--workers", "1", "--folder", str(tmp_path))
+    large = found["runs"][-1]
+    assert found["all_planted_found"] and large["planted"] > 0 and large["near_marked"] > 0 and large["copies_removed"] > 0
+    assert large["proofs_kept"] + large["copies_removed"] + large["planted_removed"] == 1200 and found["ratio_rows"] == 2
+    assert {"ratio_memory", "ratio_speed"} <= found.keys() and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_help_tells_the_options(name: str) -> None:
     done = run(name, "--help")

@@ -59,14 +59,14 @@ def test_a_copy_with_one_hypothesis_more_is_found_by_its_runs() -> None:
 def test_short_statements_are_found_by_their_content_alone() -> None:
     index = build_index([Statement(id="", name="a", formal="theorem a (x y z : ℝ) : x + y + z = x + (y + z) := by sorry", family="f")])
     others = ["lemma b (p q r : Real) : p + q + r = p + (q + r)", "theorem c (x y z : ℕ) : x + y + z = x + (y + z)", "theorem d : f = g"]
-    assert [hit and hit.reason for hit in find_in_statements(index, others, [""] * 3)] == ["same content", None, None]
+    assert [hit and hit.reason for hit in find_in_statements(index, others, [""] * 3)] == ["reshaped", None, None]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("Some words. let it be KNOWN that number 5 of these\nis true of 5 apples. And so on.", "text overlap 1.00"),
-        (f"In Lean:\n{reshape(_THEOREMS[5], 1)}\nand we go on.", "theorem, same content"),
+        (f"In Lean:\n{reshape(_THEOREMS[5], 1)}\nand we go on.", "theorem, reshaped"),
         (f"A helper first.\n{disguise(_THEOREMS[5].written(), 3)} done", "theorem, identical"),
         ("Let it be known that there are theorems about apples, none of them := ours.", None),
         (f"theorem {_THEOREMS[70].written()}", None),

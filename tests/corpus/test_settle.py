@@ -123,9 +123,9 @@ def test_benchmarks_are_removed_with_all_their_proofs(tmp_path: Path) -> None:
     assert [one["proof"] for one in read(tmp_path / "out", "proofs")] == ["by simp"]
     text = "text overlap 1.00"
     assert [(one["where"], one["reason"], one["of"]) for one in read(tmp_path / "out", "removed")] == [
-        ("0:0", "same content", "made/p"),
+        ("0:0", "reshaped", "made/p"),
         ("0:2", f"proof: {text}", "made/p"),
-        ("1:0", "same content", "made/p"),
+        ("1:0", "reshaped", "made/p"),
         ("1:1", f"informal: {text}", "made/p"),
         ("1:2", f"informal: {text}", "made/p"),
     ]
