@@ -68,7 +68,8 @@ def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, 
     def advance(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         step, state, drawn, active, positions, remaining = carry
         logits = jnp.einsum("sD,VD->sV", state.hidden.astype(jnp.float32), head, precision=jax.lax.Precision.HIGHEST)
-        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, table.temperatures)
+        limits = (table.temperatures, table.top_ps, table.top_ks, table.min_ps)
+        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, *limits)
         drawn = Drawn(drawn.tokens.at[step].set(tokens), drawn.logprobs.at[step].set(logprobs), drawn.counts + active)
         remaining = remaining - active
         stopped = jnp.any(tokens[:, None] == table.stop_ids, axis=1)
