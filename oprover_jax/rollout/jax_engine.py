@@ -9,11 +9,12 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -97,6 +98,7 @@ class JaxEngine:
         self._inbox: deque[Callable[[], None]] = deque()
         self._next: tuple[Params, int] | None = None
         self._awaiting_weights: list[Future[None]] = []
+        self._to_score: deque[tuple[tuple[int, ...], Future[list[float]]]] = deque()
         self._news: list[tuple[_Waiter, int, list[int], list[float]]] = []
         self._stats = EngineStats()
         self._failure: BaseException | None = None
@@ -123,6 +125,14 @@ class JaxEngine:
             self._post(lambda: self._cancel(waiter), strict=False)
             raise
         return [completion for completion in waiter.job.completions if completion is not None]
+
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        """Log-probability at temperature 1 of each token after the first, by the weights in use. InputError and EngineError as above."""
+        ids = tuple(token_ids)
+        self.limits.check_prompt(len(ids))
+        scored: Future[list[float]] = Future()
+        self._post(lambda: self._to_score.append((ids, scored)))
+        return await asyncio.wrap_future(scored)
 
     def publish(self, params: Params, version: int, *, donate: bool = False) -> Future[None]:
         """Samples every request that has not started yet from a copy of `params`; those that have, finish on their own weights.
@@ -194,6 +204,7 @@ class JaxEngine:
                 while self._take_orders():
                     began = time.monotonic()
                     self._swap_weights()
+                    self._score()
                     self._admit()
                     self._decode()
                     self._count(seconds=time.monotonic() - began)
@@ -207,8 +218,10 @@ class JaxEngine:
         for waiter in self._waiters.values():
             waiter.wake(_told(reason, failure))
         self._waiters.clear()
-        for in_use in self._awaiting_weights:
-            in_use.set_exception(_told(reason, failure))
+        promises: list[Future[Any]] = [*self._awaiting_weights, *(scored for _, scored in self._to_score)]
+        for promised in promises:
+            if promised.set_running_or_notify_cancel():
+                promised.set_exception(_told(reason, failure))
 
     def _take_orders(self) -> bool:
         """Waits until there is something to do and carries out what was asked; False when the engine is to end."""
@@ -226,7 +239,20 @@ class JaxEngine:
         if self._next is not None and not self._scheduler.started:
             (self._params, self._version), self._next = self._next, None
             while self._awaiting_weights:
-                self._awaiting_weights.pop().set_result(None)
+                in_use = self._awaiting_weights.pop()
+                if in_use.set_running_or_notify_cancel():
+                    in_use.set_result(None)
+
+    def _score(self) -> None:
+        while self._to_score:
+            ids, scored = self._to_score[0]
+            tokens = np.zeros((self.limits.prefill_batches[0], self.limits.bucket(len(ids))), np.int32)
+            tokens[:, : len(ids)] = ids
+            said = programs.score(self.config, self._params, tokens, np.full(len(tokens), len(ids), np.int32))
+            logprobs = jax.device_get(said)[0, : len(ids) - 1].tolist()
+            self._to_score.popleft()
+            if scored.set_running_or_notify_cancel():
+                scored.set_result(logprobs)
 
     def _admit(self) -> None:
         """Fills the free slots. While new weights wait for their turn, only with samples of requests that have started."""

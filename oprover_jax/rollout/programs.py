@@ -1,4 +1,4 @@
-"""The three compiled programs of the in-process engine. The device owns the cache and one hidden state a slot, the host the rest."""
+"""The compiled programs of the in-process engine. The device owns the cache and one hidden state a slot, the host the rest."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
+from oprover_jax.losses.vocab_head import token_logprobs
 from oprover_jax.models import cache as kv
-from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix
+from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix, hidden_states
 from oprover_jax.rollout.sampling import draw
 from oprover_jax.rollout.scheduler import SlotTable
 from oprover_jax.sharding import gathered
@@ -44,6 +45,15 @@ class Drawn(NamedTuple):
 def prefill(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Prefilled:
     """Runs whole prompts. Compiled once for each shape of `tokens`."""
     return Prefilled(*kv.prefill(config, params, tokens, lengths))
+
+
+@partial(jax.jit, static_argnums=0)
+def score(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Float[Array, "B P"]:
+    """Log-probability, at temperature 1, of the token after each one; meaningless from the last one on. Compiled as `prefill` is."""
+    index = jnp.arange(tokens.shape[1])[None]
+    positions = jnp.broadcast_to(index, tokens.shape)
+    hidden = hidden_states(config, params, tokens, positions, (index < lengths[:, None]).astype(jnp.int32))
+    return token_logprobs(hidden, head_matrix(params), jnp.roll(tokens, -1, axis=1)).logprob
 
 
 @partial(jax.jit, donate_argnums=0)

@@ -51,11 +51,17 @@ class Limits:
         """The smallest prefill batch that holds `prompts`, or the largest there is."""
         return self.prefill_batches[min(bisect.bisect_left(self.prefill_batches, prompts), len(self.prefill_batches) - 1)]
 
+    def check_prompt(self, length: int) -> None:
+        """Raises InputError for a prompt that this engine can never read."""
+        if not length:
+            raise InputError("the prompt has no tokens; give at least one, for example the beginning-of-sequence token")
+        if length > self.max_len:
+            raise InputError(f"a prompt of {length} tokens exceeds the engine's max_len {self.max_len}; shorten it or raise max_len")
+
     def check(self, request: Request) -> None:
         """Raises InputError for a request that this engine can never run."""
         prompt, new = len(request.prompt_ids), request.sampling.max_new_tokens
-        if not prompt:
-            raise InputError("the prompt has no tokens; give at least one, for example the beginning-of-sequence token")
+        self.check_prompt(prompt)
         if prompt + new > self.max_len:
             raise InputError(
                 f"a prompt of {prompt} tokens and max_new_tokens {new} exceed the engine's max_len {self.max_len}; "
