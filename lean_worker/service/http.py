@@ -57,7 +57,7 @@ def read_key(file: Path | None, variable: str) -> str | None:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ServeError(f"{file} cannot be read ({error}); name a text file whose first line is the key") from error
+        raise ServeError(f"{file} cannot be read ({error}); name a readable file whose first line is the key") from error
     if not lines or not lines[0].strip():
         raise ServeError(f"{file}: the first line is empty; write the key there")
     return lines[0].strip()
