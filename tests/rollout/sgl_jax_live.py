@@ -160,9 +160,8 @@ def test_new_weights_reach_it_by_a_restart(real: SGLJax, folder: Path, one_devic
     with JaxEngine(config, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
     with SGLangEngine(real.url) as client:
-        publish_to_servers(
-            [real.url], config, params, 9, folder.parent / "published", dtype="float32", beside=beside, restart=lambda _, new: real.start(new)
-        )
+        to, again = folder.parent / "published", lambda _, new: real.start(new)
+        publish_to_servers([real.url], config, params, 9, to, dtype="float32", beside=beside, restart=again)
         client.version = 9
         found = ask(client, greedy)
     assert largest_difference(found, expected) < 1e-3

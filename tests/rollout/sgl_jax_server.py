@@ -54,9 +54,9 @@ class RandomOfLogits:
         return jax.random.categorical(key, jnp.log(probabilities), *arguments, **settings)
 
 
-def scatter_kv(k, v, places, k_cache, v_cache, page_size, kv_partition_axis="tensor"):
+def scatter_kv(k, v, loc, k_cache, v_cache, page_size, kv_partition_axis="tensor"):
     """Keys and values are written by a Pallas kernel for TPUs. Padding has negative places and is dropped."""
-    places = jnp.where(places < 0, k_cache.shape[0], places)
+    places = jnp.where(loc < 0, k_cache.shape[0], loc)
     return k_cache.at[places].set(k, mode="drop"), v_cache.at[places].set(v, mode="drop")
 
 

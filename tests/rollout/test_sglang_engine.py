@@ -2,16 +2,14 @@
 
 import asyncio
 import signal
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import jax
-import msgspec
 import pytest
 import rollout_server
+from scripted_server import Scripted
 
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.rollout.engine import Completion, Engine, EngineError, Request, Sampling
@@ -125,52 +123,6 @@ def test_cancelling_hangs_up_and_nobody_there_is_an_error_after_the_patience(ser
         ask(engine, REQUESTS[:1])
 
 
-class Scripted(ThreadingHTTPServer):
-    """Plays the documented answers of other servers, and faults; no model behind it. `script` maps a request's body to (status, answer)."""
-
-    def __init__(self, script) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.script, self.bodies = script, []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Scripted
-
-    def do_GET(self) -> None:
-        self._answer(200, {"model_path": "m", "is_generation": True})
-
-    def do_POST(self) -> None:
-        body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
-        self.server.bodies.append(body)
-        self._answer(*self.server.script(body, len(self.server.bodies)))
-
-    def _answer(self, status: int, answer: object) -> None:
-        content = msgspec.json.encode(answer)
-        self.send_response(status)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def scripted() -> Iterator:
-    made: list[Scripted] = []
-
-    def start(script) -> Scripted:
-        made.append(Scripted(script))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.shutdown()
-        one.server_close()
-
-
 def said(ids: list[int], kind: str = "length", **meta: object) -> dict:
     entries = [[-0.5, token, None] for token in ids]
     return {
@@ -179,38 +131,51 @@ def said(ids: list[int], kind: str = "length", **meta: object) -> dict:
     }
 
 
-def test_a_server_that_ignores_n_is_asked_once_for_each_sample(scripted) -> None:
-    other = scripted(lambda body, count: (200, said([count, 2])))
-    with SGLangEngine(other.url, version=5) as engine:
+def playing(answers: Callable[[int], tuple[int, object]], generated: list[dict]) -> Scripted:
+    """`answers(i)` is the answer to the i-th request to /generate, counted from 1."""
+
+    def script(path: str, body: dict) -> tuple[int, object]:
+        if path != "/generate":
+            return 200, {"model_path": "m", "is_generation": True}
+        generated.append(body)
+        return answers(len(generated))
+
+    return Scripted(script)
+
+
+def test_a_server_that_ignores_n_is_asked_once_for_each_sample() -> None:
+    generated: list[dict] = []
+    with playing(lambda count: (200, said([count, 2])), generated) as other, SGLangEngine(other.url, version=5) as engine:
         (group,) = ask(engine, [Request((1, 2), Sampling(2), samples=4)])
         assert sorted(answer.token_ids[0] for answer in group) == [1, 2, 3, 4]
         assert {answer.policy_version for answer in group} == {5}
         ask(engine, [Request((1, 2), Sampling(2), samples=3)])
-    assert [body["sampling_params"]["n"] for body in other.bodies] == [4, 1, 1, 1, 1, 1, 1]
-    assert not any("sampling_seed" in body["sampling_params"] for body in other.bodies)
+    assert [body["sampling_params"]["n"] for body in generated] == [4, 1, 1, 1, 1, 1, 1]
+    assert not any("sampling_seed" in body["sampling_params"] for body in generated)
 
 
-def test_the_weight_version_is_the_policy_version_and_faulty_answers_are_asked_again(scripted) -> None:
-    faults = [
-        (200, said([1, 2], weight_version="7") | {"meta_info": said([1, 2])["meta_info"] | {"completion_tokens": 3}}),  # a token is lost
-        (200, said([1], weight_version="7")),  # too short, and no stop id
-        (200, said([1, 2], "abort", weight_version="7")),
+def test_the_weight_version_is_the_policy_version_and_faulty_answers_are_asked_again() -> None:
+    faults: list[tuple[int, object]] = [
+        (200, said([1, 2], completion_tokens=3)),  # a token is lost
+        (200, said([1])),  # too short, and no stop id
+        (200, said([1, 2], "abort")),
         (429, {"error": {"message": "full"}}),
         (500, {"error": "oops"}),
         (200, [said([1, 2])] * 2),
     ]
-    other = scripted(lambda body, count: faults[count - 1] if count <= len(faults) else (200, said([1, 2], weight_version="7")))
-    with SGLangEngine(other.url) as engine:
+    good = (200, said([1, 2], weight_version="7"))
+    generated: list[dict] = []
+    with playing(lambda count: [*faults, good][count - 1], generated) as other, SGLangEngine(other.url) as engine:
         (group,) = ask(engine, [Request((1, 2), Sampling(2, stop_ids=(9,)))])
     assert (group[0].token_ids, group[0].logprobs, group[0].policy_version) == ((1, 2), (-0.5, -0.5), 7)
-    assert len(other.bodies) == len(faults) + 1
+    assert len(generated) == len(faults) + 1
 
 
-def test_a_refusal_is_passed_on_and_not_repeated(scripted) -> None:
-    other = scripted(lambda body, count: (400, {"error": {"message": "too long"}}) if count == 1 else (401, {"error": "no key"}))
-    with SGLangEngine(other.url) as engine:
+def test_a_refusal_is_passed_on_and_not_repeated() -> None:
+    refusals: list[tuple[int, object]] = [(400, {"error": {"message": "too long"}}), (401, {"error": "no key"})]
+    generated: list[dict] = []
+    with playing(lambda count: refusals[count - 1], generated) as other, SGLangEngine(other.url) as engine:
         with pytest.raises(ValueError, match="too long"):
             ask(engine, [Request((1,), Sampling(2))])
         with pytest.raises(EngineError, match="no key"):
             ask(engine, [Request((1,), Sampling(2))])
-    assert len(other.bodies) == 2
