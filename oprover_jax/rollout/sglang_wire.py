@@ -42,7 +42,8 @@ class WrongAnswer(Exception):
 
 
 def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
-    """What to post to /generate. Stop ids are the only ends: what the server thinks ends a text does not count."""
+    """What to post to /generate. With `ignore_eos` SGLang ignores the stop ids too, so with stop ids the ends that the server knows from
+    its model's folder count as well: name them among the stop ids, as the in-process engine needs it."""
     sampling = request.sampling
     params: dict[str, Any] = {
         "max_new_tokens": sampling.max_new_tokens,
@@ -51,7 +52,7 @@ def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
         "top_k": sampling.top_k or -1,
         "min_p": sampling.min_p,
         "stop_token_ids": list(sampling.stop_ids),
-        "ignore_eos": True,
+        "ignore_eos": not sampling.stop_ids,
         "n": samples,
     }
     if seed is not None:
@@ -65,12 +66,13 @@ def completion(generated: Generated, request: Request, version: int) -> Completi
     if meta.finish_reason.type == "abort":
         raise Aborted
     ids = tuple(entry[1] for entry in meta.output_token_logprobs)
-    sampling = request.sampling
-    stopped = bool(ids) and ids[-1] in sampling.stop_ids
+    sampling, stopped = request.sampling, meta.finish_reason.type == "stop"
     if not len(ids) == meta.completion_tokens <= sampling.max_new_tokens or not ids:
         raise WrongAnswer(f"{meta.completion_tokens} tokens are said and {len(ids)} are given, of at most {sampling.max_new_tokens}")
+    if stopped and not sampling.stop_ids:
+        raise WrongAnswer(f"it stopped at token {ids[-1]}, and no stop ids were given")
     if not stopped and len(ids) < sampling.max_new_tokens:
-        raise WrongAnswer(f"{len(ids)} tokens are given, of which the last is no stop id, and {sampling.max_new_tokens} were asked for")
+        raise WrongAnswer(f"{len(ids)} tokens are given, {sampling.max_new_tokens} were asked for, and it did not stop")
     logprobs = tuple(float(entry[0]) for entry in meta.output_token_logprobs)
     named = meta.weight_version or ""
     return Completion(ids, logprobs, "stop" if stopped else "length", int(named) if named.isdigit() else version)

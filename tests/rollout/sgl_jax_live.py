@@ -4,6 +4,7 @@ Run by `make test-sglang`, which gives SGL-JAX its own environment. Not one of t
 """
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 import rollout_server
-from tiny_model import write_tiny_model
+from tiny_model import tiny_params, write_tiny_model
 
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Qwen3Config
@@ -29,8 +30,10 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("SGLANG_PYTHON", HERE.parents[1] / ".venv-sglang" / "bin" / "python"))
 SIZES = "--max-total-tokens 4096 --mem-fraction-static 0.2 --max-running-requests 16 --max-prefill-tokens 1024 --chunked-prefill-size 512"
-CONFIG = Qwen3Config(vocab_size=512, layers=2, embed=64, q_heads=4, kv_heads=2, head_dim=128, mlp=128)
-PROMPTS = [tuple(np.random.default_rng(n).integers(2, 280, 4 + 5 * n).tolist()) for n in range(6)]
+UNTIED = Qwen3Config(vocab_size=512, layers=2, embed=64, q_heads=4, kv_heads=2, head_dim=128, mlp=128, tie_embeddings=False)
+TIED = dataclasses.replace(UNTIED, tie_embeddings=True)
+PROMPTS = [tuple(np.random.default_rng(n).integers(2, 280, 11 + 20 * (n % 2)).tolist()) for n in range(4)]
+END = 1
 
 
 class SGLJax:
@@ -80,7 +83,7 @@ def one_device() -> jax.sharding.Mesh:
 @pytest.fixture(scope="module")
 def folder(one_device: jax.sharding.Mesh, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sglang") / "first"
-    write_tiny_model(path, one_device, seed=3, config=CONFIG, sharpness=8.0)
+    write_tiny_model(path, one_device, seed=3, config=UNTIED, sharpness=8.0)
     return path
 
 
@@ -117,9 +120,10 @@ def test_greedy_tokens_and_logprobs_are_the_same_in_process_over_our_server_and_
     with JaxEngine(config, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
         stop = expected[0][0].token_ids[5]
-        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop,)), samples=3) for prompt in PROMPTS]
+        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop, END)), samples=3) for prompt in PROMPTS[:2]]
         until_stop = ask(engine, stopping)
     assert until_stop[0][0].finish_reason == "stop"
+    assert max(len(set(answer.token_ids)) for [answer] in expected) > 5
     assert len({answer.token_ids for [answer] in expected}) == len(PROMPTS)
     ours = rollout_server.command(folder, "--slots", "16", "--max-len", "64")
     try:
@@ -152,16 +156,14 @@ def test_sampled_logprobs_are_those_of_the_tempered_distribution(real: SGLJax, f
 
 
 def test_new_weights_reach_it_by_a_restart(real: SGLJax, folder: Path, one_device: jax.sharding.Mesh) -> None:
-    config, params = load_hf(folder, one_device)
-    with jax.set_mesh(one_device):
-        params = {**params, "embedding": jax.numpy.roll(params["embedding"], 1, axis=1)}
+    params = tiny_params(TIED, one_device, seed=4, sharpness=8.0)
     beside = {name: (folder / name).read_bytes() for name in ("tokenizer.json", "tokenizer_config.json")}
     greedy = [Request(prompt, Sampling(12, temperature=0.0)) for prompt in PROMPTS]
-    with JaxEngine(config, params, one_device, slots=16, max_len=64) as engine:
+    with JaxEngine(TIED, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
     with SGLangEngine(real.url) as client:
         to, again = folder.parent / "published", lambda _, new: real.start(new)
-        publish_to_servers([real.url], config, params, 9, to, dtype="float32", beside=beside, restart=again)
+        publish_to_servers([real.url], TIED, params, 9, to, dtype="float32", beside=beside, end_id=END, restart=again)
         client.version = 9
         found = ask(client, greedy)
     assert largest_difference(found, expected) < 1e-3

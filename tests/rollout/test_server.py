@@ -127,7 +127,8 @@ def test_stop_strings_end_the_text_and_name_themselves(service: Service, http: h
     assert cut["output_ids"] == free["output_ids"][:count] and len(cut["meta_info"]["output_token_logprobs"]) == count
     assert stop in service.codec.decode(cut["output_ids"]) and stop not in service.codec.decode(cut["output_ids"][:-1])
     token = free["output_ids"][3]
-    stopped = generate(http, text=PROMPT, sampling_params={**sampling, "stop_token_ids": [token]}).json()
+    assert not set(service.codec.end_ids) & set(free["output_ids"][:4])
+    stopped = generate(http, text=PROMPT, sampling_params={**sampling, "ignore_eos": False, "stop_token_ids": [token]}).json()
     first = free["output_ids"].index(token)
     assert stopped["meta_info"]["finish_reason"] == {"type": "stop", "matched": token}
     assert stopped["output_ids"] == free["output_ids"][: first + 1]

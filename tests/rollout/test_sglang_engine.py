@@ -157,7 +157,7 @@ def test_a_server_that_ignores_n_is_asked_once_for_each_sample() -> None:
 def test_the_weight_version_is_the_policy_version_and_faulty_answers_are_asked_again() -> None:
     faults: list[tuple[int, object]] = [
         (200, said([1, 2], completion_tokens=3)),  # a token is lost
-        (200, said([1])),  # too short, and no stop id
+        (200, said([1])),  # too short, and not stopped
         (200, said([1, 2], "abort")),
         (429, {"error": {"message": "full"}}),
         (500, {"error": "oops"}),

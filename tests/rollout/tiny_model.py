@@ -17,7 +17,7 @@ def tiny_params(config: Qwen3Config, mesh: jax.sharding.Mesh, seed: int, sharpne
     """Weights whose logits are far apart, so that another history gives other tokens."""
     params = init_params(config, seed, mesh)
     with jax.set_mesh(mesh):
-        return {**params, "embedding": sharpness * params["embedding"]}
+        return {name: sharpness * value if name in ("embedding", "head") else value for name, value in params.items()}
 
 
 def write_tiny_model(folder: Path, mesh: jax.sharding.Mesh, seed: int, config: Qwen3Config = CONFIG, sharpness: float = 20.0) -> Params:

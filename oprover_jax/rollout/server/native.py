@@ -170,7 +170,7 @@ def _asked(prompt: tuple[int, ...], params: SamplingParams, service: Service) ->
     for name, off in OFF.items():
         if getattr(params, name) != off:
             raise InputError(f"{name} is {getattr(params, name)}; this server does not offer it, leave it out")
-    stop_ids = (*(() if params.ignore_eos else service.codec.end_ids), *(params.stop_token_ids or ()))
+    stop_ids = () if params.ignore_eos else (*service.codec.end_ids, *(params.stop_token_ids or ()))
     sampling = sampling_of(
         service,
         prompt,

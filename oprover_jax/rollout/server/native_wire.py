@@ -6,7 +6,8 @@ import msgspec
 
 
 class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to draw. `top_k` -1 or 0 is off. `sampling_seed` makes the draws repeatable: they are a function of it, sample and position.
+    """How to draw. `top_k` -1 or 0 is off. `ignore_eos` ignores `stop_token_ids` too, as SGLang does. `sampling_seed` makes the draws
+    repeatable: they are a function of it, sample and position.
 
     The penalties and `min_new_tokens` may stand there with the values that switch them off, as some clients write them.
     """

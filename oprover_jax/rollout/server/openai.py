@@ -165,7 +165,7 @@ def _asked(
     _check_model(asked.model, service)
     if asked.frequency_penalty or asked.presence_penalty:
         raise InputError("frequency_penalty and presence_penalty are not offered; leave them out")
-    stop_ids = (*(() if asked.ignore_eos else service.codec.end_ids), *(asked.stop_token_ids or ()))
+    stop_ids = () if asked.ignore_eos else (*service.codec.end_ids, *(asked.stop_token_ids or ()))
     limits = {"temperature": asked.temperature, "top_p": asked.top_p, "top_k": max(asked.top_k, 0), "min_p": asked.min_p}
     sampling = sampling_of(service, prompt, max_tokens, default, stop_ids=stop_ids, **limits)
     seed = {} if asked.seed is None else {"seed": asked.seed}
