@@ -6,7 +6,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-ray test-transformers test-wandb peers lint setup clean
+.PHONY: demo test test-ray test-sglang test-transformers test-wandb peers lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -41,6 +41,15 @@ test-transformers: setup .venv-transformers/ready
 	.venv-transformers/bin/python -m pip install --quiet -r requirements-transformers.txt
 	touch $@
 
+# A real SGL-JAX server on CPU, corrected by tests/rollout/sgl_jax_server.py; it wants an old jax, so it gets an environment of its own.
+test-sglang: setup .venv-sglang/ready
+	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py
+
+.venv-sglang/ready: setup requirements-sglang.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-sglang
+	$(BIN)/uv pip install --quiet --python .venv-sglang/bin/python --no-deps -r requirements-sglang.txt
+	touch $@
+
 # Those that bench/train_step.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
 peers: .venv-transformers/ready .venv-tunix/ready .venv-maxtext/ready
 
@@ -72,4 +81,4 @@ setup: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-transformers .venv-tunix .venv-maxtext runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-sglang .venv-transformers .venv-tunix .venv-maxtext runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,5 @@
 """The command `lean-worker`: check files and lines of JSON, serve checks over HTTP, say what is there, try attacks, measure, soak."""
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -99,10 +98,11 @@ def serve_command(
         queue_limit: checks that may wait; more are refused with 429 and Retry-After.
     """
     try:
-        from lean_worker.service.serve import ServiceSettings, is_loopback, listen, serve
+        from lean_worker.service.http import is_loopback, listen, read_key
+        from lean_worker.service.serve import ServiceSettings, serve
     except ModuleNotFoundError as error:
         raise LeanWorkerError(f"the service needs {error.name}; install the extra `lean-service`") from error
-    key = _key(key_file)
+    key = read_key(key_file, "LEAN_WORKER_KEY")
     if key is None and not is_loopback(host):
         raise LeanWorkerError(f"{host} can be reached by others, so a key is needed; give --key-file or set LEAN_WORKER_KEY")
     try:
@@ -114,15 +114,6 @@ def serve_command(
     bound = listen(host, port)
     print(f"serving Lean {pool.backend.lean} on http://{host}:{bound.getsockname()[1]} with {workers} workers", flush=True)
     serve(pool, settings, bound)
-
-
-def _key(file: Path | None) -> str | None:
-    if file is None:
-        return os.environ.get("LEAN_WORKER_KEY") or None
-    lines = _read(file).splitlines()
-    if not lines or not lines[0].strip():
-        raise LeanWorkerError(f"{file}: the first line is empty; write the key there")
-    return lines[0].strip()
 
 
 @app.command(name="doctor")

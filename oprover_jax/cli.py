@@ -193,6 +193,74 @@ def prove_command(
     prove_file(file, run, rounds, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
 
 
+@app.command(name="serve")
+def serve_command(
+    model: Path | None = None,
+    run: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int = 30000,
+    api_key_file: Path | None = None,
+    name: str = "",
+    max_len: int = 0,
+    slots: int = 64,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    version: int = 0,
+    queue_limit: int = 16_384,
+    fsdp: int = 1,
+    tensor: int = 1,
+) -> None:
+    """Serve a policy over HTTP until SIGTERM or Ctrl-C: SGLang's native API and OpenAI's, with streaming.
+
+    POST /generate, /v1/completions and /v1/chat/completions ask it; /update_weights_from_disk gives it other weights; /docs explains all.
+    Try it: curl localhost:30000/v1/completions -d '{"prompt": "theorem t : 1 + 1 = 2 := by", "max_tokens": 32}'
+
+    A key (the first line of --api-key-file, or the variable OPROVER_API_KEY) is asked of every client as `Authorization: Bearer KEY`.
+    Without one only this machine may be served.
+
+    Args:
+      model: A model's folder as transformers writes it (config.json, safetensors, tokenizer.json).
+      run: A run whose last policy is served, in place of --model.
+      host: The address to listen on; 0.0.0.0 for all.
+      port: The port to listen on; 0 for any free one, which is printed.
+      api_key_file: A file whose first line is the bearer key.
+      name: What clients call the model; the folder's name if left out.
+      max_len: Longest prompt and completion together, in tokens; the run's, or 4096, if left out.
+      slots: Completions decoded at once.
+      dtype: Of the computation, for --model.
+      version: Version of the weights at the start, for --model.
+      queue_limit: Completions under way or waiting; more are refused with 429 and Retry-After.
+      fsdp: Devices over which weights and slots are split.
+      tensor: Devices over which heads, MLP and vocabulary are split.
+    """
+    try:
+        from lean_worker.service.http import is_loopback, listen, read_key
+        from oprover_jax.posttraining.serve_policy import serve_policy
+        from oprover_jax.rollout.server.settings import ServerSettings
+    except ModuleNotFoundError as error:
+        raise InputError(f"the server needs {error.name}; install the extra `serve`") from error
+    from oprover_jax.progress import Screen
+    from oprover_jax.sharding import MeshConfig
+
+    key = read_key(api_key_file, "OPROVER_API_KEY")
+    if key is None and not is_loopback(host):
+        raise InputError(f"{host} can be reached by others, so a key is needed; give --api-key-file or set OPROVER_API_KEY")
+    settings = ServerSettings(name or (model or run or Path("policy")).resolve().name, key, queue_limit=queue_limit)
+    mesh = MeshConfig(fsdp=fsdp, tensor=tensor)
+    with listen(host, port) as bound:
+        serve_policy(
+            model,
+            run,
+            bound,
+            settings,
+            mesh,
+            dtype=dtype,
+            version=version,
+            max_len=max_len,
+            slots=slots,
+            screen=Screen(),
+        )
+
+
 @app.command(name="report")
 def report_command(run: Path) -> None:
     """Show the report of a run again.

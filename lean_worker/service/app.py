@@ -1,11 +1,9 @@
 """The HTTP service over a pool of Lean workers, as an ASGI application for uvicorn and Ray Serve alike."""
 
 import asyncio
-import hmac
-from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.exception_handlers import http_exception_handler
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -14,7 +12,8 @@ from starlette.responses import Response
 
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
-from lean_worker.service.asking import AnswerLines, ClientGone, Service, ask, client_name, read_body, submit, while_connected
+from lean_worker.service.asking import AnswerLines, Service, ask, client_name, submit
+from lean_worker.service.http import ClientGone, guard, read_body, while_connected
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
@@ -34,7 +33,7 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     """The application. The pool stays the caller's, who closes it when the server has ended."""
     service = Service(pool, settings or ServiceSettings(), Metrics(pool))
     app = FastAPI(title="lean-worker", description=_ABOUT, version="1", redirect_slashes=False)
-    guarded = APIRouter(dependencies=[Depends(_guard(service.settings.key))])
+    guarded = APIRouter(dependencies=[Depends(guard(service.settings.key))])
     _add_own_routes(guarded, service)
     add_kimina_routes(guarded, service)
     app.include_router(guarded)
@@ -47,17 +46,6 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     _add_error_answers(app, service.metrics)
     describe(app)
     return app
-
-
-def _guard(key: str | None) -> Any:
-    async def allowed(authorization: Annotated[str, Header(include_in_schema=False)] = "") -> None:
-        if key is not None:
-            scheme, _, given = authorization.partition(" ")
-            # compared as bytes: compare_digest refuses text outside ASCII
-            if not hmac.compare_digest(given.strip().encode(), key.encode()) or scheme.lower() != "bearer":
-                raise HTTPException(401, "this service wants `Authorization: Bearer KEY` with its key", {"WWW-Authenticate": "Bearer"})
-
-    return allowed
 
 
 def _add_own_routes(router: APIRouter, service: Service) -> None:

@@ -2,27 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
+from lean_worker.service.http import hung_up
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import answer
 
 T = TypeVar("T")
-
-
-class ClientGone(Exception):
-    """The client hung up before its answer was ready."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +77,6 @@ def client_name(request: Request) -> str:
     return f"name:{named}" if named else f"address:{request.client.host if request.client else ''}"
 
 
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled where the client hangs up; then raises ClientGone. The body must have been read."""
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_hung_up(request.receive))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGone
-        return task.result()
-    finally:
-        task.cancel()
-        gone.cancel()
-
-
 class AnswerLines(Response):
     """JSON lines, one for each verdict as soon as it is there. What is not answered when the client hangs up is withdrawn."""
 
@@ -111,7 +89,7 @@ class AnswerLines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ready: asyncio.Queue[asyncio.Future[Verdict] | None] = asyncio.Queue()
-        gone = asyncio.ensure_future(_hung_up(receive))
+        gone = asyncio.ensure_future(hung_up(receive))
         gone.add_done_callback(lambda _: ready.put_nowait(None))
         for future in self._futures:
             future.add_done_callback(ready.put_nowait)
@@ -132,20 +110,3 @@ class AnswerLines(Response):
             gone.cancel()
             for future in self._futures:
                 future.cancel()
-
-
-async def read_body(request: Request, kind: type[T], most: int) -> T:
-    """The request's body as `kind`. Refuses more than `most` bytes with 413 and what is no such JSON with 422."""
-    declared = request.headers.get("content-length", "")
-    too_large = HTTPException(413, f"the body is larger than {most} bytes; send fewer checks at once")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise too_large
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise HTTPException(422, f"the body is not what this address expects ({error}); see /docs") from error

@@ -15,7 +15,8 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from lean_worker.protocol import Verdict
-from lean_worker.service.asking import Service, ask, client_name, read_body, together, while_connected
+from lean_worker.service.asking import Service, ask, client_name, together
+from lean_worker.service.http import read_body, while_connected
 from lean_worker.service.kimina_wire import (
     CheckRequest,
     CheckResponse,

@@ -37,6 +37,10 @@ class Tokenizer:
         """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
         return self._inner.decode(list(ids), skip_special_tokens=True)
 
+    def token_text(self, token: int) -> str:
+        """The text of one token by itself, control tokens written out."""
+        return self._inner.decode([token], skip_special_tokens=False)
+
     def save(self, path: Path) -> None:
         with replacing(path) as temporary:
             self._inner.save(str(temporary))

@@ -9,9 +9,12 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +25,9 @@ from oprover_jax.errors import InputError
 from oprover_jax.models import cache as kv
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.rollout import programs
-from oprover_jax.rollout.engine import Completion, Request
+from oprover_jax.rollout.engine import Completion, EngineError, OnTokens, Request
 from oprover_jax.rollout.scheduler import Job, Limits, Scheduler
 from oprover_jax.sharding import mesh_axes
-
-
-class EngineError(RuntimeError):
-    """The engine is closed, or its device thread failed (the failure is the cause)."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ class EngineStats:
 class _Waiter:
     """A job and the task of some event loop that awaits it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, on_tokens: OnTokens | None) -> None:
         self.job = job
+        self.on_tokens = on_tokens
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
 
@@ -97,6 +97,9 @@ class JaxEngine:
         self._waiters: dict[Job, _Waiter] = {}
         self._inbox: deque[Callable[[], None]] = deque()
         self._next: tuple[Params, int] | None = None
+        self._awaiting_weights: list[Future[None]] = []
+        self._to_score: deque[tuple[tuple[int, ...], Future[list[float]]]] = deque()
+        self._news: list[tuple[_Waiter, int, list[int], list[float]]] = []
         self._stats = EngineStats()
         self._failure: BaseException | None = None
         self._closing = False
@@ -104,13 +107,17 @@ class JaxEngine:
         self._thread = threading.Thread(target=self._run, name="jax-engine", daemon=True)
         self._thread.start()
 
-    async def generate(self, request: Request) -> list[Completion]:
+    async def generate(self, request: Request, on_tokens: OnTokens | None = None) -> list[Completion]:
         """`request.samples` completions, in order, all by one version of the weights. Cancelling the task frees its slots.
 
+        `on_tokens` is called on the caller's event loop for every sample and decode chunk. Where it returns True the sample's completion
+        ends soon after, with finish_reason "stop"; it may hold tokens that were drawn meanwhile.
         Raises InputError (a ValueError) for a request that cannot fit and EngineError when the engine is closed or has failed.
         """
         self.limits.check(request)
-        waiter = _Waiter(Job(request))
+        waiter = _Waiter(Job(request), on_tokens)
+        if on_tokens is not None:
+            waiter.job.on_tokens = lambda sample, ids, logprobs: self._news.append((waiter, sample, ids, logprobs))
         self._post(lambda: self._submit(waiter))
         try:
             await waiter.future
@@ -119,13 +126,34 @@ class JaxEngine:
             raise
         return [completion for completion in waiter.job.completions if completion is not None]
 
-    def publish(self, params: Params, version: int) -> None:
+    async def score(self, token_ids: Sequence[int]) -> list[float]:
+        """Log-probability at temperature 1 of each token after the first, by the weights in use. InputError and EngineError as above."""
+        ids = tuple(token_ids)
+        self.limits.check_prompt(len(ids))
+        scored: Future[list[float]] = Future()
+        self._post(lambda: self._to_score.append((ids, scored)))
+        return await asyncio.wrap_future(scored)
+
+    def publish(self, params: Params, version: int, *, donate: bool = False) -> Future[None]:
         """Samples every request that has not started yet from a copy of `params`; those that have, finish on their own weights.
 
-        The caller may donate or delete its arrays afterwards. Returns at once; completions carry the version that drew them.
+        The caller may donate or delete its arrays afterwards; with `donate` they are taken over where their layout allows. Returns at
+        once: the future is done when the new weights, or newer ones, are in use. Completions carry the version that drew them.
         """
-        owned = self._own(params)
-        self._post(lambda: setattr(self, "_next", (owned, version)))
+        owned = self._own(params, donate)
+        in_use: Future[None] = Future()
+        self._post(lambda: self._expect(owned, version, in_use))
+        return in_use
+
+    @property
+    def version(self) -> int:
+        """That of the weights in use."""
+        return self._version
+
+    @property
+    def params(self) -> Params:
+        """The weights in use; not to be donated."""
+        return self._params
 
     def stats(self) -> EngineStats:
         """Totals and the present load, for a progress display; may be called from any thread."""
@@ -144,12 +172,13 @@ class JaxEngine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _own(self, params: Params) -> Params:
+    def _own(self, params: Params, donate: bool = False) -> Params:
         """A copy of `params` laid out for this engine's mesh."""
         wanted = abstract_params(self.config, self.mesh)
         if jax.tree.map(np.shape, params) != jax.tree.map(np.shape, wanted):
             raise InputError("the parameters do not have the shapes of the engine's model; publish weights of the same Qwen3Config")
-        return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, may_alias=False), params, wanted)
+        how = {"donate": True} if donate else {"may_alias": False}
+        return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, **how), params, wanted)
 
     def _post(self, action: Callable[[], None], strict: bool = True) -> None:
         with self._changed:
@@ -175,6 +204,7 @@ class JaxEngine:
                 while self._take_orders():
                     began = time.monotonic()
                     self._swap_weights()
+                    self._score()
                     self._admit()
                     self._decode()
                     self._count(seconds=time.monotonic() - began)
@@ -186,22 +216,43 @@ class JaxEngine:
                 self._inbox.popleft()()
         reason = "the engine was closed before the request was finished" if failure is None else f"the engine failed: {failure}"
         for waiter in self._waiters.values():
-            told = EngineError(reason)
-            told.__cause__ = failure
-            waiter.wake(told)
+            waiter.wake(_told(reason, failure))
         self._waiters.clear()
+        promises: list[Future[Any]] = [*self._awaiting_weights, *(scored for _, scored in self._to_score)]
+        for promised in promises:
+            if promised.set_running_or_notify_cancel():
+                promised.set_exception(_told(reason, failure))
 
     def _take_orders(self) -> bool:
         """Waits until there is something to do and carries out what was asked; False when the engine is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._inbox or self._scheduler.waiting or self._scheduler.started)
+            self._changed.wait_for(lambda: self._closing or self._inbox or self._next or self._scheduler.waiting or self._scheduler.started)
             while self._inbox and not self._closing:
                 self._inbox.popleft()()
             return not self._closing
 
+    def _expect(self, params: Params, version: int, in_use: Future[None]) -> None:
+        self._next = (params, version)
+        self._awaiting_weights.append(in_use)
+
     def _swap_weights(self) -> None:
         if self._next is not None and not self._scheduler.started:
             (self._params, self._version), self._next = self._next, None
+            while self._awaiting_weights:
+                in_use = self._awaiting_weights.pop()
+                if in_use.set_running_or_notify_cancel():
+                    in_use.set_result(None)
+
+    def _score(self) -> None:
+        while self._to_score:
+            ids, scored = self._to_score[0]
+            tokens = np.zeros((self.limits.prefill_batches[0], self.limits.bucket(len(ids))), np.int32)
+            tokens[:, : len(ids)] = ids
+            said = programs.score(self.config, self._params, tokens, np.full(len(tokens), len(ids), np.int32))
+            logprobs = jax.device_get(said)[0, : len(ids) - 1].tolist()
+            self._to_score.popleft()
+            if scored.set_running_or_notify_cancel():
+                scored.set_result(logprobs)
 
     def _admit(self) -> None:
         """Fills the free slots. While new weights wait for their turn, only with samples of requests that have started."""
@@ -225,8 +276,36 @@ class JaxEngine:
         self._count(
             generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.samples for job in finished)
         )
+        self._spread_news()
         for job in finished:
             self._waiters.pop(job).wake()
 
+    def _spread_news(self) -> None:
+        """Tells each event loop at once what its listeners' samples have drawn."""
+        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiter, int, list[int], list[float]]]] = {}
+        for news in self._news:
+            loops.setdefault(news[0].loop, []).append(news)
+        self._news.clear()
+        for loop, heard in loops.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._tell, heard)
+
+    def _tell(self, heard: list[tuple[_Waiter, int, list[int], list[float]]]) -> None:
+        """On the listeners' own event loop."""
+        for waiter, sample, token_ids, logprobs in heard:
+            if not waiter.future.done() and waiter.on_tokens is not None and waiter.on_tokens(sample, token_ids, logprobs):
+                self._post(partial(self._end, waiter, sample), strict=False)
+
+    def _end(self, waiter: _Waiter, sample: int) -> None:
+        if waiter.job in self._waiters and self._scheduler.end(waiter.job, sample):
+            self._waiters.pop(waiter.job).wake()
+            self._count(completions=waiter.job.request.samples)
+
     def _count(self, **more: int | float) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})
+
+
+def _told(reason: str, failure: BaseException | None) -> EngineError:
+    told = EngineError(reason)
+    told.__cause__ = failure
+    return told

@@ -1,4 +1,4 @@
-"""The three compiled programs of the in-process engine. The device owns the cache and one hidden state a slot, the host the rest."""
+"""The compiled programs of the in-process engine. The device owns the cache and one hidden state a slot, the host the rest."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int
 
+from oprover_jax.losses.vocab_head import token_logprobs
 from oprover_jax.models import cache as kv
-from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix
+from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix, hidden_states
 from oprover_jax.rollout.sampling import draw
 from oprover_jax.rollout.scheduler import SlotTable
 from oprover_jax.sharding import gathered
@@ -46,6 +47,15 @@ def prefill(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], leng
     return Prefilled(*kv.prefill(config, params, tokens, lengths))
 
 
+@partial(jax.jit, static_argnums=0)
+def score(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Float[Array, "B P"]:
+    """Log-probability, at temperature 1, of the token after each one; meaningless from the last one on. Compiled as `prefill` is."""
+    index = jnp.arange(tokens.shape[1])[None]
+    positions = jnp.broadcast_to(index, tokens.shape)
+    hidden = hidden_states(config, params, tokens, positions, (index < lengths[:, None]).astype(jnp.int32))
+    return token_logprobs(hidden, head_matrix(params), jnp.roll(tokens, -1, axis=1)).logprob
+
+
 @partial(jax.jit, donate_argnums=0)
 def insert(state: DeviceState, batch: Prefilled, rows: Int[Array, " N"], slots: Int[Array, " N"]) -> DeviceState:
     """Puts row `rows[i]` of a prefill into slot `slots[i]`, in place; a slot number out of range is dropped."""
@@ -68,7 +78,8 @@ def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, 
     def advance(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         step, state, drawn, active, positions, remaining = carry
         logits = jnp.einsum("sD,VD->sV", state.hidden.astype(jnp.float32), head, precision=jax.lax.Precision.HIGHEST)
-        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, table.temperatures)
+        limits = (table.temperatures, table.top_ps, table.top_ks, table.min_ps)
+        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, *limits)
         drawn = Drawn(drawn.tokens.at[step].set(tokens), drawn.logprobs.at[step].set(logprobs), drawn.counts + active)
         remaining = remaining - active
         stopped = jnp.any(tokens[:, None] == table.stop_ids, axis=1)

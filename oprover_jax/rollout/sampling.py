@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 KEY_IMPLEMENTATION = "threefry2x32"
 
@@ -21,8 +21,12 @@ def draw(
     samples: Int[Array | np.ndarray, " N"],
     positions: Int[Array | np.ndarray, " N"],
     temperatures: Float[Array | np.ndarray, " N"],
+    top_ps: Float[Array | np.ndarray, " N"],
+    top_ks: Int[Array | np.ndarray, " N"],
+    min_ps: Float[Array | np.ndarray, " N"],
 ) -> tuple[Int[Array, " N"], Float[Array, " N"]]:
-    """One token for each row and its log-probability under the tempered softmax, in fp32.
+    """One token for each row and its log-probability under the tempered softmax, in fp32, over the whole vocabulary: what top-p, top-k
+    and min-p leave out is not drawn, but the log-probability is not renormalised for it (SGLang reports the same).
 
     Temperature 0 takes the most likely token and reports its log-probability at temperature 1.
     """
@@ -30,9 +34,56 @@ def draw(
     scaled = logits.astype(jnp.float32) / jnp.where(greedy, 1.0, temperatures)[:, None]
     logprobs = jax.nn.log_softmax(scaled, axis=-1)
     keys = (jnp.asarray(column) for column in (seeds, samples, positions))
-    drawn = _invert_cdf(jnp.exp(logprobs), jax.vmap(_uniforms)(*keys))
+    limits = (jnp.asarray(column) for column in (top_ps, top_ks, min_ps))
+    drawn = _invert_cdf(restrict(jnp.exp(logprobs), *limits), jax.vmap(_uniforms)(*keys))
     tokens = jnp.where(greedy, jnp.argmax(logprobs, axis=-1), drawn).astype(jnp.int32)
     return tokens, jnp.take_along_axis(logprobs, tokens[:, None], axis=-1)[:, 0]
+
+
+def restrict(
+    probabilities: Float[Array, "N V"], top_ps: Float[Array, " N"], top_ks: Int[Array, " N"], min_ps: Float[Array, " N"]
+) -> Float[Array, "N V"]:
+    """`probabilities` with zeros for all but the candidates, not renormalised; a row with top-p 1, top-k 0 and min-p 0 is left as it is.
+
+    Each limit looks at the distribution given, not at what another limit left. A token is a candidate while the tokens before it, in
+    order of probability and then of id, weigh less than top-p and are fewer than top-k, and it has min-p of the largest probability.
+    Nothing is sorted: that takes a CPU a second for 64 rows of 20,000. Nothing is done at all where no row asks for it.
+    """
+
+    def cut(p: Float[Array, "N V"]) -> Float[Array, "N V"]:
+        least_p = _largest_that_reaches(p, p, top_ps)
+        least_k = _largest_that_reaches(p, jnp.ones_like(p), top_ks)
+        heavier = jnp.sum(jnp.where(p > least_p, p, 0), axis=-1, keepdims=True)
+        more = jnp.sum(p > least_k, axis=-1, keepdims=True)
+        ties_p = jnp.where(least_p > 0, jnp.ceil((top_ps[:, None] - heavier) / least_p), 0)
+        kept = (top_ps >= 1)[:, None] | _above_or_first_ties(p, least_p, ties_p)
+        kept &= (top_ks <= 0)[:, None] | _above_or_first_ties(p, least_k, top_ks[:, None] - more)
+        kept &= p >= min_ps[:, None] * jnp.max(p, axis=-1, keepdims=True)
+        return jnp.where(kept, p, 0)
+
+    asked = jnp.any((top_ps < 1) | (top_ks > 0) | (min_ps > 0))
+    return jax.lax.cond(asked, cut, lambda p: p, probabilities)
+
+
+def _largest_that_reaches(
+    p: Float[Array, "N V"], weights: Float[Array, "N V"], totals: Float[Array, " N"] | Int[Array, " N"]
+) -> Float[Array, "N 1"]:
+    """The largest value t for which the weights of all p >= t sum up to the total; 0 where even all of them do not. It is found bit by
+    bit: floats that are not negative are ordered as their bits are."""
+
+    def decide(i: Int[Array, ""], bits: Int[Array, "N 1"]) -> Int[Array, "N 1"]:
+        tried = bits | (jnp.int32(1) << (30 - i))
+        reached = jnp.sum(jnp.where(jax.lax.bitcast_convert_type(p, jnp.int32) >= tried, weights, 0), axis=-1)
+        return jnp.where((reached >= totals)[:, None], tried, bits)
+
+    bits = jax.lax.fori_loop(0, 31, decide, jnp.zeros((p.shape[0], 1), jnp.int32))
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)
+
+
+def _above_or_first_ties(p: Float[Array, "N V"], least: Float[Array, "N 1"], ties: Shaped[Array, "N 1"]) -> Bool[Array, "N V"]:
+    """Which tokens are above `least`, or among the first `ties` of those that equal it."""
+    equal = p == least
+    return (p > least) | (equal & (jnp.cumsum(equal, axis=-1) <= ties))
 
 
 def _uniforms(seed: UInt32[Array, " 2"], sample: Int[Array, ""], position: Int[Array, ""]) -> Float[Array, " 2"]:

@@ -6,7 +6,7 @@ from one thread only.
 
 import bisect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -51,11 +51,17 @@ class Limits:
         """The smallest prefill batch that holds `prompts`, or the largest there is."""
         return self.prefill_batches[min(bisect.bisect_left(self.prefill_batches, prompts), len(self.prefill_batches) - 1)]
 
+    def check_prompt(self, length: int) -> None:
+        """Raises InputError for a prompt that this engine can never read."""
+        if not length:
+            raise InputError("the prompt has no tokens; give at least one, for example the beginning-of-sequence token")
+        if length > self.max_len:
+            raise InputError(f"a prompt of {length} tokens exceeds the engine's max_len {self.max_len}; shorten it or raise max_len")
+
     def check(self, request: Request) -> None:
         """Raises InputError for a request that this engine can never run."""
         prompt, new = len(request.prompt_ids), request.sampling.max_new_tokens
-        if not prompt:
-            raise InputError("the prompt has no tokens; give at least one, for example the beginning-of-sequence token")
+        self.check_prompt(prompt)
         if prompt + new > self.max_len:
             raise InputError(
                 f"a prompt of {prompt} tokens and max_new_tokens {new} exceed the engine's max_len {self.max_len}; "
@@ -69,9 +75,11 @@ class Limits:
 
 @dataclass(eq=False)
 class Job:
-    """A request on its way. `completions` fills up in any order; `version` is that of the weights that prefilled it."""
+    """A request on its way. `completions` fills up in any order; `version` is that of the weights that prefilled it. `on_tokens` is told
+    what a sample has drawn, after each decode chunk."""
 
     request: Request
+    on_tokens: Callable[[int, list[int], list[float]], None] | None = None
     completions: list[Completion | None] = field(init=False)
     missing: int = field(init=False)
     version: int | None = None
@@ -91,6 +99,9 @@ class SlotTable(NamedTuple):
     seeds: np.ndarray  # uint32 [slots, 2]
     samples: np.ndarray  # int32 [slots]
     temperatures: np.ndarray  # float32 [slots]
+    top_ps: np.ndarray  # float32 [slots]
+    top_ks: np.ndarray  # int32 [slots]
+    min_ps: np.ndarray  # float32 [slots]
     stop_ids: np.ndarray  # int32 [slots, max_stop_ids], padded with NO_TOKEN
 
 
@@ -139,6 +150,9 @@ class Scheduler:
             seeds=np.zeros((n, 2), np.uint32),
             samples=np.zeros(n, np.int32),
             temperatures=np.ones(n, np.float32),
+            top_ps=np.ones(n, np.float32),
+            top_ks=np.zeros(n, np.int32),
+            min_ps=np.zeros(n, np.float32),
             stop_ids=np.full((n, limits.max_stop_ids), NO_TOKEN, np.int32),
         )
         self._waiting: deque[Job] = deque()
@@ -217,8 +231,11 @@ class Scheduler:
         finished = []
         for slot in np.flatnonzero(counts).tolist():
             occupant, count = self._occupants[slot], int(counts[slot])
-            occupant.token_ids += tokens[:count, slot].tolist()
-            occupant.logprobs += logprobs[:count, slot].tolist()
+            drawn = tokens[:count, slot].tolist(), logprobs[:count, slot].tolist()
+            occupant.token_ids += drawn[0]
+            occupant.logprobs += drawn[1]
+            if occupant.job.on_tokens is not None:
+                occupant.job.on_tokens(occupant.sample, *drawn)
             self.table.positions[slot] += count
             self.table.remaining[slot] -= count
             stopped = occupant.token_ids[-1] in occupant.job.request.sampling.stop_ids
@@ -227,6 +244,14 @@ class Scheduler:
                 if self._complete(occupant, stopped):
                     finished.append(occupant.job)
         return finished
+
+    def end(self, job: Job, sample: int) -> bool:
+        """Lets a sample that is decoding end where it is, as by a stop token; True where it was the last one missing of its job."""
+        for slot, occupant in self._occupants.items():
+            if occupant.job is job and occupant.sample == sample:
+                self._release(slot)
+                return self._complete(occupant, True)
+        return False
 
     def _complete(self, occupant: _Occupant, stopped: bool) -> bool:
         job = occupant.job
@@ -246,12 +271,18 @@ class Scheduler:
         self.table.seeds[slot] = seed_words(job.request.seed)
         self.table.samples[slot] = sample
         self.table.temperatures[slot] = sampling.temperature
+        # greedy takes the most likely token whatever the limits; they would only cost a sort
+        greedy = sampling.temperature == 0
+        self.table.top_ps[slot] = 1 if greedy else sampling.top_p
+        self.table.top_ks[slot] = 0 if greedy else sampling.top_k
+        self.table.min_ps[slot] = 0 if greedy else sampling.min_p
         self.table.stop_ids[slot] = pad(sampling.stop_ids, self.limits.max_stop_ids)
 
     def _release(self, slot: int) -> None:
         del self._occupants[slot]
         self.table.active[slot] = False
         self.table.positions[slot] = 0
+        self.table.top_ps[slot], self.table.top_ks[slot], self.table.min_ps[slot] = 1, 0, 0
         self._free.append(slot)
 
 

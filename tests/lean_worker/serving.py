@@ -14,7 +14,7 @@ import uvicorn
 
 from lean_worker.pool import Pool
 from lean_worker.service.app import make_app
-from lean_worker.service.serve import listen
+from lean_worker.service.http import listen
 from lean_worker.service.settings import ServiceSettings
 
 

@@ -1,11 +1,13 @@
 """A tiny policy with decided opinions, and what its full forward pass says of a sequence."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_model import write_tiny_model
 
 from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix, hidden_states, init_params
 from oprover_jax.sharding import MeshConfig, make_mesh
@@ -54,3 +56,19 @@ def logits(mesh: jax.sharding.Mesh) -> Callable[[Params, tuple[int, ...]], np.nd
             return np.asarray(forward(params, row, (np.arange(ROW) < len(ids)).astype(np.int32)))[: len(ids)]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def model_folder(mesh: jax.sharding.Mesh, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3 with its tokenizer as transformers writes it, whose logits are far apart too."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_tiny_model(folder, mesh, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other_folder(mesh: jax.sharding.Mesh, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with other weights."""
+    folder = tmp_path_factory.mktemp("models") / "other"
+    write_tiny_model(folder, mesh, seed=1)
+    return folder

@@ -120,6 +120,34 @@ def test_a_completion_ends_with_its_stop_token_or_at_its_length(engine: JaxEngin
     assert any(a.finish_reason == "stop" for a in stopped)
 
 
+def test_a_listener_hears_what_its_samples_draw_and_may_end_them(engine: JaxEngine) -> None:
+    request = Request(PROMPTS[0], Sampling(18), samples=6, seed=2)
+    (free,) = run(engine, request)
+    heard: dict[int, list[tuple[int, float]]] = {sample: [] for sample in range(6)}
+
+    def listen(sample: int, token_ids: list[int], logprobs: list[float]) -> bool:
+        heard[sample] += zip(token_ids, logprobs, strict=True)
+        return sample == 4 and len(heard[sample]) > 5
+
+    async def listening() -> list[Completion]:
+        return await asyncio.wait_for(engine.generate(request, listen), 60)
+
+    answers = asyncio.run(listening())
+    for sample, (answer, whole) in enumerate(zip(answers, free)):
+        assert [token for token, _ in heard[sample]] == list(answer.token_ids)
+        assert answer.token_ids == whole.token_ids[: len(answer.token_ids)]
+        assert [logprob for _, logprob in heard[sample]] == pytest.approx(answer.logprobs)
+    assert [len(a.token_ids) for a in answers if a is not answers[4]] == [18] * 5
+    assert 5 < len(answers[4].token_ids) <= 18
+    assert (engine.stats().waiting, engine.stats().decoding) == (0, 0)
+
+
+def test_top_k_of_one_is_greedy_whatever_the_temperature(engine: JaxEngine) -> None:
+    greedy, one = run(engine, *(Request(PROMPTS[3], Sampling(9, t, top_k=k), seed=8) for t, k in ((0.0, 0), (1.7, 1))))
+    assert greedy[0].token_ids == one[0].token_ids
+    assert greedy[0].logprobs != one[0].logprobs
+
+
 def test_a_request_that_cannot_fit_is_refused_with_the_remedy(engine: JaxEngine) -> None:
     with pytest.raises(ValueError, match=r"prompt of 14 tokens and max_new_tokens 19 .* larger max_len"):
         run(engine, Request(PROMPTS[3], Sampling(19)))
@@ -152,8 +180,10 @@ def test_the_engine_keeps_a_copy_of_what_is_published(
     config: Qwen3Config, params: Params, mesh: jax.sharding.Mesh, other_params: Params
 ) -> None:
     with JaxEngine(config, params, mesh, **SHAPES) as engine:
-        engine.publish(other_params, 1)
+        in_use = engine.publish(other_params, 1)
         jax.tree.map(lambda x: x.delete(), other_params)
+        in_use.result(60)
+        assert engine.version == 1
         ((answer,),) = run(engine, Request(PROMPTS[0], Sampling(3)))
         assert answer.policy_version == 1
         with pytest.raises(ValueError, match="same Qwen3Config"):

@@ -3,12 +3,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from oprover_jax.rollout.sampling import draw, seed_words
+from oprover_jax.rollout.sampling import draw, restrict, seed_words
 
 
-def columns(n: int, seed: int = 3, position: int = 5, temperature: float = 1.0) -> tuple:
+def columns(
+    n: int, seed: int = 3, position: int = 5, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0, min_p: float = 0.0
+) -> tuple:
     seeds = np.tile(np.array(seed_words(seed), np.uint32), (n, 1))
-    return seeds, np.arange(n, dtype=np.int32), np.full(n, position, np.int32), np.full(n, temperature, np.float32)
+    numbers = (np.full(n, value, np.float32) for value in (temperature, top_p, min_p))
+    temperatures, top_ps, min_ps = numbers
+    return seeds, np.arange(n, dtype=np.int32), np.full(n, position, np.int32), temperatures, top_ps, np.full(n, top_k, np.int32), min_ps
+
+
+def candidates(probabilities: np.ndarray, top_p: float, top_k: int, min_p: float) -> set[int]:
+    """One row by the definition, in float64, one token at a time."""
+    kept: list[int] = []
+    for token in sorted(range(len(probabilities)), key=lambda i: (-probabilities[i], i)):
+        enough = (top_p < 1 and probabilities[kept].sum() >= top_p) or (top_k and len(kept) >= top_k)
+        if enough or probabilities[token] < min_p * probabilities.max():
+            break
+        kept.append(token)
+    return set(kept)
 
 
 @pytest.mark.parametrize("vocabulary", [2, 16, 23, 37])
@@ -55,3 +70,44 @@ def test_tokens_of_probability_zero_are_never_drawn() -> None:
     logits[[4, 19]] = 0
     tokens, _ = jax.jit(draw)(jnp.tile(logits, (500, 1)), *columns(500))
     assert set(np.asarray(tokens).tolist()) == {4, 19}
+
+
+@pytest.mark.parametrize(
+    "limits", [(0.5, 0, 0.0), (0.9, 0, 0.0), (1.0, 3, 0.0), (1.0, 0, 0.3), (0.8, 4, 0.2), (0.3, 40, 0.0), (1.0, 1, 0.0), (1e-9, 0, 0.0)]
+)
+def test_only_the_candidates_of_top_p_top_k_and_min_p_are_left(limits: tuple[float, int, float]) -> None:
+    # eighths of a distribution: sums are exact, and every row has ties
+    rng = np.random.default_rng(2)
+    probabilities = np.stack([rng.multinomial(64, np.full(37, 1 / 37)) / 64 for _ in range(40)])
+    top_p, top_k, min_p = limits
+    rows = (np.full(40, top_p, np.float32), np.full(40, top_k, np.int32), np.full(40, min_p, np.float32))
+    left = np.asarray(jax.jit(restrict)(jnp.asarray(probabilities, jnp.float32), *map(jnp.asarray, rows)))
+    for row, kept in zip(probabilities, left):
+        expected = np.zeros(37)
+        chosen = list(candidates(row, *limits))
+        expected[chosen] = row[chosen]
+        np.testing.assert_array_equal(kept, expected)
+
+
+def test_restricted_draws_follow_the_renormalised_candidates_and_report_the_whole_distribution() -> None:
+    n, vocabulary, limits = 20_000, 30, (0.8, 9, 0.05)
+    logits = 1.5 * np.random.default_rng(5).standard_normal(vocabulary).astype(np.float32)
+    tokens, logprobs = jax.jit(draw)(
+        jnp.tile(logits, (n, 1)), *columns(n, temperature=0.7, top_p=limits[0], top_k=limits[1], min_p=limits[2])
+    )
+    whole = np.exp(logits.astype(np.float64) / 0.7) / np.exp(logits.astype(np.float64) / 0.7).sum()
+    kept = sorted(candidates(whole, *limits))
+    counts, expected = np.bincount(tokens, minlength=vocabulary), n * whole[kept] / whole[kept].sum()
+    assert counts.sum() == counts[kept].sum() and 3 < len(kept) < 10
+    degrees = len(kept) - 1
+    assert ((counts[kept] - expected) ** 2 / expected).sum() < degrees + 5 * np.sqrt(2 * degrees)
+    np.testing.assert_allclose(logprobs, np.log(whole)[np.asarray(tokens)], atol=1e-5)
+
+
+def test_a_row_without_limits_draws_as_if_no_other_row_had_any() -> None:
+    logits = jnp.asarray(np.random.default_rng(1).standard_normal((64, 40)), jnp.float32)
+    free, half = columns(64), list(columns(64))
+    half[4] = np.where(np.arange(64) % 2, 0.4, 1.0).astype(np.float32)
+    alone, mixed = (np.asarray(jax.jit(draw)(logits, *these)[0]) for these in (free, half))
+    np.testing.assert_array_equal(mixed[::2], alone[::2])
+    assert (mixed[1::2] != alone[1::2]).any()

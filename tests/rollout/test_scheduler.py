@@ -75,6 +75,31 @@ def test_stop_and_length() -> None:
     assert long is not None and (len(long.token_ids), long.finish_reason) == (3, "length")
 
 
+def test_a_listener_hears_each_chunk_and_a_sample_may_be_ended_early() -> None:
+    heard: list[tuple[int, list[int]]] = []
+    group = job(4, samples=2, new=8)
+    group.on_tokens = lambda sample, ids, logprobs: heard.append((sample, ids))
+    made = scheduler(group)
+    plan = made.next_prefill()
+    assert plan is not None
+    made.prefilled(plan, "batch", 0)
+    made.next_insert()
+    counts = made.table.active.astype(int).tolist()
+    made.advance(*drawn(2, [2 * c for c in counts]))
+    made.advance(*drawn(2, counts, token=8))
+    assert heard == [(0, [9, 9]), (1, [9, 9]), (0, [8]), (1, [8])]
+    assert not made.end(group, 1) and made.decoding == 1
+    assert not made.end(group, 1)  # it has ended already
+    assert made.end(group, 0) and not made.started
+    assert [(c.token_ids, c.finish_reason) for c in group.completions if c is not None] == [((9, 9, 8), "stop")] * 2
+
+
+@pytest.mark.parametrize("wrong", [{"top_p": 0.0}, {"top_p": 1.1}, {"top_k": -1}, {"min_p": 1.5}, {"temperature": -1.0}])
+def test_impossible_sampling_is_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampling(3, **wrong)
+
+
 def test_a_cancelled_job_is_forgotten_wherever_it_is() -> None:
     decoding, waiting = job(4, samples=5), job(20)
     made = scheduler(decoding, waiting)

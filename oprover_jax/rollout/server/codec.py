@@ -1,0 +1,102 @@
+"""Text to token ids and back, for any model's folder: its tokenizer.json, the tokens that end a text, its chat template."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tokenizers
+
+from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.errors import InputError
+from oprover_jax.rollout.server.chat import ChatTemplate, plain_prompt
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text."""
+
+    encode: Callable[[str], list[int]]
+    decode: Callable[[Sequence[int]], str]
+    token_text: Callable[[int], str]
+    end_ids: tuple[int, ...]
+    template: ChatTemplate | None = None
+
+    def chat_prompt(self, messages: Messages, variables: Mapping[str, Any]) -> str:
+        """The prompt for a chat. InputError where template and messages, or template and variables, do not go together."""
+        if self.template is not None:
+            return self.template(messages, **variables)
+        if variables:
+            raise InputError(f"chat_template_kwargs {sorted(variables)} are given, and this model has no chat template; leave them out")
+        return plain_prompt(messages)
+
+
+def load_codec(folder: Path) -> Codec:
+    """The codec of a model's folder. Control tokens written out in a text stand for themselves where the model has a chat template,
+    which is made of them, and are encoded as plain characters where it has none.
+
+    Raises:
+      InputError: for a folder without tokenizer.json, a damaged file, or one that names no end token.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give a folder that holds the model's tokenizer")
+    try:
+        inner = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise InputError(f"{path} is no tokenizer ({error})") from error
+    settings = _read(folder / "tokenizer_config.json")
+    template = _template(folder, settings)
+    inner.encode_special_tokens = template is None
+    end_ids = _end_ids(folder)
+    if not end_ids:
+        raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, or no text would ever end")
+    return Codec(
+        encode=lambda text: inner.encode(text, add_special_tokens=False).ids,
+        decode=lambda ids: inner.decode(list(ids), skip_special_tokens=True),
+        token_text=lambda token: inner.decode([token], skip_special_tokens=False),
+        end_ids=end_ids,
+        template=template,
+    )
+
+
+def codec_of(tokenizer: Tokenizer) -> Codec:
+    """The codec of a policy of our own, which has no chat template."""
+    return Codec(tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,))
+
+
+def _end_ids(folder: Path) -> tuple[int, ...]:
+    for name in ("generation_config.json", "config.json"):
+        found = _read(folder / name).get("eos_token_id")
+        if found is not None:
+            return tuple(found) if isinstance(found, list) else (found,)
+    return ()
+
+
+def _template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate | None:
+    path = folder / "chat_template.jinja"
+    source = path.read_text(encoding="utf-8") if path.is_file() else settings.get("chat_template")
+    if isinstance(source, list):  # several by name, as older models have them
+        source = next((one["template"] for one in source if one["name"] == "default"), None)
+    return ChatTemplate(source, _special_tokens(settings)) if source else None
+
+
+def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
+    """bos_token and its like, which are a string or a table with their content."""
+    found = {}
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
+        value = settings.get(name)
+        found[name] = value["content"] if isinstance(value, dict) else value or ""
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InputError(f"{path}: {error}") from error

@@ -1,0 +1,111 @@
+"""Answers of the server: JSON, server-sent events, and refusals in the one shape that both APIs' clients read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from lean_worker.service.http import ClientGone, hung_up, read_bytes
+from oprover_jax.errors import InputError
+from oprover_jax.rollout.engine import EngineError
+from oprover_jax.rollout.server.metrics import Metrics
+from oprover_jax.rollout.server.service import Full
+
+T = TypeVar("T")
+
+_CLIENT_CLOSED_REQUEST = 499
+
+
+def json_reply(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    """`{"error": {...}}`, of which SGLang's clients read the message and OpenAI's the message and the code."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    body = {"error": {"message": sentence, "type": kind, "param": None, "code": status}}
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+async def read_json(request: Request, kind: type[T], most: int) -> T:
+    """The body as `kind`; an empty one as `{}`. InputError for what is not understood."""
+    body = await read_bytes(request, most)
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the body is not what this address expects ({error}); see /docs") from error
+
+
+class EventStream(Response):
+    """Server-sent events, one for each JSON value as soon as it is there, then `[DONE]`. Stops, and closes `values`, when the client hangs
+    up. A failure on the way becomes an event with an `error`."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, values: AsyncIterator[Any]) -> None:
+        super().__init__(headers={"cache-control": "no-cache"})
+        del self.headers["content-length"]
+        self._values = values
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = asyncio.ensure_future(self._send(send))
+        gone = asyncio.ensure_future(hung_up(receive))
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            gone.cancel()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        async def event(data: bytes) -> None:
+            await send({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
+
+        try:
+            async for value in self._values:
+                await event(msgspec.json.encode(value))
+        except EngineError as error:
+            await event(bytes(refusal(503, str(error)).body))
+        finally:
+            await self._values.aclose()  # type: ignore[attr-defined]
+        await event(b"[DONE]")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def add_refusals(app: FastAPI, metrics: Metrics) -> None:
+    """What becomes of the errors that routes raise."""
+
+    def answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+        metrics.refused(status)
+        return refusal(status, sentence, headers)
+
+    @app.exception_handler(InputError)
+    async def wrong(request: Request, error: InputError) -> Response:
+        return answer(400, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(Full)
+    async def full(request: Request, error: Full) -> Response:
+        return answer(429, str(error), {"Retry-After": str(error.retry_after)})
+
+    @app.exception_handler(EngineError)
+    async def failed(request: Request, error: EngineError) -> Response:
+        return answer(503, str(error))
+
+    @app.exception_handler(ClientGone)
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: Exception) -> Response:
+        metrics.refused(_CLIENT_CLOSED_REQUEST)
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)

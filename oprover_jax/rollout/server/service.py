@@ -1,0 +1,145 @@
+"""What every route works with: the engine, who is being served, the gate that a pause closes, and the way to new weights."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from oprover_jax.errors import InputError
+from oprover_jax.models.hf.load import load_hf
+from oprover_jax.rollout.checksum import checksum
+from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.rollout.server.codec import Codec
+from oprover_jax.rollout.server.generation import Generation
+from oprover_jax.rollout.server.metrics import Metrics
+from oprover_jax.rollout.server.settings import ServerSettings
+
+_RETRY_SECONDS = 5
+
+
+class Full(Exception):
+    """No room for so many more samples; try again after `retry_after` seconds."""
+
+    def __init__(self, under_way: int, limit: int) -> None:
+        super().__init__(f"{under_way} samples are under way or wait and {limit} may; try again later")
+        self.retry_after = _RETRY_SECONDS
+
+
+class Service:
+    """One engine with its clients. For one event loop."""
+
+    def __init__(self, engine: JaxEngine, codec: Codec, settings: ServerSettings, folder: Path | None = None) -> None:
+        self.engine, self.codec, self.settings = engine, codec, settings
+        self.metrics = Metrics(engine)
+        self.folder = folder
+        self.checksum = checksum(engine.params)
+        self.under_way = 0  # samples that are drawn or wait
+        self._in_flight: set[Generation] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._loading = asyncio.Lock()
+
+    @property
+    def paused(self) -> bool:
+        return not self._open.is_set()
+
+    async def complete(self, generations: Sequence[Generation]) -> None:
+        """Draws them all. Cancelling it withdraws them. Raises InputError for what can never run, Full where there is no room."""
+        self._check(generations)
+        with self._counted(generations):
+            await self._run(generations)
+
+    def stream(self, generations: Sequence[Generation]) -> AsyncIterator[tuple[int, int]]:
+        """(number of the generation, number of the sample) whenever one has grown or ended. Closing it withdraws what is unfinished.
+        Raises as `complete` does, at once."""
+        self._check(generations)
+        return self._stream(generations)
+
+    async def _stream(self, generations: Sequence[Generation]) -> AsyncIterator[tuple[int, int]]:
+        with self._counted(generations):
+            changed: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
+
+            async def watch(number: int, generation: Generation) -> None:
+                async for sample in generation.changes():
+                    changed.put_nowait((number, sample))
+
+            async def all_of_them() -> None:
+                watchers = [asyncio.ensure_future(watch(number, generation)) for number, generation in enumerate(generations)]
+                try:
+                    await self._run(generations)
+                    await asyncio.gather(*watchers)
+                finally:
+                    for watcher in watchers:
+                        watcher.cancel()
+                    changed.put_nowait(None)
+
+            work = asyncio.ensure_future(all_of_them())
+            try:
+                while (change := await changed.get()) is not None:
+                    yield change
+                await work
+            finally:
+                work.cancel()
+
+    def abort(self, identity: str | None) -> None:
+        """Ends the generations whose identity begins so, or all of them, with what they have."""
+        for generation in list(self._in_flight):
+            if identity is None or generation.identity.split("/")[0] == identity:
+                generation.abort()
+
+    def pause(self) -> None:
+        """Aborts what is under way; what comes now waits for `go_on`."""
+        self._open.clear()
+        self.abort(None)
+
+    def go_on(self) -> None:
+        self._open.set()
+
+    async def update_weights(self, folder: Path, version: int | None) -> None:
+        """Serves the weights in `folder` from now on: what has started ends with the old ones, what waits begins with the new.
+
+        InputError, and nothing changed, where the folder does not hold the same model.
+        """
+        async with self._loading:
+            if not folder.is_dir():
+                raise InputError(f"model_path {folder} is no folder on this machine; write the weights where the server can read them")
+            _, params = await asyncio.to_thread(load_hf, folder, self.engine.mesh, self.engine.config)
+            wanted = self.engine.version + 1 if version is None else version
+            in_use = await asyncio.to_thread(self.engine.publish, params, wanted, donate=True)
+            await asyncio.wrap_future(in_use)
+            self.checksum = await asyncio.to_thread(checksum, self.engine.params)
+            self.folder = folder
+
+    async def _run(self, generations: Sequence[Generation]) -> None:
+        began = time.monotonic()
+        await self._open.wait()
+        tasks = [asyncio.ensure_future(generation.run(self.engine)) for generation in generations]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        self.metrics.answered(time.monotonic() - began)
+        for sample in (sample for generation in generations for sample in generation.samples):
+            self.metrics.ended(sample.finish.kind if sample.finish else "unfinished")
+
+    def _check(self, generations: Sequence[Generation]) -> None:
+        more = sum(generation.asked.samples for generation in generations)
+        if more > self.settings.max_samples:
+            raise InputError(f"{more} completions are asked for at once and {self.settings.max_samples} may be; split the request")
+        for generation in generations:
+            self.engine.limits.check(generation.asked.request)
+        if self.under_way + more > self.settings.queue_limit:
+            raise Full(self.under_way, self.settings.queue_limit)
+
+    @contextmanager
+    def _counted(self, generations: Sequence[Generation]) -> Iterator[None]:
+        more = sum(generation.asked.samples for generation in generations)
+        self._in_flight.update(generations)
+        self.under_way += more
+        try:
+            yield
+        finally:
+            self._in_flight.difference_update(generations)
+            self.under_way -= more

@@ -1,0 +1,136 @@
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import msgspec
+import numpy as np
+import pytest
+import rollout_server
+from flax import traverse_util
+from scripted_server import Scripted
+from tiny_model import CONFIG, tiny_params
+
+from oprover_jax.models.hf.load import load_hf
+from oprover_jax.models.qwen3 import Params, abstract_params
+from oprover_jax.rollout.checksum import checksum
+from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.rollout.publish import PublishError, publish_in_place, publish_to_servers
+from oprover_jax.rollout.server.codec import load_codec
+from oprover_jax.rollout.server.service import Service
+from oprover_jax.rollout.server.settings import ServerSettings
+from oprover_jax.sharding import MeshConfig, make_mesh
+
+
+@pytest.fixture(scope="module")
+def fresh(mesh: jax.sharding.Mesh) -> Params:
+    return tiny_params(CONFIG, mesh, seed=5)
+
+
+@pytest.fixture(scope="module")
+def service(model_folder: Path, mesh: jax.sharding.Mesh) -> Iterator[Service]:
+    config, params = load_hf(model_folder, mesh)
+    with JaxEngine(config, params, mesh, slots=2, max_len=32, prefill_batches=(1,)) as engine:
+        yield Service(engine, load_codec(model_folder), ServerSettings("tiny", key="k"), model_folder)
+
+
+def test_the_checksum_sees_every_bit_and_place_but_not_the_mesh(fresh: Params, mesh: jax.sharding.Mesh) -> None:
+    whole = checksum(fresh)
+    on = make_mesh(MeshConfig(fsdp=2, tensor=2))
+    assert checksum(jax.tree.map(lambda x, like: jax.device_put(x, like.sharding), fresh, abstract_params(CONFIG, on))) == whole
+
+    def changed(path: tuple[str, ...], change: Callable[[np.ndarray], object]) -> Params:
+        held = traverse_util.flatten_dict(jax.tree.map(np.array, fresh))
+        held[path] = np.asarray(change(held[path]))
+        return jax.tree.map(
+            lambda x, like: jax.device_put(x, like.sharding), traverse_util.unflatten_dict(held), abstract_params(CONFIG, mesh)
+        )
+
+    order = [0, 2, 1, *range(3, CONFIG.vocab_size)]
+    others = {
+        "one bit": changed(("final_norm", "scale"), lambda x: np.where(np.arange(x.size) == 3, np.nextafter(x, np.float32(9)), x)),
+        "rows swapped": changed(("embedding",), lambda x: x[order]),
+        "columns rolled": changed(("embedding",), lambda x: np.roll(x, 1, axis=1)),
+        "layers swapped": changed(("layers", "mlp", "gate"), lambda x: x[::-1]),
+    }
+    rounded = jax.tree.map(lambda x: x.astype(jnp.bfloat16).astype(jnp.float32), fresh)
+    sums = {name: checksum(params) for name, params in others.items()}
+    assert len({whole, *sums.values()}) == 1 + len(others), sums
+    assert checksum(rounded) == checksum(fresh, "bfloat16") != whole
+
+
+def test_in_place(service: Service, fresh: Params) -> None:
+    publish_in_place(service.engine, fresh, 3)
+    assert service.engine.version == 3 and checksum(service.engine.params) == checksum(fresh)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_our_server_loads_what_was_published_and_goes_on(service: Service, fresh: Params, dtype: str, tmp_path: Path) -> None:
+    with rollout_server.thread(service) as url:
+        for version in (6, 7, 8):
+            publish_to_servers([url], CONFIG, fresh, version, tmp_path, dtype=dtype, key="k")
+            assert service.engine.version == version
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["version-000007", "version-000008"]
+    assert checksum(service.engine.params) == checksum(fresh, dtype)
+    assert not service.paused
+
+
+def test_a_server_that_serves_something_else_stays_paused(service: Service, fresh: Params, tmp_path: Path) -> None:
+    with rollout_server.thread(service) as url:
+        with pytest.raises(PublishError, match="401"):
+            publish_to_servers([url], CONFIG, fresh, 9, tmp_path, key="wrong")
+        wrong = dataclasses.replace(CONFIG, mlp=2 * CONFIG.mlp)
+        larger = tiny_params(wrong, make_mesh(MeshConfig(), jax.devices()[:1]), seed=0)
+        with pytest.raises(PublishError, match="intermediate_size"):
+            publish_to_servers([url], wrong, larger, 10, tmp_path / "larger", key="k")
+        assert service.paused and service.engine.version < 9
+        publish_to_servers([url], CONFIG, fresh, 11, tmp_path, key="k")
+        assert not service.paused and service.engine.version == 11
+
+
+@pytest.mark.parametrize(
+    "updated, info, word",
+    [
+        (
+            (200, {"success": False, "message": "Weights were updated, but the cache was not flushed"}),
+            {"weight_version": "4"},
+            "not flushed",
+        ),
+        ((400, {"success": False, "message": "no such folder"}), {}, "no such folder"),
+        ((200, {"success": True, "message": "ok"}), {"weight_version": "default"}, "default"),
+        ((200, {"success": True, "message": "ok"}), {"weight_version": "4", "weights_checksum": "00"}, "checksum 00"),
+    ],
+)
+def test_what_a_server_says_is_not_taken_for_success(
+    updated: tuple[int, dict], info: dict, word: str, fresh: Params, tmp_path: Path
+) -> None:
+    """The shapes that SGLang documents, played without a model."""
+    with Scripted(
+        lambda path, body: updated if path == "/update_weights_from_disk" else (200, info if path == "/model_info" else {})
+    ) as other:
+        with pytest.raises(PublishError, match=word):
+            publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
+        assert "/continue_generation" not in other.paths
+
+
+def test_sglangs_documented_answers_are_success(fresh: Params, tmp_path: Path) -> None:
+    def script(path: str, body: object) -> tuple[int, object]:
+        if path == "/update_weights_from_disk":
+            assert isinstance(body, dict) and (Path(body["model_path"]) / "model.safetensors").is_file()
+            return 200, {"success": True, "message": "Succeeded to update model weights.", "num_paused_requests": 0}
+        return 200, {"model_path": "m", "weight_version": "4"} if path == "/model_info" else {}
+
+    with Scripted(script) as other:
+        publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
+        assert other.paths == ["/pause_generation", "/update_weights_from_disk", "/model_info", "/continue_generation"]
+        assert other.bodies[0] == {"mode": "abort"} and msgspec.convert(other.bodies[1]["weight_version"], str) == "4"
+
+
+def test_a_server_without_the_route_is_restarted_or_refused(fresh: Params, tmp_path: Path) -> None:
+    with Scripted(lambda path, body: (404, {"detail": "Not Found"}) if path == "/update_weights_from_disk" else (200, {})) as other:
+        with pytest.raises(PublishError, match="no way to restart"):
+            publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
+        restarted: list[tuple[str, Path]] = []
+        publish_to_servers([other.url], CONFIG, fresh, 5, tmp_path, restart=lambda url, folder: restarted.append((url, folder)))
+        assert restarted == [(other.url, tmp_path / "version-000005")]
