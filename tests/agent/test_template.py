@@ -98,32 +98,6 @@ def test_answers_round_trip(proof: str) -> None:
     assert (answer.proof, answer.well_formed) == (proof, True)
 
 
-@pytest.mark.parametrize(
-    ("text", "proof", "well_formed"),
-    [
-        ("Plan: x\n```lean\nby simp\n```", "by simp", True),
-        ("Plan: x\n```lean4\r\nby simp\r\n```", "by simp", True),
-        ("no plan\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan:\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan: x\n```lean4\nby simp\n```\nand more", "by simp", False),
-        ("Plan: x\n```lean4\nby rfl\n```\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan: x\n```lean4\nby simp", None, False),
-        ("Plan: x\n```lean4\n\n```", None, False),
-        ("by simp", None, False),
-        ("Plan: x\n```lean4\ntheorem t (x : Nat := 3) : x = x := by rfl\n```", "by rfl", True),
-    ],
-)
-def test_parsing(text: str, proof: str | None, well_formed: bool) -> None:
-    answer = parse_answer(text)
-    assert (answer.proof, answer.well_formed) == (proof, well_formed)
-
-
-@given(st.text(max_size=400))
-def test_junk_never_breaks_the_parser(text: str) -> None:
-    parse_answer(text)
-    assert parse_answer(text + "\nPlan: x\n```lean4\nby simp\n```").proof is not None
-
-
 def test_feedback_marks_the_span_and_keeps_errors_only() -> None:
     messages = [
         Message("warning", 1, 0, 1, 7, "unused"),
