@@ -1,5 +1,6 @@
 """A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,11 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
         return self._inner.decode(list(ids), skip_special_tokens=True)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of what the ids depend on."""
+        return hashlib.sha256(self._inner.to_str().encode()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
         with replacing(path) as temporary:

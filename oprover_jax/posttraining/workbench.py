@@ -24,8 +24,9 @@ from oprover_jax.posttraining.plan import policy_version
 from oprover_jax.posttraining.policy import load_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.records import ProofRecord, Trajectory
-from oprover_jax.retrieval.encoder import LexicalEncoder
+from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
+from oprover_jax.retrieval.minilm import MiniLMEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.sharding import make_mesh
 from oprover_jax.verify.verifier import Verifier
@@ -71,7 +72,9 @@ class Workbench:
         return Template(self.tokenizer, self.experiment.budget)
 
     @cached_property
-    def encoder(self) -> LexicalEncoder:
+    def encoder(self) -> Encoder:
+        if self.experiment.encoder == "minilm":
+            return MiniLMEncoder()
         return LexicalEncoder.fit([record.statement for record in self.corpus.public])
 
     def proofs(self, stage: str) -> list[ProofRecord]:

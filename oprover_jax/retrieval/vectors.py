@@ -42,9 +42,8 @@ class Vectors:
                 self._row[identity] = len(self._ids)
                 self._ids.append(identity)
         if len(self._ids) > len(self._rows):
-            grown = np.zeros((max(len(self._ids), len(self._rows) * 5 // 4), self._rows.shape[1]), self._rows.dtype)
-            grown[: len(self._rows)] = self._rows
-            self._rows = grown
+            # in place: the system moves the pages and copies nothing; no view of the rows ever leaves this object
+            self._rows.resize((max(len(self._ids), len(self._rows) * 9 // 8), self._rows.shape[1]), refcheck=False)
         self._rows[[self._row[identity] for identity in ids]] = vectors
 
     def remove(self, ids: Sequence[str]) -> None:
