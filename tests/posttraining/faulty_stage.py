@@ -64,7 +64,7 @@ class FaultyBench(Workbench):
     async def generate(self, request: Request) -> list[Completion]:
         prompt = TOKENIZER.decode(request.prompt_ids)
         if not any(formal.split("(h", 1)[1].split(":=")[0] in prompt for formal in FORMALS[:BEFORE]):
-            while self.reported < BEFORE:
+            while self.fault and self.reported < BEFORE:
                 await asyncio.sleep(0.005)
             if self.fault == "engine":
                 raise EngineLost("the engine is gone")
