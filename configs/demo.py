@@ -1,6 +1,8 @@
 """The demo: a policy of 1.3 million parameters learns core Lean on two CPU cores in under 20 minutes.
 
 Everything here is a choice of ours, made for that budget; the publication's own settings are those of 8B and 32B policies.
+The memory is lexical: that needs no 90 MB of weights and next to no time, and in a corpus made of 32 families the symbols that two
+statements share say which are alike.
 """
 
 from dataclasses import replace
@@ -27,6 +29,7 @@ def experiment() -> Experiment:
             pool_weights=(5.0, 5.0, 3.0, 1.0, 1.0),
             benchmark_weights=(2.0, 2.0, 2.0, 1.0, 1.0),
         ),
+        encoder="lexical",
         cpt=TrainingConfig(steps=130, optimizer=muon, rows=8, row_tokens=256),
         sft=TrainingConfig(steps=360, optimizer=muon, rows=6, row_tokens=320),
         repair_sft=TrainingConfig(steps=280, optimizer=gentle, rows=6, row_tokens=320),

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.screen import screen
+from lean_worker.screen import MAX_PROOF_LENGTH, screen
+
+MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH
 
 _TARGETS = frozenset({"theorem", "lemma", "example"})
 _HELPERS = frozenset({"theorem", "lemma", "def"})
@@ -25,8 +27,11 @@ class Refused(ValueError):
 def read_candidate(text: str, helpers_permitted: bool) -> Candidate:
     """A proof as it is, or a whole declaration cut down to what proves it: its statement is ignored in favour of ours.
 
-    Declarations before the last one are helpers. Raises Refused for what the screen refuses and for helpers where none are permitted.
+    Declarations before the last one are helpers. Raises Refused for what the screen refuses, for helpers where none are permitted, and
+    for more than MAX_CANDIDATE_LENGTH characters, which are not even read.
     """
+    if len(text) > MAX_CANDIDATE_LENGTH:
+        raise Refused(f"proof and declarations around it are longer than {MAX_CANDIDATE_LENGTH} characters")
     try:
         candidate = split_candidate(text)
     except LexError as error:

@@ -9,7 +9,7 @@ import tyro
 
 from lean_worker.errors import LeanWorkerError
 from oprover_jax.corpus.commands import corpus_app
-from oprover_jax.errors import DoesNotFit, InputError, TrainingFailed
+from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
@@ -300,7 +300,7 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
-    except (TrainingFailed, DoesNotFit) as error:
+    except (TrainingFailed, DoesNotFit, DiskFull) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -11,3 +11,7 @@ class TrainingFailed(RuntimeError):
 
 class DoesNotFit(RuntimeError):
     """A program needs more memory than its chips have. Exit code 1."""
+
+
+class DiskFull(OSError):
+    """Nothing more can be written: disk, quota or file size limit. What was there before is whole. Exit code 1."""

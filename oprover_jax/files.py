@@ -1,23 +1,32 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oprover_jax.errors import DiskFull
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a name beside `path` to write to; the written file takes the place of `path` when the block ends without an error.
 
-    After an error, or when the process is killed, `path` is what it was before.
+    After an error, or when the process is killed, `path` is what it was before. Raises DiskFull where there is no room.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(f"{path} cannot be written ({error.strerror}); make room, and the same command goes on") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -9,7 +9,7 @@ from oprover_jax.agent.refine import Prover, RefineConfig, prove
 from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.retrieval.memory import Memory
 
-FLUSH_SECONDS = 10.0
+FLUSH_SECONDS = 5.0
 
 
 Sink = Callable[[Sequence[Trajectory]], None]
@@ -17,7 +17,7 @@ Sink = Callable[[Sequence[Trajectory]], None]
 
 @dataclass
 class Tally:
-    """How far a collection is, for whoever shows it."""
+    """How far a collection is, for whoever shows it: attempts made, and statements and trajectories stored."""
 
     statements: int = 0
     trajectories: int = 0
@@ -43,13 +43,15 @@ class Collection:
 
 
 async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
-    """Proves, and hands finished statements to `sink` every few seconds: a killed run loses at most those of the last moments.
+    """Proves, and hands finished statements to `sink` every few seconds and before it ends, however it ends.
 
-    A statement is handed over with all its trajectories or not at all.
+    A statement is handed over with all its trajectories or not at all, and is in the tally once the sink has taken it: what was reported
+    is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
+    Raises what an engine, a verifier or the sink raised.
     """
     tally = Tally()
     retrieved = memory.search(wanted.statements, wanted.config.retrieve) if wanted.config.retrieve else [[] for _ in wanted.statements]
-    pending: list[Trajectory] = []
+    finished: list[list[Trajectory]] = []
     room = asyncio.Semaphore(wanted.in_flight)
     flushed = time.monotonic()
 
@@ -57,26 +59,41 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         tally.attempts += 1
         on_progress(tally)
 
-    async def one(index: int) -> None:
+    def store() -> None:
         nonlocal flushed
-        async with room:
-            done = await prove(
-                prover, wanted.statements[index], retrieved[index], wanted.samples, wanted.config, wanted.stage, wanted.seed, on_round
-            )
-        pending.extend(done)
-        tally.statements += 1
-        tally.trajectories += len(done)
-        tally.accepted += sum(t.accepted is True for t in done)
+        flushed = time.monotonic()
+        if not finished:
+            return
+        batch = [trajectory for group in finished for trajectory in group]
+        sink(batch)
+        tally.statements += len(finished)
+        tally.trajectories += len(batch)
+        tally.accepted += sum(trajectory.accepted is True for trajectory in batch)
+        finished.clear()
         on_progress(tally)
-        if time.monotonic() - flushed > FLUSH_SECONDS:
-            flushed = time.monotonic()
-            batch = pending[:]
-            pending.clear()
-            sink(batch)
 
-    async with asyncio.TaskGroup() as tasks:
-        for index in range(len(wanted.statements)):
-            tasks.create_task(one(index))
-    if pending:
-        sink(pending)
+    async def one(index: int) -> None:
+        async with room:
+            finished.append(
+                await prove(
+                    prover, wanted.statements[index], retrieved[index], wanted.samples, wanted.config, wanted.stage, wanted.seed, on_round
+                )
+            )
+        if time.monotonic() - flushed > FLUSH_SECONDS:
+            store()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for index in range(len(wanted.statements)):
+                tasks.create_task(one(index))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    finally:
+        store()
     return tally
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from lean_worker.protocol import Verdict
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.rewards import RewardConfig, reward
-from oprover_jax.agent.template import State, Template, feedback_text
+from oprover_jax.agent.template import State, Template, feedback_errors
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 from oprover_jax.verify.verifier import Verifier
@@ -88,11 +88,8 @@ async def judge(prover: Prover, state: State, prompt: tuple[int, ...], completio
     answer = parse_answer(text)
     well_formed = answer.well_formed and completion.finish_reason == "stop"
     verdict: Verdict | None = None
-    if answer.proof is None:
-        feedback = "The answer holds no complete code block."
-    else:
+    if answer.proof is not None:
         verdict = await prover.verifier.verify(state.statement, answer.proof)
-        feedback = feedback_text(state.statement.formal, answer.proof, verdict.messages)
     return Round(
         prompt_ids=prompt,
         attempt_ids=completion.token_ids,
@@ -103,14 +100,21 @@ async def judge(prover: Prover, state: State, prompt: tuple[int, ...], completio
         proof=answer.proof,
         well_formed=well_formed,
         verdict=verdict,
-        feedback=feedback,
+        feedback="\n".join(_errors(state.statement, answer.proof, verdict)),
         reward=reward(verdict, well_formed, rewards),
     )
 
 
 def next_state(state: State, last: Round) -> State:
     """The state after a rejected round: its attempt and Lean's answer take the place of the ones before."""
-    return replace(state, attempt=last.proof or "", feedback=last.feedback)
+    return replace(state, attempt=last.proof or "", feedback=_errors(state.statement, last.proof, last.verdict))
+
+
+def _errors(statement: Statement, proof: str | None, verdict: Verdict | None) -> tuple[str, ...]:
+    """What is said to an attempt, error by error."""
+    if proof is None or verdict is None:
+        return ("The answer holds no complete code block.",)
+    return feedback_errors(statement.formal, proof, verdict.messages)
 
 
 def _ended(last: Round) -> bool:

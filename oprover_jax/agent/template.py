@@ -1,15 +1,18 @@
 """What the policy reads: one template for every round, rendered to token ids under a budget for each part.
 
 The order of the parts is OProver's (arXiv 2605.17283, appendix B.1): the task, the retrieved proofs, the previous attempt,
-Lean's answer to it. Empty slots hold a placeholder. The wording is ours.
+Lean's answer to it. Empty slots hold a placeholder. What is left out for its length is said: a retrieved proof is there whole or
+not at all, the first errors are whole and the rest are counted, and an attempt is cut at the end of a line. The wording is ours.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lean_worker.protocol import Message
 from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
 
 FENCE, FENCE_END = "```lean4\n", "\n```"
@@ -21,6 +24,7 @@ ANSWER = "\nAnswer:\n"
 NONE = "(none)"
 PLAN = "Plan:"
 ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
+CUT = "-- (cut)"
 PHRASE_ROOM = 16  # tokens kept for the fixed phrases, each of which is one token to a fitted tokenizer
 
 PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
@@ -52,20 +56,30 @@ class Budget:
 
 @dataclass(frozen=True)
 class State:
-    """What one round starts from: X_t = (statement, retrieved proofs, previous attempt, Lean's answer)."""
+    """What one round starts from: X_t = (statement, retrieved proofs, previous attempt, Lean's answer, error by error)."""
 
     statement: Statement
     retrieved: tuple[ProofRecord, ...] = ()
     attempt: str = ""
-    feedback: str = ""
+    feedback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Template:
-    """Renders states to prompts and proofs to answers."""
+    """Renders states to prompts and proofs to answers. Raises InputError where the tokenizer needs more room for the fixed phrases."""
 
     tokenizer: Tokenizer = field(repr=False)
     budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        phrases = (TASK + FENCE, FENCE_END + REFERENCES, NONE, ATTEMPT, FEEDBACK, ANSWER)
+        fixed = sum(len(self.tokenizer.encode(phrase)) for phrase in phrases)
+        least = fixed + self.budget.statement + self.budget.attempt + self.budget.feedback
+        if self.budget.prompt < least:
+            raise InputError(
+                f"budget.prompt is {self.budget.prompt}; with this tokenizer statement, attempt, feedback and fixed phrases may take "
+                f"{least}, so raise it"
+            )
 
     def prompt(self, state: State) -> list[int]:
         """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
@@ -76,9 +90,9 @@ class Template:
         before = [*encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
         after = [
             *encode(ATTEMPT),
-            *encode(state.attempt or NONE)[: budget.attempt],
+            *self._first_lines(state.attempt or NONE, budget.attempt),
             *encode(FEEDBACK),
-            *encode(state.feedback or NONE)[: budget.feedback],
+            *self._first_errors(state.feedback or (NONE,), budget.feedback),
             *encode(ANSWER),
         ]
         room = min(budget.references, budget.prompt - len(before) - len(after))
@@ -107,6 +121,40 @@ class Template:
                 out += ids
         return out or self.tokenizer.encode(NONE)
 
+    def _first_errors(self, errors: Sequence[str], room: int) -> list[int]:
+        """The first errors whole, as many as fit, and how many more there are; of an error too long for the room its first lines."""
+        encode = self.tokenizer.encode
+        best = encode("\n".join(errors))
+        if len(best) <= room:
+            return best
+        best = self._first_lines(errors[0], room, "\n" + _and_more(len(errors) - 1) if len(errors) > 1 else "")
+        for count in range(1, len(errors)):
+            ids = encode("\n".join([*errors[:count], _and_more(len(errors) - count)]))
+            if len(ids) > room:
+                break
+            best = ids
+        return best
+
+    def _first_lines(self, text: str, room: int, ending: str = "") -> list[int]:
+        """`text` whole if it fits with `ending`; else its first lines, a word that it is cut, and `ending`; of a line too long its head."""
+        encode = self.tokenizer.encode
+        whole = encode(text + ending)
+        if len(whole) <= room:
+            return whole
+        lines, ending = text.split("\n"), f"\n{CUT}{ending}"
+        count = bisect_right(range(1, len(lines)), room, key=lambda n: len(encode("\n".join(lines[:n]) + ending)))
+        if count:
+            return encode("\n".join(lines[:count]) + ending)
+        tail = encode(ending)
+        head = encode(lines[0])[: max(room - len(tail), 0)]
+        while head and self.tokenizer.decode(head).endswith("\ufffd"):  # half a character
+            head.pop()
+        return [*head, *tail][:room]
+
+
+def _and_more(errors: int) -> str:
+    return f"({errors} more {'error' if errors == 1 else 'errors'})"
+
 
 def answer_text(proof: str) -> str:
     """The plan (which tactics, in order) and one code block."""
@@ -132,23 +180,27 @@ def stated_proof(formal: str, proof: str) -> str:
     return head + proof.lstrip() if proof.lstrip().startswith((":=", "|")) else head + ":= " + proof
 
 
-def feedback_text(formal: str, proof: str, messages: Sequence[Message]) -> str:
-    """Lean's errors, first ones first: the line of the proof with the span marked, then the message as Lean wrote it.
+def feedback_errors(formal: str, proof: str, messages: Sequence[Message]) -> tuple[str, ...]:
+    """Lean's errors in its order: the line of the proof with the span marked, then the message as Lean wrote it.
 
-    An error about the proof as a whole (its span begins in the statement or goes over several lines) is given without source.
+    Of a span over several lines the first is shown. An error about the proof as a whole, or the statement, is given without source.
     """
     whole = stated_proof(formal, proof)
     start = len(whole) - len(proof.lstrip())
     first, lead = whole.count("\n", 0, start) + 1, start - (whole.rfind("\n", 0, start) + 1)
     lines = proof.lstrip().split("\n")
-    parts = []
+    errors = []
     for message in messages:
         if message.severity != "error":
             continue
         at = message.line - first
         shift = lead if at == 0 else 0
-        if 0 <= at < len(lines) and message.end_line == message.line and message.column >= shift:
-            line, column, end = lines[at], message.column - shift, message.end_column - shift
-            parts.append(f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[end:]}".strip())
-        parts.append(message.text.strip())
-    return "\n".join(parts)
+        column, on_one_line = message.column - shift, message.end_line == message.line
+        if 0 <= at < len(lines) and column >= 0 and (on_one_line or (at, column) != (0, 0)):
+            line = lines[at]
+            end = message.end_column - shift if on_one_line else len(line)
+            source = f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[end:]}".strip()
+            errors.append(f"{source}\n{message.text.strip()}")
+        else:
+            errors.append(message.text.strip())
+    return tuple(errors)

@@ -1,5 +1,6 @@
 """A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +41,11 @@ class Tokenizer:
     def token_text(self, token: int) -> str:
         """The text of one token by itself, control tokens written out."""
         return self._inner.decode([token], skip_special_tokens=False)
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits of what the ids depend on."""
+        return hashlib.sha256(self._inner.to_str().encode()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
         with replacing(path) as temporary:

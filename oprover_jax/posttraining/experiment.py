@@ -102,6 +102,7 @@ class EvaluationConfig:
 class Experiment:
     """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end.
 
+    `encoder` says what the memory compares statements by: "minilm" (`retrieval.minilm`) or "lexical" (`retrieval.encoder`).
     `cpt_mixture` weighs sources in tokens; on `first_repairs` public theorems a wrong proof is tried, so that the first SFT has
     repairs to learn from; `replay` is the least share of public examples in later SFT.
     """
@@ -124,6 +125,7 @@ class Experiment:
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.4, "library": 0.1, "rounds": 0.5})
+    encoder: str = "minilm"
     first_repairs: int = 800
     replay: float = 0.3
 
@@ -141,6 +143,8 @@ class Experiment:
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.row_tokens", self.gspo.row_tokens)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
+        if self.encoder not in ("minilm", "lexical"):
+            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm' or 'lexical'")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; at least 1 public theorem must be tried with a wrong proof")
         if not 0 <= self.replay < 1:

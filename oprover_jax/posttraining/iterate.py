@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from oprover_jax.errors import DiskFull
 from oprover_jax.evaluation.report import Report, build_report
 from oprover_jax.evaluation.report_page import print_report, write_page
 from oprover_jax.posttraining import preparation, proving, training
@@ -65,7 +67,8 @@ def _run(bench: Workbench, stage: Stage, number: int, of: int, screen: Screen) -
         with screen.stage(number, of, stage.name) as progress:
             summary = RUNNERS[stage.kind](bench, stage, progress)
     except BaseException:
-        write_atomic(clock, msgspec.json.encode(before + time.monotonic() - started))
+        with suppress(DiskFull):  # the seconds are not worth hiding what ended the stage
+            write_atomic(clock, msgspec.json.encode(before + time.monotonic() - started))
         raise
     bench.folder.finish(stage.name, before + time.monotonic() - started, summary)
     done = bench.folder.done(stage.name)

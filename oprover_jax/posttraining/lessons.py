@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oprover_jax.agent.template import State, Template, feedback_text, shown, stated_proof
+from oprover_jax.agent.template import State, Template, feedback_errors, shown, stated_proof
 from oprover_jax.data.rows import Example, prompted
 from oprover_jax.records import ProofRecord
 from oprover_jax.retrieval.memory import Memory
@@ -17,7 +17,7 @@ class FailedAttempt:
 
     record: ProofRecord
     attempt: str
-    feedback: str
+    feedback: tuple[str, ...]
 
 
 async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[ProofRecord], seed: int) -> list[FailedAttempt]:
@@ -32,7 +32,7 @@ async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[
     verdicts = await verifier.verify_many([(record.statement, proof) for record, proof in pairs])
     for (record, proof), verdict in zip(pairs, verdicts, strict=True):
         if verdict.accepted is False:
-            failed.append(FailedAttempt(record, proof, feedback_text(record.statement.formal, proof, verdict.messages)))
+            failed.append(FailedAttempt(record, proof, feedback_errors(record.statement.formal, proof, verdict.messages)))
     return failed
 
 

@@ -43,7 +43,7 @@ def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[s
     """A byte-level BPE on the public corpus, on Lean's answers, and on the statements of the pool (never those of the benchmark)."""
     texts = [shown(stated_proof(record.statement.formal, record.proof)) for record in bench.corpus.public]
     texts += [shown(statement.formal) for statement in bench.corpus.pool]
-    texts += [one.feedback for one in read_lessons(bench)]
+    texts += ["\n".join(one.feedback) for one in read_lessons(bench)]
     trained = train_tokenizer(texts, bench.experiment.model.vocab_size, PHRASES)
     trained.save(bench.folder.stage(stage.name) / "tokenizer.json")
     characters = sum(map(len, texts))

@@ -15,6 +15,7 @@ from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
 from oprover_jax.corpus.build import Corpus, build
+from oprover_jax.corpus.decontaminate import fingerprints
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Params, init_params
@@ -23,8 +24,9 @@ from oprover_jax.posttraining.plan import policy_version
 from oprover_jax.posttraining.policy import load_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.records import ProofRecord, Trajectory
-from oprover_jax.retrieval.encoder import LexicalEncoder
-from oprover_jax.retrieval.memory import Memory
+from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
+from oprover_jax.retrieval.memory import Filters, Memory
+from oprover_jax.retrieval.minilm import MiniLMEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.sharding import make_mesh
 from oprover_jax.verify.verifier import Verifier
@@ -70,7 +72,9 @@ class Workbench:
         return Template(self.tokenizer, self.experiment.budget)
 
     @cached_property
-    def encoder(self) -> LexicalEncoder:
+    def encoder(self) -> Encoder:
+        if self.experiment.encoder == "minilm":
+            return MiniLMEncoder()
         return LexicalEncoder.fit([record.statement for record in self.corpus.public])
 
     def proofs(self, stage: str) -> list[ProofRecord]:
@@ -88,16 +92,21 @@ class Workbench:
         return [record for i in range(1, before) for record in self.proofs(f"rollout-{i}")]
 
     @cached_property
+    def filters(self) -> Filters:
+        """What no memory may hold: the benchmark, by its normal forms."""
+        return Filters(benchmark=frozenset(fingerprints(self.corpus.benchmark)))
+
+    @cached_property
     def public_memory(self) -> Memory:
         """The public corpus alone."""
-        memory = Memory(self.encoder)
+        memory = Memory(self.encoder, filters=self.filters)
         memory.add(self.corpus.public)
         return memory
 
     @cached_property
     def memory(self) -> Memory:
         """The public corpus and every proof found so far, indexed afresh from what is on disk when a run is taken up again."""
-        memory = Memory(self.encoder)
+        memory = Memory(self.encoder, filters=self.filters)
         memory.add([*self.corpus.public, *self.found(self.experiment.iterations + 1)])
         return memory
 

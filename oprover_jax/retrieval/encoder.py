@@ -1,4 +1,7 @@
-"""Statements as vectors. The default encoder is lexical: it loads nothing, is exact about Lean's symbols and runs at once."""
+"""Statements as vectors: what an encoder is, and the lexical one, which loads nothing, is exact about Lean's symbols and runs at once.
+
+The others: `minilm` (sentence embeddings, the default of an experiment) and `policy_encoder` (those of a policy).
+"""
 
 import hashlib
 import math

@@ -1,7 +1,12 @@
-"""ScaNN behind three verbs: exact scoring while the memory is small, a tree with asymmetric hashing when it is large."""
+"""Ids by similarity of their vectors: exact while there are few, ScaNN's tree and asymmetric hashing when there are many.
+
+ScaNN holds codes only (a quarter of a byte for each dimension) and proposes candidates; they are scored again exactly with the vectors that
+`Vectors` holds, so there is one copy of the vectors. ScaNN: arXiv 1908.10396.
+"""
 
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,76 +14,185 @@ import numpy as np
 from jaxtyping import Float32
 from scann.scann_ops.py import scann_ops_pybind
 
-Contents = Callable[[], tuple[list[str], Float32[np.ndarray, "n d"]]]
+from oprover_jax.retrieval.vectors import Found, Vectors
+
+_CODES = 16  # of asymmetric hashing in each pair of dimensions: fewer entries cannot train it
+_MOVED = 1 << 14  # vectors handed to a new searcher at once, while the old one is locked
 
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """How to search. Up to `exact_up_to` entries every vector is scored; above, `leaves_searched` of the tree's leaves are.
+    """How to search. Up to `exact_up_to` entries every vector is scored; above, `leaves_searched` of the tree's leaves are, and of
+    what they hold `candidates` are scored exactly.
 
-    The tree has about sqrt(n) leaves; it is trained again when the entries have grown by `retrain_growth`.
-    `reordered` candidates are scored again exactly.
+    The tree has about sqrt(n) leaves and is trained on `trained_on` entries at most; it is trained again, beside the searches, when the
+    entries have grown by `retrain_growth`. `stored` is "float32" or "float16": how vectors are kept.
     """
 
     exact_up_to: int = 20_000
-    leaves_searched: float = 0.2
-    reordered: int = 128
+    leaves_searched: float = 0.1
+    candidates: int = 128
     retrain_growth: float = 0.5
+    trained_on: int = 1_000_000
+    stored: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.exact_up_to < 0 or self.reordered < 1:
-            raise ValueError(f"exact_up_to is {self.exact_up_to} and reordered {self.reordered}; they must be at least 0 and 1")
+        if self.exact_up_to < _CODES or self.trained_on < _CODES or self.candidates < 1:
+            raise ValueError(
+                f"exact_up_to is {self.exact_up_to}, trained_on {self.trained_on} and candidates {self.candidates}; "
+                f"they must be at least {_CODES}, {_CODES} and 1"
+            )
         if not 0 < self.leaves_searched <= 1:
             raise ValueError(f"leaves_searched is {self.leaves_searched}; it is a fraction above 0 and up to 1")
         if self.retrain_growth <= 0:
             raise ValueError(f"retrain_growth is {self.retrain_growth}; it must be positive (0.5 retrains after half as many again)")
+        if self.stored not in ("float32", "float16"):
+            raise ValueError(f"stored is {self.stored!r}; keep vectors as 'float32' or 'float16'")
 
 
 class Index:
-    """Ids by similarity of their vectors (dot product). Built at the first search after it was outgrown, updated in place otherwise."""
+    """Upsert, delete and search from any thread. What was put or deleted before a search began is seen by it.
+
+    The first tree is built when a search needs it, and that search waits; later ones are built in a thread, and searches go on with
+    the old one until then. Below `exact_up_to` results are a function of the contents alone.
+    """
 
     def __init__(self, dims: int, config: IndexConfig) -> None:
-        self._dims = dims
         self._config = config
+        self._vectors = Vectors(dims, config.stored)
         self._searcher: Any = None
-        self._trained_on = 0
+        self._built_for = 0  # entries when the searcher was built
+        self._lock = threading.RLock()
+        self._building: threading.Thread | None = None
+        self._touched: set[str] = set()  # ids put or deleted since the build in the thread began
+        self._failure: BaseException | None = None
 
-    def upsert(self, ids: list[str], vectors: Float32[np.ndarray, "n d"]) -> None:
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def vectors(self, ids: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+        """A copy of the vectors of those of `ids` that are there."""
+        with self._lock:
+            return self._vectors.of([identity for identity in ids if identity in self._vectors])
+
+    def upsert(self, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
         """Adds entries or replaces their vectors."""
-        if self._searcher is not None and ids:
-            self._searcher.upsert(ids, vectors, batch_size=64)
+        with self._lock:
+            self._vectors.put(ids, vectors)
+            if self._searcher is not None:
+                _put(self._searcher, ids, vectors)
+            if self._building is not None:
+                self._touched.update(ids)
 
-    def delete(self, ids: list[str]) -> None:
-        """Deletes entries that are there."""
-        if self._searcher is not None and ids:
-            self._searcher.delete(ids)
+    def delete(self, ids: Sequence[str]) -> None:
+        """Deletes entries. Raises KeyError, and changes nothing, where one is not there."""
+        with self._lock:
+            if unknown := next((identity for identity in ids if identity not in self._vectors), None):
+                raise KeyError(unknown)
+            self._vectors.remove(ids)
+            if self._searcher is not None and ids:
+                self._searcher.delete(list(ids))
+            if self._building is not None:
+                self._touched.update(ids)
 
-    def search(self, queries: Float32[np.ndarray, "q d"], count: int, contents: Contents) -> Sequence[Sequence[str]]:
-        """The `count` most similar ids for each query, best first. `contents` gives all entries when the searcher must be built."""
-        if self._searcher is None or self._outgrown():
-            self._build(*contents())
-        reordered = max(count, self._config.reordered)
-        found, _ = self._searcher.search_batched(queries, count, reordered if self._trained_on > self._config.exact_up_to else None)
-        return found
+    def search(self, queries: Float32[np.ndarray, "q d"], count: int) -> Found:
+        """(id, dot product) of the `count` most similar entries of each query, best first; all of them where there are fewer."""
+        with self._lock:
+            if len(self) <= self._config.exact_up_to:
+                self._searcher = None
+            if len(queries) == 0 or len(self) <= self._config.exact_up_to:
+                return self._vectors.search(queries, count)
+            self._build_if_outgrown()
+            first = self._building if self._searcher is None else None
+        if first is not None:
+            self.wait()
+            return self.search(queries, count)
+        with self._lock:
+            if self._searcher is None or len(self) <= count:
+                return self._vectors.search(queries, count)
+            wanted = min(max(count, self._config.candidates), len(self))
+            proposed, distances = self._searcher.search_batched_parallel(queries, wanted)
+            # where the leaves held too few, ScaNN fills up with its first entry and no distance
+            proposed = [ids[: int(there.sum())] for ids, there in zip(proposed, ~np.isnan(distances), strict=True)]
+            found = [row[:count] for row in self._vectors.rescored(queries, proposed)]
+            short = [number for number, row in enumerate(found) if len(row) < count]
+            for number, row in zip(short, self._vectors.search(queries[short], count) if short else (), strict=True):
+                found[number] = row
+            return found
 
-    def _outgrown(self) -> bool:
-        size, exact = self._searcher.size(), self._config.exact_up_to
-        if self._trained_on <= exact:
-            return size > exact
-        return size <= exact or size > self._trained_on * (1 + self._config.retrain_growth)
+    def search_exactly(self, queries: Float32[np.ndarray, "q d"], count: int) -> Found:
+        """As `search`, by brute force: what it is measured against."""
+        with self._lock:
+            return self._vectors.search(queries, count)
 
-    def _build(self, ids: list[str], vectors: Float32[np.ndarray, "n d"]) -> None:
-        size = len(ids)
-        builder = scann_ops_pybind.builder(vectors, 10, "dot_product")
-        if size <= self._config.exact_up_to:
-            builder = builder.score_brute_force()
-        else:
-            leaves = max(1, math.isqrt(size))
-            searched = max(1, math.ceil(leaves * self._config.leaves_searched))
-            builder = (
-                builder.tree(leaves, searched, training_sample_size=min(size, 250_000))
-                .score_ah(2, anisotropic_quantization_threshold=0.2)
-                .reorder(self._config.reordered)
-            )
-        self._searcher = builder.build(docids=ids)
-        self._trained_on = size
+    def wait(self) -> None:
+        """Until no tree is being built. Raises what went wrong with one."""
+        thread = self._building
+        if thread is not None:
+            thread.join()
+        with self._lock:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+
+    def _build_if_outgrown(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        outgrown = self._searcher is None or len(self) > self._built_for * (1 + self._config.retrain_growth)
+        if outgrown and self._building is None:
+            self._touched.clear()
+            self._building = threading.Thread(target=self._build, name="oprover-index", daemon=True)
+            self._building.start()
+
+    def _build(self) -> None:
+        try:
+            with self._lock:
+                ids = self._vectors.ids
+                first = ids[: self._config.trained_on]
+                learned = self._vectors.of(first)
+            searcher = _train(first, learned, len(ids), self._config)
+            del learned
+            for start in range(len(first), len(ids), _MOVED):
+                self._take_over(searcher, ids[start : start + _MOVED])
+            while self._waiting() > _MOVED:
+                with self._lock:
+                    touched, self._touched = list(self._touched), set()
+                for start in range(0, len(touched), _MOVED):
+                    self._take_over(searcher, touched[start : start + _MOVED])
+            with self._lock:
+                self._take_over(searcher, list(self._touched))
+                self._searcher, self._built_for, self._building = searcher, len(ids), None
+        except BaseException as failure:
+            with self._lock:
+                self._failure, self._building = failure, None
+
+    def _waiting(self) -> int:
+        with self._lock:
+            return len(self._touched)
+
+    def _take_over(self, searcher: Any, ids: Sequence[str]) -> None:
+        """Gives a searcher that is being built the present state of `ids`."""
+        with self._lock:
+            there = [identity for identity in ids if identity in self._vectors]
+            vectors = self._vectors.of(there)
+        _put(searcher, there, vectors)
+        if gone := [identity for identity in set(ids) - set(there) if identity in searcher.docid_to_id]:
+            searcher.delete(gone)
+
+
+def _put(searcher: Any, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
+    if ids:
+        searcher.upsert(list(ids), vectors, batch_size=64)
+
+
+def _train(ids: list[str], vectors: Float32[np.ndarray, "n d"], size: int, config: IndexConfig) -> Any:
+    """A searcher over `ids`, its tree cut for `size` entries in all."""
+    leaves = max(1, min(math.isqrt(size), len(ids)))
+    searched = max(1, math.ceil(leaves * config.leaves_searched))
+    return (
+        scann_ops_pybind.builder(vectors, config.candidates, "dot_product")
+        .tree(leaves, searched, training_sample_size=min(len(ids), 250_000))
+        .score_ah(2, anisotropic_quantization_threshold=0.2)
+        .build(docids=list(ids))
+    )

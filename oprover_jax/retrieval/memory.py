@@ -1,7 +1,8 @@
 """The retrieval memory: verified proofs, found by the likeness of their statements (OProver's memory), searched by ScaNN."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,8 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from lean_worker.protocol import ALLOWED_AXIOMS
+from oprover_jax.corpus.decontaminate import fingerprints
+from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.records import ProofRecord, Statement
@@ -17,6 +20,7 @@ from oprover_jax.retrieval.encoder import Encoder
 from oprover_jax.retrieval.index import Index, IndexConfig
 
 _FORMAT = "oprover-memory-1"
+_ROWS = 1 << 13  # proofs written at once
 
 
 class UnverifiedProofError(ValueError):
@@ -28,114 +32,169 @@ class MemoryFileError(InputError):
 
 
 @dataclass(frozen=True)
-class _Entry:
-    record: ProofRecord
-    vector: Float32[np.ndarray, "d"]
+class Filters:
+    """What a search never returns, besides the proof of the statement itself, and of one with the same normal form under another header.
+
+    `near` gives the id of the first statement of a group of near duplicates (the corpus's column of that name): nothing of a
+    statement's own group comes back. Statements with a fingerprint (`corpus.decontaminate`) in `benchmark` never enter the memory.
+    """
+
+    near: Mapping[str, str] = field(default_factory=dict)
+    benchmark: frozenset[str] = frozenset()
+
+    def groups(self, statement: Statement) -> set[str]:
+        """What two statements share if neither may be shown a proof of the other."""
+        return {self.near.get(statement.id) or statement.id, statement_id(statement.formal)}
+
+    def held_out(self, statement: Statement) -> bool:
+        return bool(self.benchmark) and not self.benchmark.isdisjoint(fingerprints([statement]))
 
 
 class Memory:
-    """Accepted proofs by statement id, the shortest known proof of each. One thread writes or searches at a time.
+    """Accepted proofs by statement id, the shortest known proof of each. Add, remove, search and save from any thread.
 
-    The searcher is updated in place and trained again by itself when it has outgrown its training; see `index.Index`.
+    The index is updated in place and trained again by itself when it has outgrown its training; see `index.Index`.
     """
 
-    def __init__(self, encoder: Encoder, index: IndexConfig | None = None) -> None:
+    def __init__(self, encoder: Encoder, index: IndexConfig | None = None, filters: Filters | None = None) -> None:
         self._encoder = encoder
-        self._entries: dict[str, _Entry] = {}
+        self._filters = filters or Filters()
+        self._records: dict[str, ProofRecord] = {}
+        self._members: dict[str, set[str]] = {}  # of each group, those that are here
         self._index = Index(encoder.dims, index or IndexConfig())
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._records)
 
-    def __contains__(self, statement_id: str) -> bool:
-        return statement_id in self._entries
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._records
 
     @property
     def records(self) -> list[ProofRecord]:
         """The proofs kept, in the order in which their statements came."""
-        return [entry.record for entry in self._entries.values()]
+        with self._lock:
+            return list(self._records.values())
 
     def add(self, records: Iterable[ProofRecord]) -> int:
-        """Upserts proofs; of several proofs of one statement the shortest stays. Returns how many records entered.
+        """Upserts proofs; of several proofs of one statement the shortest stays. Returns how many records entered: those of benchmarks
+        are left out.
 
         Raises UnverifiedProofError, and changes nothing, when any record shows that no kernel accepted it.
         """
-        better: dict[str, ProofRecord] = {}
+        offered: dict[str, ProofRecord] = {}
         for record in records:
             _require_verified(record)
-            statement_id = record.statement.id
-            entry = self._entries.get(statement_id)
-            known = better.get(statement_id) or (entry.record if entry else None)
-            if known is None or len(record.proof) < len(known.proof):
-                better[statement_id] = record
-        self._put(better, self._encoder.encode([record.statement for record in better.values()]))
-        return len(better)
+            _keep_shortest(offered, record)
+        admitted = [record for record in offered.values() if self._is_better(record) and not self._filters.held_out(record.statement)]
+        vectors = self._encoder.encode([record.statement for record in admitted])
+        with self._lock:
+            still = [number for number, record in enumerate(admitted) if self._is_better(record)]
+            self._put([admitted[number] for number in still], vectors[still])
+        return len(still)
 
     def remove(self, statement_ids: Iterable[str]) -> int:
         """Forgets the proofs of these statements; unknown ids are passed over. Returns how many were there."""
-        present = [i for i in dict.fromkeys(statement_ids) if i in self._entries]
-        self._index.delete(present)
-        for statement_id in present:
-            del self._entries[statement_id]
-        return len(present)
+        with self._lock:
+            present = [i for i in dict.fromkeys(statement_ids) if i in self._records]
+            self._index.delete(present)
+            for i in present:
+                for group in self._filters.groups(self._records.pop(i).statement):
+                    self._members[group].discard(i)
+                    if not self._members[group]:
+                        del self._members[group]
+            return len(present)
 
     def search(self, statements: Sequence[Statement], k: int, exclude_ids: Collection[str] = ()) -> list[list[ProofRecord]]:
         """For each statement up to `k` proofs of the most similar other statements, best first.
 
-        A statement's own proof (same id) is never among them, nor a proof of a statement in `exclude_ids`.
+        A statement's own proof (same id or group, see `Filters`) is never among them, nor a proof of a statement in `exclude_ids`.
         """
         if k < 0:
             raise ValueError(f"k is {k}; ask for 0 proofs or more")
-        excluded = frozenset(i for i in exclude_ids if i in self._entries)
-        wanted = min(k + len(excluded) + 1, len(self))
-        if not statements or k == 0 or wanted == 0:
+        if not statements or k == 0:
             return [[] for _ in statements]
-        found = self._index.search(self._encoder.encode(statements), wanted, self._vectors)
-        return [
-            [self._entries[i].record for i in ids if i != statement.id and i not in excluded][:k]
-            for statement, ids in zip(statements, found)
-        ]
+        vectors = self._encoder.encode(statements)
+        while True:
+            with self._lock:
+                excluded = {i for i in exclude_ids if i in self._records}
+                own = [self._own(statement) | excluded for statement in statements]
+                wanted = min(k + max(map(len, own)), len(self))
+            found = self._index.search(vectors, wanted) if wanted else [[] for _ in statements]
+            with self._lock:
+                if all(i in self._records for row in found for i, _ in row):  # nothing of it was removed in the meantime
+                    kept = [[i for i, _ in row if i not in without][:k] for row, without in zip(found, own, strict=True)]
+                    return [[self._records[i] for i in row] for row in kept]
+
+    def wait(self) -> None:
+        """Until the index is not being rebuilt: what is found afterwards does not depend on the time."""
+        self._index.wait()
 
     def save(self, path: Path) -> None:
-        """Writes proofs, vectors and the encoder's name and hash to one Arrow file, whole or not at all."""
-        entries = list(self._entries.values())
-        flat = np.concatenate([entry.vector for entry in entries]) if entries else np.zeros(0, np.float32)
-        table = pa.table(
-            {
-                "record": pa.array([msgspec.json.encode(entry.record) for entry in entries], pa.large_binary()),
-                "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), self._encoder.dims),
-            }
-        ).replace_schema_metadata({"format": _FORMAT, "encoder": self._encoder.name, "encoder_hash": self._encoder.hash})
-        with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+        """Writes proofs, vectors and the encoder's name and hash to one Arrow file, whole or not at all, while others go on."""
+        schema = pa.schema([("record", pa.large_binary()), ("vector", pa.list_(pa.float32(), self._encoder.dims))])
+        schema = schema.with_metadata({"format": _FORMAT, "encoder": self._encoder.name, "encoder_hash": self._encoder.hash})
+        with self._lock:
+            ids = list(self._records)
+        with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for start in range(0, len(ids), _ROWS):
+                with self._lock:
+                    part = [i for i in ids[start : start + _ROWS] if i in self._records]
+                    records, vectors = [self._records[i] for i in part], self._index.vectors(part)
+                rows = pa.array([msgspec.json.encode(record) for record in records], pa.large_binary())
+                writer.write_batch(
+                    pa.record_batch([rows, pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), self._encoder.dims)], schema)
+                )
 
     @staticmethod
-    def load(path: Path, encoder: Encoder, index: IndexConfig | None = None) -> "Memory":
+    def load(path: Path, encoder: Encoder, index: IndexConfig | None = None, filters: Filters | None = None) -> "Memory":
         """Reads a saved memory. Raises MemoryFileError unless it was saved with the same encoder, down to its hash."""
+        memory = Memory(encoder, index, filters)
+        decode = msgspec.json.Decoder(ProofRecord).decode
         try:
             with pa.memory_map(str(path)) as source:
-                table = pa.ipc.open_file(source).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
+                file = pa.ipc.open_file(source)
+                _require_same_encoder(path, file.schema.metadata or {}, encoder)
+                for number in range(file.num_record_batches):
+                    rows = file.get_batch(number)
+                    records = [decode(value.as_py()) for value in rows["record"]]
+                    vectors = rows["vector"].flatten().to_numpy().reshape(-1, encoder.dims)
+                    kept = [at for at, record in enumerate(records) if not memory._filters.held_out(record.statement)]
+                    memory._put([records[at] for at in kept], vectors[kept])
+        except (pa.ArrowInvalid, OSError, msgspec.DecodeError) as error:
             raise MemoryFileError(f"{path} is not a retrieval memory ({error}); write it with Memory.save") from error
-        stored = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if stored.get("format") != _FORMAT:
-            raise MemoryFileError(f"{path} has format {stored.get('format')!r}, this reads {_FORMAT!r}; build the memory again")
-        theirs, ours = f"{stored.get('encoder')} {stored.get('encoder_hash')}", f"{encoder.name} {encoder.hash}"
-        if theirs != ours:
-            raise MemoryFileError(f"{path} was built with encoder {theirs}, not {ours}; load that encoder or build the memory again")
-        decode = msgspec.json.Decoder(ProofRecord).decode
-        records = [decode(value.as_py()) for value in table["record"]]
-        vectors = np.array(table["vector"].combine_chunks().flatten(), np.float32).reshape(-1, encoder.dims)
-        memory = Memory(encoder, index)
-        memory._put({record.statement.id: record for record in records}, vectors)
         return memory
 
-    def _put(self, records: dict[str, ProofRecord], vectors: Float32[np.ndarray, "n d"]) -> None:
-        self._index.upsert(list(records), vectors)
-        self._entries.update((i, _Entry(record, vector)) for (i, record), vector in zip(records.items(), vectors))
+    def _own(self, statement: Statement) -> set[str]:
+        """Ids that are here and may not be shown to `statement`."""
+        groups = self._filters.groups(statement)
+        return {i for group in groups for i in self._members.get(group, ())} | ({statement.id} & self._records.keys())
 
-    def _vectors(self) -> tuple[list[str], Float32[np.ndarray, "n d"]]:
-        return list(self._entries), np.stack([entry.vector for entry in self._entries.values()])
+    def _is_better(self, record: ProofRecord) -> bool:
+        known = self._records.get(record.statement.id)
+        return known is None or len(record.proof) < len(known.proof)
+
+    def _put(self, records: Sequence[ProofRecord], vectors: Float32[np.ndarray, "n d"]) -> None:
+        self._index.upsert([record.statement.id for record in records], vectors)
+        for record in records:
+            self._records[record.statement.id] = record
+            for group in self._filters.groups(record.statement):
+                self._members.setdefault(group, set()).add(record.statement.id)
+
+
+def _keep_shortest(held: dict[str, ProofRecord], record: ProofRecord) -> None:
+    known = held.get(record.statement.id)
+    if known is None or len(record.proof) < len(known.proof):
+        held[record.statement.id] = record
+
+
+def _require_same_encoder(path: Path, metadata: Mapping[bytes, bytes], encoder: Encoder) -> None:
+    stored = {key.decode(): value.decode() for key, value in metadata.items()}
+    if stored.get("format") != _FORMAT:
+        raise MemoryFileError(f"{path} has format {stored.get('format')!r}, this reads {_FORMAT!r}; build the memory again")
+    theirs, ours = f"{stored.get('encoder')} {stored.get('encoder_hash')}", f"{encoder.name} {encoder.hash}"
+    if theirs != ours:
+        raise MemoryFileError(f"{path} was built with encoder {theirs}, not {ours}; load that encoder or build the memory again")
 
 
 def _require_verified(record: ProofRecord) -> None:

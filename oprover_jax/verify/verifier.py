@@ -8,8 +8,12 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from lean_worker.jobs import QueueFull
 from lean_worker.protocol import Check, Tier, Verdict
 from oprover_jax.records import Statement
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
 
 
 @runtime_checkable
@@ -20,14 +24,16 @@ class Workers(Protocol):
 
 
 class Verifier:
-    """Asks the workers once per distinct (header, statement, proof, tier); asks again, a few times, where they could not say.
+    """Asks the workers once per distinct (header, statement, proof, tier); asks again, up to `retries` times, where a check timed out or
+    crashed, and after growing pauses of `patience` seconds in all where no worker was there to take it.
 
     A verdict without an answer (`accepted` None) is never cached: the next one who asks gets a fresh try.
     """
 
-    def __init__(self, workers: Workers, retries: int = 2) -> None:
+    def __init__(self, workers: Workers, retries: int = 2, patience: float = 90.0) -> None:
         self._workers = workers
         self._retries = retries
+        self._patience = patience
         self._cache: dict[tuple[str, str, str, Tier], asyncio.Future[Verdict] | Verdict] = {}
         self.counts: Counter[str] = Counter()
         self.asked = 0
@@ -40,7 +46,11 @@ class Verifier:
         if known is None:
             check = Check(statement.id, statement.formal, proof, statement.header, tier)
             known = self._cache[key] = asyncio.ensure_future(self._ask(check))
-        verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)
+        try:
+            verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)
+        except Exception:
+            self._cache.pop(key, None)
+            raise
         if verdict.accepted is None:
             self._cache.pop(key, None)
         else:
@@ -53,9 +63,21 @@ class Verifier:
         return list(await asyncio.gather(*(self.verify(statement, proof, tier) for statement, proof in pairs)))
 
     async def _ask(self, check: Check) -> Verdict:
-        verdict = await asyncio.wrap_future(self._workers.submit(check))
-        for _ in range(self._retries):
-            if verdict.accepted is not None:
+        retries, waited, pause = self._retries, 0.0, _FIRST_PAUSE_SECONDS
+        while (verdict := await self._once(check)).accepted is None:
+            if verdict.kind != "unavailable":
+                if retries == 0:
+                    break
+                retries -= 1
+                continue
+            if waited + pause > self._patience:
                 break
-            verdict = await asyncio.wrap_future(self._workers.submit(check))
+            await asyncio.sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return verdict
+
+    async def _once(self, check: Check) -> Verdict:
+        try:
+            return await asyncio.wrap_future(self._workers.submit(check))
+        except QueueFull:
+            return Verdict(check.id, None, "unavailable", tier=check.tier)

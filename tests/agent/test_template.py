@@ -7,18 +7,26 @@ from hypothesis import strategies as st
 from lean_worker.protocol import Message
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.template import (
+    ANSWER,
+    ATTEMPT,
+    CUT,
     ERROR_CLOSE,
     ERROR_OPEN,
+    FEEDBACK,
+    NONE,
     PHRASES,
+    REFERENCES,
     Budget,
     State,
     Template,
     answer_text,
-    feedback_text,
+    feedback_errors,
     plan_of,
+    shown,
     stated_proof,
 )
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
 
 PROOF = "by\n  intro h\n  exact ⟨h.2, h.1⟩"
@@ -56,7 +64,7 @@ def test_any_text_survives_the_tokenizer(tokenizer: Tokenizer, text: str) -> Non
 def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
     template = Template(tokenizer, Budget(512, 64, 128, 64, 64))
     first = tokenizer.decode(template.prompt(State(statement())))
-    later = tokenizer.decode(template.prompt(State(statement(), (record(PROOF),), "by exact h", "unknown identifier")))
+    later = tokenizer.decode(template.prompt(State(statement(), (record(PROOF),), "by exact h", ("unknown identifier",))))
     assert first.count("(none)") == 3 and "(none)" not in later
     order = [
         "theorem goal (p q : Prop)",
@@ -76,9 +84,9 @@ def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
     budget = Budget(prompt=128, statement=64, references=40, attempt=8, feedback=8)
     template = Template(tokenizer, budget)
     long = record("by\n  " + "exact h\n  " * 200)
-    text = tokenizer.decode(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99)))
+    text = tokenizer.decode(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, ("error " * 99,))))
     assert "exact h\n" not in text and "exact ⟨h.2, h.1⟩" in text
-    assert len(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, "error " * 99))) <= budget.prompt
+    assert len(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, ("error " * 99,)))) <= budget.prompt
     assert "exact ⟨h.2" not in tokenizer.decode(
         Template(tokenizer, Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
     )
@@ -98,47 +106,88 @@ def test_answers_round_trip(proof: str) -> None:
     assert (answer.proof, answer.well_formed) == (proof, True)
 
 
-@pytest.mark.parametrize(
-    ("text", "proof", "well_formed"),
-    [
-        ("Plan: x\n```lean\nby simp\n```", "by simp", True),
-        ("Plan: x\n```lean4\r\nby simp\r\n```", "by simp", True),
-        ("no plan\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan:\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan: x\n```lean4\nby simp\n```\nand more", "by simp", False),
-        ("Plan: x\n```lean4\nby rfl\n```\n```lean4\nby simp\n```", "by simp", False),
-        ("Plan: x\n```lean4\nby simp", None, False),
-        ("Plan: x\n```lean4\n\n```", None, False),
-        ("by simp", None, False),
-        ("Plan: x\n```lean4\ntheorem t (x : Nat := 3) : x = x := by rfl\n```", "by rfl", True),
-    ],
-)
-def test_parsing(text: str, proof: str | None, well_formed: bool) -> None:
-    answer = parse_answer(text)
-    assert (answer.proof, answer.well_formed) == (proof, well_formed)
-
-
-@given(st.text(max_size=400))
-def test_junk_never_breaks_the_parser(text: str) -> None:
-    parse_answer(text)
-    assert parse_answer(text + "\nPlan: x\n```lean4\nby simp\n```").proof is not None
-
-
 def test_feedback_marks_the_span_and_keeps_errors_only() -> None:
     messages = [
         Message("warning", 1, 0, 1, 7, "unused"),
         Message("error", 3, 2, 3, 9, "type mismatch"),
-        Message("error", 1, 60, 3, 3, "unsolved goals\n⊢ q"),
+        Message("error", 1, statement().formal.index("by sorry"), 3, 3, "unsolved goals\n⊢ q"),
     ]
-    text = feedback_text(statement().formal, "by\n  intro h\n  exact h", messages)
-    assert text == f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch\nunsolved goals\n⊢ q"
+    errors = feedback_errors(statement().formal, "by\n  intro h\n  exact h", messages)
+    assert errors == (f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch", "unsolved goals\n⊢ q")
 
 
 def test_feedback_on_the_first_line_shows_the_proof_and_not_the_statement() -> None:
     formal = statement().formal
     column = formal.index(":=") + len(":= by exact ")
     message = Message("error", 1, column, 1, column + 1, "unknown")
-    assert feedback_text(formal, "by exact h", [message]) == f"by exact {ERROR_OPEN}h{ERROR_CLOSE}\nunknown"
+    assert feedback_errors(formal, "by exact h", [message]) == (f"by exact {ERROR_OPEN}h{ERROR_CLOSE}\nunknown",)
+
+
+def test_feedback_on_several_lines_shows_the_first_unless_it_is_about_the_whole_proof() -> None:
+    formal = statement().formal
+    proof = "by\n  have h : p := by\n    skip\n  exact h"
+    inside = Message("error", 2, 16, 3, 8, "unsolved goals")
+    whole = Message("error", 1, formal.index(":=") + 3, 4, 9, "unsolved goals")
+    assert feedback_errors(formal, proof, [inside, whole]) == (
+        f"have h : p := {ERROR_OPEN}by{ERROR_CLOSE}\nunsolved goals",
+        "unsolved goals",
+    )
+
+
+LINES = st.lists(st.text(st.sampled_from("abc ∀⟨⟩.="), max_size=30), min_size=1, max_size=6).map("\n".join)
+
+
+@given(st.lists(LINES.filter(str.strip), max_size=6), LINES, st.lists(LINES, max_size=4), st.integers(32, 60))
+def test_what_is_left_out_is_said_and_the_prompt_keeps_its_budget(
+    tokenizer: Tokenizer, errors: list[str], attempt: str, proofs: list[str], room: int
+) -> None:
+    budget = Budget(prompt=64 + 2 * room + 16, statement=64, references=room, attempt=room, feedback=room)
+    template = Template(tokenizer, budget)
+    ids = template.prompt(State(statement(), tuple(record("by " + proof) for proof in proofs), attempt, tuple(errors)))
+    assert len(ids) <= budget.prompt
+    text = tokenizer.decode(ids)
+    head, rest = text.split(ATTEMPT, 1)
+    shown_attempt, rest = rest.rsplit(FEEDBACK, 1)
+    shown_errors = rest.removesuffix(ANSWER)
+    references = head.split(REFERENCES, 1)[1]
+
+    shown_references = [shown(stated_proof(statement().formal, "by " + proof)) + "\n" for proof in proofs]
+    while references and references != NONE:
+        fitting = [i for i, whole in enumerate(shown_references) if references.startswith(whole)]
+        assert fitting, "a retrieved proof is there whole or not at all"
+        references, shown_references = references.removeprefix(shown_references[fitting[0]]), shown_references[fitting[0] + 1 :]
+
+    if shown_attempt not in (attempt, NONE):
+        assert len(tokenizer.encode(attempt)) > room and shown_attempt.endswith(CUT) and len(tokenizer.encode(shown_attempt)) <= room
+        kept = shown_attempt.removesuffix(f"\n{CUT}")
+        assert attempt.startswith(kept + "\n") or ("\n" not in kept and attempt.startswith(kept))
+
+    if shown_errors not in ("\n".join(errors), NONE):
+        counts = [n for n in range(len(errors)) if shown_errors == "\n".join([*errors[:n], more(len(errors) - n)])]
+        if not counts:
+            kept, _, said = shown_errors.partition(f"\n{CUT}")
+            assert errors[0].startswith(kept) and said == ("\n" + more(len(errors) - 1) if len(errors) > 1 else "")
+        assert len(tokenizer.encode(shown_errors)) <= room
+
+
+def more(errors: int) -> str:
+    return f"({errors} more error{'s' if errors > 1 else ''})"
+
+
+def test_first_errors_stay_whole_and_the_rest_are_counted(tokenizer: Tokenizer) -> None:
+    template = Template(tokenizer, Budget(256, 64, 64, 20, 48))
+    errors = ("exact h\nunknown", "intro h\nno goals", "exact h " * 20)
+    text = tokenizer.decode(template.prompt(State(statement(), (), "by\n  intro h\n" + "  exact h\n" * 20, errors)))
+    assert "exact h\nunknown\nintro h\nno goals\n(1 more error)\nAnswer:" in text
+    assert f"by\n  intro h\n  exact h\n{CUT}\nLean feedback:" in text.replace("  exact h\n  exact h\n", "  exact h\n")
+    long = tokenizer.decode(template.prompt(State(statement(), (), "by simp", (errors[2] + "\n⊢ q", *errors[:2]))))
+    assert f"{CUT}\n(2 more errors)" in long
+
+
+def test_a_tokenizer_that_needs_more_room_for_the_phrases_is_refused() -> None:
+    bytes_only = train_tokenizer(["by simp"], 260, [])
+    with pytest.raises(InputError, match=r"budget\.prompt is 64; with this tokenizer .* may take"):
+        Template(bytes_only, Budget(64, 16, 16, 16, 16))
 
 
 def test_plan_names_the_tactics_once_each() -> None:

@@ -30,7 +30,7 @@ def figures(name: str, *options: str) -> dict[str, Any]:
 
 def test_retrieval() -> None:
     found = figures("retrieval", "--entries", "300", "--queries", "8", "--dims", "32", "--upserts", "20", "--repeats", "1")
-    assert found["recall"] == 1.0 and "ratio_scann_vs_numpy" in found
+    assert found["recall_at_8"] == 1.0 and "ratio_index_vs_brute_force" in found
 
 
 def test_lean_worker_gives_the_same_verdicts_either_way() -> None:

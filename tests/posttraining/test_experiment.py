@@ -48,6 +48,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.loss.kl_weight=0.1", "set kl to"),
         ("gspo.loss.sampler_cap=1", "above 1"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
+        ("encoder=bert", "'minilm' or 'lexical'"),
     ],
 )
 def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:

@@ -1,17 +1,19 @@
 """The memory against numpy brute force, and the promises that training rests on: never the own proof, only verified ones."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
 
+from oprover_jax.corpus.decontaminate import fingerprints
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.index import IndexConfig
-from oprover_jax.retrieval.memory import Memory, MemoryFileError, UnverifiedProofError
+from oprover_jax.retrieval.memory import Filters, Memory, MemoryFileError, UnverifiedProofError
 
 EXACT = IndexConfig()
-TREE = IndexConfig(exact_up_to=100, leaves_searched=0.5, reordered=200)
+TREE = IndexConfig(exact_up_to=100, leaves_searched=0.5, candidates=200)
 
 
 def statements(count: int, seed: int = 0) -> list[Statement]:
@@ -189,8 +191,62 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["memory.arrow"]
 
 
-def test_impossible_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="leaves_searched is 0"):
-        IndexConfig(leaves_searched=0.0)
-    with pytest.raises(ValueError, match="retrain_growth"):
-        IndexConfig(retrain_growth=0.0)
+def test_nothing_of_a_statement_s_own_group_comes_back(tmp_path) -> None:
+    """Near duplicates by the corpus's groups, whether the statement itself is in the memory or not, and whoever is the first of a group."""
+    near = {STATEMENTS[i].id: STATEMENTS[0].id for i in range(1, 40)} | {STATEMENTS[50].id: ""}
+    filters = Filters(near=near)
+    memory = Memory(ENCODER, EXACT, filters)
+    memory.add(map(proof, STATEMENTS[:38] + STATEMENTS[40:80]))
+    memory.save(tmp_path / "memory.arrow")
+    group = {s.id for s in STATEMENTS[:40]}
+    for one in (memory, Memory.load(tmp_path / "memory.arrow", ENCODER, EXACT, filters)):
+        for query, found in zip(STATEMENTS[:60], ids(one.search(STATEMENTS[:60], k=30)), strict=True):
+            assert len(found) == 30 and query.id not in found
+            assert not group & set(found) if query.id in group else group & set(found)
+    memory.remove([STATEMENTS[3].id])
+    assert STATEMENTS[3].id not in ids(memory.search([STATEMENTS[60]], k=200))[0]
+
+
+def test_the_same_normal_form_under_another_header_is_the_statement_itself() -> None:
+    memory, text = Memory(ENCODER), "theorem t{} ({} : Nat) : {} * 1 = {} := by sorry"
+    headed = Statement("headed", "t1", text.format(1, *"nnn"), header="open Nat\n")
+    plain = Statement("plain", "t2", text.format(2, *"kkk"))
+    memory.add([proof(headed), *map(proof, STATEMENTS[:5])])
+    assert "headed" not in ids(memory.search([plain], k=6))[0] and "headed" in ids(memory.search([STATEMENTS[0]], k=6))[0]
+
+
+def test_a_benchmark_s_statement_never_enters(tmp_path) -> None:
+    disguised = Statement("other-id", "renamed", STATEMENTS[3].formal.replace("t3", "renamed"), header="open Nat\n")
+    unguarded = Memory(ENCODER)
+    unguarded.add(map(proof, [*STATEMENTS[:6], disguised]))
+    unguarded.save(tmp_path / "memory.arrow")
+    filters = Filters(benchmark=frozenset(fingerprints([STATEMENTS[3]])))
+    guarded = Memory(ENCODER, filters=filters)
+    assert guarded.add(map(proof, [*STATEMENTS[:6], disguised])) == 5
+    for memory in (guarded, Memory.load(tmp_path / "memory.arrow", ENCODER, filters=filters)):
+        assert {r.statement.id for r in memory.records} == {s.id for s in STATEMENTS[:6]} - {STATEMENTS[3].id}
+
+
+def test_many_threads_add_search_and_save_at_once(tmp_path) -> None:
+    memory = Memory(ENCODER, TREE)
+    memory.add(map(proof, STATEMENTS[:120]))
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for step in range(4):
+                mine = STATEMENTS[150 + 40 * number + 10 * step :][:10]
+                memory.add(map(proof, mine))
+                assert all(len(found) == 5 for found in ids(memory.search(STATEMENTS[:20], k=5)))
+                memory.save(tmp_path / f"memory-{number}.arrow")
+                memory.remove([s.id for s in mine[:5]])
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    assert len(memory) == 120 + 4 * 4 * 5 and len(Memory.load(tmp_path / "memory-0.arrow", ENCODER)) >= 120

@@ -18,7 +18,12 @@ from jaxtyping import Shaped
 
 from oprover_jax.errors import InputError
 
-DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F16": np.dtype(np.float16), "BF16": np.dtype(ml_dtypes.bfloat16)}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "I64": np.dtype(np.int64),  # buffers such as the position ids of BERT
+}
 
 Stored = Shaped[np.ndarray, "..."]
 

@@ -61,7 +61,7 @@ BROKEN = {
     "a list": (raw([]), "the header is a JSON list, expected an object"),
     "a name twice": (raw(b'{"a": 1, "a": 2}'), "'a' stands there twice"),
     "an entry without a shape": (raw({"a": {"dtype": "F32"}}), 'tensor a: its entry in the header is {"dtype": "F32"}'),
-    "an unknown dtype": (raw({"a": entry("I64", [1])}), 'tensor a has dtype "I64", expected one of F32, F16, BF16'),
+    "an unknown dtype": (raw({"a": entry("F64", [1])}), 'tensor a has dtype "F64", expected one of F32, F16, BF16, I64'),
     "a dtype that is a list": (raw({"a": entry(["F32"])}), 'tensor a has dtype ["F32"], expected one of F32'),
     "a negative size": (raw({"a": entry(shape=[-2])}), "tensor a has shape [-2], expected a list of sizes"),
     "a size that is no number": (raw({"a": entry(shape=["2"])}), 'tensor a has shape ["2"]'),

@@ -1,0 +1,35 @@
+"""Lean statements in words that a tokenizer of English text knows.
+
+The tokenizer of MiniLM is uncased, drops accents and has no token for much of Lean's notation: ∀ ∃ ℕ ∑ ∣ ⊢ become one and the same [UNK],
+and ≠ ∉ ∤, read as accented letters, become = ∈ ∣, their opposites.
+"""
+
+import re
+
+from oprover_jax.corpus.normalize import strip_comments
+
+_WORDS = """
+∀ forall · ∃ exists · ∄ not exists · ∑ sum · ∏ product · ∫ integral · ∮ contour integral · ∂ partial · √ square root · ∛ cube root
+ℕ natural number · ℤ integer · ℚ rational number · ℝ real number · ℂ complex number · 𝔽 finite field · ℍ upper half plane · 𝕜 field
+≠ not equal · ≤ less or equal · ≥ greater or equal · ∈ in · ∉ not in · ∋ contains · ∣ divides · ∤ does not divide · ≡ congruent
+⊆ subset · ⊂ strict subset · ⊇ superset · ⊄ not a strict subset · ⊈ not within · ∪ union · ∩ intersection · ⋃ big union · ⋂ big intersection
+∅ empty set · ᶜ complement · × times · ∘ composed with · • scalar times · ⁻ inverse · ∞ infinity · ∥ parallel · ⟂ perpendicular
+∧ and · ∨ or · ¬ not · → implies · ↔ if and only if · ↦ maps to · λ fun · ⊢ proves · ▸ rewrites · ≃ equivalent · ≅ isomorphic
+⊤ top · ⊥ bottom · ⊓ meet · ⊔ join · ⨅ infimum · ⨆ supremum · ⌊ floor · ⌋ end floor · ⌈ ceiling · ⌉ end ceiling · ‖ norm
+∠ angle · ° degree · ⊕ direct sum · ⊗ tensor · ⟶ arrow · ⟪ inner · ⟫ end inner · ↑ coerced · ⇑ function · 𝓝 neighbourhoods · ◁ normal
+"""
+SPELLING = {symbol: f" {words} " for symbol, words in (entry.split(maxsplit=1) for entry in re.split(r"\s·\s|\n", _WORDS.strip()))}
+
+_SYMBOL = re.compile("|".join(map(re.escape, SPELLING)))
+_NAME = re.compile(r"^\s*(?:theorem|lemma|example)\b(\s+[^\s({\[⦃:]+)?")
+_ENDING = re.compile(r":=\s*(?:by\s+)?sorry\s*$")
+
+
+def bare(formal: str) -> str:
+    """A declaration without comments, keyword, name and `:= by sorry`."""
+    return _ENDING.sub("", _NAME.sub("", strip_comments(formal).strip())).strip()
+
+
+def spelled_out(formal: str) -> str:
+    """A bare declaration with its symbols as words."""
+    return " ".join(_SYMBOL.sub(lambda found: SPELLING[found[0]], bare(formal)).split())
