@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from tiny import experiment
+from tiny_experiment import experiment
 
 from lean_worker.pool import Pool
 from oprover_jax.agent import collect

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TINY = Path(__file__).with_name("tiny.py")
+TINY = Path(__file__).with_name("tiny_experiment.py")
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

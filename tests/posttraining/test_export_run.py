@@ -20,7 +20,7 @@ from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-TINY = load(Path(__file__).with_name("tiny.py"), Experiment)
+TINY = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
 TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
 
 

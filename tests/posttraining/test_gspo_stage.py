@@ -56,7 +56,7 @@ def test_outcomes_count_lost_verdicts_truncation_and_groups_that_teach() -> None
 def practise(folder: Path, loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:
     """The mini-batches that reach the train step in two updates, and the metrics of the second; the model is played by one number w: each
     token's log-probability is -0.5 + w * (its id), and a step adds 0.01 to w, which was 0 when the stage began."""
-    demo = load(Path(__file__).with_name("tiny.py"), Experiment)
+    demo = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
     experiment = dataclasses.replace(demo, gspo=dataclasses.replace(demo.gspo, states=3, group=4, minibatches=4, loss=loss))
     taken: list[Batch] = []
 

@@ -19,7 +19,7 @@ from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.progress import Screen
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-TINY = load(Path(__file__).parents[1] / "tiny.py", Experiment)
+TINY = load(Path(__file__).parents[1] / "tiny_experiment.py", Experiment)
 TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
 
 
