@@ -19,6 +19,8 @@ from oprover_jax.corpus.benchmarks import load_benchmarks
 from oprover_jax.corpus.decontaminate import BenchmarkIndex, Hit, build_index, find_in_statements, find_in_texts
 from oprover_jax.corpus.normalize import closing_brackets, is_name, signature_words, strip_comments
 
+DATA = Path(os.environ.get("OPROVER_DATA", "data"))
+
 _NAME = re.compile(r"\b(theorem|lemma)\s+([^\s:({\[]+)")
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|(?<![\w\'])(?<![\w)\]]\.)[^\W\d][\w₀-₉\'!?ₐ-ₜ]*')
 _BINDERS = ("∀", "∃", "∑", "∏", "fun", "∫", "⋃", "⋂", "⨆", "⨅")
@@ -92,7 +94,7 @@ def everything(formal: str, rng: random.Random) -> str:
 DISGUISES: tuple[Disguise, ...] = (renamed_theorem, reformatted, respelled, renamed_variables, moved_hypotheses, everything)
 
 
-def main(data: Path = Path(os.environ.get("OPROVER_DATA", "data"))) -> None:
+def main(data: Path = DATA) -> None:
     """Prints what is found and what is not, and the figures.
 
     Args:

@@ -56,7 +56,7 @@ def canonical(formal: str) -> list[Item]:
 
     Variables are numbered in order of appearance.
     """
-    items = _merge_types(_Reader(signature_words(formal)).statement())
+    items = _without_unused_names(_Reader(signature_words(formal)).statement())
     return _numbered(_sorted(items))
 
 
@@ -76,7 +76,7 @@ def in_context(formal: str, header: str = "") -> list[Item]:
             around += _numbered(_Reader(words[start + 1 + (words[start] != "instance") : stop]).statement())
     if not around and not variables:
         return []
-    return [*around, *_numbered(_sorted(_merge_types(_Reader([*variables, *signature_words(formal)]).statement())))]
+    return [*around, *_numbered(_sorted(_without_unused_names(_Reader([*variables, *signature_words(formal)]).statement())))]
 
 
 def canonical_text(items: Sequence[Item]) -> str:
@@ -275,7 +275,7 @@ def _conjuncts(words: Sequence[Word]) -> list[Item]:
     return [item for start, end in zip(cuts, [*cuts[1:], len(words)], strict=True) for item in _conjuncts(words[start + 1 : end])]
 
 
-def _merge_types(items: Sequence[Item]) -> list[Item]:
+def _without_unused_names(items: Sequence[Item]) -> list[Item]:
     """Hypotheses whose name nobody uses lose it, and are taken apart."""
     used = {word for item in items for word in item.kind if isinstance(word, int)}
     return [part for item in items for part in ([item] if item.variable is None or item.variable in used else _conjuncts(item.kind))]
