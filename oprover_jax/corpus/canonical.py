@@ -10,8 +10,9 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from oprover_jax.corpus.normalize import closing_brackets, is_name, signature_words
+from oprover_jax.corpus.normalize import closing_brackets, context_words, is_name, signature_words
 
 Word = str | int  # an int is a bound variable
 Scope = dict[str, int]
@@ -23,6 +24,22 @@ _RELATIONS = {"=", "≠", "<", ">", "≤", "≥", "∈", "∉", "∣", "⊆", "�
 _FLIPPED = {"≥": "≤", ">": "<"}
 _REACHES_TO_THE_END = {*_BINDERS, "let", "have", "if", "match", "show"}
 _SAME = {"in": "∈", "ℕ": "Nat", "ℤ": "Int", "ℚ": "Rat", "ℝ": "Real", "ℂ": "Complex", "√": "sqrt", "π": "pi", "↑": ""}
+_DEFINING = {"def", "abbrev", "structure", "inductive", "class", "instance", "axiom", "opaque"}
+_COMMANDS = {
+    *_DEFINING,
+    "variable",
+    "import",
+    "open",
+    "set_option",
+    "namespace",
+    "section",
+    "end",
+    "noncomputable",
+    "theorem",
+    "lemma",
+    "attribute",
+    "@",
+}
 _NUMBER = re.compile(r"\d[\w.]*").fullmatch
 
 
@@ -39,8 +56,27 @@ def canonical(formal: str) -> list[Item]:
 
     Variables are numbered in order of appearance.
     """
-    items = _merge_types(_Reader(signature_words(formal)).statement())
+    items = _without_unused_names(_Reader(signature_words(formal)).statement())
     return _numbered(_sorted(items))
+
+
+def in_context(formal: str, header: str = "") -> list[Item]:
+    """What the header and the text before the theorem define, in order, then the theorem under the variables that they declare.
+
+    Nothing where they define nothing; imports, `open`s and lemmas are left out.
+    """
+    words = context_words(formal, header)
+    starts = [index for index, word in enumerate(words) if word in _COMMANDS]
+    around: list[Item] = []
+    variables: list[str] = []
+    for start, stop in pairwise([*starts, len(words)]):
+        if words[start] == "variable":
+            variables += words[start + 1 : stop]
+        elif words[start] in _DEFINING:
+            around += _numbered(_Reader(words[start + 1 + (words[start] != "instance") : stop]).statement())
+    if not around and not variables:
+        return []
+    return [*around, *_numbered(_sorted(_without_unused_names(_Reader([*variables, *signature_words(formal)]).statement())))]
 
 
 def canonical_text(items: Sequence[Item]) -> str:
@@ -132,7 +168,8 @@ class _Reader:
             word = self.words[start]
             if word in ("(", "{", "[", "⦃"):
                 close = self._end(start, end)
-                items += self._group(start + 1, close, scope)
+                typed = any(self.words[i] == ":" for i in self._top(start + 1, close))
+                items += (self._group if typed else self._binders)(start + 1, close, scope)
                 start = close + 1
             elif word == "⟨":
                 close = self._end(start, end)
@@ -176,9 +213,10 @@ class _Reader:
         return out
 
     def _bracket(self, start: int, end: int, scope: Scope) -> list[Word]:
-        """A bracket with its content, without the bracket around one word or a word and its type; a set-builder binds."""
+        """A bracket with its content, without the bracket around one word or a word and its type; a set-builder or subtype binds."""
         words, inner = self.words, dict(scope)
-        bar = next((i for i in self._top(start + 1, end) if words[i] == "|"), -1) if words[start] == "{" else -1
+        bars = (i for i in self._top(start + 1, end) if words[i] == "|" or words[i : i + 2] == ["/", "/"])
+        bar = next(bars, -1) if words[start] == "{" else -1
         if bar > start + 1 and (is_name(words[start + 1]) or words[start + 1] in ("(", "⟨")):
             last = self._end(start + 1, bar) if words[start + 1] in _OPEN else start + 1
             pattern = [self._bind(name, inner) for name in words[start + 1 : last + 1] if is_name(name)]
@@ -237,7 +275,7 @@ def _conjuncts(words: Sequence[Word]) -> list[Item]:
     return [item for start, end in zip(cuts, [*cuts[1:], len(words)], strict=True) for item in _conjuncts(words[start + 1 : end])]
 
 
-def _merge_types(items: Sequence[Item]) -> list[Item]:
+def _without_unused_names(items: Sequence[Item]) -> list[Item]:
     """Hypotheses whose name nobody uses lose it, and are taken apart."""
     used = {word for item in items for word in item.kind if isinstance(word, int)}
     return [part for item in items for part in ([item] if item.variable is None or item.variable in used else _conjuncts(item.kind))]

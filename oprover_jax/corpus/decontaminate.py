@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Int64, UInt64
 
-from oprover_jax.corpus.canonical import Item, canonical, canonical_text
+from oprover_jax.corpus.canonical import Item, canonical, canonical_text, in_context
 from oprover_jax.corpus.normalize import statement_id, strip_comments
 from oprover_jax.corpus.shingles import Runs, statement_runs, text_runs
 from oprover_jax.errors import InputError
@@ -25,7 +25,8 @@ Thing = TypeVar("Thing")
 
 _DECLARATION = re.compile(r"\b(?:theorem|lemma|example)\b")
 _LONGEST = 4000  # characters of a theorem in a document
-_FEWEST_WORDS = 5  # a canonical form with fewer, such as `f = g`, says nothing
+_FEWEST_WORDS = 5  # a canonical form with no more, such as `f = g`, says nothing by itself,
+_TELLING = 6  # unless a word is as long as `Continuous`
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def build_index(benchmarks: Sequence[Statement], config: DecontaminationConfig |
     items = [canonical(statement.formal) for statement in benchmarks]
     names = tuple(f"{statement.family}/{statement.name}" for statement in benchmarks)
     identical = {key: number for number, statement in reversed(list(enumerate(benchmarks))) for key in fingerprints([statement])}
-    telling = {_canonical_key(own): number for number, own in reversed(list(enumerate(items))) if _canonical_key(own)}
+    keys = [_canonical_key(own, statement.formal, statement.header) for own, statement in zip(items, benchmarks, strict=True)]
+    telling = {key: number for number, key in reversed(list(enumerate(keys))) if key}
     texts = [(name, text) for name, s in zip(names, benchmarks, strict=True) for text in (s.informal, s.formal.removesuffix(":= by sorry"))]
 
     def needed(sizes: np.ndarray) -> np.ndarray:
@@ -151,7 +153,7 @@ def find_in_canonical(
     overlaps = index.runs.overlaps(*runs.contents)
     found: list[Hit | None] = []
     for number, (formal, header, own) in enumerate(zip(formals, headers, items, strict=True)):
-        key, hit = _canonical_key(own), None
+        key, hit = _canonical_key(own, formal, header), None
         if not key or key in index.canonical:  # equal normal forms have equal canonical forms
             same = [index.identical[one] for one in (statement_id(formal, header), statement_id(formal)) if one in index.identical]
             hit = Hit(index.names[same[0]], "identical") if same else Hit(index.names[index.canonical[key]], "reshaped") if key else None
@@ -202,9 +204,12 @@ def decontaminate(
     return kept, removed
 
 
-def _canonical_key(items: Sequence[Item]) -> str:
-    """The canonical form, "" where it is too short to mean anything."""
-    return canonical_text(items) if sum(len(item.kind) for item in items) > _FEWEST_WORDS else ""
+def _canonical_key(items: Sequence[Item], formal: str, header: str) -> str:
+    """The canonical form; with the definitions around it where it is short, and "" where it then says nothing."""
+    words = [word for item in items for word in item.kind]
+    around = in_context(formal, header) if len(words) <= _FEWEST_WORDS else []
+    telling = len(words) > _FEWEST_WORDS or any(isinstance(word, str) and len(word) >= _TELLING for word in words)
+    return canonical_text(around or items) if around or telling else ""
 
 
 def _declarations(text: str) -> list[str]:

@@ -63,6 +63,10 @@ class FirstCopies:
         self.database.register("given", dropped)
         self.database.execute(f"create table dropped as select {_NUMBER.format('id')} as statement, reason, of from given")
         self.database.unregister("given")
+        self.database.execute(  # of statements that the corpus holds nothing was judged, but what came with them was read
+            "insert into dropped select statement, arg_min(reason, benchmark), min(benchmark) from rows"
+            " where benchmark is not null and statement not in (select statement from dropped) group by statement"
+        )
         self.database.execute(
             "create table first_proofs as select proof, min(place) as place, any_value(statement) as statement from rows"
             " where proof is not null and proof_benchmark is null and statement not in (select statement from dropped)"
@@ -88,6 +92,9 @@ class FirstCopies:
             if reason not in ("same statement", "same proof", "near duplicate"):
                 named[of] += count
         return dict(kinds), dict(named)
+
+    def close(self) -> None:
+        self.database.close()
 
     def _of_file(self, file: int, query: str) -> pa.Table:
         begin, end = file << FILE_SHIFT, (file + 1) << FILE_SHIFT

@@ -72,6 +72,11 @@ def signature_words(formal: str) -> list[str]:
     return _split(tokens(formal))[1]
 
 
+def context_words(formal: str, header: str = "") -> list[str]:
+    """The tokens of the header, and of what the declaration's own text defines before it."""
+    return [*tokens(header), *_split(tokens(formal))[0]]
+
+
 def statement_id(formal: str, header: str = "") -> str:
     """16 hexadecimal digits of the hash of the normal form."""
     return short_hash(normalise(formal, header))

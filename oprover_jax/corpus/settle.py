@@ -145,6 +145,7 @@ class _Settling:
                 _write_rows(path, taken, PROOFS, self.work / "new" / "proofs" / f"part-{number:05}.parquet")
             (self.work / "new" / "removed").mkdir(parents=True)
             removed, by_benchmark = copies.write_removed(self.work / "new" / "removed" / "part-00000.parquet")
+            copies.close()
         rows = sum(pq.read_metadata(path).num_rows for path in self.incoming)
         near = pc.sum(pc.not_equal(stays["near"], "")).as_py() or 0
         return SettleReport(rows, len(stays), proofs, near, removed, by_benchmark, self.seconds)

@@ -62,6 +62,20 @@ def test_short_statements_are_found_by_their_content_alone() -> None:
     assert [hit and hit.reason for hit in find_in_statements(index, others, [""] * 3)] == ["reshaped", None, None]
 
 
+def test_short_statements_are_known_with_what_is_defined_for_them() -> None:
+    text = "def good (f g : ℕ → ℕ) : Prop := ∀ n, f (g n) = f n + 1\nvariable {f g : ℕ → ℕ} (h : good f g)\ntheorem a : f = g := by sorry"
+    index = build_index([Statement(id="", name="a", formal=text, header="import Mathlib", family="f")])
+    inside = "def good (p q : Nat → Nat) : Prop := ∀ k, p (q k) = p k + 1\nvariable {p q : Nat → Nat} (i : good p q)"
+    others = [
+        (f"{inside}\nexample : p = q", "open Nat"),
+        ("theorem b : p = q", inside),
+        ("theorem c : f = g", ""),
+        ("theorem c : f = g", "def good := 1"),
+    ]
+    found = find_in_statements(index, [formal for formal, _ in others], [header for _, header in others])
+    assert [hit and hit.reason for hit in found] == ["reshaped", "reshaped", None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -95,6 +95,18 @@ def test_what_the_corpus_holds_comes_before_all(tmp_path: Path) -> None:
     assert (report.statements, report.proofs) == (0, 0)
 
 
+def test_proofs_that_come_with_a_benchmarks_text_stay_out_even_of_what_the_corpus_holds(tmp_path: Path) -> None:
+    settle(incoming(tmp_path / "1", [row(_A.written(), "by simp")]), None, [], tmp_path / "a", _LOCAL)
+    corpus = open_corpus(tmp_path / "corpus", create=True)
+    corpus.commit({table: pq.read_table(tmp_path / "a" / table) for table in ("statements", "proofs")}, {})
+    benchmark = [
+        Statement(id="", name="p", formal=_B.written(), family="made", informal="How many apples are left when seven of nine are eaten?")
+    ]
+    again = incoming(tmp_path / "2", [row(_A.written(), "by omega", informal=benchmark[0].informal)])
+    report = settle(again, corpus, benchmark, tmp_path / "b", _LOCAL)
+    assert (report.statements, report.proofs, report.removed) == (0, 0, {"informal: text overlap": 1})
+
+
 def test_near_duplicates_are_marked_or_dropped(tmp_path: Path) -> None:
     a, near, other = _A.written(), reshape(_A, 7), _A.written().replace(_A.goal, _A.goal.replace("≤", "≤ 1 +"))
     parts = incoming(tmp_path, [row(a), row(near, "by simp"), row(other), row(_B.written())])
