@@ -16,7 +16,7 @@ demo: setup
 	$(KEEP_MEMORY) $(BIN)/oprover iterate --config configs/demo.py --run $(RUN) --set seed=$(SEED)
 
 test: setup lint .venv/tpu/ready
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest
 
 # TPU's compiler stays out of the environment, where JAX would look for a TPU at every start; one test puts it on the path.
 .venv/tpu/ready: setup pyproject.toml
