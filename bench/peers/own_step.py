@@ -18,7 +18,8 @@ from oprover_jax.training.step import init_state, make_train_step
 
 def main() -> None:
     a = contest.arguments()
-    config = Qwen3Config(a.vocab, a.layers, a.embed, a.q_heads, a.kv_heads, a.head_dim, a.mlp)
+    # on the CPU, what a scan keeps costs more than computing it again from these three
+    config = Qwen3Config(a.vocab, a.layers, a.embed, a.q_heads, a.kv_heads, a.head_dim, a.mlp, remat="save:qkv,gate,up")
     mesh = make_mesh(MeshConfig(), jax.devices()[:1])
     optimizer = make_optimizer(OptimizerConfig())
     train_step = make_train_step(cross_entropy(config), optimizer, mesh)
