@@ -134,7 +134,7 @@ def ingest_command(
       column: Name of a column by what it means, such as --column formal=stmt --column proof=code.
       data: Folder that the path and the benchmarks are in; also read from OPROVER_DATA.
       staging: Where the stages are kept, on this machine; CORPUS.builds if left out.
-      set: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=none.
+      set: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=[].
     """
     from oprover_jax.configuration import apply_change
     from oprover_jax.corpus.ingest_config import BuildConfig, Source

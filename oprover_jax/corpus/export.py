@@ -194,7 +194,7 @@ class _Writer:
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> list[Shard]:
         """The shards of one table, none where there are no rows. Their number is in their names, so they get them last."""
         written: list[tuple[Path, int]] = []
-        groups = _groups(batches, TABLES[table])
+        groups = _groups(batches, TABLES[table], min(GROUP_BYTES, self._shard_bytes))
         group = next(groups, None)
         while group is not None:
             path = self._folder / table / f"{len(written)}.parquet"
@@ -215,12 +215,12 @@ class _Writer:
         return shards
 
 
-def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """`batches` gathered to what one row group takes."""
+def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.Table]:
+    """`batches` gathered to row groups of about `size` bytes in memory."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(one.nbytes for one in held) >= GROUP_BYTES:
+        if sum(one.nbytes for one in held) >= size:
             yield pa.Table.from_batches(held, schema)
             held = []
     if held:

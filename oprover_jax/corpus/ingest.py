@@ -96,10 +96,10 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
             tasks.append(Task(file, Place(source.name, layout, config.limits, shown), f"{index:03d}-{number:06d}"))
             digest.update(f"{source.name}/{shown} {digests.of(file)}\n".encode())
     benchmarks: list[Statement] = []
-    if config.benchmarks != "none":
+    if config.benchmarks:
         if data is None:
             raise InputError("benchmarks are kept out by what the data folder holds; give it as --data or in OPROVER_DATA")
-        benchmarks = load_benchmarks(data)
+        benchmarks = load_benchmarks(data, config.benchmarks)
         digest.update(" ".join(one.id for one in benchmarks).encode())
     digests.save()
     return Plan(tuple(tasks), benchmarks, digest.hexdigest()[:24])

@@ -3,10 +3,11 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lean_worker.choose import BackendChoice
 from lean_worker.protocol import Tier
+from oprover_jax.corpus.benchmarks import REGISTRY, Benchmark
 from oprover_jax.corpus.settle import SettleConfig
 from oprover_jax.corpus.sources.layouts import LAYOUTS, Columns, Layout
 from oprover_jax.corpus.sources.rows import RowLimits
@@ -78,13 +79,13 @@ class VerifyConfig:
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """One build. `benchmarks` is the folder of the benchmarks under the data folder, or none: then nothing is kept out."""
+    """One build. `benchmarks` are those whose statements are kept out, read from benchmarks/ of the data folder; with none nothing is."""
 
     sources: tuple[Source, ...]
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     settle: SettleConfig = field(default_factory=SettleConfig)
     limits: RowLimits = field(default_factory=RowLimits)
-    benchmarks: Literal["benchmarks", "none"] = "benchmarks"
+    benchmarks: tuple[Benchmark, ...] = REGISTRY
     readers: int = 1
     """Processes that read files, one file each; the result does not depend on it."""
 

@@ -17,8 +17,11 @@ HELD_BYTES = 4 * PART_BYTES  # of all parts that are being filled
 Rows = pa.Table | Iterable[pa.RecordBatch]
 
 
-def by_source(rows: Rows, table: str) -> Iterator[tuple[str, pa.Table]]:
-    """The rows for `table` parted by source, in tables of bounded size; the largest one goes first where memory gets short.
+def by_source(
+    rows: Rows, table: str, part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES, held_bytes: int = HELD_BYTES
+) -> Iterator[tuple[str, pa.Table]]:
+    """The rows for `table` parted by source, in tables of about `part_rows` or `part_bytes` at most; the largest one goes first where
+    more than `held_bytes` are held in all.
 
     Raises:
       InputError: for rows that do not fit the table, naming the column.
@@ -36,9 +39,9 @@ def by_source(rows: Rows, table: str) -> Iterator[tuple[str, pa.Table]]:
             own = fitted.filter(pc.equal(fitted["source"], source))
             held[source].append(own)
             sizes[source] += own.nbytes
-            if sizes[source] >= PART_BYTES or sum(map(len, held[source])) >= PART_ROWS:
+            if sizes[source] >= part_bytes or sum(map(len, held[source])) >= part_rows:
                 yield taken(source)
-        while sum(sizes.values()) > HELD_BYTES:
+        while sum(sizes.values()) > held_bytes:
             yield taken(max(sizes, key=sizes.__getitem__))
     for source in list(held):
         yield taken(source)

@@ -98,8 +98,8 @@ class RowsIndex:
         return zlib.crc32(repr([shard.checksum for shard in self.shards]).encode())
 
 
-def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None) -> RowsIndex:
-    """Writes rows as a dataset, which takes the place of what stood at `folder`; it appears whole or not at all.
+def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None, shard_rows: int = SHARD_ROWS) -> RowsIndex:
+    """Writes rows as a dataset in shards of `shard_rows`, which takes the place of what stood at `folder`; it appears whole or not at all.
 
     `report` says what packing did to get these rows; without one they are counted. Rows may hold further 32-bit fields, the same in all.
     Raises ValueError for no rows at all and for rows of different lengths or fields; whatever stood at `folder` is then still there.
@@ -109,16 +109,18 @@ def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackRepor
     left = iter(rows)
     with replacing_folder(Path(folder)) as temporary:
         while (first := next(left, None)) is not None:
-            shard, more = write_shard(temporary, len(shards), chain([first], islice(left, SHARD_ROWS - 1)))
+            shard, more = write_shard(temporary, len(shards), chain([first], islice(left, shard_rows - 1)))
             shards.append(shard)
             counted += more
         return write_index(temporary, shards, report or counted)
 
 
-def write_packed(folder: str | os.PathLike, examples: Sequence[Example], length: int, too_long: TooLong) -> RowsIndex:
+def write_packed(
+    folder: str | os.PathLike, examples: Sequence[Example], length: int, too_long: TooLong, shard_rows: int = SHARD_ROWS
+) -> RowsIndex:
     """Packs and writes in one go. Errors: see `write_rows`."""
     rows, report = fill_rows(examples, length, too_long)
-    return write_rows(folder, (row_of(segments, length) for segments in rows), report)
+    return write_rows(folder, (row_of(segments, length) for segments in rows), report, shard_rows)
 
 
 def shard_name(number: int) -> str:

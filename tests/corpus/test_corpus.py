@@ -10,9 +10,9 @@ import fsspec
 import pyarrow as pa
 import pytest
 
-from oprover_jax.corpus import parts
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.normalize import proof_id
+from oprover_jax.corpus.parts import by_source
 from oprover_jax.corpus.tables import TABLES, proof_kind, proof_row, rows_to_table, statement_row, trajectory_row
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
@@ -140,24 +140,21 @@ def test_a_writer_that_fails_adds_nothing_and_cleans_up(where: str) -> None:
     assert corpus.commits() == [] and _files(corpus) == set() and list(corpus.statements()) == []
 
 
-def test_parts_and_memory_are_bounded(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART_ROWS", 100)
-    monkeypatch.setattr(parts, "HELD_BYTES", 40_000)
-    corpus, held = open_corpus(where, create=True), []
+def test_parts_and_memory_are_bounded() -> None:
+    given, taken = [0], [0]
 
     def stream() -> Iterator[pa.RecordBatch]:
         for start in range(0, 1200, 30):
+            assert given[0] - taken[0] < 600  # what is held when more is asked for
             yield from _statements(*(_statement(n, f"source{n % 12}") for n in range(start, start + 30))).to_batches()
-            held.append(start + 30 - sum(_rows(corpus, name) for name in _files(corpus)))
+            given[0] += 30
 
-    commit = corpus.commit({"statements": stream()}, {})
-    assert commit is not None and commit.rows("statements") == 1200
-    assert max(held) < 600 and all(part.rows <= 130 for part in commit.parts["statements"])
-    assert sorted(int(statement.id, 16) for statement in corpus.statements()) == list(range(1200))
-
-
-def _rows(corpus: Corpus, name: str) -> int:
-    return pa.parquet.read_metadata(corpus.storage.path(name), filesystem=corpus.storage.arrow()).num_rows
+    found = []
+    for source, part in by_source(stream(), "statements", part_rows=100, held_bytes=40_000):
+        assert set(part["source"].to_pylist()) == {source} and len(part) <= 130
+        taken[0] += len(part)
+        found += [int(identity, 16) for identity in part["id"].to_pylist()]
+    assert sorted(found) == list(range(1200))
 
 
 def test_missing_torn_and_foreign_parts_are_named(where: str) -> None:

@@ -17,7 +17,6 @@ import pytest
 from rich.console import Console
 from shared_corpus import small_corpus, statement
 
-from oprover_jax.corpus import export as module
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.export import PERMITTED, ExportConfig, export_corpus
 from oprover_jax.corpus.manifest import LeftOut, Manifest, read_manifest
@@ -144,19 +143,17 @@ def test_the_card_says_what_is_in_it(corpus: Corpus, tmp_path: Path) -> None:
             assert len(line.split(" | ")[2]) > 4, f"{table}.{column} is not described"
 
 
-def test_shards_are_bounded_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH_ROWS", 100)
-    monkeypatch.setattr(module, "GROUP_BYTES", 20_000)
+def test_shards_are_bounded_and_in_order(tmp_path: Path) -> None:
     corpus = open_corpus(tmp_path / "corpus", create=True)
-    corpus.commit({"statements": rows_to_table((statement_row(statement(n)) for n in range(2000)), TABLES["statements"])}, {})
-    manifest = export_corpus(corpus, tmp_path / "out", ExportConfig(ALL.licences, shard_bytes=10_000), False, quiet())
+    corpus.commit({"statements": rows_to_table((statement_row(statement(n)) for n in range(40_000)), TABLES["statements"])}, {})
+    manifest = export_corpus(corpus, tmp_path / "out", ExportConfig(ALL.licences, shard_bytes=100_000), False, quiet())
     shards = manifest.tables["statements"]
-    assert len(shards) > 2 and all(shard.bytes < 30_000 for shard in shards) and sum(shard.rows for shard in shards) == 2000
+    assert len(shards) > 2 and all(shard.bytes < 200_000 for shard in shards) and sum(shard.rows for shard in shards) == 40_000
     assert [s.path for s in shards] == [f"statements/train-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))]
     files = [pa.parquet.read_table(tmp_path / "out" / shard.path) for shard in shards]
     ids = pa.concat_tables(files)["id"].to_pylist()
     assert ids == corpus.dataset("statements").to_table()["id"].to_pylist()
-    twice = export_corpus(corpus, tmp_path / "twice", ExportConfig(ALL.licences, shard_bytes=10_000), False, quiet())
+    twice = export_corpus(corpus, tmp_path / "twice", ExportConfig(ALL.licences, shard_bytes=100_000), False, quiet())
     assert twice.tables == manifest.tables and twice.content == manifest.content
 
 

@@ -17,14 +17,14 @@ from lean_worker.choose import BackendChoice
 from lean_worker.protocol import Message, Verdict
 from oprover_jax.cli import app
 from oprover_jax.corpus import ingest
+from oprover_jax.corpus.benchmarks import Benchmark
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.ingest_config import BuildConfig, Source, VerifyConfig
 from oprover_jax.corpus.ingest_report import BuildReport, print_report
 from oprover_jax.corpus.judge import outcome
-from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.errors import InputError
 from oprover_jax.progress import Screen
-from oprover_jax.records import Statement, utc_now
+from oprover_jax.records import utc_now
 
 MIT = "someone/logic@0123456789abcdef0123456789abcdef01234567"
 PAIR = {"header": "", "needs": "core", "lean": "4.33.0", "licence": "MIT", "source": f"{MIT}:A.lean", "informal": ""}
@@ -57,7 +57,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def config(*sources: Source, verify: VerifyConfig = FAST) -> BuildConfig:
-    return BuildConfig(sources, verify=verify, benchmarks="none")
+    return BuildConfig(sources, verify=verify, benchmarks=())
 
 
 def built(config: BuildConfig, corpus: Path, data: Path | None = None) -> BuildReport:
@@ -208,14 +208,15 @@ def test_bad_input_is_named_before_anything_is_written(tmp_path: Path) -> None:
             wrong()
 
 
-def test_benchmarks_reach_the_settling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmarks_reach_the_settling(tmp_path: Path) -> None:
     formal = "theorem held_out (a b c : Nat) (h : a ≤ b) (g : b ≤ c) (k : c ≤ a) : a = b ∧ b = c ∧ a + c = b + b := by sorry"
-    held_out = Statement(id=statement_id(formal), name="held_out", formal=formal)
-    monkeypatch.setattr(ingest, "load_benchmarks", lambda data: [held_out])
+    (tmp_path / "benchmarks").mkdir()
+    write(tmp_path / "benchmarks" / "mine.jsonl", [{"name": "held_out", "formal_statement": formal}])
+    mine = Benchmark("mine", "mine.jsonl", rows=1, sha256="", licence="MIT", upstream="")
     leaked = formal.removeprefix("theorem held_out ").removesuffix(" := by sorry").replace("a", "x")
     path = write(tmp_path / "logic.jsonl", [*ROWS[:1], pair("leaked", leaked, ":= by omega")])
     source = Source("logic", "pairs", str(path))
-    settings = BuildConfig((source,), verify=VerifyConfig(enabled=False))
+    settings = BuildConfig((source,), verify=VerifyConfig(enabled=False), benchmarks=(mine,))
     (one,) = built(settings, tmp_path / "corpus", tmp_path).sources
     assert sum(one.contaminated.values()) == 1 and not one.copies
     assert [row["name"] for row in tables(open_corpus(tmp_path / "corpus"))["statements"]] == ["one"]
@@ -238,7 +239,7 @@ if __name__ == "__main__":
         sys.stdin.read()
     setattr(module, name, stop)
     source = Source("logic", "pairs", path)
-    config = BuildConfig((source,), verify=VerifyConfig(workers=1, tier="fast"), benchmarks="none")
+    config = BuildConfig((source,), verify=VerifyConfig(workers=1, tier="fast"), benchmarks=())
     ingest.build_corpus(config, corpus, None, Screen(Console(quiet=True)))
 """
 
@@ -270,7 +271,7 @@ def test_killed_at_any_stage_the_build_goes_on(tmp_path: Path) -> None:
 def test_one_set_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "own.jsonl", [{"stmt": ROWS[0]["formal_statement"], "code": "fun h => h"}])
     words = ["corpus", "ingest", "--corpus", str(tmp_path / "corpus"), "--kind", "jsonl", "--path", str(path), "--name", "own"]
-    words += ["--column", "formal=stmt", "--column", "proof=code", "--set", "benchmarks=none", "--set", "verify.enabled=false"]
+    words += ["--column", "formal=stmt", "--column", "proof=code", "--set", "benchmarks=[]", "--set", "verify.enabled=false"]
     app.cli(prog="oprover", args=words)
     assert "verification is off" in capsys.readouterr().out
     assert len(tables(open_corpus(tmp_path / "corpus"))["proofs"]) == 1

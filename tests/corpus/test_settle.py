@@ -1,5 +1,8 @@
 """From incoming rows to new statements and proofs: every row is accounted for, the first copy stays, and a rerun changes nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from disguise import disguise, random_theorem, reshape
+from rich.console import Console
 
 from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.near import near_duplicates
@@ -17,6 +21,7 @@ from oprover_jax.corpus.settle import SettleConfig, settle
 from oprover_jax.corpus.tables import INCOMING
 from oprover_jax.corpus.units import run_unit, units_of
 from oprover_jax.errors import InputError
+from oprover_jax.progress import Screen, StageProgress
 from oprover_jax.records import Statement
 
 _LOCAL = SettleConfig(workers=1, memory_gb=0.5)
@@ -144,26 +149,41 @@ def test_benchmarks_are_removed_with_all_their_proofs(tmp_path: Path) -> None:
     assert report.benchmarks == {"made": 5} and sum(report.removed.values()) == 5
 
 
-def test_cut_off_anywhere_it_goes_on_to_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class _Interrupted(Screen):
+    """Ctrl-C comes when the bars have moved `moves` times."""
+
+    def __init__(self, moves: int) -> None:
+        super().__init__(Console(quiet=True))
+        self.moves = moves
+
+    @contextmanager
+    def bar(self, text: str) -> Iterator[StageProgress]:
+        with super().bar(text) as shown:
+            yield _Counted(shown.progress, shown.task, self)
+
+
+@dataclass
+class _Counted(StageProgress):
+    screen: _Interrupted
+
+    def update(self, done: int, detail: str) -> None:
+        if self.screen.moves == 0:
+            raise KeyboardInterrupt
+        self.screen.moves -= 1
+
+
+def test_cut_off_anywhere_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
     rows = [row(reshape(random_theorem(seed // 3), seed), f"by simp [h{seed % 5}]") for seed in range(60)]
     parts = incoming(tmp_path, rows[:35], rows[35:], group=7)
     whole = settle(parts, None, [], tmp_path / "whole", _LOCAL)
-    for stop in range(1, 13):
-        done = 0
-
-        def stopping(*given: Any, limit: int = stop) -> int:
-            nonlocal done
-            done += 1
-            if done > limit:
-                raise KeyboardInterrupt
-            return run_unit(*given[:1], work=given[1], index=given[2])
-
-        monkeypatch.setattr("oprover_jax.corpus.units.run_unit", lambda unit, work, index: stopping(unit, work, index))
+    cuts = 0
+    for moves in range(1, 13):
         try:
-            settle(parts, None, [], tmp_path / "cut", _LOCAL)
+            settle(parts, None, [], tmp_path / "cut", _LOCAL, _Interrupted(moves))
         except KeyboardInterrupt:
+            cuts += 1
             assert not (tmp_path / "cut" / "settled.json").exists()
-    monkeypatch.undo()
+    assert cuts > 3
     report = settle(parts, None, [], tmp_path / "cut", _LOCAL)
     assert (report.statements, report.proofs, report.near) == (whole.statements, whole.proofs, whole.near)
     for table in ("statements", "proofs", "removed"):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oprover_jax.data import dataset
 from oprover_jax.data.dataset import INDEX, open_rows, read_index, write_packed, write_rows
 from oprover_jax.data.encoding import decode_row, encode_row, layout_of
 from oprover_jax.data.rows import Example, Row, document, row_of
@@ -40,10 +39,9 @@ def test_what_is_no_row_is_not_stored() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """10 rows in shards of 4."""
-    monkeypatch.setattr(dataset, "SHARD_ROWS", 4)
-    index = write_packed(tmp_path / "rows", [document([i, i + 1, i + 2, i + 3, i + 4]) for i in range(1, 11)], 4, "drop")
+    index = write_packed(tmp_path / "rows", [document([i, i + 1, i + 2, i + 3, i + 4]) for i in range(1, 11)], 4, "drop", shard_rows=4)
     assert [shard.rows for shard in index.shards] == [4, 4, 2] and index.rows == 10 and index.fill == 1.0 and index.largest_id == 14
     return tmp_path / "rows"
 
@@ -57,7 +55,7 @@ def test_rows_are_numbered_over_the_shards(folder: Path) -> None:
 
 
 def test_the_same_rows_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    write_rows(tmp_path / "again", rows_of(folder))
+    write_rows(tmp_path / "again", rows_of(folder), shard_rows=4)
     before, after = ({p.name: p.read_bytes() for p in where.iterdir()} for where in (folder, tmp_path / "again"))
     assert before == after
 
@@ -70,7 +68,7 @@ def test_a_failed_write_leaves_the_old_dataset(folder: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="row 1 has other fields"):
         write_rows(folder, [short, short | {"more": np.zeros(8, np.float32)}])
     with pytest.raises(ValueError, match=r"of rows-00001\.array_record have other lengths"):
-        write_rows(folder, [short] * 4 + [long])  # the first row of the next shard
+        write_rows(folder, [short] * 4 + [long], shard_rows=4)  # the first row of the next shard
     with pytest.raises(ValueError, match="no rows"):
         write_rows(folder, [])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
@@ -84,7 +82,7 @@ def test_a_torn_missing_or_foreign_shard_is_named_when_the_dataset_is_opened(fol
         shard.write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"rows-00001\.array_record is torn: it has [\d,]+ bytes and [\d,]+ were written; restore it"):
             open_rows(folder)
-    write_packed(tmp_path / "other", [document([i, i + 1, i + 2, i + 3, i + 9]) for i in range(1, 11)], 4, "drop")
+    write_packed(tmp_path / "other", [document([i, i + 1, i + 2, i + 3, i + 9]) for i in range(1, 11)], 4, "drop", shard_rows=4)
     shutil.copy(tmp_path / "other" / shard.name, shard)
     assert shard.stat().st_size == len(whole)
     with pytest.raises(InputError, match=r"rows-00001\.array_record is not the one that index\.json names"):

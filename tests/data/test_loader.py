@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oprover_jax.data import dataset, loader
+from oprover_jax.data import loader
 from oprover_jax.data.dataset import MIXTURE, folders_of, open_rows, write_packed
 from oprover_jax.data.loader import Batches, Held, Share, checksum, from_folders, from_rows, shares
 from oprover_jax.data.mixture import mix
@@ -26,9 +26,7 @@ ROWS = 10
 def path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """10 full rows in shards of 4, of which row i begins with token i."""
     path = tmp_path_factory.mktemp("one") / "rows"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset, "SHARD_ROWS", 4)
-        write_packed(path, [document([i, i + 1, i + 2, i + 3, i + 4]) for i in range(1, ROWS + 1)], 4, "drop")
+    write_packed(path, [document([i, i + 1, i + 2, i + 3, i + 4]) for i in range(1, ROWS + 1)], 4, "drop", shard_rows=4)
     return str(path)
 
 

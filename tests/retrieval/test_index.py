@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from oprover_jax.retrieval.index import Index, IndexConfig
-from oprover_jax.retrieval.vectors import Vectors
+from oprover_jax.retrieval.vectors import CHUNK, Vectors
 
 DIMS = 8
 TREE = IndexConfig(exact_up_to=40, leaves_searched=1.0, candidates=400, trained_on=60, retrain_growth=0.5)
@@ -92,11 +92,11 @@ TestHistories = Histories.TestCase
 
 
 @pytest.mark.parametrize("stored", ["float32", "float16"])
-def test_exact_search_goes_through_many_chunks(stored: str, monkeypatch) -> None:
-    monkeypatch.setattr("oprover_jax.retrieval.vectors.CHUNK", 7)
-    vectors, made = Vectors(DIMS, stored), unit(100, 1)
-    vectors.put(names(100), made)
-    held = dict(zip(names(100), made.astype(stored).astype(np.float32), strict=True))
+def test_exact_search_goes_through_many_chunks(stored: str) -> None:
+    count = 2 * CHUNK + 5
+    vectors, made = Vectors(DIMS, stored), unit(count, 1)
+    vectors.put(names(count), made)
+    held = dict(zip(names(count), made.astype(stored).astype(np.float32), strict=True))
     for query, row in zip(unit(5, 2), vectors.search(unit(5, 2), 11), strict=True):
         assert_same(row, held, query, 11)
 
