@@ -2,7 +2,7 @@
 
 import pytest
 
-from oprover_jax.corpus.sources.split import bare, blanked, theorem, theorems, unfenced
+from oprover_jax.corpus.sources.split import bare, blanked, the_one, theorems, unfenced
 
 WHOLE = """import Mathlib
 import Aesop
@@ -68,18 +68,18 @@ def test_where_the_proof_begins_and_ends(text: str, statement: str, proof: str |
 
 @pytest.mark.parametrize("ending", [":= by sorry", ":=  by sorry", ":= sorry", ":= by", ":=", ":= by\n  sorry -- to do", ":= by\n  admit"])
 def test_a_place_for_a_proof_is_no_proof(ending: str) -> None:
-    one = theorem(f"theorem t (p : Prop) : p → p {ending}\n")
+    one = the_one(theorems(f"theorem t (p : Prop) : p → p {ending}\n"))
     assert one is not None
     assert (one.statement, one.proof) == ("theorem t (p : Prop) : p → p := by sorry", "")
 
 
 def test_a_statement_without_an_end_says_so() -> None:
-    one = theorem("theorem t (p : Prop) : p → p")
+    one = the_one(theorems("theorem t (p : Prop) : p → p"))
     assert one is not None and one.statement == ""
 
 
 def test_what_is_scoped_to_a_declaration_becomes_lines_before_it() -> None:
-    one = theorem("import Mathlib\n\nset_option maxHeartbeats 0 in\nopen Real in\n/-- why -/\nprivate lemma t : P := q")
+    one = the_one(theorems("import Mathlib\n\nset_option maxHeartbeats 0 in\nopen Real in\n/-- why -/\nprivate lemma t : P := q"))
     assert one is not None
     assert (one.header, one.options) == ("import Mathlib", "set_option maxHeartbeats 0\nopen Real")
     assert one.context == "import Mathlib\n\nset_option maxHeartbeats 0\nopen Real"
@@ -90,10 +90,10 @@ def test_what_is_scoped_to_a_declaration_becomes_lines_before_it() -> None:
 
 def test_the_named_theorem_is_found_among_others() -> None:
     text = "theorem a : P := p\n\ntheorem b : Q := q\n"
-    assert theorem(text, "a").proof == "p"  # type: ignore[union-attr]
-    assert theorem(text).name == "b"  # type: ignore[union-attr]
-    assert theorem(text, "c") is None
-    assert theorem("def x := 1 -- theorem y : P := q") is None
+    assert the_one(theorems(text), "a").proof == "p"  # type: ignore[union-attr]
+    assert the_one(theorems(text)).name == "b"  # type: ignore[union-attr]
+    assert the_one(theorems(text), "c") is None
+    assert the_one(theorems("def x := 1 -- theorem y : P := q")) is None
 
 
 def test_blanking_keeps_every_place() -> None:

@@ -11,7 +11,7 @@ import msgspec
 from oprover_jax.corpus.normalize import normalise, tokens
 from oprover_jax.corpus.sources.files import Raw
 from oprover_jax.corpus.sources.layouts import Layout
-from oprover_jax.corpus.sources.split import Theorem, bare, blanked, commands, theorem, theorems, unfenced
+from oprover_jax.corpus.sources.split import Theorem, bare, blanked, commands, the_one, theorems, unfenced
 from oprover_jax.corpus.tables import proof_kind
 
 UNKNOWN_LICENCE = "unknown"
@@ -125,7 +125,7 @@ def _stated(values: dict[str, Any], place: Place) -> Theorem:
     text = unfenced(_text(values, columns.formal))
     if not text.strip():
         raise Refused(f"empty: no text in {columns.formal}")
-    found = theorem(text)
+    found = the_one(theorems(text))
     if found is None:
         raise Refused("no theorem")
     header = unfenced(_text(values, columns.header)).strip("\n")
@@ -154,7 +154,7 @@ def _proved(stated: Theorem, text: str, place: Place) -> Theorem:
     if not whole:
         body = bare(text)
         return replace(stated, proof=_sound(body, place)) if body else replace(stated, proof="")
-    target = theorem(text, stated.name) if stated.name else whole[-1]
+    target = the_one(whole, stated.name)
     if target is None:
         raise Refused(f"no such theorem: the proof's text has {whole[-1].name or 'an example'} and not {stated.name}")
     if not target.proof:
@@ -257,7 +257,7 @@ def _about(values: dict[str, Any], place: Place, stated: Theorem) -> Row:
 
 
 def _incoming(stated: Theorem, about: Row, where: str) -> Row:
-    target = theorem(stated.proof) if stated.proof else None
+    target = the_one(theorems(stated.proof))
     kind = proof_kind(target.proof if target else stated.proof)
     own = {"formal": stated.statement, "header": stated.context, "proof": stated.proof or None, "kind": kind}
     return {**about, **own, "where": where}

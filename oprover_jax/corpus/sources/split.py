@@ -6,6 +6,7 @@ the beginnings of lines. Nothing is judged here.
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oprover_jax.corpus.normalize import strip_comments
@@ -18,7 +19,8 @@ _VISIBLE = re.compile(r"[^\n]")
 _SCOPED = r"(?:set_option[ \t]+\S+[ \t]+\S+|(?:open|omit|include|variable|universe|attribute|local)\b[^\n]*?)\s+in\b"
 _ATTRIBUTES = r"@\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
 _BEFORE = rf"(?:(?:{_SCOPED}|{_ATTRIBUTES}|(?:private|protected|noncomputable|nonrec|public)\b)\s*)*"
-_THEOREM = re.compile(rf"^[ \t]*(?P<before>{_BEFORE})(?P<word>theorem|lemma|example)(?![\w.'])", re.MULTILINE)
+_WORDS = ("theorem", "lemma", "example")
+_THEOREM = re.compile(rf"^[ \t]*(?P<before>{_BEFORE})(?P<word>{'|'.join(_WORDS)})(?![\w.'])", re.MULTILINE)
 _SCOPED_ONE = re.compile(_SCOPED)
 
 # What ends a proof. Words that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
@@ -97,6 +99,8 @@ def blanked(text: str) -> str:
 
 def theorems(text: str) -> list[Theorem]:
     """The theorems of a text in order."""
+    if not any(word in text for word in _WORDS):
+        return []
     clear = blanked(text)
     out = []
     for found in _THEOREM.finditer(clear):
@@ -105,9 +109,8 @@ def theorems(text: str) -> list[Theorem]:
     return out
 
 
-def theorem(text: str, name: str = "") -> Theorem | None:
-    """The theorem called `name`, or the last one of a text; None where there is none."""
-    found = theorems(text)
+def the_one(found: Sequence[Theorem], name: str = "") -> Theorem | None:
+    """Of the theorems of a text the last one called `name`, or the last one; None where there is none."""
     if name:
         return next((one for one in reversed(found) if one.name == name), None)
     return found[-1] if found else None
@@ -196,8 +199,7 @@ def _last_comment(gap: str) -> str:
 def _proof_start(clear: str, begin: int, end: int) -> int | None:
     """Where the proof of a declaration begins: at the first `:=` that belongs to no binder and no `let`, or at its match alternatives."""
     depth, lets = 0, 0
-    points = list(_POINT.finditer(clear, begin, end))
-    for index, point in enumerate(points):
+    for point in _POINT.finditer(clear, begin, end):
         word = point[0].strip()
         if word in "([{⟨⦃":
             depth += 1
@@ -211,12 +213,12 @@ def _proof_start(clear: str, begin: int, end: int) -> int | None:
             lets -= 1
         elif word == ":=":
             return point.start()
-        elif word == "|" and _is_alternative(points[index + 1 :]):
+        elif word == "|" and _is_alternative(_POINT.finditer(clear, point.end(), end)):
             return point.end() - 1
     return None
 
 
-def _is_alternative(following: list[re.Match[str]]) -> bool:
+def _is_alternative(following: Iterator[re.Match[str]]) -> bool:
     """Whether a line that begins with a bar is a match alternative, and not an absolute value: a pattern ends in `=>`."""
     depth = 0
     for point in following:
