@@ -1,4 +1,4 @@
-"""Build the corpus: draw, verify by the kernel, split, decontaminate, write.
+"""Build the corpus of the demo: draw, verify by the kernel, split, decontaminate, write.
 
 The proofs by construction show that the statements of the pool and the benchmark can be proved; they are checked and then thrown away.
 """
@@ -35,7 +35,7 @@ class CorpusError(ValueError):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class DemoCorpus:
     """`public` has proofs; `pool` and `benchmark` are statements that the builder has seen proved. `report` is plain JSON data."""
 
     public: list[ProofRecord]
@@ -53,7 +53,7 @@ def config_hash(config: CorpusConfig) -> str:
     return digest.hexdigest()[:12]
 
 
-def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> Corpus:
+def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> DemoCorpus:
     """The corpus of `config`; read from `folder` where it is there already, else made, and written to `folder` as a whole.
 
     `verify` answers checks in order (lean_worker.pool.Pool.check_many). Raises CorpusError where no verdict can be had.
@@ -70,12 +70,12 @@ def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> C
     return corpus
 
 
-def load(path: Path) -> Corpus:
+def load(path: Path) -> DemoCorpus:
     """Read back what `build` wrote. Raises CorpusError naming what is missing."""
     report = path / "report.json"
     if not report.is_file():
         raise CorpusError(f"{path} holds no report.json, so it is no corpus folder; remove it and build again")
-    return Corpus(
+    return DemoCorpus(
         store.read(path / "public", store.PROOFS),
         store.read(path / "pool", store.STATEMENTS),
         store.read(path / "benchmark", store.STATEMENTS),
@@ -128,7 +128,7 @@ def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str
 
 def _split(
     config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict], report: dict[str, Any]
-) -> Corpus:
+) -> DemoCorpus:
     parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in PARTS}
     benchmark = [provable.statement for provable in parts["benchmark"]]
     public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
@@ -144,7 +144,7 @@ def _split(
         part: _table(statements)
         for part, statements in (("public", [p.statement for p in public]), ("pool", pool), ("benchmark", benchmark))
     }
-    return Corpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
+    return DemoCorpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
 
 
 def _fill(found: Sequence[Provable], verified: set[str], size: int, seed: int) -> list[Provable]:
@@ -176,7 +176,7 @@ def _table(statements: Sequence[Statement]) -> dict[str, dict[str, int]]:
     return {family: dict(sorted(counter.items())) for family, counter in sorted(counted.items())}
 
 
-def _write(target: Path, corpus: Corpus) -> None:
+def _write(target: Path, corpus: DemoCorpus) -> None:
     """Write everything beside `target` and rename; another process that finished first has written the same."""
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))

@@ -82,7 +82,7 @@ class FirstCopies:
     def write_removed(self, path: Path) -> tuple[dict[str, int], dict[str, int]]:
         """Writes all rows that do not stay, after `settle`; counts of them by kind of reason, and of contaminated ones by benchmark."""
         self.database.execute(_REMOVED)
-        self.database.execute(f"copy (select * exclude (place) from removed order by place) to '{path}' (format parquet, compression zstd)")
+        self.database.sql("select * exclude (place) from removed order by place").write_parquet(str(path), compression="zstd")
         kinds: Counter[str] = Counter()
         named: Counter[str] = Counter()
         for reason, of, count in self.database.execute(

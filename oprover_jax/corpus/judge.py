@@ -82,12 +82,13 @@ def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
         for table, schema in (("proofs", PROOFS), ("statements", STATEMENTS)):
             database.register(table, ds.dataset(sorted(map(str, (settled / table).glob("*.parquet"))), schema=schema, format="parquet"))
         database.register("known", corpus.dataset("statements"))
-        database.execute(
-            "copy (select proofs.*, one.formal as statement, one.header as header, one.lean as written_for from proofs"
+        joined = database.sql(
+            "select proofs.*, one.formal as statement, one.header as header, one.lean as written_for from proofs"
             " join (select distinct on (id) * from (select id, formal, header, lean from statements"
             " union all select id, formal, header, lean from known)) as one on one.id = proofs.statement_id"
-            f" order by proofs.statement_id, proofs.id) to '{_sql(path)}' (format parquet, compression zstd, row_group_size {_BATCH})"
+            " order by proofs.statement_id, proofs.id"
         )
+        joined.write_parquet(str(path), compression="zstd", row_group_size=_BATCH)
 
 
 def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
@@ -254,7 +255,3 @@ def _count(table: dict[str, dict[str, int]], origin: str, reason: str) -> None:
 
 def _counts_path(out: Path, batch: int) -> Path:
     return out / "counts" / f"{batch:06d}.json"
-
-
-def _sql(path: Path) -> str:
-    return str(path).replace("'", "''")

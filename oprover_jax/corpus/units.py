@@ -4,7 +4,6 @@ A unit whose result is there is not done again, so that work which was cut off g
 the number of the file times 2^40 plus the number of the row in it, and orders all rows.
 """
 
-import multiprocessing
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 from oprover_jax.corpus import rowwise
 from oprover_jax.corpus.decontaminate import BenchmarkIndex
 from oprover_jax.files import replacing
+from oprover_jax.processes import in_processes
 
 Runner = Literal["local", "ray"]
 Work = Literal["identify", "judge"]
@@ -66,11 +66,8 @@ def run_units(units: Sequence[Unit], work: Work, index: Path | None, runner: Run
     one = partial(run_unit, work=work, index=index)
     if runner == "ray":
         yield from _on_ray(waiting, one)
-    elif workers == 1 or len(waiting) <= 1:
-        yield from map(one, waiting)
     else:
-        with multiprocessing.get_context("spawn").Pool(min(workers, len(waiting))) as pool:
-            yield from pool.imap_unordered(one, waiting)
+        yield from (rows for _, rows in in_processes(one, waiting, workers))
 
 
 def run_unit(unit: Unit, work: Work, index: Path | None) -> int:

@@ -12,15 +12,12 @@ import fcntl
 import hashlib
 import os
 import pickle
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context, parent_process
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -32,6 +29,7 @@ from oprover_jax.data.rows import Example, document, row_of
 from oprover_jax.data.sources import Left, Piece, Source
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
+from oprover_jax.processes import in_processes
 from oprover_jax.progress import Screen, StageProgress
 
 __all__ = ["pack_sources"]
@@ -179,22 +177,10 @@ def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Un
         screen.line(f"{every - len(todo)} of {every} shards are there already")
     if not todo:
         return
-    count = min(config.workers or len(os.sched_getaffinity(0)), len(todo))
-    others = set(active_children())
-    with (
-        screen.bar(f"pack {config.name}") as progress,
-        ProcessPoolExecutor(count, get_context("spawn"), initializer=_start_worker) as pool,
-    ):
+    with screen.bar(f"pack {config.name}") as progress:
         shown = _Shown(screen, progress, todo)
-        try:
-            pending = {pool.submit(_pack_unit, config, job): job for job in todo}
-            for done in as_completed(pending):
-                shown.more(pending[done], done.result())
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in set(active_children()) - others:
-                worker.terminate()
-            raise
+        for job, note in in_processes(partial(_pack_unit, config), todo, config.workers or len(os.sched_getaffinity(0))):
+            shown.more(job, note)
 
 
 class _Shown:
@@ -223,20 +209,6 @@ def _size(job: _Job) -> int:
 
 
 # What follows runs in the worker processes.
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its workers
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """A parent that was killed cannot end its workers."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _pack_unit(config: PackConfig, job: _Job) -> _Note:

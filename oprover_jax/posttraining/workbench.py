@@ -14,7 +14,7 @@ from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
-from oprover_jax.corpus.build import Corpus, build
+from oprover_jax.corpus.build import DemoCorpus, build
 from oprover_jax.corpus.decontaminate import fingerprints
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
 from oprover_jax.errors import InputError
@@ -59,7 +59,7 @@ class Workbench:
         return Verifier(self.pool)
 
     @cached_property
-    def corpus(self) -> Corpus:
+    def corpus(self) -> DemoCorpus:
         """Built and verified at the first call, read from the run folder afterwards."""
         return build(self.experiment.corpus, self.pool.check_many, self.folder.stage("corpus"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
-from oprover_jax.corpus.build import Corpus, CorpusError, build, config_hash
+from oprover_jax.corpus.build import CorpusError, DemoCorpus, build, config_hash
 from oprover_jax.corpus.config import CorpusConfig
 from oprover_jax.corpus.families import DIFFICULTIES, FAMILIES
 from oprover_jax.corpus.normalize import statement_id
@@ -20,16 +20,16 @@ _SMALL = CorpusConfig(seed=3, public=60, pool=120, benchmark=60, families=_FEW, 
 
 
 @pytest.fixture(scope="module")
-def built(lean: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Corpus, Path]]:
+def built(lean: Pool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DemoCorpus, Path]]:
     folder = tmp_path_factory.mktemp("corpus")
     yield build(_SMALL, lean.check_many, folder), folder
 
 
-def _parts(corpus: Corpus) -> list[list[Statement]]:
+def _parts(corpus: DemoCorpus) -> list[list[Statement]]:
     return [[record.statement for record in corpus.public], corpus.pool, corpus.benchmark]
 
 
-def test_sizes_and_report(built: tuple[Corpus, Path]) -> None:
+def test_sizes_and_report(built: tuple[DemoCorpus, Path]) -> None:
     corpus, _ = built
     assert [len(part) for part in _parts(corpus)] == [60, 120, 60]
     assert corpus.report["proof_rejected"] == corpus.report["not_elaborating"] == corpus.report["no_verdict"] == 0
@@ -37,12 +37,12 @@ def test_sizes_and_report(built: tuple[Corpus, Path]) -> None:
     assert sum(corpus.report["benchmark_kinds"].values()) == 60
 
 
-def test_parts_are_disjoint_by_content(built: tuple[Corpus, Path]) -> None:
+def test_parts_are_disjoint_by_content(built: tuple[DemoCorpus, Path]) -> None:
     forms = [[statement_id(statement.formal) for statement in part] for part in _parts(built[0])]
     assert len(set().union(*forms)) == sum(map(len, forms))
 
 
-def test_the_benchmark_has_families_and_depths_of_its_own(built: tuple[Corpus, Path]) -> None:
+def test_the_benchmark_has_families_and_depths_of_its_own(built: tuple[DemoCorpus, Path]) -> None:
     public, pool, benchmark = _parts(built[0])
     trained = {statement.family for statement in [*public, *pool]}
     assert not trained & set(_SMALL.unseen_families)
@@ -52,7 +52,7 @@ def test_the_benchmark_has_families_and_depths_of_its_own(built: tuple[Corpus, P
     assert strange and deep and 0.15 <= (len(strange) + len(deep)) / len(benchmark) <= 0.35
 
 
-def test_only_public_statements_carry_proofs_and_the_kernel_accepts_them_again(built: tuple[Corpus, Path], lean: Pool) -> None:
+def test_only_public_statements_carry_proofs_and_the_kernel_accepts_them_again(built: tuple[DemoCorpus, Path], lean: Pool) -> None:
     corpus, folder = built
     checks = [Check(id=r.statement.id, statement=r.statement.formal, proof=r.proof) for r in corpus.public]
     assert all(verdict.accepted for verdict in lean.check_many(checks))
@@ -66,7 +66,7 @@ def _no_lean(checks: list[Check]) -> list[Verdict]:
     raise AssertionError("Lean was asked although the corpus is there")
 
 
-def test_it_is_read_back_equal_without_lean(built: tuple[Corpus, Path]) -> None:
+def test_it_is_read_back_equal_without_lean(built: tuple[DemoCorpus, Path]) -> None:
     corpus, folder = built
     assert build(_SMALL, _no_lean, folder) == corpus
     assert [path.name for path in folder.iterdir()] == [f"corpus-{config_hash(_SMALL)}"]

@@ -7,14 +7,10 @@ OUT/candidates.parquet  all parts, one row for each normal form of a text
 OUT/report.json         the funnel
 """
 
-import multiprocessing
-import os
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +24,7 @@ from oprover_jax.corpus.informal.pages import SUFFIXES, Page, Unreadable, read_p
 from oprover_jax.corpus.informal.passages import passages
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
+from oprover_jax.processes import in_processes
 from oprover_jax.progress import Screen
 
 Overlap = Callable[[Sequence[str]], Sequence[str]]
@@ -104,7 +101,7 @@ def mine(job: Mine, workers: int, screen: Screen) -> Funnel:
         progress.total(len(shards))
         done = len(shards) - len(missing)
         progress.update(done, "")
-        for mined in _run(job, [(number, shards[number]) for number in missing], workers):
+        for _, mined in in_processes(partial(mine_shard, job), [(number, shards[number]) for number in missing], workers):
             done += 1
             progress.update(done, f"{mined.passages.get('candidate', 0)} candidates of {sum(mined.passages.values())} passages")
     reports = [msgspec.json.decode(_report(out, number).read_bytes(), type=Mined) for number in range(len(shards))]
@@ -114,8 +111,9 @@ def mine(job: Mine, workers: int, screen: Screen) -> Funnel:
     return funnel
 
 
-def mine_shard(job: Mine, number: int, files: Sequence[str]) -> Mined:
-    """One shard: its candidates first, then what marks it as done."""
+def mine_shard(job: Mine, shard: tuple[int, Sequence[str]]) -> Mined:
+    """One shard, its number and its files: its candidates first, then what marks it as done."""
+    number, files = shard
     judge = _loaded(job.classifier)
     candidates: list[Candidate] = []
     pages: Counter[str] = Counter()
@@ -182,34 +180,6 @@ def _batched(pages: Iterator[Page | Unreadable]) -> Iterator[list[Page | Unreada
             yield batch
             batch = []
     yield batch
-
-
-def _run(job: Mine, work: Sequence[tuple[int, Sequence[str]]], workers: int) -> Iterator[Mined]:
-    """The shards as they are finished: here, or in `workers` processes that end when this one does."""
-    if workers == 1 or len(work) <= 1:
-        for number, files in work:
-            yield mine_shard(job, number, files)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(work)), mp_context=context, initializer=_end_with_parent) as pool:
-        futures = [pool.submit(mine_shard, job, number, files) for number, files in work]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _shards(text: Path, out: Path, size: int) -> list[list[str]]:

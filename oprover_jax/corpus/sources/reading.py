@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from oprover_jax.corpus.sources.files import rows
 from oprover_jax.corpus.sources.rows import Place, read
 from oprover_jax.corpus.tables import INCOMING, QUARANTINE
 from oprover_jax.files import replacing
+from oprover_jax.processes import in_processes
 
 _BATCH = 2048
 
@@ -57,20 +57,8 @@ def read_files(tasks: Iterable[Task], out: Path, processes: int = 1) -> Iterator
             yield task
         else:
             left.append(task)
-    if processes == 1 or len(left) < 2:
-        for task in left:
-            _read(task, out)
-            yield task
-        return
-    # spawned: a fork would copy the threads' locks of whoever called
-    with ProcessPoolExecutor(min(processes, len(left)), mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(_read, task, out): task for task in left}
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield futures[future]
-        finally:
-            pool.shutdown(cancel_futures=True)
+    for task, _ in in_processes(partial(_read, out=out), left, processes):
+        yield task
 
 
 def counts_of(out: Path, tasks: Iterable[Task]) -> list[Counts]:
