@@ -44,7 +44,7 @@ class Collection:
 async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
     """Proves, and hands finished statements to `sink` every `flush_seconds` and before it ends, however it ends.
 
-    A statement is handed over with all its trajectories or not at all, and is in the tally once the sink has taken it: what was reported
+    A statement is handed over once, with all its trajectories, or not at all, and is in the tally once the sink has taken it: what was reported
     is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
     Raises what an engine, a verifier or the sink raised.
     """
@@ -63,12 +63,13 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         flushed = time.monotonic()
         if not finished:
             return
-        batch = [trajectory for group in finished for trajectory in group]
+        groups = finished.copy()
+        finished.clear()  # before: a sink that stored and then failed would store them twice
+        batch = [trajectory for group in groups for trajectory in group]
         sink(batch)
-        tally.statements += len(finished)
+        tally.statements += len(groups)
         tally.trajectories += len(batch)
         tally.accepted += sum(trajectory.accepted is True for trajectory in batch)
-        finished.clear()
         on_progress(tally)
 
     async def one(index: int) -> None:
