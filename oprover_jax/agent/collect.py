@@ -9,9 +9,6 @@ from oprover_jax.agent.refine import Prover, RefineConfig, prove
 from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.retrieval.memory import Memory
 
-FLUSH_SECONDS = 5.0
-
-
 Sink = Callable[[Sequence[Trajectory]], None]
 
 
@@ -32,7 +29,8 @@ class Tally:
 
 @dataclass(frozen=True)
 class Collection:
-    """What to collect: `samples` trajectories on each statement, under one configuration, seed and stage name."""
+    """What to collect: `samples` trajectories on each statement, under one configuration, seed and stage name. `in_flight` statements are
+    tried at once, and what is finished is stored every `flush_seconds`."""
 
     statements: Sequence[Statement]
     samples: int
@@ -40,12 +38,13 @@ class Collection:
     stage: str
     seed: int
     in_flight: int = 64
+    flush_seconds: float = 5.0
 
 
 async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
-    """Proves, and hands finished statements to `sink` every few seconds and before it ends, however it ends.
+    """Proves, and hands finished statements to `sink` every `flush_seconds` and before it ends, however it ends.
 
-    A statement is handed over with all its trajectories or not at all, and is in the tally once the sink has taken it: what was reported
+    A statement is handed over once, with all its trajectories, or not at all, and is in the tally once the sink has taken it: what was reported
     is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
     Raises what an engine, a verifier or the sink raised.
     """
@@ -64,12 +63,13 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         flushed = time.monotonic()
         if not finished:
             return
-        batch = [trajectory for group in finished for trajectory in group]
+        groups = finished.copy()
+        finished.clear()  # before: a sink that stored and then failed would store them twice
+        batch = [trajectory for group in groups for trajectory in group]
         sink(batch)
-        tally.statements += len(finished)
+        tally.statements += len(groups)
         tally.trajectories += len(batch)
         tally.accepted += sum(trajectory.accepted is True for trajectory in batch)
-        finished.clear()
         on_progress(tally)
 
     async def one(index: int) -> None:
@@ -79,7 +79,7 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
                     prover, wanted.statements[index], retrieved[index], wanted.samples, wanted.config, wanted.stage, wanted.seed, on_round
                 )
             )
-        if time.monotonic() - flushed > FLUSH_SECONDS:
+        if time.monotonic() - flushed >= wanted.flush_seconds:
             store()
 
     try:

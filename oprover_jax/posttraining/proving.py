@@ -96,7 +96,14 @@ def _scored(
     return summary
 
 
-def prove_all(bench: Workbench, stage: Stage, statements: Sequence[Statement], samples: int, progress: StageProgress) -> list[Trajectory]:
+def prove_all(
+    bench: Workbench,
+    stage: Stage,
+    statements: Sequence[Statement],
+    samples: int,
+    progress: StageProgress,
+    flush_seconds: float = Collection.flush_seconds,
+) -> list[Trajectory]:
     """`samples` trajectories on each statement, those of an earlier start of the stage included."""
     assert isinstance(stage.refine, RefineConfig)
     kept = {trajectory.statement.id for trajectory in bench.trajectories(stage.name)}
@@ -106,7 +113,7 @@ def prove_all(bench: Workbench, stage: Stage, statements: Sequence[Statement], s
     def show(tally: Tally) -> None:
         progress.update(tally.trajectories, tally.text())
 
-    wanted = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed)
+    wanted = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
     if left:
         asyncio.run(collect(bench.prover(), bench.memory, wanted, partial(bench.put_trajectories, stage.name), show))
     order = {statement.id: i for i, statement in enumerate(statements)}

@@ -1,7 +1,7 @@
 """The refinement loop over the real kernel. The policy is a script: what is tested is what the loop does with its words."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -112,3 +112,17 @@ def test_collection_hands_over_whole_statements_and_retrieves_neighbours_only(ve
     assert [t.sample for t in swap] == [0, 1, 2] and all(t.accepted for t in swap)
     assert {r.retrieved for t in swap for r in t.rounds} == {(known[0].id,)}
     assert all(f"{RIGHT}\n" in TOKENIZER.decode(r.prompt_ids) for t in swap for r in t.rounds)
+
+
+def test_a_sink_that_stored_and_then_failed_is_not_given_the_same_again(verifier: Verifier) -> None:
+    kept = list[Trajectory]()
+
+    def sink(batch: Sequence[Trajectory]) -> None:
+        kept.extend(batch)
+        raise OSError("the disk went away")
+
+    wanted = Collection([SWAP], 2, RefineConfig(rounds=1, retrieve=0), "rollout", 0, flush_seconds=0.0)
+    prover = Prover(ScriptedEngine(lambda *_: answer_text(RIGHT)), verifier, TEMPLATE)
+    with pytest.raises(OSError, match="went away"):
+        asyncio.run(collect(prover, Memory(LexicalEncoder.fit([])), wanted, sink, lambda _: None))
+    assert [t.sample for t in kept] == [0, 1]

@@ -19,7 +19,6 @@ from rich.console import Console
 from tiny_experiment import experiment
 
 from lean_worker.pool import Pool
-from oprover_jax.agent import collect
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
 from oprover_jax.corpus.normalize import statement_id
@@ -105,9 +104,8 @@ def lean_gone(pool: Pool, seconds: float) -> Iterator[None]:
 
 def run_stage(bench: FaultyBench) -> list[Trajectory]:
     """The stage from its start or from where it was cut off; all of its trajectories."""
-    collect.FLUSH_SECONDS = -1.0
     with bench, Screen(Console(quiet=True)).stage(1, 1, STAGE.name) as progress:
-        return prove_all(bench, STAGE, STATEMENTS, SAMPLES, progress)
+        return prove_all(bench, STAGE, STATEMENTS, SAMPLES, progress, flush_seconds=0.0)
 
 
 if __name__ == "__main__":
