@@ -73,10 +73,10 @@ def pack_sources(config: PackConfig, out: Path, screen: Screen) -> dict[str, Row
         raise InputError(f"{out} is a file; give the name of a folder")
     plans = {name: _units(source.plan(config.unit_bytes), config.unit_bytes) for name, source in config.sources.items()}
     made_of = {name: _fingerprint(config.decides(name), plans[name]) for name in plans}
-    for name in plans:
-        _check_same(out / name, made_of[name])
     out.mkdir(parents=True, exist_ok=True)
     with _alone_in(out):
+        for name in plans:
+            _check_same(out / name, made_of[name])
         for name in plans:
             _begin(out / name, made_of[name])
         todo = [

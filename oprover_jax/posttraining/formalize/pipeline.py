@@ -133,9 +133,7 @@ class _Folder:
             counted.update(parts=1, rows=len(rows), left=sum(not row.lost for row in rows))
             progress.update(counted["parts"], f"{counted['left']} of {counted['rows']} left")
 
-        async with asyncio.TaskGroup() as tasks:
-            for part in waiting:
-                tasks.create_task(one(part))
+        await asyncio.gather(*(one(part) for part in waiting))
 
     def step(self, stage: str) -> Step:
         lost: Counter[str] = Counter()

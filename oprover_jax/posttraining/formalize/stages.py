@@ -98,7 +98,7 @@ async def _criticised(row: Formalization, model: Model, config: FormalizeConfig)
 
 
 async def screen_rows(rows: Sequence[Formalization], verifier: Verifier, config: VacuityConfig) -> list[Formalization]:
-    """Vacuous statements are lost; trivial ones are marked, and lost unless they are to be kept."""
+    """Vacuous statements are lost, and those that Lean was not there to screen; trivial ones are marked, and lost unless to be kept."""
     return list(await asyncio.gather(*(_screened(row, verifier, config) for row in rows)))
 
 
@@ -109,7 +109,7 @@ async def _screened(row: Formalization, verifier: Verifier, config: VacuityConfi
         return replace(row, lost="vacuous: contradictory hypotheses", detail=found.vacuous)
     if found.trivial and not config.keep_trivial:
         return replace(row, lost="trivial", detail=found.trivial)
-    return row
+    return replace(row, lost=NO_VERDICT) if found.undecided else row
 
 
 def choose(rows: Sequence[Formalization], per_text: int) -> list[Formalization]:

@@ -2,7 +2,7 @@
 
 The hypotheses are contradictory where `intros; exfalso` and a short tactic prove the statement: False from the hypotheses, whatever the
 goal is. A theorem that concludes False, or an arbitrary proposition, says just that, and is not held to it. What no tactic proves in its
-time passes: a screen like this one misses some, and refuses none that says something.
+time passes: a screen like this one misses some, and refuses none that says something. A tactic that no Lean was there to try is no screen.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import Token, tokens
 from oprover_jax.posttraining.formalize.config import VacuityConfig
 from oprover_jax.records import Statement
@@ -37,11 +38,24 @@ class Screened:
     trivial: str
     tried: tuple[Tried, ...]
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a tactic found no Lean to try it, and none of the others showed that the statement is vacuous."""
+        return not self.vacuous and any(one.verdict == "unavailable" for one in self.tried)
+
 
 async def known_tactics(verifier: Verifier, wanted: Sequence[str], header: str) -> list[str]:
-    """Those of `wanted` that this Lean can parse: a tactic that it does not know would fail for ever and look like a verdict."""
+    """Those of `wanted` that this Lean can parse: a tactic that it does not know would fail for ever and look like a verdict.
+
+    Raises LeanWorkerError where there is no verdict on one: it would be left out of the screen, known or not.
+    """
     probe = Statement("probe", "probe", "theorem probe : True := by sorry", header)
     verdicts = await asyncio.gather(*(verifier.verify(probe, f"by first | trivial | ({tactic})") for tactic in wanted))
+    for tactic, verdict in zip(wanted, verdicts, strict=True):
+        if verdict.accepted is None:
+            raise LeanWorkerError(
+                f"Lean does not say whether it knows the tactic {tactic!r} ({verdict.kind}); the same command goes on when it does"
+            )
     return [tactic for tactic, verdict in zip(wanted, verdicts, strict=True) if verdict.accepted]
 
 

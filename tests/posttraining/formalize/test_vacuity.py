@@ -2,11 +2,17 @@
 
 import asyncio
 import dataclasses
+from concurrent.futures import Future
 
 import pytest
 
+from lean_worker.errors import LeanWorkerError
+from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool
+from lean_worker.protocol import Check, Verdict
 from oprover_jax.posttraining.formalize.config import VacuityConfig
+from oprover_jax.posttraining.formalize.rows import Formalization
+from oprover_jax.posttraining.formalize.stages import NO_VERDICT, screen_rows
 from oprover_jax.posttraining.formalize.vacuity import Screened, concludes_contradiction, known_tactics, screen
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier
@@ -95,6 +101,39 @@ def test_a_tactic_that_cannot_be_tried_condemns_nothing(lean: Pool, tactic: str)
     config = dataclasses.replace(CORE, contradiction=(tactic,), trivial=(tactic,))
     [found] = screened(lean, "(x : Nat) (h : x < x) : x = 3", config=config)
     assert (found.vacuous, found.trivial) == ("", "") and {tried.verdict for tried in found.tried} <= {"error", "forbidden"}
+
+
+class Failing:
+    """A Lean that is not there for the checks with `word` in their proof."""
+
+    def __init__(self, lean: Pool, word: str) -> None:
+        self._lean, self._word = lean, word
+
+    def submit(self, check: Check) -> Future[Verdict]:
+        if self._word in check.proof:
+            raise QueueFull(1, 1)
+        return self._lean.submit(check)
+
+
+@pytest.mark.parametrize(
+    ("word", "signature", "lost"),
+    [
+        ("omega", "(a b : Nat) (h : a ≤ b) : a * a ≤ b * b", NO_VERDICT),
+        ("simp_all", "(x : Nat) (h : x < x) : x = 3", "vacuous: contradictory hypotheses"),  # omega shows it
+        ("decide", "(a b : Nat) (h : a ≤ b) : a * a ≤ b * b", NO_VERDICT),
+        ("linarith", "(a b : Nat) (h : a ≤ b) : a * a ≤ b * b", ""),
+    ],
+)
+def test_what_lean_was_not_there_to_screen_does_not_pass(lean: Pool, word: str, signature: str, lost: str) -> None:
+    row = Formalization("t", "", "theorem", "", "", 0, "", 1.0, 0, name="t", formal=f"theorem t {signature} := by sorry")
+    verifier = Verifier(Failing(lean, word), patience=0.0)
+    [found] = asyncio.run(screen_rows([row], verifier, CORE))
+    assert found.lost == lost
+
+
+def test_a_tactic_without_a_verdict_is_not_taken_for_an_unknown_one(lean: Pool) -> None:
+    with pytest.raises(LeanWorkerError, match=r"whether it knows the tactic 'omega' \(unavailable\)"):
+        asyncio.run(known_tactics(Verifier(Failing(lean, "omega"), patience=0.0), ("rfl", "omega"), ""))
 
 
 def test_unknown_tactics_are_told_from_those_that_fail(lean: Pool) -> None:
