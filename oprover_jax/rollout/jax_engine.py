@@ -269,7 +269,8 @@ class JaxEngine:
     def _decode(self) -> None:
         if not self._scheduler.decoding:
             return
-        self._state, drawn = programs.decode(self.config, self.limits.decode_chunk, self._params, self._state, self._scheduler.table)
+        scheduler, chunk = self._scheduler, self.limits.decode_chunk
+        self._state, drawn = programs.decode(self.config, chunk, scheduler.restricted, self._params, self._state, scheduler.table)
         tokens, logprobs, counts = jax.device_get(drawn)
         finished = self._scheduler.advance(tokens, logprobs, counts)
         # counted first: who is woken may ask for the totals at once

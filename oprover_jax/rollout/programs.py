@@ -63,9 +63,14 @@ def insert(state: DeviceState, batch: Prefilled, rows: Int[Array, " N"], slots: 
     return DeviceState(kv.insert(state.cache, batch.keys, batch.values, rows, slots), hidden)
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
-def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, table: SlotTable) -> tuple[DeviceState, Drawn]:
-    """Draws up to `chunk` tokens for each active slot, in one dispatch; ends early when no slot is active any more."""
+@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=4)
+def decode(
+    config: Qwen3Config, chunk: int, restricted: bool, params: Params, state: DeviceState, table: SlotTable
+) -> tuple[DeviceState, Drawn]:
+    """Draws up to `chunk` tokens for each active slot, in one dispatch; ends early when no slot is active any more.
+
+    `restricted` where any slot has a top-p, top-k or min-p; see `draw`.
+    """
     slots = table.active.shape[0]
     head = jax.reshard(head_matrix(params).astype(jnp.float32), gathered("vocab", "embed"))
     active, positions, remaining = (jnp.asarray(x) for x in (table.active, table.positions, table.remaining))
@@ -79,7 +84,7 @@ def decode(config: Qwen3Config, chunk: int, params: Params, state: DeviceState, 
         step, state, drawn, active, positions, remaining = carry
         logits = jnp.einsum("sD,VD->sV", state.hidden.astype(jnp.float32), head, precision=jax.lax.Precision.HIGHEST)
         limits = (table.temperatures, table.top_ps, table.top_ks, table.min_ps)
-        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, *limits)
+        tokens, logprobs = draw(jax.reshard(logits, REPLICATED), table.seeds, table.samples, positions, *limits, restricted=restricted)
         drawn = Drawn(drawn.tokens.at[step].set(tokens), drawn.logprobs.at[step].set(logprobs), drawn.counts + active)
         remaining = remaining - active
         stopped = jnp.any(tokens[:, None] == table.stop_ids, axis=1)

@@ -166,6 +166,12 @@ class Scheduler:
         return bool(self._ready or self._occupants)
 
     @property
+    def restricted(self) -> bool:
+        """Whether any slot has a top-p, top-k or min-p."""
+        table = self.table
+        return bool(np.any((table.top_ps < 1) | (table.top_ks > 0) | (table.min_ps > 0)))
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 
@@ -271,7 +277,7 @@ class Scheduler:
         self.table.seeds[slot] = seed_words(job.request.seed)
         self.table.samples[slot] = sample
         self.table.temperatures[slot] = sampling.temperature
-        # greedy takes the most likely token whatever the limits; they would only cost a sort
+        # greedy takes the most likely token whatever the limits; they would only cost time
         greedy = sampling.temperature == 0
         self.table.top_ps[slot] = 1 if greedy else sampling.top_p
         self.table.top_ks[slot] = 0 if greedy else sampling.top_k

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,4 +112,5 @@ def test_a_row_without_limits_draws_as_if_no_other_row_had_any() -> None:
     half[4] = np.where(np.arange(64) % 2, 0.4, 1.0).astype(np.float32)
     alone, mixed = (np.asarray(jax.jit(draw)(logits, *these)[0]) for these in (free, half))
     np.testing.assert_array_equal(mixed[::2], alone[::2])
+    np.testing.assert_array_equal(jax.jit(partial(draw, restricted=False))(logits, *free)[0], alone)
     assert (mixed[1::2] != alone[1::2]).any()
