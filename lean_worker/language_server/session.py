@@ -13,6 +13,7 @@ from lean_worker.language_server.rpc import Connection
 from lean_worker.session import Limits, Output, Raw, WorkerLost
 
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}
+_FATAL = 2  # LeanFileProgressKind.fatalError
 _NEVER = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": {"hasWidgets": False}}
 
 
@@ -23,6 +24,7 @@ class LanguageServer:
         self._limits = limits
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
+        self._no_header = False  # its imports fail: Lean gives up on every version, and says so in its diagnostics
         self.usable = True
         self._child = Child(command, environment, folder, limits.memory_bytes)
         self._connection = Connection(self._child, limits.output_bytes)
@@ -69,7 +71,7 @@ class LanguageServer:
 
     def _answer(self, identifier: int, deadline: float) -> None:
         while not _answers(message := self._connection.receive(deadline), identifier):
-            pass
+            self._no_header = self._no_header or _gave_up(message, self._version)
         if "error" in message:
             raise WorkerLost(f"the Lean server did not start: {json.dumps(message['error'])[:300]}")
 
@@ -82,6 +84,8 @@ class LanguageServer:
         deadline = time.monotonic() + self._limits.seconds
         while not _answers(message := self._connection.receive(deadline), identifier):
             params: dict[str, Any] = message.get("params") or {}
+            if _gave_up(message, self._version) and not self._no_header:
+                raise LimitReached("signal")
             if message.get("method") != "textDocument/publishDiagnostics" or params.get("version") != self._version:
                 continue
             if not params.get("isIncremental"):
@@ -99,6 +103,13 @@ class LanguageServer:
 
 def _answers(message: Mapping[str, Any], identifier: int) -> bool:
     return message.get("id") == identifier and "method" not in message
+
+
+def _gave_up(message: Mapping[str, Any], version: int) -> bool:
+    """Whether no more comes for this version. After a worker's death that is all one hears, later requests wait for the next change."""
+    if message.get("method") != "$/lean/fileProgress" or message["params"]["textDocument"].get("version") != version:
+        return False
+    return any(part.get("kind") == _FATAL for part in message["params"]["processing"])
 
 
 def raw(diagnostic: Mapping[str, Any], lines: Sequence[str]) -> Raw:

@@ -44,8 +44,8 @@ class Collection:
 async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
     """Proves, and hands finished statements to `sink` every `flush_seconds` and before it ends, however it ends.
 
-    A statement is handed over once, with all its trajectories, or not at all, and is in the tally once the sink has taken it: what was reported
-    is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
+    A statement is handed over once, with all its trajectories, or not at all, and is in the tally once the sink has taken it: what was
+    reported is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
     Raises what an engine, a verifier or the sink raised.
     """
     tally = Tally()

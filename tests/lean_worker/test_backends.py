@@ -48,6 +48,14 @@ def test_hang_and_crash_are_no_verdict_and_spoil_nobody(other: Pool) -> None:
     assert [v.kind for v in verdicts] == ["accepted"] * 3 + ["timeout"] + ["accepted"] * 3 + ["crash"] + ["accepted"] * 3
 
 
+def test_a_crash_before_anybody_asks_is_seen_at_once() -> None:
+    """The server keeps a request that comes after its worker's death for the next change: waiting for the answer would be a timeout."""
+    real = embedded_server(ensure_core())
+    late = replace(real, command=(sys.executable, str(Path(__file__).with_name("late_requests.py")), *real.command))
+    with Pool(1, timeout=20.0, backend=late) as pool:
+        assert [verdict.kind for verdict in pool.check_many([*neighbours(1), CRASH, *neighbours(1)])] == ["accepted", "crash", "accepted"]
+
+
 def test_the_slow_tier_judges_again_or_says_that_there_is_none(other: Pool) -> None:
     statement = "theorem A.swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
     asked = [Check(str(i), statement, proof, tier="slow") for i, proof in enumerate(["⟨h.2, h.1⟩", "h", "by sorry"])]
