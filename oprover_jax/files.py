@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oprover_jax.errors import DiskFull
+from oprover_jax.errors import DiskFull, InputError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
     except OSError as error:
         if error.errno not in _FULL:
@@ -46,7 +46,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for written in [*temporary.rglob("*"), temporary]:
-            _sync(written)
+            sync(written)
         if path.exists():
             os.replace(path, replaced)
         os.replace(temporary, path)
@@ -55,17 +55,34 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         _put_back(replaced, path)
 
 
-def _put_back(replaced: Path, path: Path) -> None:
-    """What was moved out of the way comes back, unless its successor is there."""
-    if replaced.exists() and not path.exists():
-        os.replace(replaced, path)
-    shutil.rmtree(replaced, ignore_errors=True)
+def claim(folder: Path, settings: bytes, program: str, option: str) -> None:
+    """Makes `folder` the place of work of `program` under `settings`, kept in its settings.json, unless it is that already.
+
+    Raises InputError, naming the command line's `option`, where it was begun with other settings or holds anything else.
+    """
+    path = folder / "settings.json"
+    if path.exists():
+        if path.read_bytes() != settings:
+            raise InputError(f"{folder} was begun with other settings (see its settings.json); give a new {option}")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no work of `{program}`; give a new {option}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(settings)
 
 
-def _sync(path: Path) -> None:
-    """A file, or the names in a folder, reach the disk."""
+def sync(path: Path) -> None:
+    """A file, or the names in a folder, reach the disk: a new name outlives a power cut only when its folder has been written."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _put_back(replaced: Path, path: Path) -> None:
+    """What was moved out of the way comes back, unless its successor is there."""
+    if replaced.exists() and not path.exists():
+        os.replace(replaced, path)
+    shutil.rmtree(replaced, ignore_errors=True)

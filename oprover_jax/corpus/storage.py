@@ -18,6 +18,8 @@ import pyarrow.fs as arrow_fs
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from oprover_jax.files import sync
+
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 128 * 2**20
 PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
@@ -77,13 +79,12 @@ class Storage:
         target = Path(path)
         hidden = target.with_name(f".part-{time.time_ns():020d}-{uuid.uuid4().hex}.tmp")
         try:
-            with hidden.open("wb") as file:
-                file.write(data)
-                _sync(file)
+            hidden.write_bytes(data)
+            sync(hidden)
             os.link(hidden, target)  # fails where there is a file, as a renaming would not
         finally:
             hidden.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync(target.parent)
 
     def write_parquet(self, relative: str, rows: pa.Table) -> int:
         """Writes a file under a name that nobody else uses; its size in bytes."""
@@ -92,10 +93,9 @@ class Storage:
         with self.fs.open(path, "wb") if not self.local else open(path, "wb") as file:
             write_parquet(rows, file)
             size = file.tell()
-            if self.local:
-                _sync(file)
         if self.local:
-            _sync_folder(Path(path).parent)
+            sync(Path(path))
+            sync(Path(path).parent)
         return size
 
     def remove(self, relatives: Iterable[str]) -> None:
@@ -119,17 +119,3 @@ def write_parquet(rows: pa.Table, file: Any) -> None:
         row_group_size=max(1, min(ROW_GROUP_ROWS, -(-len(rows) // large))),
         **PARQUET,
     )
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name in a folder outlives a power cut only when the folder itself has been written."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,7 +23,7 @@ from oprover_jax.corpus.informal.normal_text import text_id
 from oprover_jax.corpus.informal.pages import SUFFIXES, Page, Unreadable, read_pages
 from oprover_jax.corpus.informal.passages import passages
 from oprover_jax.errors import InputError
-from oprover_jax.files import replacing
+from oprover_jax.files import claim, replacing
 from oprover_jax.processes import in_processes
 from oprover_jax.progress import Screen
 
@@ -91,7 +91,8 @@ def mine(job: Mine, workers: int, screen: Screen) -> Funnel:
     if not text.is_dir():
         raise InputError(f"{text} is no folder; give one with {', '.join(SUFFIXES)} files")
     sha256 = load_classifier(job.classifier).sha256
-    _check_same(out, _Settings(asdict(job.config), sha256, str(text.resolve()), job.overlap is not None))
+    settings = _Settings(asdict(job.config), sha256, str(text.resolve()), job.overlap is not None)
+    claim(out, msgspec.json.format(msgspec.json.encode(settings)), "oprover corpus mine", "--out")
     shards = _shards(text, out, job.config.shard)
     if not shards:
         raise InputError(f"{text} holds no file that can be read; known are {', '.join(SUFFIXES)}")
@@ -199,19 +200,6 @@ def _shards(text: Path, out: Path, size: int) -> list[list[str]]:
 
 def _report(out: Path, number: int) -> Path:
     return out / "parts" / f"{number:05d}.json"
-
-
-def _check_same(out: Path, settings: _Settings) -> None:
-    path, encoded = out / "settings.json", msgspec.json.format(msgspec.json.encode(settings))
-    if path.exists():
-        if path.read_bytes() != encoded:
-            raise InputError(f"{out} was mined with other settings, another classifier or another folder; give a new --out")
-        return
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no mine; give a new --out")
-    out.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded)
 
 
 def _funnel(files: int, reports: Sequence[Mined], kept: int, copies: int) -> Funnel:

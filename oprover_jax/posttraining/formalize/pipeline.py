@@ -19,7 +19,7 @@ import msgspec
 from oprover_jax.corpus.informal.candidates import Candidate, read_part, write_candidates
 from oprover_jax.corpus.informal.funnel import Funnel, Step, write_funnel
 from oprover_jax.errors import InputError
-from oprover_jax.files import replacing
+from oprover_jax.files import claim
 from oprover_jax.posttraining.experiment import EngineConfig, LeanConfig
 from oprover_jax.posttraining.formalize.config import FormalizeConfig, VacuityConfig
 from oprover_jax.posttraining.formalize.model import Model
@@ -67,7 +67,7 @@ def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, 
       InputError: where `work` was started with other settings.
     """
     config = settings.config
-    _check_same(work, settings)
+    claim(work, msgspec.json.format(msgspec.json.encode(settings.deciding)), "oprover corpus formalize", "--work")
     folder = _Folder(work, _parts(texts, work, config.part), config.in_flight, screen)
     if folder.waiting("formalize"):
         with tools.formalizer() as model:
@@ -177,16 +177,3 @@ def _parts(texts: Sequence[Candidate], work: Path, size: int) -> list[str]:
         parts.append(f"{len(parts):05d}.parquet")
         write_candidates(folder / parts[-1], fresh[start : start + size])
     return parts
-
-
-def _check_same(work: Path, settings: Settings) -> None:
-    path, encoded = work / "settings.json", msgspec.json.format(msgspec.json.encode(settings.deciding), indent=2)
-    if path.exists():
-        if path.read_bytes() != encoded:
-            raise InputError(f"{work} was started with other settings or policies (see its settings.json); give a new --work folder")
-        return
-    if work.exists() and any(work.iterdir()):
-        raise InputError(f"{work} is not empty and holds no work of this command; give a new --work folder")
-    work.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded)
