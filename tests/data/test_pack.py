@@ -147,7 +147,7 @@ def test_two_packings_do_not_meet_and_bad_input_is_one_sentence(data: Path, docu
         with pytest.raises(InputError, match="another `oprover pack` is writing"):
             pack_sources(job(data), tmp_path / "out", QUIET)
     bad = replace(job(data), sources={"math": Text(str(data / "math.jsonl"), column="proof")})
-    with pytest.raises(InputError, match=r"math\.jsonl at byte 0 has no column 'proof'"):
+    with pytest.raises(InputError, match=r"math\.jsonl at byte \d+ has no column 'proof'"):
         pack_sources(bad, tmp_path / "bad", QUIET)
     process = packing(data, tmp_path / "missing", "end=<|nobody|>")
     _, errors = process.communicate(timeout=60)
