@@ -115,15 +115,17 @@ class Memory:
         if not statements or k == 0:
             return [[] for _ in statements]
         vectors = self._encoder.encode(statements)
+        groups, withheld = [self._filters.groups(statement) for statement in statements], 0
         while True:
             with self._lock:
-                excluded = {i for i in exclude_ids if i in self._records}
-                own = [self._own(statement) | excluded for statement in statements]
-                wanted = min(k + max(map(len, own)), len(self))
+                withheld = max(withheld, *(len(own) for own in self._withheld(groups, exclude_ids)))
+                wanted = min(k + withheld, len(self))
             found = self._index.search(vectors, wanted) if wanted else [[] for _ in statements]
-            with self._lock:
-                if all(i in self._records for row in found for i, _ in row):  # nothing of it was removed in the meantime
-                    kept = [[i for i, _ in row if i not in without][:k] for row, without in zip(found, own, strict=True)]
+            with self._lock:  # others may have added and removed in the meantime: what is withheld is what is so now
+                own = self._withheld(groups, exclude_ids)
+                kept = [[i for i, _ in row if i not in without][:k] for row, without in zip(found, own, strict=True)]
+                full = all(len(row) >= min(k, len(self) - len(without)) for row, without in zip(kept, own, strict=True))
+                if full and all(i in self._records for row in kept for i in row):
                     return [[self._records[i] for i in row] for row in kept]
 
     def wait(self) -> None:
@@ -165,10 +167,10 @@ class Memory:
             raise MemoryFileError(f"{path} is not a retrieval memory ({error}); write it with Memory.save") from error
         return memory
 
-    def _own(self, statement: Statement) -> set[str]:
-        """Ids that are here and may not be shown to `statement`."""
-        groups = self._filters.groups(statement)
-        return {i for group in groups for i in self._members.get(group, ())} | ({statement.id} & self._records.keys())
+    def _withheld(self, groups: Sequence[set[str]], excluded: Collection[str]) -> list[set[str]]:
+        """For statements of these groups the ids that are here and may not be shown to them."""
+        barred = {i for i in excluded if i in self._records}
+        return [barred.union(*(self._members.get(group, ()) for group in own)) for own in groups]
 
     def _is_better(self, record: ProofRecord) -> bool:
         known = self._records.get(record.statement.id)

@@ -250,3 +250,27 @@ def test_many_threads_add_search_and_save_at_once(tmp_path) -> None:
         thread.join()
     assert not failures, failures
     assert len(memory) == 120 + 4 * 4 * 5 and len(Memory.load(tmp_path / "memory-0.arrow", ENCODER)) >= 120
+
+
+def test_an_own_proof_that_comes_in_during_a_search_stays_out_of_it() -> None:
+    """The first search of a tree waits until it is built: time enough for others to add."""
+    mine, named = STATEMENTS[0], STATEMENTS[1]
+    for _ in range(10):
+        memory, done = Memory(ENCODER, TREE), threading.Event()
+        memory.add(map(proof, STATEMENTS[2:150]))
+
+        def come_and_go(memory: Memory = memory, done: threading.Event = done) -> None:
+            while not done.is_set():
+                memory.add([proof(mine), proof(named)])
+                done.wait(0.002)  # long enough to be found
+                memory.remove([mine.id, named.id])
+                done.wait(0.002)
+
+        other = threading.Thread(target=come_and_go)
+        other.start()
+        try:
+            [found] = ids(memory.search([mine], k=5, exclude_ids=[named.id]))
+        finally:
+            done.set()
+            other.join()
+        assert len(found) == 5 and not {mine.id, named.id} & set(found)
