@@ -64,7 +64,7 @@ async def prove(
     """
     state = State(statement, tuple(retrieved[: config.retrieve]))
     prompt = tuple(prover.template.prompt(state))
-    sampling = _sampling(prover, config)
+    sampling = sampling_of(prover, config)
     first = await prover.engine.generate(Request(prompt, sampling, samples, seed_of(seed, statement.id, 0)))
 
     async def one(sample: int, completion: Completion) -> Trajectory:
@@ -84,7 +84,7 @@ async def prove(
 
 async def judge(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
     """One attempt read, checked by the kernel and paid."""
-    text = prover.template.tokenizer.decode(completion.token_ids)
+    text = prover.template.codec.decode(completion.token_ids)
     answer = parse_answer(text)
     well_formed = answer.well_formed and completion.finish_reason == "stop"
     verdict: Verdict | None = None
@@ -121,8 +121,9 @@ def _ended(last: Round) -> bool:
     return last.verdict is not None and last.verdict.accepted is not False
 
 
-def _sampling(prover: Prover, config: RefineConfig) -> Sampling:
-    return Sampling(config.max_new_tokens, config.temperature, (prover.template.tokenizer.end_id,))
+def sampling_of(prover: Prover, config: RefineConfig) -> Sampling:
+    """How attempts are drawn."""
+    return Sampling(config.max_new_tokens, config.temperature, prover.template.codec.end_ids)
 
 
 def seed_of(*parts: object) -> int:

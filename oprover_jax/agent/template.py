@@ -3,15 +3,17 @@
 The order of the parts is OProver's (arXiv 2605.17283, appendix B.1): the task, the retrieved proofs, the previous attempt,
 Lean's answer to it. Empty slots hold a placeholder. What is left out for its length is said: a retrieved proof is there whole or
 not at all, the first errors are whole and the rest are counted, and an attempt is cut at the end of a line. The wording is ours.
+To a model with a chat template all of it is what the user says.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lean_worker.protocol import Message
-from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.data.codec import Codec
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
 
@@ -68,12 +70,13 @@ class State:
 class Template:
     """Renders states to prompts and proofs to answers. Raises InputError where the tokenizer needs more room for the fixed phrases."""
 
-    tokenizer: Tokenizer = field(repr=False)
+    codec: Codec = field(repr=False)
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
-        phrases = (TASK + FENCE, FENCE_END + REFERENCES, NONE, ATTEMPT, FEEDBACK, ANSWER)
-        fixed = sum(len(self.tokenizer.encode(phrase)) for phrase in phrases)
+        phrases = (TASK + FENCE, FENCE_END + REFERENCES, NONE, ATTEMPT, FEEDBACK)
+        opening, closing = self._turn
+        fixed = len(opening) + sum(len(self.codec.encode_plain(phrase)) for phrase in phrases) + len(closing)
         least = fixed + self.budget.statement + self.budget.attempt + self.budget.feedback
         if self.budget.prompt < least:
             raise InputError(
@@ -81,19 +84,24 @@ class Template:
                 f"{least}, so raise it"
             )
 
+    @cached_property
+    def _turn(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Before and after all parts: the marks of a user's turn, or the word after which the answer comes."""
+        return self.codec.turn if self.codec.template else ((), self.codec.encode_plain(ANSWER))
+
     def prompt(self, state: State) -> list[int]:
         """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
-        encode, budget = self.tokenizer.encode, self.budget
+        encode, budget, (opening, closing) = self.codec.encode_plain, self.budget, self._turn
         statement = self._statement(state.statement)
         if len(statement) > budget.statement:
             raise ValueError(f"statement {state.statement.name} has {len(statement)} tokens; the budget allows {budget.statement}")
-        before = [*encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
+        before = [*opening, *encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
         after = [
             *encode(ATTEMPT),
             *self._first_lines(state.attempt or NONE, budget.attempt),
             *encode(FEEDBACK),
             *self._first_errors(state.feedback or (NONE,), budget.feedback),
-            *encode(ANSWER),
+            *closing,
         ]
         room = min(budget.references, budget.prompt - len(before) - len(after))
         return [*before, *self._references(state.retrieved, room), *after]
@@ -104,26 +112,26 @@ class Template:
 
     def _statement(self, statement: Statement) -> list[int]:
         """The statement behind its header; a header that does not fit is left out, as a whole: Lean knows it in any case."""
-        alone = self.tokenizer.encode(shown(statement.formal))
-        whole = [*self.tokenizer.encode(statement.header), *alone] if statement.header else alone
+        alone = self.codec.encode_plain(shown(statement.formal))
+        whole = [*self.codec.encode_plain(statement.header), *alone] if statement.header else alone
         return whole if len(whole) <= self.budget.statement else alone
 
     def answer(self, proof: str) -> list[int]:
         """Token ids of a well-formed answer that gives `proof`, its end token included."""
-        return [*self.tokenizer.encode(answer_text(proof)), self.tokenizer.end_id]
+        return [*self.codec.encode_plain(answer_text(proof)), self.codec.end_ids[0]]
 
     def _references(self, retrieved: Sequence[ProofRecord], room: int) -> list[int]:
         """Whole proofs, nearest first, as many as fit: a proof that does not fit is dropped, never cut."""
         out: list[int] = []
         for record in retrieved:
-            ids = self.tokenizer.encode(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
+            ids = self.codec.encode_plain(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
             if len(out) + len(ids) <= room:
                 out += ids
-        return out or self.tokenizer.encode(NONE)
+        return out or self.codec.encode_plain(NONE)
 
     def _first_errors(self, errors: Sequence[str], room: int) -> list[int]:
         """The first errors whole, as many as fit, and how many more there are; of an error too long for the room its first lines."""
-        encode = self.tokenizer.encode
+        encode = self.codec.encode_plain
         best = encode("\n".join(errors))
         if len(best) <= room:
             return best
@@ -137,7 +145,7 @@ class Template:
 
     def _first_lines(self, text: str, room: int, ending: str = "") -> list[int]:
         """`text` whole if it fits with `ending`; else its first lines, a word that it is cut, and `ending`; of a line too long its head."""
-        encode = self.tokenizer.encode
+        encode = self.codec.encode_plain
         whole = encode(text + ending)
         if len(whole) <= room:
             return whole
@@ -147,7 +155,7 @@ class Template:
             return encode("\n".join(lines[:count]) + ending)
         tail = encode(ending)
         head = encode(lines[0])[: max(room - len(tail), 0)]
-        while head and self.tokenizer.decode(head).endswith("\ufffd"):  # half a character
+        while head and self.codec.decode(head).endswith("\ufffd"):  # half a character
             head.pop()
         return [*head, *tail][:room]
 

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 from oprover_jax.data.tokenizer import END, PAD, load_tokenizer
-from oprover_jax.errors import InputError
 from oprover_jax.models.hf.export import Dtype, check_target, export_hf
 from oprover_jax.models.hf.names import hf_tensors
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.policy import load_policy
+from oprover_jax.posttraining.policy import trained_policy
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.progress import Screen
 from oprover_jax.sharding import make_mesh
@@ -18,10 +17,7 @@ def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, screen: Scre
     """Writes `out`. InputError, and nothing written, for a folder that is no run or has no policy yet, or where `out` is taken."""
     folder, experiment = open_run(run, Experiment)
     check_target(out, overwrite)
-    policy = load_policy(folder, experiment, make_mesh(experiment.mesh))
-    if policy is None:
-        raise InputError(f"{run} holds no trained policy yet; let `oprover iterate` finish its first training stage")
-    stage, params = policy
+    stage, params = trained_policy(folder, experiment, make_mesh(experiment.mesh))
     tokenizer = folder.stage("tokenizer") / "tokenizer.json"
     end_id, beside = load_tokenizer(tokenizer).end_id, tokenizer_of_run(tokenizer, experiment.engine.max_len)
     written: list[str] = []

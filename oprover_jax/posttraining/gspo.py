@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from oprover_jax.agent.refine import Prover, judge, seed_of
+from oprover_jax.agent.refine import Prover, judge, sampling_of, seed_of
 from oprover_jax.agent.template import State
 from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
 from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
@@ -26,7 +26,7 @@ from oprover_jax.posttraining.select import HardState, hard_states
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.records import Round
-from oprover_jax.rollout.engine import Request, Sampling
+from oprover_jax.rollout.engine import Request
 from oprover_jax.sharding import named
 from oprover_jax.training import objectives
 from oprover_jax.training.checkpoint import Checkpoints, latest, restore
@@ -43,7 +43,7 @@ async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, gr
     """`group` judged attempts from each state: one round each, the state being the prompt that some rollout met."""
     assert stage.refine is not None
     refine = stage.refine
-    sampling = Sampling(refine.max_new_tokens, refine.temperature, (prover.template.tokenizer.end_id,))
+    sampling = sampling_of(prover, refine)
 
     async def one(number: int, hard: HardState) -> list[Round]:
         request = Request(hard.prompt_ids, sampling, group, (seed + number) & 0x7FFFFFFF)

@@ -1,12 +1,25 @@
-"""The policy between stages: each training stage leaves its weights in its folder, and the next one starts from the newest."""
+"""The policy between stages: each training stage leaves its weights in its folder, and the next one starts from the newest. And the policy
+for whoever asks it: that of a run, or a model in a Hugging Face folder, with the tokens of its words."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
 
 from jax.sharding import Mesh
 
-from oprover_jax.models.qwen3 import Params, abstract_params
-from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.plan import TRAINING, plan
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.data.codec import Codec, codec_of, load_codec
+from oprover_jax.data.tokenizer import load_tokenizer
+from oprover_jax.errors import InputError
+from oprover_jax.models.hf.config import read_config
+from oprover_jax.models.hf.load import load_hf
+from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+from oprover_jax.posttraining.experiment import EngineConfig, Experiment
+from oprover_jax.posttraining.plan import TRAINING, plan, policy_version
+from oprover_jax.posttraining.run_folder import RunFolder, open_run
+from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.training.checkpoint import latest, restore, save
+
+MODEL_MAX_LEN = 4096
 
 
 def save_policy(folder: RunFolder, stage: str, params: Params, version: int) -> None:
@@ -23,3 +36,65 @@ def load_policy(folder: RunFolder, experiment: Experiment, mesh: Mesh) -> tuple[
             if version is not None:
                 return stage.name, restore(weights, version, abstract_params(experiment.model, mesh))
     return None
+
+
+def trained_policy(folder: RunFolder, experiment: Experiment, mesh: Mesh) -> tuple[str, Params]:
+    """As `load_policy`; InputError before the first."""
+    found = load_policy(folder, experiment, mesh)
+    if found is None:
+        raise InputError(f"{folder.path} holds no trained policy yet; let `oprover iterate` finish its first training stage")
+    return found
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Weights with their tokenizer. `max_len` is the longest sequence that they were made for, as far as that is known; `folder` the one
+    that transformers wrote."""
+
+    config: Qwen3Config
+    params: Params
+    codec: Codec
+    version: int
+    max_len: int
+    folder: Path | None = None
+
+
+def open_policy(path: Path, mesh: Mesh, dtype: str = "float32") -> Policy:
+    """The last policy of a run, or a Qwen3 in a Hugging Face folder, computed in `dtype`. InputError for a folder that is neither."""
+    if (path / "run.json").is_file():
+        return policy_of_run(path, mesh)
+    if not (path / "tokenizer.json").is_file():
+        raise InputError(f"{path} is neither a run nor a Hugging Face folder with tokenizer.json; give one of the two")
+    return policy_of_model(path, mesh, dtype)
+
+
+def policy_of_model(folder: Path, mesh: Mesh, dtype: str, version: int = 0) -> Policy:
+    """A Hugging Face folder, computed in `dtype`."""
+    codec = load_codec(folder)  # first: it is quick, and what is wrong with it shows before the weights are read
+    try:
+        config = dataclasses.replace(read_config(folder), dtype=dtype)
+    except ValueError as error:
+        raise InputError(f"{folder}: {error}") from error
+    return Policy(*load_hf(folder, mesh, config), codec, version, MODEL_MAX_LEN, folder)
+
+
+def policy_of_run(run: Path, mesh: Mesh) -> Policy:
+    """The last policy of a run."""
+    folder, experiment = open_run(run, Experiment)
+    stage, params = trained_policy(folder, experiment, mesh)
+    codec = codec_of(load_tokenizer(folder.stage("tokenizer") / "tokenizer.json"))
+    return Policy(experiment.model, params, codec, policy_version(experiment, stage), experiment.engine.max_len)
+
+
+def engine_of(config: Qwen3Config, params: Params, mesh: Mesh, settings: EngineConfig, version: int) -> JaxEngine:
+    """The in-process engine on `mesh`; to be closed."""
+    return JaxEngine(
+        config,
+        params,
+        mesh,
+        slots=settings.slots,
+        max_len=settings.max_len,
+        decode_chunk=settings.decode_chunk,
+        prefill_batches=(settings.prefill_batch,),
+        version=version,
+    )

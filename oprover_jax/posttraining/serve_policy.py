@@ -1,66 +1,21 @@
 """`oprover serve`: a model's folder, or the last policy of a run, behind SGLang's and OpenAI's HTTP APIs."""
 
-import dataclasses
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
-from jax.sharding import Mesh
 
-from oprover_jax.data.tokenizer import load_tokenizer
 from oprover_jax.errors import InputError
-from oprover_jax.models.hf.config import read_config
-from oprover_jax.models.hf.load import load_hf
-from oprover_jax.models.qwen3 import Params, Qwen3Config
-from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.plan import policy_version
-from oprover_jax.posttraining.policy import load_policy
-from oprover_jax.posttraining.run_folder import open_run
+from oprover_jax.posttraining.policy import policy_of_model, policy_of_run
 from oprover_jax.progress import Screen
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.server.codec import Codec, codec_of, load_codec
 from oprover_jax.rollout.server.serve import serve
 from oprover_jax.rollout.server.service import Service
 from oprover_jax.rollout.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-_MAX_LEN = 4096
 _MAX_STOP_IDS = 16
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What is served: weights and tokenizer. `max_len` is the longest sequence that they were made for, as far as that is known."""
-
-    config: Qwen3Config
-    params: Params
-    codec: Codec
-    version: int
-    max_len: int
-    folder: Path | None = None
-
-
-def policy_of_model(folder: Path, mesh: Mesh, dtype: str, version: int) -> Policy:
-    """A Hugging Face folder, computed in `dtype`."""
-    codec = load_codec(folder)  # first: it is quick, and what is wrong with it shows before the weights are read
-    try:
-        config = dataclasses.replace(read_config(folder), dtype=dtype)
-    except ValueError as error:
-        raise InputError(f"{folder}: {error}") from error
-    return Policy(*load_hf(folder, mesh, config), codec, version, _MAX_LEN, folder)
-
-
-def policy_of_run(run: Path, mesh: Mesh) -> Policy:
-    """The last policy of a run."""
-    folder, experiment = open_run(run, Experiment)
-    found = load_policy(folder, experiment, mesh)
-    if found is None:
-        raise InputError(f"{run} holds no trained policy yet; let `oprover iterate` finish its first training stage")
-    stage, params = found
-    codec = codec_of(load_tokenizer(folder.stage("tokenizer") / "tokenizer.json"))
-    return Policy(experiment.model, params, codec, policy_version(experiment, stage), experiment.engine.max_len)
 
 
 def serve_policy(

@@ -16,12 +16,12 @@ from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
 from oprover_jax.corpus.build import DemoCorpus, build
 from oprover_jax.corpus.decontaminate import fingerprints
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
-from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import policy_version
-from oprover_jax.posttraining.policy import load_policy
+from oprover_jax.posttraining.policy import engine_of, load_policy, trained_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.records import ProofRecord, Trajectory
 from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
@@ -69,7 +69,7 @@ class Workbench:
 
     @cached_property
     def template(self) -> Template:
-        return Template(self.tokenizer, self.experiment.budget)
+        return Template(codec_of(self.tokenizer), self.experiment.budget)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -125,8 +125,8 @@ class Workbench:
 
     def require_policy(self) -> None:
         """Raises InputError where no training stage has left a policy yet."""
-        if self.policy()[0] == "init":
-            raise InputError(f"{self.folder.path} holds no trained policy yet; let `oprover iterate` finish its first training stage")
+        if self._policy is None:
+            self._policy = trained_policy(self.folder, self.experiment, self.mesh)
 
     def fresh_params(self) -> Params:
         with jax.set_mesh(self.mesh):
@@ -152,19 +152,8 @@ class Workbench:
     @cached_property
     def engine(self) -> JaxEngine:
         stage, params = self.policy()
-        settings = self.experiment.engine
-        return self._open.enter_context(
-            JaxEngine(
-                self.experiment.model,
-                params,
-                self.mesh,
-                slots=settings.slots,
-                max_len=settings.max_len,
-                decode_chunk=settings.decode_chunk,
-                prefill_batches=(settings.prefill_batch,),
-                version=policy_version(self.experiment, stage),
-            )
-        )
+        version = policy_version(self.experiment, stage)
+        return self._open.enter_context(engine_of(self.experiment.model, params, self.mesh, self.experiment.engine, version))
 
     def __enter__(self) -> "Workbench":
         return self

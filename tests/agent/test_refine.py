@@ -10,6 +10,7 @@ from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import Prover, RefineConfig, prove
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
 from oprover_jax.corpus.normalize import statement_id
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.records import ProofRecord, Statement, Trajectory
 from oprover_jax.retrieval.encoder import LexicalEncoder
@@ -21,7 +22,7 @@ FORMAL = "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
 SWAP = Statement(statement_id(FORMAL), "swap", FORMAL)
 WRONG, RIGHT = "by exact h", "by exact ⟨h.2, h.1⟩"
 TOKENIZER = train_tokenizer([FORMAL, answer_text(RIGHT)] * 5, 420, PHRASES)
-TEMPLATE = Template(TOKENIZER, Budget(1024, 256, 256, 256, 256))
+TEMPLATE = Template(codec_of(TOKENIZER), Budget(1024, 256, 256, 256, 256))
 
 
 class ScriptedEngine:

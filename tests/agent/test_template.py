@@ -1,6 +1,9 @@
 """Prompts keep their parts and budgets; answers round-trip through the parser."""
 
+from pathlib import Path
+
 import pytest
+from chat_model import write_chat_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +16,12 @@ from oprover_jax.agent.template import (
     ERROR_CLOSE,
     ERROR_OPEN,
     FEEDBACK,
+    FENCE,
+    FENCE_END,
     NONE,
     PHRASES,
     REFERENCES,
+    TASK,
     Budget,
     State,
     Template,
@@ -25,6 +31,7 @@ from oprover_jax.agent.template import (
     shown,
     stated_proof,
 )
+from oprover_jax.data.codec import codec_of, load_codec
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
@@ -62,7 +69,7 @@ def test_any_text_survives_the_tokenizer(tokenizer: Tokenizer, text: str) -> Non
 
 
 def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
-    template = Template(tokenizer, Budget(512, 64, 128, 64, 64))
+    template = Template(codec_of(tokenizer), Budget(512, 64, 128, 64, 64))
     first = tokenizer.decode(template.prompt(State(statement())))
     later = tokenizer.decode(template.prompt(State(statement(), (record(PROOF),), "by exact h", ("unknown identifier",))))
     assert first.count("(none)") == 3 and "(none)" not in later
@@ -82,20 +89,20 @@ def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
 
 def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
     budget = Budget(prompt=128, statement=64, references=40, attempt=8, feedback=8)
-    template = Template(tokenizer, budget)
+    template = Template(codec_of(tokenizer), budget)
     long = record("by\n  " + "exact h\n  " * 200)
     text = tokenizer.decode(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, ("error " * 99,))))
     assert "exact h\n" not in text and "exact ⟨h.2, h.1⟩" in text
     assert len(template.prompt(State(statement(), (long, record(PROOF)), "by " + "simp; " * 99, ("error " * 99,)))) <= budget.prompt
     assert "exact ⟨h.2" not in tokenizer.decode(
-        Template(tokenizer, Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
+        Template(codec_of(tokenizer), Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
     )
     headed = Statement("id", "and_swap", statement().formal, header="open Nat\n")
     assert tokenizer.decode(template.prompt(State(headed))).count("open Nat") == 1
     longer = Statement("id", "and_swap", statement().formal, header="open Nat\n" * 99)
     assert template.fits(longer) and "open Nat" not in tokenizer.decode(template.prompt(State(longer)))
     with pytest.raises(ValueError, match="budget allows 4"):
-        Template(tokenizer, Budget(64, 4, 40, 8, 8)).prompt(State(statement()))
+        Template(codec_of(tokenizer), Budget(64, 4, 40, 8, 8)).prompt(State(statement()))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +149,7 @@ def test_what_is_left_out_is_said_and_the_prompt_keeps_its_budget(
     tokenizer: Tokenizer, errors: list[str], attempt: str, proofs: list[str], room: int
 ) -> None:
     budget = Budget(prompt=64 + 2 * room + 16, statement=64, references=room, attempt=room, feedback=room)
-    template = Template(tokenizer, budget)
+    template = Template(codec_of(tokenizer), budget)
     ids = template.prompt(State(statement(), tuple(record("by " + proof) for proof in proofs), attempt, tuple(errors)))
     assert len(ids) <= budget.prompt
     text = tokenizer.decode(ids)
@@ -175,7 +182,7 @@ def more(errors: int) -> str:
 
 
 def test_first_errors_stay_whole_and_the_rest_are_counted(tokenizer: Tokenizer) -> None:
-    template = Template(tokenizer, Budget(256, 64, 64, 20, 48))
+    template = Template(codec_of(tokenizer), Budget(256, 64, 64, 20, 48))
     errors = ("exact h\nunknown", "intro h\nno goals", "exact h " * 20)
     text = tokenizer.decode(template.prompt(State(statement(), (), "by\n  intro h\n" + "  exact h\n" * 20, errors)))
     assert "exact h\nunknown\nintro h\nno goals\n(1 more error)\nAnswer:" in text
@@ -187,7 +194,28 @@ def test_first_errors_stay_whole_and_the_rest_are_counted(tokenizer: Tokenizer) 
 def test_a_tokenizer_that_needs_more_room_for_the_phrases_is_refused() -> None:
     bytes_only = train_tokenizer(["by simp"], 260, [])
     with pytest.raises(InputError, match=r"budget\.prompt is 64; with this tokenizer .* may take"):
-        Template(bytes_only, Budget(64, 16, 16, 16, 16))
+        Template(codec_of(bytes_only), Budget(64, 16, 16, 16, 16))
+
+
+def test_a_chat_model_reads_the_same_parts_in_one_turn_and_the_budget_counts_the_marks(tmp_path: Path) -> None:
+    inner = write_chat_tokenizer(tmp_path)
+    codec = load_codec(tmp_path)
+    state = State(statement(), (record(PROOF),), "by exact <|im_end|>", ("unknown",))
+    written = inner.decode(Template(codec, Budget(1024, 256, 256, 256, 256)).prompt(state), skip_special_tokens=False)
+    plain = Template(codec_of(train_tokenizer(["by simp"], 270, [])), Budget(1024, 256, 256, 256, 256))
+    parts = plain.codec.decode(plain.prompt(state)).removesuffix(ANSWER)
+    assert written == f"<|im_start|>user\n{parts}<|im_end|>\n<|im_start|>assistant\n"
+    answer = plain.codec.encode_plain(answer_text(PROOF))
+    assert Template(codec, Budget(1024, 256, 256, 256, 256)).answer(PROOF) == [*codec.encode_plain(answer_text(PROOF)), codec.end_ids[0]]
+    assert parse_answer(plain.codec.decode(answer)).proof == PROOF
+
+    before, after = codec.turn
+    phrases = (TASK, FENCE, FENCE_END, REFERENCES, NONE, ATTEMPT, FEEDBACK)
+    least = sum(len(codec.encode_plain(phrase)) for phrase in phrases) + len(before) + len(after) + 3 * 64
+    full = State(statement(), (), "x " * 99, ("error " * 99,))
+    assert len(Template(codec, Budget(least, 64, 64, 64, 64)).prompt(full)) <= least
+    with pytest.raises(InputError, match=f"may take {least}"):
+        Template(codec, Budget(least - 1, 64, 64, 64, 64))
 
 
 def test_plan_names_the_tactics_once_each() -> None:

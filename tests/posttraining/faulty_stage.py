@@ -22,6 +22,7 @@ from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
 from oprover_jax.corpus.normalize import statement_id
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.proving import prove_all
@@ -54,7 +55,7 @@ class FaultyBench(Workbench):
         self.fault, self.reported = fault, 0
 
     tokenizer = TOKENIZER
-    template = Template(TOKENIZER, Budget(1024, 256, 256, 256, 256))
+    template = Template(codec_of(TOKENIZER), Budget(1024, 256, 256, 256, 256))
     memory = Memory(LexicalEncoder.fit([]))
 
     def prover(self) -> Prover:

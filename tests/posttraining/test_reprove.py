@@ -18,6 +18,7 @@ from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.add_run import add_run, new_rows
@@ -47,7 +48,7 @@ LONG = _stated("long", "(a : Nat) (h : " + " ∧ ".join(f"a = {n}" for n in rang
 PROVED = ProofRecord(SEEN, "by exact h", "4", "core", (), 0.1, "generated")
 WRONG, RIGHT = "by exact h", "by exact h.symm"
 TOKENIZER = train_tokenizer([EASY[0].formal, answer_text(RIGHT)] * 5, 420, PHRASES)
-TEMPLATE = Template(TOKENIZER, Budget(1024, 256, 256, 256, 256))
+TEMPLATE = Template(codec_of(TOKENIZER), Budget(1024, 256, 256, 256, 256))
 
 
 class ScriptedPolicy:

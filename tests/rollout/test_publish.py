@@ -12,12 +12,12 @@ from flax import traverse_util
 from scripted_server import Scripted
 from tiny_model import CONFIG, tiny_params
 
+from oprover_jax.data.codec import load_codec
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, abstract_params
 from oprover_jax.rollout.checksum import checksum
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import PublishError, publish_in_place, publish_to_servers
-from oprover_jax.rollout.server.codec import load_codec
 from oprover_jax.rollout.server.service import Service
 from oprover_jax.rollout.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh

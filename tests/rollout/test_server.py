@@ -14,12 +14,12 @@ import pytest
 import rollout_server
 from tiny_model import TEXT
 
+from oprover_jax.data.chat import ChatTemplate
+from oprover_jax.data.codec import load_codec
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.rollout.checksum import checksum
 from oprover_jax.rollout.engine import Completion, Request, Sampling
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.server.chat import ChatTemplate
-from oprover_jax.rollout.server.codec import load_codec
 from oprover_jax.rollout.server.service import Service
 from oprover_jax.rollout.server.settings import ServerSettings
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from oprover_jax.data.codec import Codec
 from oprover_jax.rollout.engine import Completion, Request, Sampling
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.server.codec import Codec
 from oprover_jax.rollout.server.growing_text import GrowingText
 
 FinishKind = Literal["stop", "length", "abort"]

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from lean_worker.service.http import while_connected
+from oprover_jax.data.chat import PLAIN_RULE
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import Sampling
 from oprover_jax.rollout.server.asking import checked_ids, checked_stops, sampling_of
-from oprover_jax.rollout.server.chat import PLAIN_RULE
 from oprover_jax.rollout.server.generation import Asked, Finish, Generation, Sample
 from oprover_jax.rollout.server.native_wire import (
     OFF,

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from oprover_jax.data.codec import Codec
 from oprover_jax.errors import InputError
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.rollout.checksum import checksum
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.server.codec import Codec
 from oprover_jax.rollout.server.generation import Generation
 from oprover_jax.rollout.server.metrics import Metrics
 from oprover_jax.rollout.server.settings import ServerSettings

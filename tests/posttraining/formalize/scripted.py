@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from oprover_jax.data.codec import Codec
 from oprover_jax.posttraining.formalize.model import Model
 from oprover_jax.rollout.engine import Completion, Request
 
@@ -9,16 +10,16 @@ Script = Callable[[str], Sequence[str]]
 """From a prompt to the answers, one for each sample."""
 
 
-class CodePoints:
-    """A tokenizer whose tokens are characters."""
+def _encode(text: str) -> list[int]:
+    return [ord(character) for character in text]
 
-    end_ids: tuple[int, ...] = (0,)
 
-    def prompt(self, text: str) -> tuple[int, ...]:
-        return tuple(map(ord, text))
+def _decode(ids: Sequence[int]) -> str:
+    return "".join(map(chr, ids)).removesuffix("\0")
 
-    def text(self, ids: tuple[int, ...]) -> str:
-        return "".join(map(chr, ids)).removesuffix("\0")
+
+CODE_POINTS = Codec(_encode, _encode, _decode, chr, end_ids=(0,))
+"""A tokenizer whose tokens are characters."""
 
 
 class ScriptedEngine:
@@ -32,10 +33,10 @@ class ScriptedEngine:
         if len(request.prompt_ids) > self._longest:
             raise ValueError("the prompt is too long")
         self.asked += 1
-        answers = self._script(CodePoints().text(request.prompt_ids))
+        answers = self._script(_decode(request.prompt_ids))
         assert len(answers) == request.samples
         return [Completion((*map(ord, answer), 0), (0.0,) * (len(answer) + 1), "stop", 3) for answer in answers]
 
 
 def scripted_model(engine: ScriptedEngine, name: str = "scripted") -> Model:
-    return Model(name, engine, CodePoints())
+    return Model(name, engine, CODE_POINTS)

@@ -2,24 +2,32 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import tokenizers
 
+from oprover_jax.data.chat import ChatTemplate, plain_prompt
 from oprover_jax.data.tokenizer import Tokenizer
 from oprover_jax.errors import InputError
-from oprover_jax.rollout.server.chat import ChatTemplate, plain_prompt
 
 Messages = Sequence[Mapping[str, Any]]
+
+_SAID = "\ue000said\ue000"  # stands for a user's words while the template is rendered
 
 
 @dataclass(frozen=True)
 class Codec:
-    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text."""
+    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text.
+
+    Control tokens written out in a text stand for themselves to `encode` where the model has a chat template, which is made of them, and
+    are plain characters where it has none; to `encode_plain` they are always plain characters.
+    """
 
     encode: Callable[[str], list[int]]
+    encode_plain: Callable[[str], list[int]]
     decode: Callable[[Sequence[int]], str]
     token_text: Callable[[int], str]
     end_ids: tuple[int, ...]
@@ -33,10 +41,30 @@ class Codec:
             raise InputError(f"chat_template_kwargs {sorted(variables)} are given, and this model has no chat template; leave them out")
         return plain_prompt(messages)
 
+    @cached_property
+    def turn(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tokens before and after what a user says, those with which the answer begins included; none without a chat template.
+
+        What is said goes between them by `encode_plain`, so that no text can end its turn. InputError where the template does not show
+        what a user says just once.
+        """
+        if self.template is None:
+            return (), ()
+        parts = self.template([{"role": "user", "content": _SAID}]).split(_SAID)
+        if len(parts) != 2:
+            raise InputError(
+                f"the model's chat template shows a user's message {len(parts) - 1} times, expected once; correct the template"
+            )
+        return tuple(self.encode(parts[0])), tuple(self.encode(parts[1]))
+
+    def said(self, text: str) -> tuple[int, ...]:
+        """The prompt in which a user says `text`; the text alone without a chat template."""
+        before, after = self.turn
+        return (*before, *self.encode_plain(text), *after)
+
 
 def load_codec(folder: Path) -> Codec:
-    """The codec of a model's folder. Control tokens written out in a text stand for themselves where the model has a chat template,
-    which is made of them, and are encoded as plain characters where it has none.
+    """The codec of a model's folder.
 
     Raises:
       InputError: for a folder without tokenizer.json, a damaged file, or one that names no end token.
@@ -45,17 +73,19 @@ def load_codec(folder: Path) -> Codec:
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a folder that holds the model's tokenizer")
     try:
-        inner = tokenizers.Tokenizer.from_file(str(path))
+        inner, plain = (tokenizers.Tokenizer.from_file(str(path)) for _ in range(2))
     except Exception as error:  # the library raises nothing narrower
         raise InputError(f"{path} is no tokenizer ({error})") from error
     settings = _read(folder / "tokenizer_config.json")
     template = _template(folder, settings)
-    inner.encode_special_tokens = template is None
+    inner.encode_special_tokens, plain.encode_special_tokens = template is None, True
     end_ids = _end_ids(folder)
     if not end_ids:
         raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, or no text would ever end")
+    recent = lru_cache(maxsize=1 << 16)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
     return Codec(
         encode=lambda text: inner.encode(text, add_special_tokens=False).ids,
+        encode_plain=lambda text: list(recent(text)),
         decode=lambda ids: inner.decode(list(ids), skip_special_tokens=True),
         token_text=lambda token: inner.decode([token], skip_special_tokens=False),
         end_ids=end_ids,
@@ -65,7 +95,7 @@ def load_codec(folder: Path) -> Codec:
 
 def codec_of(tokenizer: Tokenizer) -> Codec:
     """The codec of a policy of our own, which has no chat template."""
-    return Codec(tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,))
+    return Codec(tokenizer.encode, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,))
 
 
 def _end_ids(folder: Path) -> tuple[int, ...]:

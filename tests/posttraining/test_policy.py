@@ -1,0 +1,46 @@
+"""Policies for whoever asks them: of a run, or of a Hugging Face folder."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models
+
+from oprover_jax.configuration import load
+from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.errors import InputError
+from oprover_jax.models.qwen3 import init_params
+from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.export_run import export_run
+from oprover_jax.posttraining.policy import open_policy, save_policy
+from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.progress import Screen
+from oprover_jax.sharding import MeshConfig, make_mesh
+
+TINY = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
+TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
+
+
+def test_a_run_and_its_export_are_the_same_policy(tmp_path: Path, devices: list[jax.Device]) -> None:
+    mesh = make_mesh(MeshConfig(), devices[:1])
+    run = RunFolder(tmp_path / "run", "tiny", TINY)
+    with pytest.raises(InputError, match="no trained policy"):
+        open_policy(run.path, mesh)
+    train_tokenizer([TEXT], 300, []).save(run.stage("tokenizer") / "tokenizer.json")
+    save_policy(run, "cpt", init_params(TINY.model, 5, make_mesh(MeshConfig())), 1)
+    run.finish("cpt", 1.0, {})
+    export_run(run.path, tmp_path / "hf", "float32", False, Screen())
+    ours, theirs = open_policy(run.path, mesh), open_policy(tmp_path / "hf", mesh)
+    assert jax.tree.all(jax.tree.map(lambda a, b: np.array_equal(a, b), ours.params, theirs.params))
+    assert ours.codec.said(TEXT) == theirs.codec.said(TEXT) and ours.codec.end_ids == theirs.codec.end_ids
+    assert ours.codec.decode(ours.codec.said(TEXT)) == TEXT and ours.version > 0
+
+
+def test_other_folders_are_refused(tmp_path: Path, devices: list[jax.Device]) -> None:
+    mesh = make_mesh(MeshConfig(), devices[:1])
+    with pytest.raises(InputError, match="neither a run nor"):
+        open_policy(tmp_path, mesh)
+    Tokenizer(models.BPE(vocab={"a": 0}, merges=[])).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="eos_token_id"):
+        open_policy(tmp_path, mesh)
