@@ -1,17 +1,23 @@
 """`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on or does not fit its
-chips with 1, Ctrl-C with 130 and a word on how to go on."""
+chips, and a policy that nobody can ask, with 1, Ctrl-C with 130 and a word on how to go on."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from lean_worker.errors import LeanWorkerError
 from oprover_jax.corpus.commands import corpus_app
 from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
+from oprover_jax.rollout.engine import EngineError
+
+if TYPE_CHECKING:
+    from oprover_jax.rollout.sglang_engine import SGLangEngine
 
 Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+
+_PATIENCE_SECONDS = 60.0  # that a user waits for a lost server
 
 app = tyro.extras.SubcommandApp()
 app.command(corpus_app, name="corpus", help="The OProofs corpus: build, grow, count, share.")
@@ -169,28 +175,67 @@ def compile_command(config: Path, out: Path | None = None, set: Changes = ()) ->
 @app.command(name="prove")
 def prove_command(
     file: tyro.conf.Positional[Path],
-    run: Path = Path("runs/demo"),
+    run: Path | None = None,
+    model: Path | None = None,
+    server: Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL"), tyro.conf.UseAppendAction] = (),
+    api_key_file: Path | None = None,
     rounds: int = 8,
     samples: int = 16,
+    prompt_tokens: int | None = None,
+    answer_tokens: int | None = None,
     out: Path | None = None,
     seed: int = 0,
 ) -> None:
-    """Prove the `sorry`s of a Lean file with the policy of a finished run.
+    """Prove the `sorry`s of a Lean file with the policy of a run, a model's folder, or servers.
 
-    The file with the proofs that Lean accepted is written beside it; for the rest it is said what Lean answered.
+    The file with the proofs that Lean accepted is written beside it, anew after each theorem; it is said which remain, and what Lean
+    answered to them. Servers are `oprover serve`, SGLang or SGL-JAX; whose words they speak is said by --run or --model.
 
     Args:
       file: A core-Lean file (no imports).
-      run: Folder of the run whose last policy is used.
+      run: Folder of a run: its last policy, its memory of proofs, its settings of the agent; runs/demo if nothing is given.
+      model: A Qwen3's folder as transformers writes it, in place of --run; its chat template is used, and the memory is empty.
+      server: Ask the policy at http://HOST:PORT and load none here; give it several times for several servers.
+      api_key_file: A file whose first line is the servers' bearer key; also read from OPROVER_API_KEY.
       rounds: Attempts with Lean's answer in between, at most, per rollout.
       samples: Rollouts per theorem.
+      prompt_tokens: Longest prompt, for --model; 2048 if left out.
+      answer_tokens: Longest answer, for --model; 2048 if left out.
       out: Where to write; FILE.proved.lean if left out.
       seed: Other draws for another number.
     """
+    from contextlib import nullcontext
+
     from oprover_jax.posttraining.prove_file import prove_file
+    from oprover_jax.posttraining.proving_agent import Lengths, agent_of_model, agent_of_run
     from oprover_jax.progress import Screen
 
-    prove_file(file, run, rounds, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
+    given = {name: tokens for name, tokens in (("prompt", prompt_tokens), ("answer", answer_tokens)) if tokens is not None}
+    if run is not None and model is not None:
+        raise InputError("give either --run RUN or --model FOLDER, not both")
+    if server and run is None and model is None:
+        raise InputError("--server is asked in tokens; say whose they are by --run RUN or --model FOLDER")
+    if given and model is None:
+        raise InputError(f"--{next(iter(given))}-tokens is for --model; a run has lengths of its own, so leave it out")
+    for name, value in (("rounds", rounds), ("samples", samples), *((f"{name}-tokens", tokens) for name, tokens in given.items())):
+        if value < 1:
+            raise InputError(f"--{name} is {value}; give at least 1")
+    with _servers(server, api_key_file) if server else nullcontext() as engine:
+        if model is not None:
+            opened = agent_of_model(model, rounds, samples, Lengths(**given), engine)
+        else:
+            opened = agent_of_run(run or Path("runs/demo"), rounds, engine)
+        with opened as agent:
+            prove_file(file, agent, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
+
+
+def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine":
+    try:
+        from lean_worker.service.http import read_key
+        from oprover_jax.rollout.sglang_engine import SGLangEngine
+    except ModuleNotFoundError as error:
+        raise InputError(f"asking a server needs {error.name}; install the extra `serve`") from error
+    return SGLangEngine(*urls, key=read_key(api_key_file, "OPROVER_API_KEY"), patience=_PATIENCE_SECONDS)
 
 
 @app.command(name="serve")
@@ -300,7 +345,7 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
-    except (TrainingFailed, DoesNotFit, DiskFull) as error:
+    except (TrainingFailed, DoesNotFit, DiskFull, EngineError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

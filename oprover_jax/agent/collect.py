@@ -54,7 +54,7 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
     room = asyncio.Semaphore(wanted.in_flight)
     flushed = time.monotonic()
 
-    def on_round(_: Round) -> None:
+    def on_round(number: int, one: Round) -> None:
         tally.attempts += 1
         on_progress(tally)
 

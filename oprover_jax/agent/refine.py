@@ -17,6 +17,9 @@ from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 from oprover_jax.verify.verifier import Verifier
 
+OnRound = Callable[[int, Round], None]
+"""(number of the round, counted from 1; the round): told of each attempt as soon as it is judged."""
+
 
 @dataclass(frozen=True)
 class RefineConfig:
@@ -56,7 +59,7 @@ async def prove(
     config: RefineConfig,
     stage: str,
     seed: int,
-    on_round: Callable[[Round], None] = lambda _: None,
+    on_round: OnRound = lambda number, one: None,
 ) -> list[Trajectory]:
     """`samples` independent trajectories on one statement. They share the first prompt and part ways from there.
 
@@ -69,14 +72,14 @@ async def prove(
 
     async def one(sample: int, completion: Completion) -> Trajectory:
         rounds = [await judge(prover, state, prompt, completion, config.reward)]
-        on_round(rounds[-1])
-        while not _ended(rounds[-1]) and len(rounds) < config.rounds:
+        on_round(len(rounds), rounds[-1])
+        while not ended(rounds[-1]) and len(rounds) < config.rounds:
             following = next_state(state, rounds[-1]) if config.feedback == "lean" else state
             ids = tuple(prover.template.prompt(following))
             request = Request(ids, sampling, 1, seed_of(seed, statement.id, len(rounds), sample))
             [completion] = await prover.engine.generate(request)
             rounds.append(await judge(prover, following, ids, completion, config.reward))
-            on_round(rounds[-1])
+            on_round(len(rounds), rounds[-1])
         return Trajectory(statement, sample, stage, tuple(rounds))
 
     return list(await asyncio.gather(*(one(i, completion) for i, completion in enumerate(first))))
@@ -117,7 +120,8 @@ def _errors(statement: Statement, proof: str | None, verdict: Verdict | None) ->
     return feedback_errors(statement.formal, proof, verdict.messages)
 
 
-def _ended(last: Round) -> bool:
+def ended(last: Round) -> bool:
+    """Whether there is nothing to mend: accepted, or nobody can say."""
     return last.verdict is not None and last.verdict.accepted is not False
 
 

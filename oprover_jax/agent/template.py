@@ -56,6 +56,11 @@ class Budget:
             )
 
 
+def budget_within(prompt: int) -> Budget:
+    """A budget of `prompt` tokens in all, half of it for references and a fifth for each other part."""
+    return Budget(prompt, statement=prompt // 5, references=prompt // 2, attempt=prompt // 5, feedback=prompt // 5)
+
+
 @dataclass(frozen=True)
 class State:
     """What one round starts from: X_t = (statement, retrieved proofs, previous attempt, Lean's answer, error by error)."""

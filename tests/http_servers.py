@@ -1,26 +1,25 @@
-"""Real servers for the tests: the command `oprover serve` in a process of its own, or uvicorn in a thread over an engine of the tests."""
+"""Real HTTP servers for the tests: a command in a process of its own, or an application under uvicorn in a thread of this one."""
 
-import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from lean_worker.service.http import listen
-from oprover_jax.rollout.server.app import make_app
-from oprover_jax.rollout.server.service import Service
 
 
 @dataclass
 class Command:
-    """`oprover serve` as it runs."""
+    """A server as it runs."""
 
     process: subprocess.Popen[str]
     url: str
@@ -31,24 +30,29 @@ class Command:
         return self.process.wait(timeout=60)
 
 
-def command(model: Path, *arguments: str, port: int = 0) -> Command:
-    """Started, and ready to answer; to be stopped by the caller."""
-    words = [sys.executable, "-m", "oprover_jax.cli", "serve", "--model", str(model), "--port", str(port), *arguments]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+def start(module: str, arguments: Sequence[str], environment: dict[str, str]) -> Command:
+    """`python -m module arguments`, up and saying "serving ... http://..."; to be stopped by the caller."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
-    if not line.startswith("serving "):
+    address = re.search(r"^serving .*(http://[\w.]+:\d+)", line)
+    if not address:
         process.kill()
         raise AssertionError(line + process.stdout.read())
-    return Command(process, line.split(" on ", 1)[1].split(": ")[0])
+    return Command(process, address[1])
 
 
-@contextlib.contextmanager
-def thread(service: Service) -> Iterator[str]:
+@contextmanager
+def thread(app: FastAPI) -> Iterator[str]:
     """The address of a server in this process."""
     bound = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(make_app(service), log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     running = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     running.start()
     try:
