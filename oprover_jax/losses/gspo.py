@@ -32,7 +32,8 @@ class GSPOConfig:
 
     `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), where engine and
     trainer disagree on the same weights; None leaves it alone. `mask_truncated` and `filter_groups` are applied on the host, by
-    `groups.trained_attempts`.
+    `groups.trained_attempts`. `staleness` is by how many versions the policy that drew an attempt may be older than the one that learns
+    from it (0: on policy); older attempts are refused before that, and have no part in their group.
     """
 
     clip_low: float = 3e-4
@@ -43,8 +44,11 @@ class GSPOConfig:
     sampler_cap: float | None = None
     mask_truncated: bool = False
     filter_groups: bool = False
+    staleness: int = 0
 
     def __post_init__(self) -> None:
+        if self.staleness < 0:
+            raise ValueError(f"GSPOConfig.staleness is {self.staleness}; give 0 (on policy) or how many versions older an attempt may be")
         for name in ("clip_low", "clip_high"):
             value = getattr(self, name)
             if not 0 < value < PPO_SIZE_CLIP:

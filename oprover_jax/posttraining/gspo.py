@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float32
 from oprover_jax.agent.refine import Prover, judge, sampling_of, seed_of
 from oprover_jax.agent.template import State
 from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
+from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
 from oprover_jax.losses.gspo import sampler_mismatch
 from oprover_jax.posttraining.experiment import GSPOStage
@@ -36,7 +37,7 @@ from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.step import Batch, init_state, make_train_step
 
 # the figures of the last step that the summary of the stage repeats
-SHOWN = ("reward", "effective_groups", "truncated", "ratio", "clip_fraction", "sampler_gap", "sampler_gap_max", "reference_kl")
+SHOWN = ("reward", "effective_groups", "truncated", "stale", "ratio", "clip_fraction", "sampler_gap", "sampler_gap_max", "reference_kl")
 
 
 async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, group: int, seed: int) -> list[list[Round]]:
@@ -56,27 +57,43 @@ async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, gr
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the attempts of a rollout batch. `rewards` [G, N] are 0 where infrastructure gave no verdict (not `valid`);
-    `truncated` attempts ended by length."""
+    """What became of the attempts of a rollout batch. `truncated` ones ended by length, `stale` ones were drawn by a policy that is too
+    old; `rewards` [G, N] are 0 where they count for nothing (not `valid`): stale, or without a verdict."""
 
     rewards: Float32[np.ndarray, "G N"]
     valid: Bool[np.ndarray, "G N"]
     truncated: Bool[np.ndarray, "G N"]
+    stale: Bool[np.ndarray, "G N"]
 
     def summary(self) -> dict[str, float]:
-        """`reward` (mean of the valid ones) and the shares of groups that teach and of attempts that were truncated."""
+        """`reward` (mean of the valid ones) and the shares of groups that teach and of attempts that were truncated or stale."""
         return {
             "reward": float(self.rewards[self.valid].mean()) if self.valid.any() else 0.0,
             "effective_groups": float(informative_groups(self.rewards, self.valid).mean()),
             "truncated": float(self.truncated.mean()),
+            "stale": float(self.stale.mean()),
         }
 
 
-def outcomes(groups: Sequence[Sequence[Round]]) -> Outcomes:
-    """Rewards and ends of groups of equally many attempts."""
+def outcomes(groups: Sequence[Sequence[Round]], oldest: int = 0) -> Outcomes:
+    """Rewards and ends of groups of equally many attempts; those of policies before version `oldest` are stale."""
     rewards = np.array([[np.nan if one.reward is None else one.reward for one in group] for group in groups], np.float32)
     truncated = np.array([[one.finish_reason == "length" for one in group] for group in groups])
-    return Outcomes(np.nan_to_num(rewards), ~np.isnan(rewards), truncated)
+    stale = np.array([[one.policy_version < oldest for one in group] for group in groups])
+    valid = ~np.isnan(rewards) & ~stale
+    return Outcomes(np.where(valid, rewards, np.float32(0)), valid, truncated, stale)
+
+
+def fresh_outcomes(groups: Sequence[Sequence[Round]], version: int, staleness: int) -> Outcomes:
+    """`outcomes` for the policy of `version`. Raises TrainingFailed where all attempts are stale: no weights have reached the engine."""
+    judged = outcomes(groups, version - staleness)
+    if judged.stale.all():
+        newest = max(one.policy_version for group in groups for one in group)
+        raise TrainingFailed(
+            f"all attempts were drawn by version {newest} of the policy or an older one, and version {version} learns with "
+            f"gspo.loss.staleness={staleness}; publish its weights to the engine first"
+        )
+    return judged
 
 
 def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> list[Row]:
@@ -103,13 +120,15 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
         last: dict[str, float] = {}
         for step in range(trainer.start, settings.steps):
             chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
-            bench.engine.publish(trainer.state.params, policy_version(experiment, stage.name, step))
+            version = policy_version(experiment, stage.name, step)
+            bench.engine.publish(trainer.state.params, version)
             prover = Prover(bench.engine, bench.verifier, bench.template)
             groups = asyncio.run(attempts(prover, chosen, stage, settings.group, seed_of(experiment.seed, stage.name, step)))
-            judged = outcomes(groups)
+            judged = fresh_outcomes(groups, version, settings.loss.staleness)
             last = judged.summary() | trainer.update(batch_rows(groups, settings.row_tokens), judged, step)
             log.write({"step": step, **last})
-            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups teach")
+            refused = f", {judged.stale.sum()} attempts refused as stale" if judged.stale.any() else ""
+            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups teach{refused}")
             trainer.save(step + 1)
             if stop.is_set():
                 raise KeyboardInterrupt

@@ -23,25 +23,30 @@ from oprover_jax.training.loop import fingerprint
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """What became of stored attempts: `groups` share a prompt, `attempts` are in them, `too_long` ones do not fit a row and `rows` are
-    trained on."""
+    """What became of stored attempts: `stale` ones are refused, `groups` share a prompt, `attempts` are in them, `too_long` ones do not fit
+    a row and `rows` are trained on."""
 
     groups: int
     attempts: int
     too_long: int
     rows: int
+    stale: int = 0
 
 
 def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length: int) -> tuple[list[Row], RolloutReport]:
     """Rows of `length` tokens with `advantages` and `sampler_logprob`, of all attempts that `config` trains on.
 
     A group is all attempts from one state, that is, from equal prompts; one attempt alone has nothing to be compared with. An attempt that
-    does not fit a row has its part in the group's mean and is not trained on.
+    does not fit a row has its part in the group's mean and is not trained on. Attempts of policies that are more than `config.staleness`
+    versions older than the newest one are refused.
     """
+    attempts = [attempt for trajectory in trajectories for attempt in trajectory.rounds]
+    oldest = max((attempt.policy_version for attempt in attempts), default=0) - config.staleness
     groups: dict[tuple[int, ...], list[Round]] = defaultdict(list)
-    for trajectory in trajectories:
-        for attempt in trajectory.rounds:
+    for attempt in attempts:
+        if attempt.policy_version >= oldest:
             groups[attempt.prompt_ids].append(attempt)
+    stale = len(attempts) - sum(map(len, groups.values()))
     compared = [group for group in groups.values() if len(group) > 1]
     rows: list[Row] = []
     too_long = 0
@@ -54,7 +59,7 @@ def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length:
             too_long += not fits
             if wanted and fits:
                 rows.append(batch_rows([[attempt]], length)[0] | {"advantages": np.asarray(advantage)})
-    return rows, RolloutReport(len(compared), sum(map(len, compared)), too_long, len(rows))
+    return rows, RolloutReport(len(compared), sum(map(len, compared)), too_long, len(rows), stale)
 
 
 def with_rows(job: TrainingJob, folder: Path) -> tuple[TrainingJob, RolloutReport | None]:

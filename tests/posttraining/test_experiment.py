@@ -47,6 +47,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.loss.kl=k1_loss", "'k2_loss' or 'k1_reward'"),
         ("gspo.loss.kl_weight=0.1", "set kl to"),
         ("gspo.loss.sampler_cap=1", "above 1"),
+        ("gspo.loss.staleness=-1", "0 \\(on policy\\)"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
         ("encoder=bert", "'minilm' or 'lexical'"),
     ],

@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from oprover_jax.configuration import load
+from oprover_jax.errors import TrainingFailed
+from oprover_jax.losses.groups import group_advantages
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.gspo import Trainer, batch_rows, outcomes
+from oprover_jax.posttraining.gspo import Trainer, batch_rows, fresh_outcomes, outcomes
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.workbench import Workbench
@@ -48,9 +51,30 @@ def test_outcomes_count_lost_verdicts_truncation_and_groups_that_teach() -> None
     judged = outcomes(GROUPS)
     assert judged.valid.sum() == 11 and not judged.valid[1, 3] and judged.rewards[1, 3] == 0
     assert np.argwhere(judged.truncated).tolist() == [[0, 1]]
-    assert judged.summary() == {"reward": pytest.approx(2.8 / 11), "effective_groups": pytest.approx(2 / 3), "truncated": 1 / 12}
+    assert judged.summary() == {
+        "reward": pytest.approx(2.8 / 11),
+        "effective_groups": pytest.approx(2 / 3),
+        "truncated": 1 / 12,
+        "stale": 0,
+    }
     nothing = outcomes([[attempt(None), attempt(None)]]).summary()
-    assert nothing == {"reward": 0.0, "effective_groups": 0.0, "truncated": 0.0}
+    assert nothing == {"reward": 0.0, "effective_groups": 0.0, "truncated": 0.0, "stale": 0.0}
+
+
+def test_attempts_of_a_policy_that_is_too_old_are_refused_and_counted() -> None:
+    def drawn(version: int, reward: float) -> Round:
+        return replace(attempt(reward), policy_version=version)
+
+    groups = [[drawn(7, 1.0), drawn(6, 0.0), drawn(5, 0.0)], [drawn(7, 0.0), drawn(7, 1.0), drawn(4, 1.0)]]
+    for staleness, refused in ((0, [[1, 2], [2]]), (1, [[2], [2]]), (2, [[], [2]]), (3, [[], []])):
+        judged = fresh_outcomes(groups, 7, staleness)
+        assert [np.flatnonzero(row).tolist() for row in judged.stale] == refused and (judged.valid == ~judged.stale).all()
+        assert judged.summary()["stale"] == pytest.approx(sum(map(len, refused)) / 6)
+    on_policy = fresh_outcomes(groups, 7, 0)
+    assert not on_policy.rewards[on_policy.stale].any() and on_policy.summary()["reward"] == pytest.approx(2 / 3)
+    assert group_advantages(on_policy.rewards, on_policy.valid).tolist() == [[0, 0, 0], [-1, 1, 0]]
+    with pytest.raises(TrainingFailed, match=r"version 7 of the policy.*version 9 learns with gspo\.loss\.staleness=1"):
+        fresh_outcomes(groups, 9, 1)
 
 
 def practise(folder: Path, loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 from joined import joined
+from msgspec import structs
 from rich.console import Console
 
 from oprover_jax.corpus import store
@@ -62,6 +63,15 @@ def test_each_attempt_is_compared_with_those_from_the_same_prompt() -> None:
     assert everything == RolloutReport(groups=2, attempts=6, too_long=0, rows=5)
     _, whole = rollout_rows(STORED, GSPOConfig(mask_truncated=True), 32)
     assert whole.rows == 4
+
+
+def test_attempts_older_than_the_staleness_allows_are_refused() -> None:
+    versions = [5, 5, 4, 3]
+    stored = [told(structs.replace(attempt([1, 2], [3 + i], float(i % 2)), policy_version=v)) for i, v in enumerate(versions)]
+    for staleness, attempts, stale in ((0, 2, 2), (1, 3, 1), (2, 4, 0)):
+        rows, report = rollout_rows(stored, GSPOConfig(staleness=staleness), 8)
+        assert report == RolloutReport(groups=1, attempts=attempts, too_long=0, rows=attempts, stale=stale)
+        assert {int(row["targets"][1]) for row in rows} == {3 + i for i in range(attempts)}
 
 
 @pytest.fixture(scope="module")
