@@ -169,6 +169,11 @@ class Corpus:
                 seen.add(row["id"])
                 yield statement_of(row)
 
+    def near(self, commits: Sequence[Commit] | None = None) -> dict[str, str]:
+        """Of each statement that is a near duplicate, the id of the first of its group."""
+        rows = self.dataset("statements", commits).scanner(columns=["id", "near"], filter=pc.field("near") != "").to_table()
+        return dict(zip(rows["id"].to_pylist(), rows["near"].to_pylist(), strict=True))
+
     def proofs(self, commits: Sequence[Commit] | None = None, origin: str = "") -> Iterator[ProofRecord]:
         """The proofs that Lean accepted, all or those of one origin, each with its statement, in no fixed order; joined out of core.
 

@@ -120,7 +120,7 @@ def build_index(benchmarks: Sequence[Statement], config: DecontaminationConfig |
     items = [canonical(statement.formal) for statement in benchmarks]
     names = tuple(f"{statement.family}/{statement.name}" for statement in benchmarks)
     identical = {key: number for number, statement in reversed(list(enumerate(benchmarks))) for key in fingerprints([statement])}
-    keys = [_canonical_key(own, statement.formal, statement.header) for own, statement in zip(items, benchmarks, strict=True)]
+    keys = [canonical_key(own, statement.formal, statement.header) for own, statement in zip(items, benchmarks, strict=True)]
     telling = {key: number for number, key in reversed(list(enumerate(keys))) if key}
     texts = [(name, text) for name, s in zip(names, benchmarks, strict=True) for text in (s.informal, s.formal.removesuffix(":= by sorry"))]
 
@@ -153,7 +153,7 @@ def find_in_canonical(
     overlaps = index.runs.overlaps(*runs.contents)
     found: list[Hit | None] = []
     for number, (formal, header, own) in enumerate(zip(formals, headers, items, strict=True)):
-        key, hit = _canonical_key(own, formal, header), None
+        key, hit = canonical_key(own, formal, header), None
         if not key or key in index.canonical:  # equal normal forms have equal canonical forms
             same = [index.identical[one] for one in (statement_id(formal, header), statement_id(formal)) if one in index.identical]
             hit = Hit(index.names[same[0]], "identical") if same else Hit(index.names[index.canonical[key]], "reshaped") if key else None
@@ -204,8 +204,8 @@ def decontaminate(
     return kept, removed
 
 
-def _canonical_key(items: Sequence[Item], formal: str, header: str) -> str:
-    """The canonical form; with the definitions around it where it is short, and "" where it then says nothing."""
+def canonical_key(items: Sequence[Item], formal: str, header: str) -> str:
+    """The canonical form as a key; with the definitions around it where it is short, and "" where it then says nothing."""
     words = [word for item in items for word in item.kind]
     around = in_context(formal, header) if len(words) <= _FEWEST_WORDS else []
     telling = len(words) > _FEWEST_WORDS or any(isinstance(word, str) and len(word) >= _TELLING for word in words)

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from oprover_jax.corpus.normalize import statement_id
+from oprover_jax.errors import InputError
 from oprover_jax.records import Statement
 
 PATH = Path("proofs") / "core_verified_lean435.jsonl"
@@ -13,7 +14,7 @@ PATH = Path("proofs") / "core_verified_lean435.jsonl"
 _NAME = re.compile(r"^(theorem|lemma)\s+\S+")
 
 
-class ExternalError(ValueError):
+class ExternalError(InputError):
     """The data folder does not hold the benchmark, or a row of it is not a statement."""
 
 

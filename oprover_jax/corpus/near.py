@@ -6,7 +6,7 @@ more, 211 differed so. What is left from 0.85 on is the same theorem in another 
 Bands are read one at a time and sorted, so that memory is some tens of bytes for a statement, and 4 bytes for each of its runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int64, UInt32
 
+from oprover_jax.corpus.canonical import canonical
+from oprover_jax.corpus.decontaminate import canonical_key
 from oprover_jax.corpus.rowwise import BAND_NAMES
+from oprover_jax.records import Statement
 
 _PAIRS_AT_ONCE = 200_000
 
@@ -49,6 +52,20 @@ def near_duplicates(
             if first[one] == one and first[other] == other:
                 first[one], alike[one] = other, similarity[at]
     return first, alike
+
+
+def reshaped(statements: Iterable[Statement]) -> dict[str, str]:
+    """Of each statement that says the same as an earlier one in another shape (`canonical`), the id of the first that says so.
+
+    For generated statements: their hypotheses are shorter than a run of tokens, so that by their runs whole families are one.
+    """
+    first: dict[str, str] = {}
+    found = {}
+    for statement in statements:
+        key = canonical_key(canonical(statement.formal), statement.formal, statement.header)
+        if key and first.setdefault(key, statement.id) != statement.id:
+            found[statement.id] = first[key]
+    return found
 
 
 def _pairs(judged: Sequence[Path], band: str, ignored: Bool[np.ndarray, "n"]) -> Int64[np.ndarray, "p"]:

@@ -103,7 +103,8 @@ class Reproved:
 
 
 def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, screen: Screen) -> Reproved:
-    """Reproves with the last policy of the run at `path`, its memory, Lean workers and agent at the temperature of practice.
+    """Reproves with the last policy of the run at `path`, its memory, Lean workers and agent at the temperature of practice. No statement
+    is shown a proof of its near duplicates, be they the corpus's or the run's.
 
     Raises:
       InputError: where there is no corpus, no run, or no trained policy in it.
@@ -113,7 +114,8 @@ def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, scree
     refine = dataclasses.replace(experiment.refine, rounds=config.rounds, temperature=experiment.rollout.temperature)
     with Workbench(experiment, folder) as bench:
         bench.require_policy()
-        agent = Agent(run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory, refine)
+        filters = dataclasses.replace(bench.filters, near=[*bench.filters.near, corpus.near()])
+        agent = Agent(run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine)
         return reprove(corpus, agent, bench.corpus.benchmark, config, screen)
 
 

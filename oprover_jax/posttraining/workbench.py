@@ -16,6 +16,8 @@ from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
 from oprover_jax.corpus.build import DemoCorpus, build
 from oprover_jax.corpus.decontaminate import fingerprints
+from oprover_jax.corpus.external import external_benchmark
+from oprover_jax.corpus.near import reshaped
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
 from oprover_jax.models.qwen3 import Params, init_params
@@ -93,8 +95,11 @@ class Workbench:
 
     @cached_property
     def filters(self) -> Filters:
-        """What no memory may hold: the benchmark, by its normal forms."""
-        return Filters(benchmark=frozenset(fingerprints(self.corpus.benchmark)))
+        """What no memory may hold: the benchmark, by its normal forms; and what it may not show: a proof of the same in another shape."""
+        corpus = self.corpus
+        external = external_benchmark(self.data) if self.data is not None else []
+        near = reshaped([*(record.statement for record in corpus.public), *corpus.pool, *corpus.benchmark, *external])
+        return Filters([near], frozenset(fingerprints(corpus.benchmark)))
 
     @cached_property
     def public_memory(self) -> Memory:
@@ -106,7 +111,11 @@ class Workbench:
     @cached_property
     def memory(self) -> Memory:
         """The public corpus and every proof found so far, indexed afresh from what is on disk when a run is taken up again."""
-        memory = Memory(self.encoder, filters=self.filters)
+        return self.memory_with(self.filters)
+
+    def memory_with(self, filters: Filters) -> Memory:
+        """As `memory`, with other filters."""
+        memory = Memory(self.encoder, filters=filters)
         memory.add([*self.corpus.public, *self.found(self.experiment.iterations + 1)])
         return memory
 

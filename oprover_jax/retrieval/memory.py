@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -35,16 +35,17 @@ class MemoryFileError(InputError):
 class Filters:
     """What a search never returns, besides the proof of the statement itself, and of one with the same normal form under another header.
 
-    `near` gives the id of the first statement of a group of near duplicates (the corpus's column of that name): nothing of a
-    statement's own group comes back. Statements with a fingerprint (`corpus.decontaminate`) in `benchmark` never enter the memory.
+    Each of `near` gives the id of the first statement of a group of near duplicates (such as the corpus's column of that name): nothing
+    of a statement's own groups comes back. Statements with a fingerprint (`corpus.decontaminate`) in `benchmark` never enter the memory.
     """
 
-    near: Mapping[str, str] = field(default_factory=dict)
+    near: Sequence[Mapping[str, str]] = ()
     benchmark: frozenset[str] = frozenset()
 
     def groups(self, statement: Statement) -> set[str]:
         """What two statements share if neither may be shown a proof of the other."""
-        return {self.near.get(statement.id) or statement.id, statement_id(statement.formal)}
+        firsts = {first for near in self.near if (first := near.get(statement.id))}
+        return {statement.id, statement_id(statement.formal)} | firsts
 
     def held_out(self, statement: Statement) -> bool:
         return bool(self.benchmark) and not self.benchmark.isdisjoint(fingerprints([statement]))

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oprover_jax.corpus.canonical import canonical, canonical_text
+from oprover_jax.corpus.near import reshaped
+from oprover_jax.records import Statement
 
 
 def form(formal: str) -> str:
@@ -73,3 +75,12 @@ def test_different_contents(left: str, right: str) -> None:
 @given(st.text(alphabet='ab(){}:,∀∃∑⟨⟩"-/\\ .=\n⟩λ→∧>|', max_size=60))
 def test_any_text_has_a_canonical_form(text: str) -> None:
     assert form(text) == form(text)
+
+
+def test_statements_in_another_shape_name_the_first_of_them() -> None:
+    theorems = [random_theorem(number) for number in range(4)]
+    formals = [theorem.written() for theorem in theorems] + [reshape(theorems[number], 7) for number in (2, 0, 2)]
+    made = [Statement(str(number), "t", formal) for number, formal in enumerate(formals)]
+    assert reshaped(made) == {"4": "2", "5": "0", "6": "2"}
+    says_nothing = [Statement(name, "t", f"theorem t : {name} = g := by sorry") for name in "fh"]
+    assert reshaped(says_nothing) == {}

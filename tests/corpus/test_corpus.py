@@ -246,6 +246,14 @@ def test_statements_that_two_writers_added_count_once(where: str) -> None:
     assert list(corpus.statements()) == [_statement(1)] and list(corpus.proofs()) == [_proof(_statement(1))]
 
 
+def test_near_duplicates_by_the_first_of_their_group(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path / "corpus", create=True)
+    named = [_statement(number) for number in range(3)]
+    rows = [statement_row(named[0]), statement_row(named[1], named[0].id), statement_row(named[2])]
+    corpus.commit({"statements": rows_to_table(rows, TABLES["statements"])}, {})
+    assert corpus.near() == {named[1].id: named[0].id} and corpus.near([]) == {}
+
+
 def test_a_proof_without_its_statement_is_an_error_and_an_unchecked_one_is_not_among_the_proofs(where: str) -> None:
     corpus = open_corpus(where, create=True)
     unchecked = proof_row(_proof(_statement(1))) | {"checked": "unchecked"}

@@ -194,7 +194,7 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
 def test_nothing_of_a_statement_s_own_group_comes_back(tmp_path) -> None:
     """Near duplicates by the corpus's groups, whether the statement itself is in the memory or not, and whoever is the first of a group."""
     near = {STATEMENTS[i].id: STATEMENTS[0].id for i in range(1, 40)} | {STATEMENTS[50].id: ""}
-    filters = Filters(near=near)
+    filters = Filters(near=[near])
     memory = Memory(ENCODER, EXACT, filters)
     memory.add(map(proof, STATEMENTS[:38] + STATEMENTS[40:80]))
     memory.save(tmp_path / "memory.arrow")
@@ -205,6 +205,15 @@ def test_nothing_of_a_statement_s_own_group_comes_back(tmp_path) -> None:
             assert not group & set(found) if query.id in group else group & set(found)
     memory.remove([STATEMENTS[3].id])
     assert STATEMENTS[3].id not in ids(memory.search([STATEMENTS[60]], k=200))[0]
+
+
+def test_a_statement_may_have_groups_of_several_kinds() -> None:
+    a, b, c, d = STATEMENTS[:4]
+    memory = Memory(ENCODER, filters=Filters(near=[{b.id: a.id}, {b.id: c.id}, {a.id: d.id}]))
+    memory.add(map(proof, STATEMENTS[:6]))
+    others = {s.id for s in STATEMENTS[:6]}
+    for query, group in ((a, {a, b, d}), (b, {a, b, c}), (c, {b, c}), (d, {a, d})):
+        assert set(ids(memory.search([query], k=6))[0]) == others - {s.id for s in group}
 
 
 def test_the_same_normal_form_under_another_header_is_the_statement_itself() -> None:
