@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import threading
 from concurrent.futures import Future
 from types import TracebackType
 
@@ -10,6 +9,7 @@ import httpx2
 import msgspec
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.loop_thread import LoopThread
 from lean_worker.protocol import Check, Message, Verdict
 from lean_worker.service.wire import Refusal, VerifyAnswer, VerifyRequest, verdict
 
@@ -44,9 +44,7 @@ class RemotePool:
         self._http = httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
         self._patience = patience
         self._turn = asyncio.Semaphore(connections)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="remote-lean-pool", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("remote-lean-pool")
 
     def __enter__(self) -> "RemotePool":
         return self
@@ -56,25 +54,13 @@ class RemotePool:
 
     def submit(self, check: Check) -> "Future[Verdict]":
         """The verdict of one check, as soon as there is one. Cancelling hangs up. Raises RemoteRefused from the future for a wrong key."""
-        if self._loop.is_closed():
+        if self._loop.closed:
             raise RuntimeError("the remote pool is closed")
-        return asyncio.run_coroutine_threadsafe(self._ask(check), self._loop)
+        return self._loop.submit(self._ask(check))
 
     def close(self) -> None:
         """Hang up; checks that are not answered are cancelled."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await self._http.aclose()
+        self._loop.close(self._http.aclose)
 
     async def _ask(self, check: Check) -> Verdict:
         try:

@@ -1,13 +1,13 @@
 """The `Engine` over HTTP: SGLang, SGL-JAX or `oprover serve`, several servers or one router's address. A lost server loses no request."""
 
 import asyncio
-import threading
 from types import TracebackType
 from typing import Any
 
 import httpx2
 import msgspec
 
+from lean_worker.loop_thread import LoopThread
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import Completion, EngineError, Request
 from oprover_jax.rollout.servers import Server, Servers
@@ -48,9 +48,7 @@ class SGLangEngine:
             raise InputError("no server is given; name at least one address such as http://127.0.0.1:30000")
         self.version = version
         self._patience, self._timeout = patience, timeout
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="sglang-engine", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread("sglang-engine")
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=connections * len(urls))
         self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=httpx2.Timeout(timeout, connect=_CONNECT_SECONDS))
@@ -58,33 +56,21 @@ class SGLangEngine:
 
     async def generate(self, request: Request) -> list[Completion]:
         """`request.samples` completions, in order, all of one version where the server answers `n` at once. Cancelling hangs up."""
-        if self._loop.is_closed():
+        if self._loop.closed:
             raise EngineError("the engine is closed")
         if not request.prompt_ids or request.samples < 1:
             raise InputError("a request needs at least one prompt token and one sample")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._generate(request), self._loop))
+        return await asyncio.wrap_future(self._loop.submit(self._generate(request)))
 
     def close(self) -> None:
         """Hangs up; requests still awaited are cancelled. May be called twice."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._loop.close(self._http.aclose)
 
     def __enter__(self) -> "SGLangEngine":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    async def _end(self) -> None:
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        await self._http.aclose()
 
     async def _generate(self, request: Request) -> list[Completion]:
         first = await self._persist(request, request.samples)
