@@ -28,6 +28,7 @@ from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.records import Round
 from oprover_jax.rollout.engine import Request
+from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import named
 from oprover_jax.training import objectives
 from oprover_jax.training.checkpoint import Checkpoints, latest, restore
@@ -121,7 +122,7 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
         for step in range(trainer.start, settings.steps):
             chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
             version = policy_version(experiment, stage.name, step)
-            bench.engine.publish(trainer.state.params, version)
+            publish_in_place(bench.engine, trainer.state.params, version)
             prover = Prover(bench.engine, bench.verifier, bench.template)
             groups = asyncio.run(attempts(prover, chosen, stage, settings.group, seed_of(experiment.seed, stage.name, step)))
             judged = fresh_outcomes(groups, version, settings.loss.staleness)

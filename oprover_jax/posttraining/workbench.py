@@ -30,6 +30,7 @@ from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
 from oprover_jax.retrieval.minilm import MiniLMEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import make_mesh
 from oprover_jax.verify.verifier import Verifier
 
@@ -154,7 +155,7 @@ class Workbench:
         """Agent over the current policy; the engine gets its weights if they are not yet the ones it holds."""
         stage, params = self.policy()
         if "engine" in self.__dict__ and self._engine_policy != stage:
-            self.engine.publish(params, policy_version(self.experiment, stage))
+            publish_in_place(self.engine, params, policy_version(self.experiment, stage))
         self._engine_policy = stage
         return Prover(self.engine, self.verifier, self.template)
 

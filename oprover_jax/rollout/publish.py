@@ -14,6 +14,7 @@ import msgspec
 from oprover_jax.models.hf.export import Dtype, export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config
 from oprover_jax.rollout.checksum import checksum
+from oprover_jax.rollout.engine import EngineError
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.sglang_engine import reason_of
 
@@ -23,7 +24,7 @@ _CONNECT_SECONDS = 10.0
 _KEPT = 2
 
 
-class PublishError(RuntimeError):
+class PublishError(EngineError):
     """It is not certain that the new weights are in use; a server that could be reached stays paused."""
 
 
