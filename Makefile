@@ -47,7 +47,7 @@ test-transformers: setup .venv-transformers/ready
 
 # A real SGL-JAX server on CPU, corrected by tests/rollout/sgl_jax_server.py; it wants an old jax, so it gets an environment of its own.
 test-sglang: setup .venv-sglang/ready
-	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py
+	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py tests/rollout/three_engines_live.py
 
 .venv-sglang/ready: setup requirements-sglang.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-sglang
