@@ -54,8 +54,8 @@ test-sglang: setup .venv-sglang/ready
 	$(BIN)/uv pip install --quiet --python .venv-sglang/bin/python --no-deps -r requirements-sglang.txt
 	touch $@
 
-# Those that bench/train_step.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
-peers: .venv-transformers/ready .venv-tunix/ready .venv-maxtext/ready
+# Those that bench/train_step.py, bench/engine.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
+peers: .venv-transformers/ready .venv-sglang/ready .venv-tunix/ready .venv-maxtext/ready
 
 .venv-tunix/ready: setup
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-tunix

@@ -27,7 +27,8 @@ def main() -> None:
         mem_fraction_static=0.2,
         max_total_tokens=tokens,  # its attention looks at all of them in every step, so no more than are needed
         max_running_requests=a.requests,
-        max_prefill_tokens=tokens,
+        jax_precompile_decode_bs_paddings=[a.requests],
+        max_prefill_tokens=512,  # beyond it, each batch would be compiled for its own size
         chunked_prefill_size=-1,
         disable_radix_cache=True,
     )

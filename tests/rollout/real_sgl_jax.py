@@ -11,7 +11,8 @@ import rollout_server
 
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("SGLANG_PYTHON", HERE.parents[1] / ".venv-sglang" / "bin" / "python"))
-SIZES = "--max-total-tokens 4096 --mem-fraction-static 0.2 --max-running-requests 16 --max-prefill-tokens 1024 --chunked-prefill-size 512"
+# without chunks, in which it computes no log-probabilities; it is compiled anew for every prefill beyond 512 tokens
+SIZES = "--max-total-tokens 4096 --mem-fraction-static 0.2 --max-running-requests 16 --max-prefill-tokens 512 --chunked-prefill-size -1"
 
 
 class SGLJax:

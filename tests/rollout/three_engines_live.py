@@ -170,7 +170,7 @@ def test_three_engines_prove_the_same_theorems_alike(bench: Workbench, model: Pa
         open_.callback(real.stop)
         real.start(model)
         for name, url in (("oprover serve", served.url), ("SGL-JAX", real.url)):
-            with SGLangEngine(url) as client:
+            with SGLangEngine(url, patience=60.0) as client:
                 found = prove_all(bench, client, name)
             assert_complete(bench, found)
             rounds, largest, flips = compare(engine, found, expected)
