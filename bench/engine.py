@@ -67,7 +67,7 @@ def main(
     models: tuple[str, ...] = ("tiny", "0.6B"),
     requests: tuple[int, ...] = (16, 64),
     prompts: tuple[int, ...] = (128, 32),
-    new_tokens: tuple[int, ...] = (64, 16),
+    new_tokens: tuple[int, ...] = (64, 8),
     repeats: int = 3,
     sgl_jax: Path = ROOT / ".venv-sglang" / "bin" / "python",
     torch: Path = ROOT / ".venv-transformers" / "bin" / "python",
@@ -80,7 +80,7 @@ def main(
       requests: Requests in flight at once; each has its own prompt.
       prompts: Longest prompt in tokens, for each model; prompts are of half to the whole of it.
       new_tokens: Tokens of every completion, for each model.
-      repeats: Runs of each contestant, of which the fastest counts, after two that do not.
+      repeats: Runs of each contestant, of which the fastest counts, after one that compiles.
       sgl_jax: Python of an environment with SGL-JAX (`make peers`).
       torch: Python of an environment with transformers and torch (`make peers`).
     """
