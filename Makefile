@@ -47,22 +47,22 @@ test-transformers: setup .venv-transformers/ready
 
 # A real SGL-JAX server on CPU, corrected by tests/rollout/sgl_jax_server.py; it wants an old jax, so it gets an environment of its own.
 test-sglang: setup .venv-sglang/ready
-	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py
+	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py tests/rollout/three_engines_live.py
 
-.venv-sglang/ready: setup requirements-sglang.txt
+.venv-sglang/ready: requirements-sglang.txt | setup
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-sglang
 	$(BIN)/uv pip install --quiet --python .venv-sglang/bin/python --no-deps -r requirements-sglang.txt
 	touch $@
 
-# Those that bench/train_step.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
-peers: .venv-transformers/ready .venv-tunix/ready .venv-maxtext/ready
+# Those that bench/train_step.py, bench/engine.py and bench/compile.py measure beside us, each with what it pins; MaxText needs Python 3.12.
+peers: .venv-transformers/ready .venv-sglang/ready .venv-tunix/ready .venv-maxtext/ready
 
-.venv-tunix/ready: setup
+.venv-tunix/ready: | setup
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-tunix
 	$(BIN)/uv pip install --quiet --python .venv-tunix/bin/python google-tunix==0.1.7
 	touch $@
 
-.venv-maxtext/ready: setup
+.venv-maxtext/ready: bench/peers/ours-in-maxtext.txt | setup
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON312) .venv-maxtext
 	$(BIN)/uv pip install --quiet --python .venv-maxtext/bin/python 'maxtext[tpu]==0.2.5'
 	$(BIN)/uv pip install --quiet --python .venv-maxtext/bin/python --no-deps -r bench/peers/ours-in-maxtext.txt

@@ -1,86 +1,120 @@
-"""The engine with continuous batching against the same engine with one slot, one prompt at a time: same model, same draws."""
+"""Tokens per second of the in-process engine on the CPU beside SGL-JAX's engine and transformers' `generate`, each in a process of its own:
+the same weights, the same requests, all in flight at once, greedy, so that the tokens can be compared."""
 
-import asyncio
-from collections.abc import Sequence
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import tyro
-from common import race, report
+from common import report
 
-from oprover_jax.models.qwen3 import Qwen3Config, init_params
-from oprover_jax.rollout.engine import Completion, Request, Sampling
-from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.models.hf.export import export_hf
+from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+from oprover_jax.models.sizes import published
+from oprover_jax.posttraining.export_run import tokenizer_of_run
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+PEERS = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parents[1]
+# SGL-JAX wants heads of 128
+MODELS = {
+    "tiny": Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=128, mlp=448),
+    "0.6B": published("0.6B"),
+}
 
-def requests(count: int, prompt: int, new_tokens: int, vocab: int) -> list[Request]:
-    """Random prompts of half to the whole of `prompt` tokens; every completion runs to its last token."""
+
+def write_model(config: Qwen3Config, folder: Path) -> None:
+    """Random weights in fp32, drawn by numpy, which is quick, and a tokenizer, which the server asks for and nobody uses."""
     rng = np.random.default_rng(0)
-    lengths = rng.integers(max(1, prompt // 2), prompt + 1, size=count)
-    return [
-        Request(tuple(int(t) for t in rng.integers(1, vocab, size=length)), Sampling(new_tokens), seed=i)
-        for i, length in enumerate(lengths)
-    ]
+
+    def draw(path: tuple[Any, ...], like: jax.ShapeDtypeStruct) -> jax.Array:
+        is_norm = path[-1].key == "scale"
+        values = np.ones(like.shape, np.float32) if is_norm else 0.05 * rng.standard_normal(like.shape, np.float32)
+        return jax.device_put(values, like.sharding)
+
+    params: Params = jax.tree_util.tree_map_with_path(draw, abstract_params(config, make_mesh(MeshConfig(), jax.devices()[:1])))
+    path = folder.with_suffix(".tokenizer.json")
+    tokenizer = train_tokenizer([], 300, [])
+    tokenizer.save(path)
+    export_hf(config, params, folder, dtype="float32", beside=tokenizer_of_run(path, 4096), end_id=tokenizer.end_id)
 
 
-async def together(engine: JaxEngine, asked: Sequence[Request]) -> list[list[Completion]]:
-    """All requests in flight at once."""
-    return list(await asyncio.gather(*(engine.generate(request) for request in asked)))
+def measure(python: Path, script: str, options: dict[str, Any]) -> dict[str, Any]:
+    """What the contestant's process prints: version, seconds of its fastest run, tokens of its last."""
+    if not python.exists():
+        raise SystemExit(f"{python} does not exist; `make peers` makes the environments of the peers")
+    words = [str(python), "-W", "ignore", str(PEERS / script), *(f"--{name}={value}" for name, value in options.items())]
+    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    if done.returncode:
+        raise SystemExit(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-async def one_by_one(engine: JaxEngine, asked: Sequence[Request]) -> list[list[Completion]]:
-    """The next request when the one before is answered."""
-    return [await engine.generate(request) for request in asked]
+def same_tokens(a: list[list[int]], b: list[list[int]]) -> float:
+    """The share of requests that got the same tokens of both."""
+    return sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
 
 
 def main(
-    count: int = 64,
-    serial: int = 8,
-    slots: int = 32,
-    prompt: int = 64,
-    new_tokens: int = 48,
-    layers: int = 5,
-    embed: int = 192,
-    repeats: int = 2,
+    models: tuple[str, ...] = ("tiny", "0.6B"),
+    requests: tuple[int, ...] = (16, 64),
+    prompts: tuple[int, ...] = (128, 32),
+    new_tokens: tuple[int, ...] = (64, 8),
+    repeats: int = 3,
+    sgl_jax: Path = ROOT / ".venv-sglang" / "bin" / "python",
+    torch: Path = ROOT / ".venv-transformers" / "bin" / "python",
 ) -> None:
-    """Measures generated tokens per second of both.
+    """Measures all three on each model at each number of requests. A ratio without a model is the smallest of all models: against SGL-JAX
+    at any number of requests, against transformers at the largest.
 
     Args:
-      count: Requests that the batching engine answers.
-      serial: Requests that are answered one by one; the first of the same.
-      slots: Sequences decoded at once.
-      prompt: Longest prompt in tokens.
-      new_tokens: Tokens of every completion.
-      layers: Layers of the model.
-      embed: Width of the model, a multiple of 64.
-      repeats: Runs of which the fastest counts.
+      models: Models, of those named tiny (2 million weights) and 0.6B (the shape of Qwen3-0.6B).
+      requests: Requests in flight at once; each has its own prompt.
+      prompts: Longest prompt in tokens, for each model; prompts are of half to the whole of it.
+      new_tokens: Tokens of every completion, for each model.
+      repeats: Runs of each contestant, of which the fastest counts, after one that compiles.
+      sgl_jax: Python of an environment with SGL-JAX (`make peers`).
+      torch: Python of an environment with transformers and torch (`make peers`).
     """
-    heads = embed // 32
-    config = Qwen3Config(vocab_size=1024, layers=layers, embed=embed, q_heads=heads, kv_heads=2, head_dim=32, mlp=embed * 8 // 3)
-    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-    params = init_params(config, 0, mesh)
-    asked, max_len = requests(count, prompt, new_tokens, config.vocab_size), prompt + new_tokens
-    batching = JaxEngine(config, params, mesh, slots=slots, max_len=max_len)
-    single = JaxEngine(config, params, mesh, slots=1, max_len=max_len, prefill_batches=(1,))
-    with batching, single:
-        batched = asyncio.run(together(batching, asked))
-        alone = asyncio.run(one_by_one(single, asked[:serial]))
-        batched_seconds, serial_seconds = race(
-            lambda: asyncio.run(together(batching, asked)), lambda: asyncio.run(one_by_one(single, asked[:serial])), repeats
-        )
-    agree = [a[0].token_ids == b[0].token_ids for a, b in zip(batched, alone)]
-    batched_rate, serial_rate = count * new_tokens / batched_seconds, len(alone) * new_tokens / serial_seconds
+    if unknown := set(models) - set(MODELS):
+        raise SystemExit(f"there is no model {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
+    contestants = {
+        "ours": (Path(sys.executable), "own_generate.py"),
+        "sgl_jax": (sgl_jax, "sgl_jax_generate.py"),
+        "transformers": (torch, "torch_generate.py"),
+    }
+    versions: dict[str, str] = {}
+    cases = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for model, prompt, new in zip(models, prompts, new_tokens, strict=True):
+            write_model(MODELS[model], Path(scratch) / model)
+            for count in requests:
+                options = {"model": Path(scratch) / model, "requests": count, "prompt": prompt, "new_tokens": new}
+                options |= {"vocab": MODELS[model].vocab_size, "repeats": repeats}
+                found = {name: measure(*what, options) for name, what in contestants.items()}
+                versions |= {name: one["version"] for name, one in found.items()}
+                rates = {name: count * new / one["seconds"] for name, one in found.items()}
+                peers = [name for name in contestants if name != "ours"]
+                case = {"model": model, "requests": count, "prompt": prompt, "new_tokens": new}
+                case |= {f"tokens_per_second_{name}": round(rate, 1) for name, rate in rates.items()}
+                case |= {f"ratio_vs_{name}": round(rates["ours"] / rates[name], 3) for name in peers}
+                case |= {f"same_tokens_{name}": same_tokens(found["ours"]["tokens"], found[name]["tokens"]) for name in peers}
+                print(json.dumps(case), flush=True)
+                cases.append(case)
     report(
         "engine",
-        parameters=config.parameters,
-        requests=count,
-        slots=slots,
-        new_tokens=new_tokens,
-        same_tokens=sum(agree) / len(agree),
-        tokens_per_second_batched=batched_rate,
-        tokens_per_second_serial=serial_rate,
-        ratio_batched_vs_serial=batched_rate / serial_rate,
+        cases=cases,
+        **{f"version_{name}": version for name, version in versions.items()},
+        ratio_vs_sgl_jax=min(case["ratio_vs_sgl_jax"] for case in cases),
+        ratio_vs_transformers=min(case["ratio_vs_transformers"] for case in cases if case["requests"] == max(requests)),
     )
 
 

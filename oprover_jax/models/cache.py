@@ -18,6 +18,7 @@ from oprover_jax.sharding import check_divides, current_mesh, mesh_axes, named, 
 
 KEY_AXES = ("layers", "batch", "kv_heads", "head_dim", None)
 VALUE_AXES = ("layers", "batch", "kv_heads", None, "head_dim")
+BLOCK = 64  # positions that a decoding step reads at a time
 
 
 class KVCache(NamedTuple):
@@ -77,43 +78,64 @@ def insert(
 
 
 def decode(
-    config: Qwen3Config,
-    params: Params,
-    cache: KVCache,
-    token: Int[Array, "slots"],
-    position: Int[Array, "slots"],
-    length: int | None = None,
+    config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"]
 ) -> tuple[Float[Array, "slots D"], KVCache]:
     """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
-    final-normed hidden states and the cache. `length` promises that every position that matters is below it, and bounds the work
-    (a slot past it gets an arbitrary result); nothing is written at positions past the end of the cache."""
-    slots, max_len = cache.k.shape[1], cache.k.shape[-1]
-    bound = max_len if length is None else min(length, max_len)
+    final-normed hidden states and the cache. The work grows with the largest position, not with the cache; nothing is written at
+    positions past its end."""
+    slots = cache.k.shape[1]
     check_divides((slots,), ("batch",), current_mesh(), "slots")
     token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
-    attend = partial(_attend_to_cache, position=position, bound=bound)
-    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, cache)
+    attend = partial(_attend_to_cache, cache=cache, position=position)
+    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, jnp.arange(config.layers))
     return hidden[:, 0], _write(cache, KVCache(*fresh), position)
 
 
 def _attend_to_cache(
-    held: KVCache,
+    layer: Int[Array, ""],
     q: Float[Array, "slots 1 H d"],
     k: Float[Array, "slots 1 K d"],
     v: Float[Array, "slots 1 K d"],
+    cache: KVCache,
     position: Int[Array, "slots"],
-    bound: int,
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
-    """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once."""
-    slots, _, heads, width = q.shape
-    keys, values = held.k[..., :bound], held.v[:, :, :bound]
-    grouped = q[:, 0].reshape(slots, k.shape[2], heads // k.shape[2], width) * width**-0.5
-    cached = jnp.einsum("skgd,skdt->skgt", grouped, keys, preferred_element_type=jnp.float32)
-    own = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)[..., None]
-    bias = jnp.where(jnp.arange(bound)[None] < position[:, None], 0.0, MASKED)
-    weights = jax.nn.softmax(jnp.concatenate([cached + bias[:, None, None], own], axis=-1), axis=-1).astype(v.dtype)
-    mixed = jnp.einsum("skgt,sktd->skgd", weights[..., :-1], values) + jnp.einsum("skg,skd->skgd", weights[..., -1], v[:, 0])
-    return mixed.reshape(slots, heads, width)[:, None], (k[:, 0], v[:, 0])
+    """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once.
+
+    The cache is read a block of positions at a time, up to the longest slot; a layer's whole share would first be copied out of the stack.
+    A running maximum and sum make the softmax (online softmax, arXiv 1805.02867, algorithm 3). What a slot must not see adds exact
+    zeros to its sums, so its result is the same bits however long the other slots are.
+    """
+    queries, keys = spec("batch", None, "q_heads", "head_dim"), spec("batch", None, "kv_heads", "head_dim")
+    layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
+
+    @jax.shard_map(in_specs=(layout, queries, keys, keys, spec("batch"), spec()), out_specs=queries)
+    def attend(cache: KVCache, q: Array, k: Array, v: Array, position: Array, layer: Array) -> Array:
+        slots, _, heads, width = q.shape
+        kv_heads, length = k.shape[2], cache.k.shape[-1]
+        block = min(BLOCK, length)
+        grouped = q[:, 0].reshape(slots, kv_heads, heads // kv_heads, width) * width**-0.5
+        top = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)
+        mixed = jnp.broadcast_to(v[:, 0, :, None].astype(jnp.float32), grouped.shape)
+
+        def read(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            top, total, mixed = carry
+            start = jnp.minimum(number * block, length - block)  # the last block may begin within the one before
+            keys = jax.lax.dynamic_slice(cache.k, (layer, 0, 0, 0, start), (1, slots, kv_heads, width, block))[0]
+            values = jax.lax.dynamic_slice(cache.v, (layer, 0, 0, start, 0), (1, slots, kv_heads, block, width))[0]
+            index = start + jnp.arange(block)[None]
+            seen = (index >= number * block) & (index < position[:, None])
+            scores = jnp.einsum("skgd,skdt->skgt", grouped, keys, preferred_element_type=jnp.float32)
+            scores = scores + jnp.where(seen, 0.0, MASKED)[:, None, None]
+            higher = jnp.maximum(top, jnp.max(scores, axis=-1))
+            weights, fade = jnp.exp(scores - higher[..., None]), jnp.exp(top - higher)
+            fresh = jnp.einsum("skgt,sktd->skgd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
+            return higher, total * fade + jnp.sum(weights, axis=-1), mixed * fade[..., None] + fresh
+
+        blocks = (jnp.minimum(jnp.max(position), length) + block - 1) // block
+        _, total, mixed = jax.lax.fori_loop(0, blocks, read, (top, jnp.ones_like(top), mixed))
+        return (mixed / total[..., None]).astype(v.dtype).reshape(slots, 1, heads, width)
+
+    return attend(cache, q, k, v, position, layer), (k[:, 0], v[:, 0])
 
 
 def _write(cache: KVCache, fresh: KVCache, position: Int[Array, "slots"]) -> KVCache:

@@ -66,7 +66,9 @@ def completion(generated: Generated, request: Request, version: int) -> Completi
     if meta.finish_reason.type == "abort":
         raise Aborted
     ids = tuple(entry[1] for entry in meta.output_token_logprobs)
-    sampling, stopped = request.sampling, meta.finish_reason.type == "stop"
+    sampling = request.sampling
+    # SGLang calls a completion whose last allowed token is a stop token one of full length; it has come to its end all the same
+    stopped = meta.finish_reason.type == "stop" or any(token in sampling.stop_ids for token in ids[-1:])
     if not len(ids) == meta.completion_tokens <= sampling.max_new_tokens or not ids:
         raise WrongAnswer(f"{meta.completion_tokens} tokens are said and {len(ids)} are given, of at most {sampling.max_new_tokens}")
     if stopped and not sampling.stop_ids:

@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from oprover_jax.models.hf.export import export_hf
+from oprover_jax.models.qwen3 import Qwen3Config, init_params
+from oprover_jax.sharding import MeshConfig, make_mesh
+
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "common")
 
@@ -76,6 +80,17 @@ def test_our_side_of_train_step_reports_what_the_peers_report() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": str(ROOT)})
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.keys() == {"version", "parameters", "seconds", "mib", "loss"} and 0 < found["loss"] < 6
+
+
+def test_our_side_of_engine_answers_all_requests_and_reports_what_the_peers_report(tmp_path: Path) -> None:
+    config = Qwen3Config(vocab_size=32, layers=1, embed=16, q_heads=2, kv_heads=1, head_dim=8, mlp=32)
+    export_hf(config, init_params(config, 0, make_mesh(MeshConfig())), tmp_path / "model", dtype="float32")
+    options = {"model": tmp_path / "model", "requests": 3, "prompt": 4, "new_tokens": 2, "vocab": 32, "repeats": 1}
+    command = [sys.executable, str(ROOT / "bench" / "peers" / "own_generate.py"), *(f"--{name}={value}" for name, value in options.items())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.keys() == {"version", "seconds", "tokens"} and found["seconds"] > 0
+    assert [len(ids) for ids in found["tokens"]] == [2, 2, 2]
 
 
 def test_corpus_finds_what_was_planted_and_says_how_it_grows(tmp_path: Path) -> None:

@@ -5,18 +5,14 @@ Run by `make test-sglang`, which gives SGL-JAX its own environment. Not one of t
 
 import asyncio
 import dataclasses
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import jax
 import numpy as np
 import pytest
 import rollout_server
+from real_sgl_jax import SGLJax
 from tiny_model import tiny_params, write_tiny_model
 
 from oprover_jax.models.hf.load import load_hf
@@ -27,52 +23,10 @@ from oprover_jax.rollout.publish import publish_to_servers
 from oprover_jax.rollout.sglang_engine import SGLangEngine
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-HERE = Path(__file__).parent
-PYTHON = Path(os.environ.get("SGLANG_PYTHON", HERE.parents[1] / ".venv-sglang" / "bin" / "python"))
-SIZES = "--max-total-tokens 4096 --mem-fraction-static 0.2 --max-running-requests 16 --max-prefill-tokens 1024 --chunked-prefill-size 512"
 UNTIED = Qwen3Config(vocab_size=512, layers=2, embed=64, q_heads=4, kv_heads=2, head_dim=128, mlp=128, tie_embeddings=False)
 TIED = dataclasses.replace(UNTIED, tie_embeddings=True)
 PROMPTS = [tuple(np.random.default_rng(n).integers(2, 280, 11 + 20 * (n % 2)).tolist()) for n in range(4)]
 END = 1
-
-
-class SGLJax:
-    """The server, which is started again on the same port with the weights of another folder."""
-
-    def __init__(self) -> None:
-        self.port = rollout_server.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, folder: Path) -> None:
-        """Returns when it answers."""
-        self.stop()
-        began = time.monotonic()
-        words = [str(PYTHON), str(HERE / "sgl_jax_server.py"), "--model-path", str(folder), "--host", "127.0.0.1", "--port", str(self.port)]
-        words += ["--device", "cpu", "--dtype", "float32", "--attention-backend", "native", "--disable-jax-precompile", *SIZES.split()]
-        offline = {"JAX_PLATFORMS": "cpu", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        log = folder.with_suffix(".log")
-        with open(log, "wb") as out:
-            self.process = subprocess.Popen(words, stdout=out, stderr=out, env=self._environment() | offline, start_new_session=True)
-        while True:
-            assert self.process.poll() is None and time.monotonic() - began < 300, log.read_text()[-3000:]
-            try:
-                if httpx2.get(f"{self.url}/health_generate", timeout=60).status_code == 200:
-                    break
-            except httpx2.TransportError:
-                pass
-            time.sleep(0.5)
-        print(f"SGL-JAX answers after {time.monotonic() - began:.1f} s")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "XLA_FLAGS")}
 
 
 @pytest.fixture(scope="module")

@@ -171,6 +171,12 @@ def test_the_weight_version_is_the_policy_version_and_faulty_answers_are_asked_a
     assert len(generated) == len(faults) + 1
 
 
+def test_a_stop_token_in_the_last_place_is_a_stop_though_sglang_calls_it_a_full_length() -> None:
+    with playing(lambda count: (200, said([1, [9, 3][count - 1]])), []) as other, SGLangEngine(other.url) as engine:
+        reasons = [ask(engine, [Request((1, 2), Sampling(2, stop_ids=(9,)))])[0][0].finish_reason for _ in range(2)]
+    assert reasons == ["stop", "length"]
+
+
 def test_a_refusal_is_passed_on_and_not_repeated() -> None:
     refusals: list[tuple[int, object]] = [(400, {"error": {"message": "too long"}}), (401, {"error": "no key"})]
     generated: list[dict] = []
