@@ -32,7 +32,7 @@ class Screen:
         self.console = console or Console()
 
     def line(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)  # Lean's words have brackets of their own
 
     @contextmanager
     def stage(self, number: int, of: int, name: str) -> Iterator[StageProgress]:

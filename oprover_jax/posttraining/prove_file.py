@@ -34,17 +34,18 @@ def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: i
         screen.line(f"{path}: no theorem is left as `sorry`; nothing to do")
         return {}
     proofs: dict[int, str] = {}
-    tried = 0
+    written = False
     try:
-        for tried, target in enumerate(targets):
-            trajectories = _prove_one(agent, target, samples, seed, screen, f"[{tried + 1:>2}/{len(targets)}] {_where(target)}")
+        for number, target in enumerate(targets, 1):
+            trajectories = _prove_one(agent, target, samples, seed, screen, f"[{number:>2}/{len(targets)}] {_where(target)}")
             best = _shortest(trajectories)
             if best is not None:
                 proofs[target.start] = best
             write_atomic(out, filled(text, proofs).encode())
+            written = True
             screen.line(_outcome(target, best, trajectories))
     except KeyboardInterrupt:
-        screen.line(f"stopped; {_summary(targets, proofs, out)}" if tried else "stopped in the first theorem; nothing is written")
+        screen.line(f"stopped; {_summary(targets, proofs, out)}" if written else "stopped in the first theorem; nothing is written")
         sys.exit(130)
     screen.line(_summary(targets, proofs, out))
     return {target.name: proofs[target.start] for target in targets if target.start in proofs}

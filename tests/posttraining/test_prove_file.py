@@ -2,7 +2,8 @@
 
 import dataclasses
 import io
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -124,24 +125,34 @@ def test_a_run_is_asked_here_and_behind_a_server_with_the_same_memory(mesh: jax.
 
 
 class Failing:
-    """An engine that is lost after some requests, by an error or by Ctrl-C."""
+    """An engine to which something happens after some requests."""
 
-    def __init__(self, inner: Engine, after: int, failure: BaseException) -> None:
-        self.inner, self.left, self.failure = inner, after, failure
+    def __init__(self, inner: Engine, after: int, happens: Callable[[], None]) -> None:
+        self.inner, self.left, self.happens = inner, after, happens
 
     async def generate(self, request: Request) -> list[Completion]:
         self.left -= 1
         if self.left < 0:
-            raise self.failure
+            self.happens()
         return await self.inner.generate(request)
 
 
-def test_what_was_proved_before_the_policy_was_lost_is_written(server: str, model: Path, file: Path) -> None:
+def lost() -> None:
+    raise EngineError("lost")
+
+
+def test_what_was_proved_before_the_policy_was_lost_or_ctrl_c_came_is_written(server: str, model: Path, file: Path) -> None:
+    out = file.with_suffix(".out")
     with SGLangEngine(server) as remote:
         with pytest.raises(EngineError, match="lost"):
-            proved(agent_of_model(model, 2, 2, LENGTHS, Failing(remote, 1, EngineError("lost"))), file, samples=2)
-        left = [one.name for one in declarations(file.with_suffix(".out").read_text()) if one.is_open]
-        assert left == ["simple", "wrong"]
+            proved(agent_of_model(model, 2, 2, LENGTHS, Failing(remote, 1, lost)), file, samples=2)
+        assert [one.name for one in declarations(out.read_text()) if one.is_open] == ["simple", "wrong"]
+        for after, written in ((0, False), (1, True)):
+            out.unlink(missing_ok=True)
+            with pytest.raises(SystemExit) as stopped:
+                stopping = Failing(remote, after, lambda: signal.raise_signal(signal.SIGINT))
+                proved(agent_of_model(model, 1, 2, LENGTHS, stopping), file, samples=2)
+            assert stopped.value.code == 130 and out.exists() == written
     with (
         SGLangEngine(f"http://127.0.0.1:{rollout_server.free_port()}", patience=0.1) as nobody,
         pytest.raises(EngineError, match="answered"),
