@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from oprover_jax.corpus.database import open_database
 from oprover_jax.corpus.manifest import Manifest
 from oprover_jax.corpus.tables import TABLES
 
@@ -75,7 +76,7 @@ _COLUMNS = {
 
 def card_text(name: str, folder: Path, manifest: Manifest, keys: Mapping[str, Sequence[str]]) -> str:
     """README.md for the export in `folder`, whose shards are written. `keys` are the columns by which rows of a table are told apart."""
-    with duckdb.connect() as database:
+    with open_database() as database:
         for table, shards in manifest.tables.items():
             database.read_parquet([str(folder / shard.path) for shard in shards]).create_view(table)
         lean, licences, sources = _lean(database, manifest), _licences(database, manifest), _sources(database, manifest)

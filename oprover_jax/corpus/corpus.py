@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from oprover_jax.corpus.database import open_database
 from oprover_jax.corpus.parts import Rows, by_source
 from oprover_jax.corpus.storage import Storage, open_storage
 from oprover_jax.corpus.tables import TABLES, proof_of, statement_of, trajectory_of
@@ -192,7 +193,7 @@ class Corpus:
     def database(self, commits: Sequence[Commit] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A DuckDB connection that knows the tables by their names; what does not fit into memory goes to the temporary folder."""
         commits = self.commits() if commits is None else commits
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"temp_directory": folder}) as database:
+        with tempfile.TemporaryDirectory() as folder, open_database(Path(folder)) as database:
             for table in TABLES:
                 database.register(table, self.dataset(table, commits))
             yield database

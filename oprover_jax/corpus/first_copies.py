@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from oprover_jax.corpus.corpus import Corpus
+from oprover_jax.corpus.database import open_database
 from oprover_jax.corpus.units import FILE_SHIFT
 
 REMOVED = pa.schema([(name, pa.string()) for name in ("id", "proof_id", "source", "where", "reason", "of")])
@@ -24,8 +23,7 @@ class FirstCopies:
     def __init__(
         self, incoming: Sequence[Path], identified: Sequence[Path], corpus: Corpus | None, spill: Path, memory_gb: float, threads: int
     ) -> None:
-        limits: dict[str, Any] = {"memory_limit": f"{memory_gb}GB", "temp_directory": str(spill / "spill"), "threads": threads}
-        self.database = duckdb.connect(config={**limits, "preserve_insertion_order": False})
+        self.database = open_database(spill / "spill", memory_limit=f"{memory_gb}GB", threads=threads, preserve_insertion_order=False)
         run = self.database.execute
         for table, column in (("statements", "statement"), ("proofs", "proof")):
             if corpus:

@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -34,6 +33,7 @@ from lean_worker.protocol import Check, Verdict
 from lean_worker.session import provides
 from lean_worker.verdict_cache import VerdictCache
 from oprover_jax.corpus.corpus import Corpus
+from oprover_jax.corpus.database import open_database
 from oprover_jax.corpus.ingest_config import VerifyConfig
 from oprover_jax.corpus.tables import PROOFS, QUARANTINE, STATEMENTS
 from oprover_jax.files import replacing
@@ -77,8 +77,7 @@ def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
 
     `memory_gb` is what DuckDB holds before it writes to disk.
     """
-    spill = str(out.parent / "spill")
-    with duckdb.connect(config={"memory_limit": f"{memory_gb}GB", "temp_directory": spill}) as database, replacing(out) as path:
+    with open_database(out.parent / "spill", memory_limit=f"{memory_gb}GB") as database, replacing(out) as path:
         for table, schema in (("proofs", PROOFS), ("statements", STATEMENTS)):
             database.register(table, ds.dataset(sorted(map(str, (settled / table).glob("*.parquet"))), schema=schema, format="parquet"))
         database.register("known", corpus.dataset("statements"))

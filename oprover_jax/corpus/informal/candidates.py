@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from oprover_jax.corpus.database import open_database
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 
@@ -72,7 +72,7 @@ def merge(parts: Sequence[Path], target: Path) -> tuple[int, int]:
     found = sum(pq.read_metadata(part).num_rows for part in parts)
     with replacing(target) as temporary:
         if found:
-            with duckdb.connect(config={"temp_directory": str(target.parent / f".duckdb.{os.getpid()}")}) as database:
+            with open_database(target.parent / f".duckdb.{os.getpid()}") as database:
                 database.execute(
                     f"""COPY (SELECT {", ".join(f'"{name}"' for name in SCHEMA.names)} FROM (
                             SELECT *, row_number() OVER (PARTITION BY id ORDER BY filename, file_row_number) AS copy
