@@ -19,7 +19,7 @@ test: setup lint .venv/tpu/ready
 	$(BIN)/pytest
 
 # TPU's compiler stays out of the environment, where JAX would look for a TPU at every start; one test puts it on the path.
-.venv/tpu/ready: setup pyproject.toml
+.venv/tpu/ready: pyproject.toml | setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target .venv/tpu --no-deps "$$(sed -n 's/^tpu = \["\(.*\)"\]/\1/p' pyproject.toml)"
 	touch $@
 
