@@ -78,15 +78,15 @@ def insert(
 
 
 def decode(
-    config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"]
+    config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"], block: int = BLOCK
 ) -> tuple[Float[Array, "slots D"], KVCache]:
     """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
-    final-normed hidden states and the cache. The work grows with the largest position, not with the cache; nothing is written at
-    positions past its end."""
+    final-normed hidden states and the cache, which is read `block` positions at a time: the work grows with the largest position, not
+    with the cache. Nothing is written at positions past its end."""
     slots = cache.k.shape[1]
     check_divides((slots,), ("batch",), current_mesh(), "slots")
     token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
-    attend = partial(_attend_to_cache, cache=cache, position=position)
+    attend = partial(_attend_to_cache, cache=cache, position=position, block=block)
     hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, jnp.arange(config.layers))
     return hidden[:, 0], _write(cache, KVCache(*fresh), position)
 
@@ -98,10 +98,11 @@ def _attend_to_cache(
     v: Float[Array, "slots 1 K d"],
     cache: KVCache,
     position: Int[Array, "slots"],
+    block: int,
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
     """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once.
 
-    The cache is read a block of positions at a time, up to the longest slot; a layer's whole share would first be copied out of the stack.
+    The cache is read `block` positions at a time, up to the longest slot; a layer's whole share would first be copied out of the stack.
     A running maximum and sum make the softmax (online softmax, arXiv 1805.02867, algorithm 3). What a slot must not see adds exact
     zeros to its sums, so its result is the same bits however long the other slots are.
     """
@@ -112,18 +113,18 @@ def _attend_to_cache(
     def attend(cache: KVCache, q: Array, k: Array, v: Array, position: Array, layer: Array) -> Array:
         slots, _, heads, width = q.shape
         kv_heads, length = k.shape[2], cache.k.shape[-1]
-        block = min(BLOCK, length)
+        size = min(block, length)
         grouped = q[:, 0].reshape(slots, kv_heads, heads // kv_heads, width) * width**-0.5
         top = jnp.einsum("skgd,skd->skg", grouped, k[:, 0], preferred_element_type=jnp.float32)
         mixed = jnp.broadcast_to(v[:, 0, :, None].astype(jnp.float32), grouped.shape)
 
         def read(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             top, total, mixed = carry
-            start = jnp.minimum(number * block, length - block)  # the last block may begin within the one before
-            keys = jax.lax.dynamic_slice(cache.k, (layer, 0, 0, 0, start), (1, slots, kv_heads, width, block))[0]
-            values = jax.lax.dynamic_slice(cache.v, (layer, 0, 0, start, 0), (1, slots, kv_heads, block, width))[0]
-            index = start + jnp.arange(block)[None]
-            seen = (index >= number * block) & (index < position[:, None])
+            start = jnp.minimum(number * size, length - size)  # the last block may begin within the one before
+            keys = jax.lax.dynamic_slice(cache.k, (layer, 0, 0, 0, start), (1, slots, kv_heads, width, size))[0]
+            values = jax.lax.dynamic_slice(cache.v, (layer, 0, 0, start, 0), (1, slots, kv_heads, size, width))[0]
+            index = start + jnp.arange(size)[None]
+            seen = (index >= number * size) & (index < position[:, None])
             scores = jnp.einsum("skgd,skdt->skgt", grouped, keys, preferred_element_type=jnp.float32)
             scores = scores + jnp.where(seen, 0.0, MASKED)[:, None, None]
             higher = jnp.maximum(top, jnp.max(scores, axis=-1))
@@ -131,7 +132,7 @@ def _attend_to_cache(
             fresh = jnp.einsum("skgt,sktd->skgd", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
             return higher, total * fade + jnp.sum(weights, axis=-1), mixed * fade[..., None] + fresh
 
-        blocks = (jnp.minimum(jnp.max(position), length) + block - 1) // block
+        blocks = (jnp.minimum(jnp.max(position), length) + size - 1) // size
         _, total, mixed = jax.lax.fori_loop(0, blocks, read, (top, jnp.ones_like(top), mixed))
         return (mixed / total[..., None]).astype(v.dtype).reshape(slots, 1, heads, width)
 

@@ -30,9 +30,8 @@ def full(config, weights, tokens) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("name", "block"), [("1", 64), ("4x2", 8), ("context", 5)])
-def test_prefill_insert_and_decode_equal_the_full_forward(name, block, config, weights, tokens, full, monkeypatch) -> None:
+def test_prefill_insert_and_decode_equal_the_full_forward(name, block, config, weights, tokens, full) -> None:
     """Two slots share a row's prefill, slots are in no order, one insertion is skipped, other slots hold nothing."""
-    monkeypatch.setattr(kv, "BLOCK", block)
     rows = np.array([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2])
     slots = np.array([15, 14, 13, 12, 11, 10, 9, 8, 0, 1, SLOTS])
     mesh = make_mesh(MESHES[name])
@@ -43,7 +42,7 @@ def test_prefill_insert_and_decode_equal_the_full_forward(name, block, config, w
         np.testing.assert_allclose(last, full[np.arange(8), LENGTHS - 1], atol=2e-5)
         cache = kv.init_cache(config, SLOTS, 20, mesh)
         cache = jax.jit(kv.insert, donate_argnums=0)(cache, k, v, jnp.asarray(rows), jnp.asarray(slots))
-        step = jax.jit(partial(kv.decode, config), donate_argnums=1)
+        step = jax.jit(partial(kv.decode, config, block=block), donate_argnums=1)
         for offset in range(STEPS):
             token, position = np.zeros(SLOTS, np.int32), np.zeros(SLOTS, np.int32)
             token[slots[:-1]], position[slots[:-1]] = tokens[rows, LENGTHS[rows] + offset][:-1], LENGTHS[rows][:-1] + offset
@@ -65,14 +64,13 @@ def test_decoded_log_probabilities_are_those_of_the_trainer(config, weights, tok
     np.testing.assert_allclose(sampled, np.asarray(trained)[index, LENGTHS - 1], atol=5e-5)
 
 
-def test_a_slot_gets_the_same_bits_however_long_the_others_are(config, weights, tokens, monkeypatch) -> None:
-    monkeypatch.setattr(kv, "BLOCK", 8)
+def test_a_slot_gets_the_same_bits_however_long_the_others_are(config, weights, tokens) -> None:
     mesh = make_mesh(MeshConfig())
     with jax.set_mesh(mesh):
         params = put(weights, config, mesh)
         fresh = kv.init_cache(config, 8, 20, mesh)
         cache = jax.tree.map(lambda x: jax.device_put(np.random.default_rng(5).standard_normal(x.shape, np.float32), x.sharding), fresh)
-        step = jax.jit(partial(kv.decode, config))
+        step = jax.jit(partial(kv.decode, config, block=8))
         alone, beside = (step(params, cache, jnp.asarray(tokens[:, 0]), jnp.full(8, other).at[2].set(6))[0] for other in (0, 20))
     np.testing.assert_array_equal(alone[2], beside[2])
 
