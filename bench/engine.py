@@ -2,8 +2,6 @@
 the same weights, the same requests, all in flight at once, greedy, so that the tokens can be compared."""
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import tyro
-from common import report
+from common import ROOT, contestant, report
 
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.hf.export import export_hf
@@ -21,8 +19,6 @@ from oprover_jax.models.sizes import published
 from oprover_jax.posttraining.export_run import tokenizer_of_run
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-PEERS = Path(__file__).parent / "peers"
-ROOT = Path(__file__).parents[1]
 # SGL-JAX wants heads of 128
 MODELS = {
     "tiny": Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=128, mlp=448),
@@ -44,18 +40,6 @@ def write_model(config: Qwen3Config, folder: Path) -> None:
     tokenizer = train_tokenizer([], 300, [])
     tokenizer.save(path)
     export_hf(config, params, folder, dtype="float32", beside=tokenizer_of_run(path, 4096), end_id=tokenizer.end_id)
-
-
-def measure(python: Path, script: str, options: dict[str, Any]) -> dict[str, Any]:
-    """What the contestant's process prints: version, seconds of its fastest run, tokens of its last."""
-    if not python.exists():
-        raise SystemExit(f"{python} does not exist; `make peers` makes the environments of the peers")
-    words = [str(python), "-W", "ignore", str(PEERS / script), *(f"--{name}={value}" for name, value in options.items())]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    if done.returncode:
-        raise SystemExit(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def same_tokens(a: list[list[int]], b: list[list[int]]) -> float:
@@ -99,7 +83,7 @@ def main(
             for count in requests:
                 options = {"model": Path(scratch) / model, "requests": count, "prompt": prompt, "new_tokens": new}
                 options |= {"vocab": MODELS[model].vocab_size, "repeats": repeats}
-                found = {name: measure(*what, options) for name, what in contestants.items()}
+                found = {name: contestant(*what, options) for name, what in contestants.items()}
                 versions |= {name: one["version"] for name, one in found.items()}
                 rates = {name: count * new / one["seconds"] for name, one in found.items()}
                 peers = [name for name in contestants if name != "ours"]

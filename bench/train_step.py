@@ -1,29 +1,10 @@
 """A training step on the CPU beside google-tunix's and that of transformers with torch: same model and batch, each in its own process."""
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import tyro
-from common import report
-
-PEERS = Path(__file__).parent / "peers"
-ROOT = Path(__file__).parents[1]
-
-
-def measure(python: Path, script: str, sizes: dict[str, int]) -> dict[str, Any]:
-    """What the contestant's process prints: version, parameters, its fastest step in seconds, peak resident memory in MiB, last loss."""
-    if not python.exists():
-        raise SystemExit(f"{python} does not exist; `make peers` makes the environments of the peers")
-    words = [str(python), "-W", "ignore", str(PEERS / script), *(f"--{name}={value}" for name, value in sizes.items())]
-    done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    if done.returncode:
-        raise SystemExit(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+from common import ROOT, contestant, report
 
 
 def main(
@@ -61,7 +42,7 @@ def main(
     sizes = {"vocab": vocab, "layers": layers, "embed": embed, "q_heads": q_heads, "kv_heads": kv_heads, "head_dim": head_dim, "mlp": mlp}
     sizes |= {"rows": rows, "length": length, "steps": steps}
     contestants = {"ours": (Path(sys.executable), "own_step.py"), "tunix": (tunix, "tunix_step.py"), "torch": (torch, "torch_step.py")}
-    turns = [{name: measure(*what, sizes) for name, what in contestants.items()} for _ in range(repeats)]
+    turns = [{name: contestant(*what, sizes) for name, what in contestants.items()} for _ in range(repeats)]
     best = {name: min((turn[name] for turn in turns), key=lambda found: found["seconds"]) for name in contestants}
     if len({found["parameters"] for found in best.values()}) > 1:
         raise SystemExit(f"the models differ: { ({name: found['parameters'] for name, found in best.items()}) } parameters")
