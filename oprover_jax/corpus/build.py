@@ -19,15 +19,17 @@ import msgspec
 from lean_worker.protocol import Check, Verdict
 from oprover_jax.corpus import store
 from oprover_jax.corpus.config import CorpusConfig
-from oprover_jax.corpus.decontaminate import decontaminate
+from oprover_jax.corpus.decontaminate import decontaminate, form
 from oprover_jax.corpus.generate import distinct
-from oprover_jax.corpus.plan import PARTS, Cell, demand, quotas
+from oprover_jax.corpus.plan import Cell, demand, held_out_quota, practice_quotas
 from oprover_jax.corpus.textbook import Provable, textbook
 from oprover_jax.records import ProofRecord, Statement, utc_now
 
 Verify = Callable[[list[Check]], list[Verdict]]
 
-_MADE_BY = ("build.py", "config.py", "decontaminate.py", "generate.py", "normalize.py", "plan.py", "store.py", "textbook.py")
+_MADE_BY = tuple(
+    f"{name}.py" for name in ("build", "canonical", "config", "decontaminate", "generate", "normalize", "plan", "store", "textbook")
+)
 
 
 class CorpusError(ValueError):
@@ -84,7 +86,7 @@ def load(path: Path) -> DemoCorpus:
 
 
 def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
-    """Statements for each part, distinct over all parts, with a few to spare."""
+    """Statements for each part, distinct over all parts, with a few to spare; what the benchmark says no other part says."""
     book = textbook() if config.textbook else []
     seen = {provable.statement.id for provable in book}
     duplicates = 0
@@ -92,14 +94,18 @@ def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, An
     for cell, count in sorted(demand(config).items()):
         found[cell], doubled = distinct(*cell, count, config.seed, seen)
         duplicates += doubled
-    planned = quotas(config, {cell: len(there) for cell, there in found.items()})
-    drawn: dict[str, list[Provable]] = {part: [] for part in PARTS}
-    for cell, there in found.items():
-        random.Random(f"{config.seed}/{cell}").shuffle(there)
-        start = 0
-        for part in PARTS:
-            drawn[part] += there[start : start + planned[part][cell]]
-            start += planned[part][cell]
+    forms = {cell: _by_form(there, random.Random(f"{config.seed}/{cell}")) for cell, there in found.items()}
+    quota = held_out_quota(config, {cell: len(there) for cell, there in forms.items()})
+    held_out = {key: same[0] for cell, there in forms.items() for key, same in there[: quota[cell]]}
+    left = {cell: [provable for key, same in there if key not in held_out for provable in same] for cell, there in forms.items()}
+    for cell, rest in left.items():
+        random.Random(f"{config.seed}/{cell}/left").shuffle(rest)
+    public, pool = practice_quotas(config, {cell: len(there) for cell, there in left.items()})
+    drawn = {
+        "benchmark": list(held_out.values()),
+        "public": [provable for cell, there in left.items() for provable in there[: public[cell]]],
+        "pool": [provable for cell, there in left.items() for provable in there[public[cell] : public[cell] + pool[cell]]],
+    }
     report = {
         "config": asdict(config),
         "hash": config_hash(config),
@@ -111,9 +117,19 @@ def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, An
     return drawn, report
 
 
+def _by_form(found: Sequence[Provable], rng: random.Random) -> list[tuple[str, list[Provable]]]:
+    """Each form, in random order, with those that say the same in different shapes."""
+    forms: dict[str, list[Provable]] = {}
+    for provable in found:
+        forms.setdefault(form(provable.statement), []).append(provable)
+    pairs = list(forms.items())
+    rng.shuffle(pairs)
+    return pairs
+
+
 def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str, Any]) -> tuple[set[str], dict[str, Verdict]]:
     """Ids of the statements whose proof the kernel accepted, and the verdicts; what has no verdict is asked once more."""
-    checks = [Check(id=p.statement.id, statement=p.statement.formal, proof=p.proof) for part in PARTS for p in drawn[part]]
+    checks = [Check(id=p.statement.id, statement=p.statement.formal, proof=p.proof) for part in drawn for p in drawn[part]]
     verdicts = {verdict.id: verdict for verdict in verify(checks)}
     again = [check for check in checks if verdicts[check.id].accepted is None]
     verdicts |= {verdict.id: verdict for verdict in verify(again)} if again else {}
@@ -129,7 +145,7 @@ def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str
 def _split(
     config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict], report: dict[str, Any]
 ) -> DemoCorpus:
-    parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in PARTS}
+    parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in drawn}
     benchmark = [provable.statement for provable in parts["benchmark"]]
     public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
     pool, from_pool = decontaminate([provable.statement for provable in parts["pool"]], benchmark, lambda statement: statement)

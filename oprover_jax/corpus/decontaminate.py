@@ -119,7 +119,7 @@ def build_index(benchmarks: Sequence[Statement], config: DecontaminationConfig |
     config = config or DecontaminationConfig()
     items = [canonical(statement.formal) for statement in benchmarks]
     names = tuple(f"{statement.family}/{statement.name}" for statement in benchmarks)
-    identical = {key: number for number, statement in reversed(list(enumerate(benchmarks))) for key in fingerprints([statement])}
+    identical = {key: number for number, statement in reversed(list(enumerate(benchmarks))) for key in _normal_forms(statement)}
     keys = [canonical_key(own, statement.formal, statement.header) for own, statement in zip(items, benchmarks, strict=True)]
     telling = {key: number for number, key in reversed(list(enumerate(keys))) if key}
     texts = [(name, text) for name, s in zip(names, benchmarks, strict=True) for text in (s.informal, s.formal.removesuffix(":= by sorry"))]
@@ -184,17 +184,29 @@ def contains_benchmark(index: BenchmarkIndex, text: str) -> Hit | None:
 
 
 def fingerprints(statements: Iterable[Statement]) -> set[str]:
-    """Ids computed anew from the text, with and without the header: a stored id is not taken on trust."""
-    return {key for statement in statements for key in (statement_id(statement.formal, statement.header), statement_id(statement.formal))}
+    """Normal forms, with and without the header, and canonical forms, computed anew from the text: a stored id is not taken on trust."""
+    found: set[str] = set()
+    for statement in statements:
+        found.update(_normal_forms(statement), [form(statement)])
+    return found
+
+
+def form(statement: Statement) -> str:
+    """What two statements share that say the same in another shape: the canonical form, or the normal form where that says nothing."""
+    return canonical_key(canonical(statement.formal), statement.formal, statement.header) or statement_id(statement.formal)
+
+
+def _normal_forms(statement: Statement) -> tuple[str, str]:
+    return statement_id(statement.formal, statement.header), statement_id(statement.formal)
 
 
 def decontaminate(
     items: Sequence[Thing], benchmark: Iterable[Statement], statement_of: Callable[[Thing], Statement]
 ) -> tuple[list[Thing], list[Thing]]:
-    """`items` whose statement has not the normal form of one in `benchmark`, and those removed.
+    """`items` whose statement has neither the normal nor the canonical form of one in `benchmark`, and those removed.
 
-    For generated statements, of which held-out ones and others differ by a constant and overlap on purpose; a corpus is kept clean of
-    real benchmarks by `BenchmarkIndex`.
+    For the demo's statements, of which held-out ones and others differ by a constant and overlap on purpose; a corpus is kept clean of
+    real benchmarks by `BenchmarkIndex`, which looks for overlaps too.
     """
     held_out = fingerprints(benchmark)
     kept: list[Thing] = []

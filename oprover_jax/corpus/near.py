@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Bool, Float, Int64, UInt32
 
-from oprover_jax.corpus.canonical import canonical
-from oprover_jax.corpus.decontaminate import canonical_key
+from oprover_jax.corpus.decontaminate import form
 from oprover_jax.corpus.rowwise import BAND_NAMES
 from oprover_jax.records import Statement
 
@@ -62,8 +61,8 @@ def reshaped(statements: Iterable[Statement]) -> dict[str, str]:
     first: dict[str, str] = {}
     found = {}
     for statement in statements:
-        key = canonical_key(canonical(statement.formal), statement.formal, statement.header)
-        if key and first.setdefault(key, statement.id) != statement.id:
+        key = form(statement)
+        if first.setdefault(key, statement.id) != statement.id:
             found[statement.id] = first[key]
     return found
 

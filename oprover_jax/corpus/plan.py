@@ -9,38 +9,39 @@ from oprover_jax.corpus.families import DIFFICULTIES
 
 Cell = tuple[str, int]
 
-PARTS = ("benchmark", "public", "pool")
 SPARE = 1.03  # drawn beyond the size asked for, in place of proofs that the kernel refuses
 
 
 def demand(config: CorpusConfig) -> Counter[Cell]:
     """How many statements of (family, difficulty) would be used at most, with room for smaller families to be made up for."""
-    every = [(family, difficulty) for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES]
-    planned = quotas(config, dict.fromkeys(every, 10**9))
-    usable = {cell for part in planned.values() for cell in part} | {cell for cell in every if cell[0] not in config.unseen_families}
-    return Counter({cell: sum(part[cell] for part in planned.values()) * 3 // 2 + 2 for cell in usable})
+    plenty = {(family, difficulty): 10**9 for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES}
+    planned = [held_out_quota(config, plenty), *practice_quotas(config, plenty)]
+    usable = {cell for part in planned for cell in part} | {cell for cell in plenty if cell[0] not in config.unseen_families}
+    return Counter({cell: sum(part[cell] for part in planned) * 3 // 2 + 2 for cell in usable})
 
 
-def quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> dict[str, Counter[Cell]]:
-    """Part -> how many statements of (family, difficulty), where `capacity` says how many there are.
+def held_out_quota(config: CorpusConfig, forms: Mapping[Cell, int]) -> Counter[Cell]:
+    """How many statements of (family, difficulty) the benchmark takes, where `forms` says how many there are that say different things.
 
-    The benchmark takes no more than a quarter of a cell that others use too, the public part no more than half of the rest.
+    It takes no more than a quarter of a cell that others use too.
     """
-    wanted = {part: round(getattr(config, part) * SPARE) for part in PARTS}
-    strange = round(wanted["benchmark"] * config.unseen_share) if config.unseen_families else 0
+    wanted = round(config.benchmark * SPARE)
+    strange = round(wanted * config.unseen_share) if config.unseen_families else 0
     families = strange * 2 // 3
-    seen, unseen = config.seen_families, config.unseen_families
-    quarter = {cell: -(-count // 4) for cell, count in capacity.items()}
-    deepest: list[tuple[Cell, float]] = [((family, max(DIFFICULTIES)), 1.0) for family in seen]
-    benchmark = _spread(_cells(config, seen, config.benchmark_weights), wanted["benchmark"] - strange, quarter, config.seed)
-    benchmark += _spread(_cells(config, unseen, config.benchmark_weights), families, capacity, config.seed)
-    benchmark += _spread(deepest, strange - families, capacity, config.seed)
-    rest = {cell: count - benchmark[cell] for cell, count in capacity.items()}
-    half = {cell: -(-count // 2) for cell, count in rest.items()}
-    public = _spread(_cells(config, seen, config.public_weights), wanted["public"], half, config.seed)
-    rest = {cell: count - public[cell] for cell, count in rest.items()}
-    pool = _spread(_cells(config, seen, config.pool_weights), wanted["pool"], rest, config.seed)
-    return {"benchmark": benchmark, "public": public, "pool": pool}
+    quarter = {cell: -(-count // 4) for cell, count in forms.items()}
+    deepest: list[tuple[Cell, float]] = [((family, max(DIFFICULTIES)), 1.0) for family in config.seen_families]
+    quota = _spread(_cells(config, config.seen_families, config.benchmark_weights), wanted - strange, quarter, config.seed)
+    quota += _spread(_cells(config, config.unseen_families, config.benchmark_weights), families, forms, config.seed)
+    return quota + _spread(deepest, strange - families, forms, config.seed)
+
+
+def practice_quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> tuple[Counter[Cell], Counter[Cell]]:
+    """How many statements of (family, difficulty) the public part takes, no more than half of a cell's `capacity`, and the pool."""
+    seen = config.seen_families
+    half = {cell: -(-count // 2) for cell, count in capacity.items()}
+    public = _spread(_cells(config, seen, config.public_weights), round(config.public * SPARE), half, config.seed)
+    rest = {cell: count - public[cell] for cell, count in capacity.items()}
+    return public, _spread(_cells(config, seen, config.pool_weights), round(config.pool * SPARE), rest, config.seed)
 
 
 def _cells(config: CorpusConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:

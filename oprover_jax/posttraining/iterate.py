@@ -80,7 +80,8 @@ def headline(summary: dict[str, Any]) -> str:
     """One line of figures out of a stage's summary."""
     scored = summary.get("score") or summary.get("ablation") or summary.get("external")
     if scored:
-        return f"pass@1 {scored['pass_at_1']:.1%}  pass@8 {scored['pass_at_8']:.1%} of {scored['statements']} statements"
+        left_out = f" ({summary['left_out']} left out: training has them)" if summary.get("left_out") else ""
+        return f"pass@1 {scored['pass_at_1']:.1%}  pass@8 {scored['pass_at_8']:.1%} of {scored['statements']} statements{left_out}"
     shown = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
     return "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())
 

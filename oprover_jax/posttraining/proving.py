@@ -13,6 +13,7 @@ import msgspec
 from lean_worker.protocol import Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig
+from oprover_jax.corpus.decontaminate import decontaminate
 from oprover_jax.corpus.external import external_benchmark
 from oprover_jax.evaluation.evaluate import family_scores, score
 from oprover_jax.evaluation.report import Growth
@@ -72,10 +73,13 @@ def ablation(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
 
 
 def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Scores on theorems that people wrote, from the folder in OPROVER_DATA: never trained on, never stored in the memory."""
+    """Scores on theorems that people wrote, from the folder in OPROVER_DATA: never trained on, never stored in the memory. Those that the
+    public part or the pool says too, in whatever shape, are left out and counted."""
     assert bench.data is not None  # the plan has this stage only where a folder was given
-    statements = external_benchmark(bench.data)
-    return _scored(bench, stage, progress, statements, bench.experiment.evaluation.external_samples, "external", "textbook-by-people")
+    training = [*(record.statement for record in bench.corpus.public), *bench.corpus.pool]
+    fresh, known = decontaminate(external_benchmark(bench.data), training, lambda statement: statement)
+    samples = bench.experiment.evaluation.external_samples
+    return _scored(bench, stage, progress, fresh, samples, "external", "textbook-by-people") | {"left_out": len(known)}
 
 
 def held_out(bench: Workbench) -> list[Statement]:

@@ -183,7 +183,7 @@ class Index:
 
 def _put(searcher: Any, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
     if ids:
-        searcher.upsert(list(ids), vectors, batch_size=64)
+        searcher.upsert(list(ids), vectors, batch_size=256)
 
 
 def _train(ids: list[str], vectors: Float32[np.ndarray, "n d"], size: int, config: IndexConfig) -> Any:

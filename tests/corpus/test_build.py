@@ -10,9 +10,10 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 from oprover_jax.corpus.build import CorpusError, DemoCorpus, build, config_hash
 from oprover_jax.corpus.config import CorpusConfig
+from oprover_jax.corpus.decontaminate import form
 from oprover_jax.corpus.families import DIFFICULTIES, FAMILIES
 from oprover_jax.corpus.normalize import statement_id
-from oprover_jax.corpus.plan import quotas
+from oprover_jax.corpus.plan import held_out_quota, practice_quotas
 from oprover_jax.records import Statement
 
 _FEW = ("deduction", "disjunction", "universal", "existential", "eq_predicate", "nat_recursion", "order_weaken", "order_absurd", "relation")
@@ -38,8 +39,15 @@ def test_sizes_and_report(built: tuple[DemoCorpus, Path]) -> None:
 
 
 def test_parts_are_disjoint_by_content(built: tuple[DemoCorpus, Path]) -> None:
-    forms = [[statement_id(statement.formal) for statement in part] for part in _parts(built[0])]
-    assert len(set().union(*forms)) == sum(map(len, forms))
+    ids = [[statement_id(statement.formal) for statement in part] for part in _parts(built[0])]
+    assert len(set().union(*ids)) == sum(map(len, ids))
+
+
+def test_no_other_part_says_what_the_benchmark_says(built: tuple[DemoCorpus, Path]) -> None:
+    public, pool, benchmark = [[form(statement) for statement in part] for part in _parts(built[0])]
+    assert len(set(benchmark)) == len(benchmark)
+    assert not set(benchmark) & {*public, *pool}
+    assert len(set(public)) < len(public)  # the same in other shapes is there to be learned from
 
 
 def test_the_benchmark_has_families_and_depths_of_its_own(built: tuple[DemoCorpus, Path]) -> None:
@@ -116,10 +124,13 @@ def test_small_families_are_made_up_for_by_larger_ones() -> None:
     every = {(family, difficulty): 1000 for family in FAMILIES for difficulty in DIFFICULTIES}
     scarce = {cell: 2 if cell[0] == "nat_predicate" else count for cell, count in every.items()}
     config = CorpusConfig()
-    planned = quotas(config, scarce)
-    assert sum(planned["pool"].values()) == sum(quotas(config, every)["pool"].values())
+    for found, expected in zip(practice_quotas(config, scarce), practice_quotas(config, every), strict=True):
+        assert sum(found.values()) == sum(expected.values())
+    held_out, planned = held_out_quota(config, scarce), practice_quotas(config, scarce)
+    assert sum(held_out.values()) == sum(held_out_quota(config, every).values())
     for cell, count in scarce.items():
-        assert sum(part[cell] for part in planned.values()) <= count
+        assert sum(part[cell] for part in planned) <= count
+        assert held_out[cell] <= (count if cell[0] in config.unseen_families or cell[1] == max(DIFFICULTIES) else -(-count // 4))
 
 
 @pytest.mark.parametrize(

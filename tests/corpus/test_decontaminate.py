@@ -5,7 +5,7 @@ import pickle
 import pytest
 from disguise import disguise, random_theorem, reshape
 
-from oprover_jax.corpus.decontaminate import build_index, contains_benchmark, decontaminate, find_in_statements
+from oprover_jax.corpus.decontaminate import build_index, contains_benchmark, decontaminate, find_in_statements, form
 from oprover_jax.corpus.families import FAMILIES
 from oprover_jax.corpus.generate import distinct
 from oprover_jax.records import Statement
@@ -27,6 +27,8 @@ _INDEX = build_index(_BENCHMARK)
 def test_planted_copies_are_found_and_no_others() -> None:
     seen: set[str] = set()
     drawn = [made.statement for family in FAMILIES for d in (1, 4) for made in distinct(family, d, 4, 9, seen)[0]]
+    drawn = list({form(statement): statement for statement in drawn}.values())
+    assert len(drawn) > 100
     benchmark, corpus = drawn[::2], drawn[1::2]
     planted = [Statement(id=f"planted{i}", name="x", formal=disguise(s.formal, i)) for i, s in enumerate(benchmark)]
     kept, removed = decontaminate([*corpus, *planted], benchmark, lambda statement: statement)
@@ -40,6 +42,13 @@ def test_a_copy_that_moved_its_context_is_found() -> None:
     held_out = Statement(id="a", name="a", formal="theorem a (n : Nat) : n = n := by sorry", header="open Nat")
     copy = Statement(id="b", name="b", formal="theorem b (m : Nat) : m = m := by sorry")
     assert decontaminate([copy], [held_out], lambda statement: statement) == ([], [copy])
+
+
+def test_reshaped_copies_of_generated_statements_are_removed() -> None:
+    held_out = [Statement(id="", name=f"p{i}", formal=theorem.written()) for i, theorem in enumerate(_THEOREMS[:50])]
+    shapes = [Statement(id=f"{i}", name="x", formal=reshape(theorem, 7)) for i, theorem in enumerate(_THEOREMS)]
+    kept, removed = decontaminate(shapes, held_out, lambda statement: statement)
+    assert (kept, removed) == (shapes[50:], shapes[:50])
 
 
 def test_reshaped_copies_are_found_and_no_others() -> None:

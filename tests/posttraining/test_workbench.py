@@ -27,16 +27,16 @@ SWAP = [
 ]
 TURN = [stated(text) for text in ("(α : Type) (x y : α) (h : x = y) : y = x", "(α : Type) (x y : α) : x = y → y = x")]
 OTHERS = [stated(f"(n : Nat) (h : n = {n}) : n + {n} = {n} + n") for n in range(4)]
-HELD_OUT = stated("(p q : Prop) (h : p) (k : q) : p ∧ q ∧ p")
+HELD_OUT = [stated("(p q : Prop) (h : p) (k : q) : p ∧ q ∧ p"), stated("(p q : Prop) : q → p → p ∧ q ∧ p")]
 
 
 def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_a_benchmark(tmp_path: Path) -> None:
     public = [SWAP[0], TURN[0], *OTHERS[:3]]
     with Workbench(TINY, RunFolder(tmp_path / "run", "tiny", TINY)) as bench:
-        bench.corpus = DemoCorpus([proof(one) for one in public], [SWAP[1], OTHERS[3]], [SWAP[2], TURN[1], HELD_OUT], {})
-        bench.put_proofs("rollout-1", [proof(SWAP[1]), proof(OTHERS[3]), proof(HELD_OUT)])
+        bench.corpus = DemoCorpus([proof(one) for one in public], [*SWAP[1:], TURN[1], OTHERS[3]], HELD_OUT[:1], {})
+        bench.put_proofs("rollout-1", [proof(one) for one in (SWAP[1], OTHERS[3], *HELD_OUT)])
         for memory, there in ((bench.public_memory, public), (bench.memory, [*public, SWAP[1], OTHERS[3]])):
             assert {record.statement for record in memory.records} == set(there)
-            for group in (SWAP, TURN, *([one] for one in (*OTHERS, HELD_OUT))):
+            for group in (SWAP, TURN, *([one] for one in (*OTHERS, *HELD_OUT))):
                 for query, found in zip(group, memory.search(group, 20), strict=True):
                     assert {record.statement for record in found} == set(there) - set(group), query
