@@ -1,5 +1,6 @@
 """Text to token ids and back, for any model's folder: its tokenizer.json, the tokens that end a text, its chat template."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,7 +21,7 @@ _SAID = "\ue000said\ue000"  # stands for a user's words while the template is re
 
 @dataclass(frozen=True)
 class Codec:
-    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text.
+    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text; `hash` changes with the tokenizer.
 
     Control tokens written out in a text stand for themselves to `encode` where the model has a chat template, which is made of them, and
     are plain characters where it has none; to `encode_plain` they are always plain characters.
@@ -31,6 +32,7 @@ class Codec:
     decode: Callable[[Sequence[int]], str]
     token_text: Callable[[int], str]
     end_ids: tuple[int, ...]
+    hash: str
     template: ChatTemplate | None = None
 
     def chat_prompt(self, messages: Messages, variables: Mapping[str, Any]) -> str:
@@ -89,13 +91,14 @@ def load_codec(folder: Path) -> Codec:
         decode=lambda ids: inner.decode(list(ids), skip_special_tokens=True),
         token_text=lambda token: inner.decode([token], skip_special_tokens=False),
         end_ids=end_ids,
+        hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         template=template,
     )
 
 
 def codec_of(tokenizer: Tokenizer) -> Codec:
     """The codec of a policy of our own, which has no chat template."""
-    return Codec(tokenizer.encode, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,))
+    return Codec(tokenizer.encode, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,), tokenizer.hash)
 
 
 def _end_ids(folder: Path) -> tuple[int, ...]:

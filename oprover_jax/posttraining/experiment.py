@@ -102,7 +102,8 @@ class EvaluationConfig:
 class Experiment:
     """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end.
 
-    `encoder` says what the memory compares statements by: "minilm" (`retrieval.minilm`) or "lexical" (`retrieval.encoder`).
+    `encoder` says what the memory compares statements by: "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or a policy's
+    folder, that of a run or a Hugging Face one (`retrieval.policy_encoder`).
     `cpt_mixture` weighs sources in tokens; on `first_repairs` public theorems a wrong proof is tried, so that the first SFT has
     repairs to learn from; `replay` is the least share of public examples in later SFT.
     """
@@ -143,8 +144,8 @@ class Experiment:
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.row_tokens", self.gspo.row_tokens)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
-        if self.encoder not in ("minilm", "lexical"):
-            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm' or 'lexical'")
+        if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:
+            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm', 'lexical', or a policy's folder as ./NAME")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; at least 1 public theorem must be tried with a wrong proof")
         if not 0 <= self.replay < 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from oprover_jax.errors import DiskFull
+from oprover_jax.errors import DiskFull, InputError
 from oprover_jax.evaluation.report import Report, build_report
 from oprover_jax.evaluation.report_page import print_report, write_page
 from oprover_jax.posttraining import preparation, proving, training
@@ -42,8 +42,10 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, screen: Scree
     `data` is the folder with theorems that people wrote (the second held-out benchmark); without it that stage is left out.
 
     Raises:
-      InputError: for a folder of another run, version or configuration; nothing in it is touched.
+      InputError: for a folder of another run, version or configuration, which is not touched, and for an encoder that is not there.
     """
+    if "/" in experiment.encoder and not Path(experiment.encoder).is_dir():
+        raise InputError(f"encoder names {experiment.encoder}, and there is no such folder; give that of a policy, 'minilm' or 'lexical'")
     folder = RunFolder(path, experiment.name, experiment)
     stages = plan(experiment, external=data is not None)
     with Workbench(experiment, folder, data) as bench:

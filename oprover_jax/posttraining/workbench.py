@@ -23,12 +23,13 @@ from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import policy_version
-from oprover_jax.posttraining.policy import engine_of, load_policy, trained_policy
+from oprover_jax.posttraining.policy import engine_of, load_policy, open_policy, trained_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.records import ProofRecord, Trajectory
 from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
 from oprover_jax.retrieval.minilm import MiniLMEncoder
+from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import make_mesh
@@ -78,7 +79,10 @@ class Workbench:
     def encoder(self) -> Encoder:
         if self.experiment.encoder == "minilm":
             return MiniLMEncoder()
-        return LexicalEncoder.fit([record.statement for record in self.corpus.public])
+        if self.experiment.encoder == "lexical":
+            return LexicalEncoder.fit([record.statement for record in self.corpus.public])
+        policy = open_policy(Path(self.experiment.encoder), self.mesh)
+        return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
         """Proofs that a stage's rollouts found and the kernel accepted."""

@@ -1,6 +1,6 @@
 """Statements as vectors: what an encoder is, and the lexical one, which loads nothing, is exact about Lean's symbols and runs at once.
 
-The others: `minilm` (sentence embeddings, the default of an experiment) and `policy_encoder` (those of a policy).
+The others: `minilm` (sentence embeddings, the default of an experiment) and `policy_encoder` (the hidden states of a policy).
 """
 
 import hashlib

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float32, Int
 
-from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.data.codec import Codec
 from oprover_jax.models.qwen3 import Params, Qwen3Config, hidden_states
 from oprover_jax.records import Statement
 from oprover_jax.retrieval.spelling import bare
@@ -28,10 +28,10 @@ class PolicyEncoder:
 
     name = "policy"
 
-    def __init__(self, config: Qwen3Config, params: Params, mesh: Mesh, tokenizer: Tokenizer, max_tokens: int = 512) -> None:
+    def __init__(self, config: Qwen3Config, params: Params, mesh: Mesh, codec: Codec, max_tokens: int = 512) -> None:
         if max_tokens < _SHORTEST or max_tokens & (max_tokens - 1):
             raise ValueError(f"max_tokens is {max_tokens}; give a power of two from {_SHORTEST} on")
-        self._config, self._params, self._mesh, self._tokenizer, self._max_tokens = config, params, mesh, tokenizer, max_tokens
+        self._config, self._params, self._mesh, self._codec, self._max_tokens = config, params, mesh, codec, max_tokens
         shards = mesh.shape["dcn"] * mesh.shape["fsdp"]
         self._rows = shards * -(-_ROWS // shards)
         self._encode = jax.jit(self._vectors)
@@ -43,7 +43,7 @@ class PolicyEncoder:
     @cached_property
     def hash(self) -> str:
         """16 hexadecimal digits of what the vectors depend on: every weight, the sizes, the tokenizer. Reads all weights once."""
-        found = hashlib.sha256(f"{self.name}/{_VERSION}/{self._max_tokens}/{self._config}/{self._tokenizer.hash}".encode())
+        found = hashlib.sha256(f"{self.name}/{_VERSION}/{self._max_tokens}/{self._config}/{self._codec.hash}".encode())
         for path, weight in jax.tree.leaves_with_path(self._params):
             found.update(jax.tree_util.keystr(path).encode())
             found.update(np.ascontiguousarray(weight).data)
@@ -51,7 +51,7 @@ class PolicyEncoder:
 
     def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
         """One vector of length 1 for each statement; of more than `max_tokens` tokens the first."""
-        ids = [self._tokenizer.encode(bare(statement.formal))[: self._max_tokens] or [self._tokenizer.end_id] for statement in statements]
+        ids = [self._codec.encode_plain(bare(one.formal))[: self._max_tokens] or [self._codec.end_ids[0]] for one in statements]
         out = np.zeros((len(ids), self.dims), np.float32)
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         with jax.set_mesh(self._mesh):

@@ -49,7 +49,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.loss.sampler_cap=1", "above 1"),
         ("gspo.loss.staleness=-1", "0 \\(on policy\\)"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
-        ("encoder=bert", "'minilm' or 'lexical'"),
+        ("encoder=bert", "'minilm', 'lexical', or a policy's folder"),
     ],
 )
 def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:

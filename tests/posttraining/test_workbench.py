@@ -1,14 +1,28 @@
-"""What the stages of a run share: the memory shows nothing of a statement's own, in whatever shape, and nothing of a benchmark."""
+"""What the stages of a run share: the encoder that the settings name, and the memory, which shows nothing of a statement's own, in whatever
+shape, and nothing of a benchmark."""
 
+import dataclasses
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 from oprover_jax.configuration import load
 from oprover_jax.corpus.build import DemoCorpus
 from oprover_jax.corpus.normalize import statement_id
+from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.errors import InputError
+from oprover_jax.models.qwen3 import init_params
 from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.export_run import export_run
+from oprover_jax.posttraining.iterate import iterate
+from oprover_jax.posttraining.policy import open_policy, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import Screen
 from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.retrieval.policy_encoder import PolicyEncoder
+from oprover_jax.sharding import MeshConfig, make_mesh
 
 TINY = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
 
@@ -28,6 +42,26 @@ SWAP = [
 TURN = [stated(text) for text in ("(α : Type) (x y : α) (h : x = y) : y = x", "(α : Type) (x y : α) : x = y → y = x")]
 OTHERS = [stated(f"(n : Nat) (h : n = {n}) : n + {n} = {n} + n") for n in range(4)]
 HELD_OUT = [stated("(p q : Prop) (h : p) (k : q) : p ∧ q ∧ p"), stated("(p q : Prop) : q → p → p ∧ q ∧ p")]
+
+
+def test_a_policy_s_folder_is_an_encoder(tmp_path: Path) -> None:
+    mesh, run = make_mesh(MeshConfig()), RunFolder(tmp_path / "before", "tiny", TINY)
+    train_tokenizer([one.formal for one in SWAP], 300, []).save(run.stage("tokenizer") / "tokenizer.json")
+    params = init_params(TINY.model, 5, mesh)
+    save_policy(run, "cpt", params, 1)
+    run.finish("cpt", 1.0, {})
+    export_run(run.path, tmp_path / "hf", "float32", False, Screen())
+    own = PolicyEncoder(TINY.model, params, mesh, open_policy(run.path, mesh).codec)
+    for folder in (run.path, tmp_path / "hf"):
+        wanted = dataclasses.replace(TINY, encoder=str(folder))
+        with Workbench(wanted, RunFolder(tmp_path / f"with-{folder.name}", "tiny", wanted)) as bench:
+            np.testing.assert_array_equal(bench.encoder.encode(OTHERS), own.encode(OTHERS))
+            bench.corpus = DemoCorpus([proof(one) for one in (SWAP[0], *OTHERS)], [], HELD_OUT[:1], {})
+            (found,) = bench.memory.search(TURN[:1], 3)
+            assert len(found) == 3
+    with pytest.raises(InputError, match="no such folder"):
+        iterate(dataclasses.replace(TINY, encoder="./nowhere"), tmp_path / "new", None, Screen())
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_a_benchmark(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.qwen3 import Params, Qwen3Config, init_params
 from oprover_jax.records import ProofRecord, Statement
@@ -16,6 +17,7 @@ from tests.models.qwen3_oracle import forward
 FORMALS = [f"theorem t{i} (n : Nat) : n + {'0 + ' * (i % 4)}0 = n := by sorry" for i in range(11)]
 STATEMENTS = [Statement(f"s{i}", f"t{i}", formal) for i, formal in enumerate([*FORMALS, ""])]
 TOKENIZER = train_tokenizer(FORMALS, 300, [])
+CODEC = codec_of(TOKENIZER)
 CONFIG = Qwen3Config(vocab_size=300, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=8, mlp=24, rope_theta=1e4)
 ONE, MANY = make_mesh(MeshConfig()), make_mesh(MeshConfig(fsdp=2, tensor=2))
 
@@ -26,7 +28,7 @@ def params() -> Params:
 
 
 def test_vectors_are_the_mean_of_each_row_alone(params: Params) -> None:
-    encoder = PolicyEncoder(CONFIG, init_params(CONFIG, 0, MANY), MANY, TOKENIZER, max_tokens=32)
+    encoder = PolicyEncoder(CONFIG, init_params(CONFIG, 0, MANY), MANY, CODEC, max_tokens=32)
     found = encoder.encode(STATEMENTS)
     assert found.shape == (len(STATEMENTS), 16)
     for row in (0, 10, 11):
@@ -36,10 +38,10 @@ def test_vectors_are_the_mean_of_each_row_alone(params: Params) -> None:
 
 
 def test_another_policy_is_another_encoder(params: Params, tmp_path) -> None:
-    encoder = PolicyEncoder(CONFIG, params, ONE, TOKENIZER)
+    encoder = PolicyEncoder(CONFIG, params, ONE, CODEC)
     changed = params | {"embedding": params["embedding"] * 1.001}
-    other = PolicyEncoder(CONFIG, changed, ONE, TOKENIZER)
-    assert encoder.hash == PolicyEncoder(CONFIG, params, ONE, TOKENIZER).hash != other.hash
+    other = PolicyEncoder(CONFIG, changed, ONE, CODEC)
+    assert encoder.hash == PolicyEncoder(CONFIG, params, ONE, CODEC).hash != other.hash
     memory = Memory(encoder)
     memory.add([ProofRecord(STATEMENTS[0], "by simp", "4", "core", (), 0.1, "test")])
     memory.save(tmp_path / "memory.arrow")
@@ -50,4 +52,4 @@ def test_another_policy_is_another_encoder(params: Params, tmp_path) -> None:
 
 def test_odd_lengths_are_refused(params: Params) -> None:
     with pytest.raises(ValueError, match="max_tokens is 100"):
-        PolicyEncoder(CONFIG, params, ONE, TOKENIZER, max_tokens=100)
+        PolicyEncoder(CONFIG, params, ONE, CODEC, max_tokens=100)

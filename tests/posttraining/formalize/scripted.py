@@ -18,7 +18,7 @@ def _decode(ids: Sequence[int]) -> str:
     return "".join(map(chr, ids)).removesuffix("\0")
 
 
-CODE_POINTS = Codec(_encode, _encode, _decode, chr, end_ids=(0,))
+CODE_POINTS = Codec(_encode, _encode, _decode, chr, end_ids=(0,), hash="code points")
 """A tokenizer whose tokens are characters."""
 
 
