@@ -15,8 +15,9 @@ KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_T
 demo: setup
 	$(KEEP_MEMORY) $(BIN)/oprover iterate --config configs/demo.py --run $(RUN) --set seed=$(SEED)
 
+# Tests run side by side, a process for each core, but no more than four: each simulates 8 devices.
 test: setup lint .venv/tpu/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup --no-loadscope-reorder
 
 # TPU's compiler stays out of the environment, where JAX would look for a TPU at every start; one test puts it on the path.
 .venv/tpu/ready: pyproject.toml | setup

@@ -1,9 +1,14 @@
 """Every test runs on 8 simulated CPU devices; set before JAX starts its backend."""
 
+import signal
+
 import jax
 import pytest
 from hypothesis import settings
 
+# a shell that starts pytest in the background has it ignore Ctrl-C, and so would every process that tests start and interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("untimed", deadline=None)  # how long an example takes says something about the machine only
 settings.load_profile("untimed")
 jax.config.update("jax_platforms", "cpu")
@@ -16,3 +21,11 @@ def devices() -> list[jax.Device]:
     found = jax.devices()
     assert len(found) == 8
     return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side (`--dist loadgroup`), a file stays together, and so do all that need a finished run."""
+    for item in items:
+        needs_run = "calm" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("calm" if needs_run else item.path.relative_to(item.config.rootpath).as_posix()))

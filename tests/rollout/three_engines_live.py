@@ -7,6 +7,8 @@ but trained, by the demo's own stages, so that some attempts are proofs, some ar
 import asyncio
 import contextlib
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 import rollout_server
 from real_sgl_jax import SGLJax
 
+from lean_worker.source import declarations
 from oprover_jax.agent.collect import Collection, collect
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Budget
@@ -93,6 +96,23 @@ def model(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def real(model: Path) -> Iterator[SGLJax]:
+    server = SGLJax()
+    try:
+        server.start(model)
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def expected(bench: Workbench) -> list[Trajectory]:
+    """What the in-process engine makes of every theorem."""
+    assert len(bench.corpus.benchmark) == THEOREMS
+    return prove_all(bench, bench.engine, "in-process")
+
+
 def prove_all(bench: Workbench, engine: Engine, name: str) -> list[Trajectory]:
     """One greedy trajectory on each theorem, in the order of the theorems. Nothing is remembered of other engines' verdicts."""
     found: list[Trajectory] = []
@@ -152,10 +172,7 @@ def gap(scorer: JaxEngine, a: Round, b: Round, at: int) -> float:
     return abs(said[0] - said[1])
 
 
-def test_three_engines_prove_the_same_theorems_alike(bench: Workbench, model: Path) -> None:
-    assert len(bench.corpus.benchmark) == THEOREMS
-    engine = bench.engine
-    expected = prove_all(bench, engine, "in-process")
+def test_three_engines_prove_the_same_theorems_alike(bench: Workbench, model: Path, expected: list[Trajectory], real: SGLJax) -> None:
     assert_complete(bench, expected)
     attempts = [one for trajectory in expected for one in trajectory.rounds]
     kinds = {one.verdict.kind for one in attempts if one.verdict is not None}
@@ -166,14 +183,27 @@ def test_three_engines_prove_the_same_theorems_alike(bench: Workbench, model: Pa
         served = rollout_server.command(model, *shape)
         open_.callback(served.process.communicate)
         open_.callback(served.process.kill)
-        real = SGLJax()
-        open_.callback(real.stop)
-        real.start(model)
         for name, url in (("oprover serve", served.url), ("SGL-JAX", real.url)):
             with SGLangEngine(url, patience=60.0) as client:
                 found = prove_all(bench, client, name)
             assert_complete(bench, found)
-            rounds, largest, flips = compare(engine, found, expected)
+            rounds, largest, flips = compare(bench.engine, found, expected)
             print(f"{name}: {rounds} rounds compared, log-probs within {largest:.1e}, {len(flips)} near ties fell the other way {flips}")
             assert largest < TOLERANCE
             assert all(flip.gap < NEAR_TIE for flip in flips)
+
+
+def test_a_user_s_file_is_proved_over_a_real_server(bench: Workbench, expected: list[Trajectory], real: SGLJax, tmp_path: Path) -> None:
+    provable = [trajectory.statement for trajectory in expected if trajectory.accepted]
+    others = [trajectory.statement for trajectory in expected if not trajectory.accepted][:2]
+    file = tmp_path / "users.lean"
+    file.write_text("\n\n".join(statement.formal for statement in [*provable, *others]) + "\n", encoding="utf-8")
+    words = ["prove", str(file), "--run", str(bench.folder.path), "--server", real.url, "--samples", "1"]
+    words += ["--rounds", str(bench.experiment.refine.rounds)]
+    done = subprocess.run([sys.executable, "-m", "oprover_jax.cli", *words], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {one.name: one for one in declarations(file.with_suffix(".proved.lean").read_text(encoding="utf-8"))}
+    closed = [statement for statement in provable if not found[statement.name].is_open]
+    print(f"oprover prove: {len(closed)} of the {len(provable)} theorems that the in-process engine proves")
+    assert len(closed) > len(provable) / 2  # all of them but for near ties
+    assert all(verdict.accepted for verdict in bench.pool.check_many([found[statement.name].check() for statement in closed]))
