@@ -25,9 +25,7 @@ def devices() -> list[jax.Device]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side (`--dist loadgroup`), a file stays together, and so do all that need a finished run; what takes long,
-    training and its loops, begins first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: not item.path.parent.name.endswith("training"))
+    """Where tests run side by side (`--dist loadgroup`), a file stays together, and so do all that need a finished run."""
     for item in items:
         needs_run = "calm" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("calm" if needs_run else item.path.relative_to(item.config.rootpath).as_posix()))
