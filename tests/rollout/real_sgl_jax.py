@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -13,6 +15,17 @@ HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("SGLANG_PYTHON", HERE.parents[1] / ".venv-sglang" / "bin" / "python"))
 # without chunks, in which it computes no log-probabilities; it is compiled anew for every prefill beyond 512 tokens
 SIZES = "--max-total-tokens 4096 --mem-fraction-static 0.2 --max-running-requests 16 --max-prefill-tokens 512 --chunked-prefill-size -1"
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator["SGLJax"]:
+    """A server with the weights of `folder`."""
+    server = SGLJax()
+    try:
+        server.start(folder)
+        yield server
+    finally:
+        server.stop()
 
 
 class SGLJax:

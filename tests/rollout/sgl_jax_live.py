@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 import rollout_server
-from real_sgl_jax import SGLJax
+from real_sgl_jax import SGLJax, serving
 from tiny_model import tiny_params, write_tiny_model
 
 from oprover_jax.models.hf.load import load_hf
@@ -43,12 +43,8 @@ def folder(one_device: jax.sharding.Mesh, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def real(folder: Path) -> Iterator[SGLJax]:
-    server = SGLJax()
-    try:
-        server.start(folder)
+    with serving(folder) as server:
         yield server
-    finally:
-        server.stop()
 
 
 def ask(engine: Engine, requests: list[Request]) -> list[list[Completion]]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 import rollout_server
-from real_sgl_jax import SGLJax
+from real_sgl_jax import SGLJax, serving
 
 from lean_worker.source import declarations
 from oprover_jax.agent.collect import Collection, collect
@@ -98,12 +98,8 @@ def model(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def real(model: Path) -> Iterator[SGLJax]:
-    server = SGLJax()
-    try:
-        server.start(model)
+    with serving(model) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
