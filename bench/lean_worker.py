@@ -13,7 +13,7 @@ from common import report, seconds
 
 from lean_worker.benchmark import measure, sample_checks
 from lean_worker.candidate import Candidate
-from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.document import read_answers, write_document
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import OPENING, CoreLibrary, ensure_core, lean_command, lean_environment
 from lean_worker.embedded.process import LeanProcess, messages
@@ -21,6 +21,7 @@ from lean_worker.language_server.backend import embedded_server
 from lean_worker.pool import Pool
 from lean_worker.protocol import ALLOWED_AXIOMS, Check
 from lean_worker.session import Limits
+from lean_worker.statement import split_statement
 
 
 def in_a_process(core: CoreLibrary, check: Check) -> bool:

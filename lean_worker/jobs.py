@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import Statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Tier, Verdict
+from lean_worker.statement import Statement
 
 _PATIENCE_SECONDS = 2.0
 

@@ -11,20 +11,13 @@ from types import TracebackType
 import msgspec
 
 from lean_worker.candidate import Candidate, Refused, read_candidate
-from lean_worker.document import (
-    Answer,
-    StatementError,
-    check_header,
-    read_answers,
-    split_imports,
-    split_statement,
-    write_document,
-)
+from lean_worker.document import Answer, read_answers, write_document
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
 from lean_worker.session import Backend, Limits, Output, SecondJudge, WorkerLost, provides
+from lean_worker.statement import StatementError, check_header, split_imports, split_statement
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 

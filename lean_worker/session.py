@@ -7,9 +7,10 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import Document, Statement
+from lean_worker.document import Document
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Kind
+from lean_worker.statement import Statement
 
 Outcome = Literal["exit", "timeout", "flood", "signal"]
 

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from lean_worker.document import split_imports
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.statement import split_imports
 
 _DECLARERS = frozenset({"theorem", "lemma", "example"})
 _LEADERS = frozenset({"private", "protected", "noncomputable", "nonrec", "@[", "open", "set_option"})

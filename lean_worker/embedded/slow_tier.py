@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import Statement, StatementError, write_module
+from lean_worker.document import write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
 from lean_worker.embedded.slow_phases import MODULE, OLEAN, Setting, SlowLimits, compile_module, judge_files
 from lean_worker.lexer import LexError, tokens
 from lean_worker.protocol import NO_VERDICT, Kind
 from lean_worker.sandbox.sandbox import SandboxConfig, settle
 from lean_worker.session import Recheck
+from lean_worker.statement import Statement, StatementError
 
 _ANYWHERE = SandboxConfig()
 _LIMITS = SlowLimits()

@@ -13,13 +13,13 @@ from itertools import pairwise
 
 import msgspec
 
-from lean_worker.document import split_imports
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.protocol import Check, Message, Verdict
 from lean_worker.screen import screen
 from lean_worker.service.kimina_wire import Position, ReplMessage, Sorry
 from lean_worker.source import Declaration, SourceError, declarations
+from lean_worker.statement import split_imports
 
 _THEOREMS = frozenset({"theorem", "lemma", "example"})
 _PLAIN = "def abbrev open namespace section end variable variables universe universes noncomputable private protected nonrec"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from test_resilience import GOOD, HANG, neighbours
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import split_statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
+from lean_worker.statement import split_statement
 from lean_worker.verdict_cache import VerdictCache
 
 STATEMENT = split_statement(GOOD)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import split_statement, write_document
+from lean_worker.document import write_document
 from lean_worker.repl.session import Repl, raw
 from lean_worker.session import Limits, WorkerLost
+from lean_worker.statement import split_statement
 
 DATA = os.environ.get("OPROVER_DATA")
 REPLAY = """

@@ -9,7 +9,7 @@ import pytest
 from watching import alive, children, until
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import read_answers, split_statement, write_document
+from lean_worker.document import read_answers, write_document
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.process import LeanProcess
@@ -17,6 +17,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig, detect
 from lean_worker.session import Limits
+from lean_worker.statement import split_statement
 
 GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
 HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")

@@ -9,7 +9,6 @@ import pytest
 
 import lean_worker
 from lean_worker.candidate import read_candidate
-from lean_worker.document import split_statement
 from lean_worker.embedded.build import OPENING, CoreLibrary, ensure_core
 from lean_worker.embedded.olean import Olean, OleanError, Table
 from lean_worker.embedded.slow_phases import OLEAN, Judgement, Setting, SlowLimits, compile_module, judge_files
@@ -18,6 +17,7 @@ from lean_worker.protocol import NO_VERDICT, Check
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Recheck
 from lean_worker.source import declarations
+from lean_worker.statement import split_statement
 
 FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
 TRUE = "theorem tgt (p : Prop) (h : p) : p := by sorry"

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from lean_worker.document import StatementError, split_statement
 from lean_worker.lexer import tokens
 from lean_worker.source import SourceError, declarations
+from lean_worker.statement import StatementError, split_statement
 from oprover_jax.agent.answer import code_blocks
 
 _THOUGHT = re.compile(r"\A.*</think>", re.S)
