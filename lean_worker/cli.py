@@ -62,7 +62,7 @@ def check_command(
     """
     if (file is None) == (jsonl is None):
         raise SourceError("name one .lean file, or --jsonl with a file or `-`")
-    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
+    with Pool(workers, timeout, backend=make_backend(lean), trusted_headers=True) as pool:
         if jsonl is not None:
             return _check_lines(jsonl, pool)
         assert file is not None

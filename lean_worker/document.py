@@ -1,8 +1,8 @@
-"""Lays several checks out in one Lean document, and reads Lean's messages back as one answer per check.
+"""Lays one check out for Lean, and reads Lean's messages back in the coordinates of statement and proof.
 
-For each check the harness writes: the statement as a declaration of its own, closed by `sorry`; the candidate, which is the same statement
-text closed by the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. A candidate that changed
-the statement fails to prove the judge, and a proof counts only where Lean printed the audit of that judge.
+The harness writes: the statement as a declaration of its own, closed by `sorry`; the candidate, which is the same statement text closed by
+the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. No two candidates ever stand in one
+document.
 """
 
 import re
@@ -11,46 +11,64 @@ from dataclasses import dataclass
 from typing import Any
 
 from lean_worker.candidate import Candidate
+from lean_worker.lexer import tokens
 from lean_worker.protocol import Message, Severity
 from lean_worker.statement import Statement
+
+Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """The place of one check in a document: lines count from 1, `end` is its last, `last_column` the candidate's width there."""
+class Document:
+    """The parts of a document, in order, each in whole lines, and where its pieces stand: lines count from 1.
 
+    `attempt` holds the candidate with its helpers, and is empty for None. `starts` are the byte offsets in it at which a command may
+    begin. `audit` holds judge and axiom audit.
+    """
+
+    opening: str
+    header: str
+    stub: str
+    attempt: str
+    audit: str
     statement: Statement
-    candidate: Candidate | None
+    starts: tuple[int, ...]
+    stub_name: str
     label: str
     judge: str
-    stub_line: int
-    helpers_line: int
+    nonce: str
     candidate_line: int
     last_column: int
-    judge_line: int
-    end: int
 
+    @property
+    def text(self) -> str:
+        return f"{self.opening}{self.header}{self.stub}{self.attempt}{self.audit}"
 
-@dataclass(frozen=True)
-class Document:
-    """A text for Lean and where its checks stand in it. `marker` is printed once per finished check and cannot be guessed."""
+    @property
+    def header_end(self) -> int:
+        """The last line of opening and header."""
+        return self.opening.count("\n") + self.header.count("\n")
 
-    text: str
-    marker: str
-    header_end: int
-    slots: tuple[Slot, ...]
+    @property
+    def stub_end(self) -> int:
+        return self.header_end + self.stub.count("\n")
+
+    @property
+    def judge_line(self) -> int:
+        return self.stub_end + self.attempt.count("\n") + 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What Lean said about one slot. `axioms` is None where the audit was not reached."""
+    """What Lean said about one check. `axioms` is None where the audit was not reached; `refused` says why the candidate may not stand."""
 
     statement_errors: tuple[Message, ...] = ()
     messages: tuple[Message, ...] = ()
     axioms: tuple[str, ...] | None = None
+    refused: str = ""
 
     @property
     def failed(self) -> bool:
@@ -58,29 +76,25 @@ class Answer:
         return any(message.severity == "error" for message in self.messages)
 
 
-class _Writer:
-    def __init__(self, text: str) -> None:
-        self.parts = [text]
-        self.line = text.count("\n") + 1
-
-    def add(self, text: str) -> int:
-        """Append whole lines; the line on which they begin."""
-        begins = self.line
-        self.parts.append(text)
-        self.line += text.count("\n")
-        return begins
+def _header(header: str) -> str:
+    return header.rstrip("\n") + "\n" if header.strip() else ""
 
 
-def _start(opening: str, header: str) -> str:
-    return opening + (header.rstrip("\n") + "\n" if header.strip() else "")
+def _namespace(name: str) -> str:
+    """The name without its last part, or nothing."""
+    dots = [place for place, character in enumerate(name) if character == "." and name.count("«", 0, place) == name.count("»", 0, place)]
+    return name[: dots[-1]] if dots else ""
 
 
-def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
-    namespace = statement.name.rpartition(".")[0]
-    if namespace:
-        # each on a line of its own: Lean would measure the indentation of the proof against what stands at the margin
-        writer.add(f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n")
-    return writer.add(f"{statement.before}{label}.{statement.name}{statement.after}{ending}\n")
+def _scope(statement: Statement) -> str:
+    """Opens the namespace of the statement's name, each command on a line of its own: Lean would measure the indentation of the proof
+    against what stands at the margin."""
+    namespace = _namespace(statement.name)
+    return f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
+
+
+def _declare(statement: Statement, label: str, ending: str) -> str:
+    return f"{statement.before}{label}.{statement.name}{statement.after}{ending}\n"
 
 
 def _close(proof: str) -> str:
@@ -93,60 +107,86 @@ def _close(proof: str) -> str:
     return "\n" + " " * min(indents, default=2) + body
 
 
-def write_document(opening: str, header: str, items: Sequence[tuple[Statement, Candidate | None]], nonce: str) -> Document:
-    """One document for all items, a statement and its candidate, or None to ask only whether the statement elaborates.
+def _helpers(candidate: Candidate | None, label: str) -> str:
+    return f"namespace {label}\n{candidate.helpers}end {label}\n" if candidate is not None and candidate.helpers else ""
 
-    `opening` is what stands before every header: prelude and imports, in whole lines.
-    `nonce` must be fresh and secret: it keeps one candidate from naming what belongs to another. Equal statements that follow each
-    other are elaborated once.
+
+def _starts(helpers: str, candidate: Candidate, scope: str, declaration: str) -> tuple[int, ...]:
+    """The byte offsets of the harness's own commands and of the helpers: those that begin at the margin."""
+    found, at = [0], 0
+    if helpers:
+        body = helpers.index("\n") + 1
+        margins = (token.start for token in tokens(candidate.helpers) if token.start == 0 or candidate.helpers[token.start - 1] == "\n")
+        found += [*(body + start for start in margins), body + len(candidate.helpers)]
+        at = len(helpers)
+    for line in scope.split("\n")[:-1]:
+        found.append(at)
+        at += len(line) + 1
+    if not scope:
+        found.append(at + len(declaration) - len(declaration.lstrip()))
+    text = helpers + scope + declaration
+    return tuple(len(text[:start].encode()) for start in found)
+
+
+def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
+    """Lay out a statement and its candidate, or None to ask only whether the statement elaborates.
+
+    `opening` is what stands before every header: prelude and imports, in whole lines. `nonce` must be fresh and secret: it keeps the
+    candidate from naming what belongs to the harness.
     """
-    writer = _Writer(_start(opening, header))
-    header_end = writer.line - 1
-    slots: list[Slot] = []
-    stub: tuple[Statement, str, int] | None = None
-    for index, (statement, candidate) in enumerate(items):
-        if stub is None or stub[0] != statement:
-            label = f"Statement{index}_{nonce}"
-            stub = (statement, label, _declare(writer, statement, label, ":= sorry"))
-        _, stub_label, stub_line = stub
-        label, judge = f"Candidate{index}_{nonce}", f"Judge{index}_{nonce}"
-        helpers_line = writer.line
-        if candidate is not None and candidate.helpers:
-            writer.add(f"namespace {label}\n{candidate.helpers}end {label}\n")
-        candidate_line = writer.line if candidate is None else _declare(writer, statement, label, _close(candidate.body))
-        last_column = len(writer.parts[-1].removesuffix("\n").rpartition("\n")[2])
-        proved_by = "sorry" if candidate is None else f"@{label}.{statement.name}"
-        judge_line = writer.add(f"theorem {judge} : type_of% @{stub_label}.{statement.name} := {proved_by}\n")
-        end = writer.add(f"{_FULL_NAMES} in #print axioms {judge}\n")
-        slots.append(Slot(statement, candidate, label, judge, stub_line, helpers_line, candidate_line, last_column, judge_line, end))
-    return Document("".join(writer.parts), nonce, header_end, tuple(slots))
+    stub_label, label, judge = f"Statement_{nonce}", f"Candidate_{nonce}", f"Judge_{nonce}"
+    header, scope = _header(header), _scope(statement)
+    stub = scope + _declare(statement, stub_label, ":= sorry")
+    attempt, above, last_column = "", 0, 0
+    starts: tuple[int, ...] = ()
+    if candidate is not None:
+        helpers, declaration = _helpers(candidate, label), _declare(statement, label, _close(candidate.body))
+        attempt = helpers + scope + declaration
+        starts = _starts(helpers, candidate, scope, declaration)
+        above = helpers.count("\n") + scope.count("\n")
+        last_column = len(declaration.removesuffix("\n").rpartition("\n")[2])
+    proved_by = "sorry" if candidate is None else f"@{label}.{statement.name}"
+    audit = f"theorem {judge} : type_of% @{stub_label}.{statement.name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
+    before = opening.count("\n") + header.count("\n") + (scope if candidate is None else stub).count("\n")
+    return Document(
+        opening=opening,
+        header=header,
+        stub=stub,
+        attempt=attempt,
+        audit=audit,
+        statement=statement,
+        starts=starts,
+        stub_name=stub_label,
+        label=label,
+        judge=judge,
+        nonce=nonce,
+        candidate_line=before + above + 1,
+        last_column=last_column,
+    )
 
 
 def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None, label: str) -> str:
     """A module of its own: header and statement, under the name `label.name`, closed by the candidate, or by `sorry` for None."""
-    writer = _Writer(_start(opening, header))
-    if candidate is not None and candidate.helpers:
-        writer.add(f"namespace {label}\n{candidate.helpers}end {label}\n")
-    _declare(writer, statement, label, ":= sorry" if candidate is None else _close(candidate.body))
-    return "".join(writer.parts)
+    ending = ":= sorry" if candidate is None else _close(candidate.body)
+    return f"{opening}{_header(header)}{_helpers(candidate, label)}{_scope(statement)}{_declare(statement, label, ending)}"
 
 
-def _in_header(raw: dict[str, Any], header_end: int) -> Message:
+def _in_header(raw: Raw, header_end: int) -> Message:
     """A message about the header: its last line is line 0, the one before the statement's first."""
     begin, end = raw["pos"], raw.get("endPos") or raw["pos"]
     return Message("error", begin["line"] - header_end, begin["column"], end["line"] - header_end, end["column"], raw["data"])
 
 
-def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Message:
+def _located(raw: Raw, document: Document, begins: int) -> Message:
     """Lean's message in the coordinates of statement and proof written one behind the other."""
-    last = slot.judge_line - 1
-    statement = slot.statement
-    longer = len(slot.label) + 1 + len(statement.before.rpartition("\n")[2]) + len(statement.name) - statement.column
+    last = document.judge_line - 1
+    statement = document.statement
+    longer = len(document.label) + 1 + len(statement.before.rpartition("\n")[2]) + len(statement.name) - statement.column
 
     def place(position: dict[str, int]) -> tuple[int, int]:
         line, column = position["line"], position["column"]
         if line > last:
-            line, column = last, slot.last_column
+            line, column = last, document.last_column
         relative = line - begins + 1
         if relative == statement.line:
             column = max(0, column - longer)
@@ -156,40 +196,34 @@ def _located(raw: dict[str, Any], slot: Slot, begins: int, nonce: str) -> Messag
 
     line, column = place(raw["pos"])
     end_line, end_column = max((line, column), place(raw.get("endPos") or raw["pos"]))
-    text = re.sub(rf"(?:Statement|Candidate|Judge)\d+_{nonce}\.?", "", raw["data"])
+    text = re.sub(rf"(?:Statement|Candidate|Judge)_{document.nonce}\.?", "", raw["data"])
     # `theorem` cannot stand in a candidate: it is the judge's, behind the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
     return Message(severity, line, column, end_line, end_column, text)
 
 
-def _audit(raw: Sequence[dict[str, Any]], slot: Slot) -> tuple[str, ...] | None:
+def _audited(raw: Sequence[Raw], document: Document) -> tuple[str, ...] | None:
     for message in raw:
-        match = _AUDIT.fullmatch(message["data"]) if message["pos"]["line"] == slot.end else None
-        if match and match[1].rpartition(".")[2] == slot.judge and message["severity"] == "information":
+        match = _AUDIT.fullmatch(message["data"]) if message["pos"]["line"] == document.judge_line + 1 else None
+        if match and match[1].rpartition(".")[2] == document.judge and message["severity"] == "information":
             return tuple(name.strip() for name in match[2].split(",")) if match[2] else ()
     return None
 
 
-def read_answers(document: Document, raw: Sequence[dict[str, Any]]) -> list[Answer]:
-    """One answer per slot, from Lean's messages, complete or not."""
-    header = tuple(_in_header(m, document.header_end) for m in raw if m["pos"]["line"] <= document.header_end and m["severity"] == "error")
-    if header:
-        return [Answer(statement_errors=header)] * len(document.slots)
-    answers = []
-    for slot in document.slots:
-        stub_end = slot.stub_line + slot.statement.before.count("\n") + slot.statement.after.count("\n")
-        stub = [m for m in raw if slot.stub_line <= m["pos"]["line"] <= stub_end and m["severity"] == "error"]
-        own = [m for m in raw if slot.helpers_line <= m["pos"]["line"] < slot.judge_line]
-        judge = [m for m in raw if slot.judge_line <= m["pos"]["line"] <= slot.end and m["severity"] == "error"]
-        failed = any(m["severity"] == "error" for m in own)
-        spilled = judge if not failed else []
-        begins = slot.stub_line if slot.candidate is None else slot.candidate_line
-        answers.append(
-            Answer(
-                statement_errors=tuple(_located(m, slot, slot.stub_line, document.marker) for m in stub),
-                messages=tuple(_located(m, slot, begins, document.marker) for m in own + spilled),
-                axioms=_audit(raw, slot),
-            )
-        )
-    return answers
+def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
+    """What Lean's messages say about the check, complete or not."""
+    lines = [(message["pos"]["line"], message) for message in raw]
+    errors = [(line, message) for line, message in lines if message["severity"] == "error"]
+    if header := tuple(_in_header(message, document.header_end) for line, message in errors if line <= document.header_end):
+        return Answer(statement_errors=header)
+    stub_begins = document.header_end + 1 + _scope(document.statement).count("\n")
+    stub = [message for line, message in errors if line <= document.stub_end]
+    own = [message for line, message in lines if document.stub_end < line < document.judge_line]
+    behind = [message for line, message in errors if line >= document.judge_line]
+    spilled = [] if any(message["severity"] == "error" for message in own) else behind
+    return Answer(
+        statement_errors=tuple(_located(message, document, stub_begins) for message in stub),
+        messages=tuple(_located(message, document, document.candidate_line) for message in own + spilled),
+        axioms=_audited(raw, document),
+    )

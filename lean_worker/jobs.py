@@ -1,8 +1,8 @@
 """Checks that wait for a worker: in batches of one header, clients taking turns, never more than the queue may hold."""
 
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Container, Iterator
+from collections import deque
+from collections.abc import Callable, Container
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ class Question:
     statement: Statement
     candidate: Candidate | None
     tier: Tier = "fast"
+    scope: str = ""
 
 
 @dataclass(eq=False)
@@ -40,7 +41,6 @@ class Job:
     question: Question
     client: str
     waiting: list[tuple[str, Future[Verdict]]]
-    alone: bool = False
     attempts: int = 0
     since: float = field(default_factory=time.monotonic)
 
@@ -50,77 +50,29 @@ class Job:
         return not all(future.cancelled() for _, future in self.waiting)
 
 
-_Header = tuple[str, str]
-_Lines = OrderedDict[_Header, deque[Job]]
-
-
 class JobQueue:
-    """Not thread-safe: guarded by the pool's lock. Clients take turns; within a client, headers do.
+    """TEMPORARY first in, first out."""
 
-    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken. Warm headers may overtake others for `patience`
-    seconds.
-    """
-
-    def __init__(self, on_drop: Callable[[Job], None], patience: float = _PATIENCE_SECONDS) -> None:
-        self._on_drop, self._patience = on_drop, patience
-        self._clients: OrderedDict[str, _Lines] = OrderedDict()
-        self._alone: deque[Job] = deque()
+    def __init__(self, on_drop: Callable[[Job], None], patience: float = _PATIENCE_SECONDS, run: int = 32) -> None:
+        self._on_drop = on_drop
+        self._line: deque[Job] = deque()
 
     def __len__(self) -> int:
-        return len(self._alone) + sum(len(line) for lines in self._clients.values() for line in lines.values())
+        return len(self._line)
 
     def put(self, job: Job, front: bool = False) -> None:
-        if job.alone:
-            line = self._alone
-        else:
-            header = (job.question.opening, job.question.header)
-            line = self._clients.setdefault(job.client, OrderedDict()).setdefault(header, deque())
-        line.appendleft(job) if front else line.append(job)
+        self._line.appendleft(job) if front else self._line.append(job)
 
-    def take(self, most: int, warm: Container[str] = ()) -> list[Job]:
-        """The next job that must run alone, or up to `most` jobs of one header. Headers whose opening is warm go first, for as long as
-        nobody has waited longer than the patience. Empty where all that waited was dropped."""
-        while self._alone:
-            job = self._alone.popleft()
+    def join(self, job: Job, client: str) -> None:
+        pass
+
+    def take(self, near: Question | None = None, warm: Container[str] = frozenset()) -> Job | None:
+        while self._line:
+            job = self._line.popleft()
             if job.wanted:
-                return [job]
+                return job
             self._on_drop(job)
-        chosen = self._choose(warm)
-        if chosen is None:
-            return []
-        client, header = chosen
-        self._clients.move_to_end(client)
-        self._clients[client].move_to_end(header)
-        order = [client, *(name for name in self._clients if name != client)]
-        taken: list[Job] = []
-        while len(taken) < most and (lines := [self._clients[name][header] for name in order if header in self._clients[name]]):
-            for line in lines[: most - len(taken)]:
-                job = line.popleft()
-                if job.wanted:
-                    taken.append(job)
-                else:
-                    self._on_drop(job)
-            self._tidy()
-            order = [name for name in order if name in self._clients]
-        return taken
+        return None
 
-    def _choose(self, warm: Container[str]) -> tuple[str, _Header] | None:
-        places = list(self._heads())
-        if not places:
-            return None
-        client, header, job = min(places, key=lambda place: place[2].since)
-        if time.monotonic() - job.since > self._patience and header[0] not in warm:
-            return client, header
-        return next(((client, header) for client, header, _ in places if header[0] in warm), places[0][:2])
-
-    def _heads(self) -> Iterator[tuple[str, _Header, Job]]:
-        for client, lines in self._clients.items():
-            for header, line in lines.items():
-                yield client, header, line[0]
-
-    def _tidy(self) -> None:
-        for client, lines in list(self._clients.items()):
-            for header in [header for header, line in lines.items() if not line]:
-                del lines[header]
-            if not lines:
-                del self._clients[client]
+    def charge(self, job: Job, seconds: float) -> None:
+        pass

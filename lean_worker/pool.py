@@ -1,6 +1,5 @@
 """A pool of Lean sessions that checks statements against proofs, many per second, and answers every check exactly once."""
 
-import secrets
 import threading
 import time
 from collections import Counter
@@ -11,18 +10,17 @@ from types import TracebackType
 import msgspec
 
 from lean_worker.candidate import Candidate, Refused, read_candidate
-from lean_worker.document import Answer, read_answers, write_document
+from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.session import Backend, Limits, Output, SecondJudge, WorkerLost, provides
+from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides
 from lean_worker.statement import StatementError, check_header, split_imports, split_statement
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 
 _ATTEMPTS = 3
-_GATHER_SECONDS = 0.01
 
 
 class StatementReport(msgspec.Struct, frozen=True):
@@ -46,12 +44,14 @@ class PoolStatus(msgspec.Struct, frozen=True):
 
 
 class Pool:
-    """Checks proofs in `workers` Lean sessions at once, up to `batch` of the same header in one document (fewer if the backend says so).
+    """Checks proofs in `workers` Lean sessions at once, each check apart from all others.
 
     `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
     another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
-    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `memory_bytes` bounds each session.
-    `warm` sessions are kept, `workers` or more. `queue_limit` bounds the checks that wait.
+    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `memory_bytes` bounds each process.
+    `trusted_headers` says that all headers come from this machine's own user, a benchmark or a corpus: they may then hold any command.
+    `warm` sessions are kept, `workers` or more. `queue_limit` bounds the checks that wait. Up to `batch` attempts on one statement follow
+    each other before another statement of the same client has its turn: what stands before them is elaborated once.
 
     Thread-safe. Without a backend: the embedded Lean by fork; raises LeanUnavailable or BuildError where that cannot be used.
     """
@@ -65,6 +65,7 @@ class Pool:
         batch: int = 32,
         heartbeats: int = 4_000,
         memory_bytes: int = 8 << 30,
+        trusted_headers: bool = False,
         queue_limit: int = 1_000_000,
         warm: int = 0,
         recycling: Recycling | None = None,
@@ -75,9 +76,8 @@ class Pool:
         self._limits = Limits(seconds=timeout, heartbeats=heartbeats, memory_bytes=memory_bytes)
         self.backend: Backend = backend if backend is not None else ForkBackend()
         self.workers = workers
-        self._batch = min(batch, self.backend.batch)
-        self._queue_limit, self._cache = queue_limit, cache
-        self._queue = JobQueue(on_drop=self._forget)
+        self._queue_limit, self._cache, self._trusted = queue_limit, cache, trusted_headers
+        self._queue = JobQueue(on_drop=self._forget, run=batch)
         self._pending: dict[Question, Job] = {}
         self._running = 0
         self._verdicts: Counter[str] = Counter()
@@ -108,9 +108,9 @@ class Pool:
         self.close()
 
     def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
-        """The verdict of one check, as soon as there is one. Clients take turns; `Future.cancel` withdraws a check that still waits.
+        """Return the verdict of one check, as soon as there is one. Clients take turns; `Future.cancel` withdraws a check that still waits.
 
-        Raises QueueFull where no room is left.
+        What a named client sends as header or helpers runs in no process that serves another client. Raise QueueFull where no room is left.
         """
         try:
             candidate = read_candidate(check.proof, check.helpers)
@@ -119,15 +119,15 @@ class Pool:
         return self._submit(check.id, check.header, check.statement, candidate, check.tier, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
-        """The verdicts of all checks, in their order."""
+        """Return the verdicts of all checks, in their order."""
         return [future.result() for future in [self.submit(check) for check in checks]]
 
     def check_statement(self, statement: str, header: str = "") -> StatementReport:
-        """Whether one statement, which ends in `:= by sorry` or `:= sorry`, elaborates."""
+        """Return whether one statement, which ends in `:= by sorry` or `:= sorry`, elaborates."""
         return self.check_statements([statement], header)[0]
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
-        """Whether each statement elaborates, in order; much faster together than one by one."""
+        """Return whether each statement elaborates, in order; much faster together than one by one."""
         futures = [self._submit(str(index), header, statement, None) for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
 
@@ -143,13 +143,21 @@ class Pool:
             self._second.close()
 
     def _submit(
-        self, check_id: str, header: str, source: str, candidate: Candidate | None, tier: Tier = "fast", client: str = ""
+        self,
+        check_id: str,
+        header: str,
+        source: str,
+        candidate: Candidate | None,
+        tier: Tier = "fast",
+        client: str = "",
     ) -> "Future[Verdict]":
         try:
             opening, header = self._opening(header)
-            question = Question(opening, header, split_statement(source), candidate, tier)
+            statement = split_statement(source)
         except StatementError as error:
             return self._at_once(check_id, "statement", (_note(str(error), error.line),))
+        own = not header.strip() and (candidate is None or not candidate.helpers)
+        question = Question(opening, header, statement, candidate, tier, scope="" if own else client)
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
         if known is not None:
@@ -161,6 +169,7 @@ class Pool:
             twin = self._pending.get(question)
             if twin is not None:
                 twin.waiting.append((check_id, future))
+                self._queue.join(twin, client)
                 return future
             if len(self._queue) >= self._queue_limit:
                 seconds = len(self._queue) * self._recent_seconds / self.workers
@@ -230,19 +239,14 @@ class Pool:
         if self._cache and verdict.accepted is not None and job.question.candidate is not None:
             self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
 
-    def _next(self) -> list[Job] | None:
-        """The next batch, or None when the pool is closed. Waits a moment for company: a batch costs little more than one check."""
+    def _next(self, near: Question | None) -> Job | None:
+        """The next job for a worker that answered `near` last, or None when the pool is closed."""
         with self._changed:
             while not self._closed:
-                if len(self._queue):
-                    self._changed.wait_for(lambda: self._closed or len(self._queue) >= self._batch, _GATHER_SECONDS)
-                if not self._closed and len(self._queue):
-                    most = min(self._batch, -(-len(self._queue) // self.workers))
-                    jobs = self._queue.take(most, self._sessions.idle_openings)
-                    if jobs:
-                        self._running += len(jobs)
-                        return jobs
-                    continue
+                job = self._queue.take(near, self._sessions.idle_openings)
+                if job is not None:
+                    self._running += 1
+                    return job
                 self._changed.wait_for(lambda: self._closed or len(self._queue) > 0)
         return None
 
@@ -250,18 +254,21 @@ class Pool:
         self._pending.pop(job.question, None)
 
     def _work(self) -> None:
-        """A worker thread: one batch after the other, each in a session that is warm for it."""
+        """A worker thread: one job after the other, each in a session that is warm for it."""
+        near: Question | None = None
         try:
-            while (jobs := self._next()) is not None:
+            while (job := self._next(near)) is not None:
+                near, began = job.question, time.monotonic()
                 try:
-                    self._run(jobs)
+                    self._run(job)
                 except WorkerLost as lost:
-                    self._again(jobs, str(lost))
+                    self._again(job, str(lost))
                 except Exception as error:  # whatever it is, everybody gets an answer and the thread goes on
-                    self._give_up(jobs, error)
+                    self._finish(job, "unavailable", note=f"{type(error).__name__}: {error}")
                 finally:
                     with self._changed:
-                        self._running -= len(jobs)
+                        self._running -= 1
+                        self._queue.charge(job, time.monotonic() - began)
         finally:
             self._abandon()
 
@@ -271,47 +278,35 @@ class Pool:
         for job in left:
             self._finish(job, "unavailable", note="the pool was closed before the check was finished")
 
-    def _give_up(self, jobs: Sequence[Job], error: Exception) -> None:
-        """No verdict for those of the jobs that nobody has answered."""
-        for job in jobs:
-            self._finish(job, "unavailable", note=f"{type(error).__name__}: {error}")
+    def _again(self, job: Job, reason: str) -> None:
+        """Put a job back whose worker was lost; one that has seen several workers die gets no verdict."""
+        job.attempts += 1
+        if job.attempts >= _ATTEMPTS:
+            self._finish(job, "unavailable", note=reason)
+            return
+        with self._changed:
+            self._queue.put(job, front=True)
+            self._changed.notify()
 
-    def _again(self, jobs: Sequence[Job], reason: str) -> None:
-        """Put jobs back whose worker was lost, each to run alone; one that has seen several workers die gets no verdict."""
-        for job in jobs:
-            job.attempts += 1
-            if job.attempts >= _ATTEMPTS:
-                self._finish(job, "unavailable", note=reason)
-                continue
-            job.alone = True
-            with self._changed:
-                self._queue.put(job, front=True)
-                self._changed.notify()
-
-    def _run(self, jobs: list[Job]) -> None:
+    def _run(self, job: Job) -> None:
         began = time.monotonic()
-        asked = jobs[0].question
-        items = [(job.question.statement, job.question.candidate) for job in jobs]
-        document = write_document(asked.opening, asked.header, items, secrets.token_hex(8))
-        warm = self._sessions.acquire(asked.opening)
+        warm = self._sessions.acquire(job.question)
         try:
-            output = warm.session.run(document)
+            finding = warm.session.run(job.question)
         except BaseException:
             self._sessions.drop(warm)
             raise
-        self._sessions.release(warm, len(jobs))
-        seconds = (time.monotonic() - began) / len(jobs)
-        unfinished: list[Job] = []
-        for job, answer in zip(jobs, read_answers(document, output.messages), strict=True):
-            kind = _kind(job, answer)
-            if kind is None or (kind == "axiom" and len(jobs) > 1):
-                unfinished.append(job)
-            elif kind == "accepted" and job.question.tier == "slow":
-                self._judge_again(job, seconds)
-            else:
-                self._finish(job, kind, answer, seconds)
-        if unfinished:
-            self._settle(unfinished, output, len(jobs) == 1)
+        self._sessions.release(warm)
+        seconds = time.monotonic() - began
+        kind = _kind(job, finding.answer)
+        if kind is None:
+            self._unfinished(job, finding, seconds)
+        elif kind == "forbidden":
+            self._finish(job, kind, seconds=seconds, note=f"{finding.answer.refused}, and none may stand in a proof")
+        elif kind == "accepted" and job.question.tier == "slow":
+            self._judge_again(job, seconds)
+        else:
+            self._finish(job, kind, finding.answer, seconds)
 
     def _judge_again(self, job: Job, seconds: float) -> None:
         """The slow tier's verdict on what the fast tier accepted; where a backend has no slow tier nobody can say."""
@@ -331,27 +326,21 @@ class Pool:
         seconds += sum(found.seconds.values())
         self._deliver(job, self._verdict("", found.kind, messages, found.axioms, seconds, "slow"))
 
-    def _settle(self, unfinished: list[Job], output: Output, alone: bool) -> None:
-        """The first unfinished job is the suspect: it had its full time, or it runs alone next. The others only stood behind it."""
-        suspect, *behind = unfinished
-        if output.outcome == "timeout":
-            self._finish(suspect, "timeout", note=f"no answer within {self._limits.seconds:g} s")
-        elif alone:
-            how = {"flood": "printed too much", "signal": f"died by signal {-output.code}", "exit": f"ended with exit code {output.code}"}
-            self._finish(suspect, "crash", note=f"Lean {how[output.outcome]} before it judged the proof")
-        else:
-            suspect.alone = True
-            behind.insert(0, suspect)
-        with self._changed:
-            for job in behind:
-                self._queue.put(job, front=True)
-            self._changed.notify_all()
+    def _unfinished(self, job: Job, finding: Finding, seconds: float) -> None:
+        """No verdict: Lean did not come to the end of the check."""
+        if finding.outcome == "timeout":
+            self._finish(job, "timeout", seconds=seconds, note=f"no answer within {self._limits.seconds:g} s")
+            return
+        how = {"flood": "printed too much", "signal": f"died by signal {-finding.code}", "exit": f"ended with exit code {finding.code}"}
+        self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before it judged the proof")
 
 
 def _kind(job: Job, answer: Answer) -> Kind | None:
     """What the answer means; None where Lean did not come to the end of this check."""
     if answer.statement_errors:
         return "statement"
+    if answer.refused:
+        return "forbidden"
     if answer.axioms is None:
         return None
     if answer.failed:

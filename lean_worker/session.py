@@ -1,20 +1,18 @@
-"""What the pool asks of a backend, whichever way it runs Lean: start a session, give it documents, read its messages, end it."""
+"""What the pool asks of a backend, whichever way it runs Lean: start a session, ask it questions, end it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import Document
+from lean_worker.document import Answer
 from lean_worker.errors import LeanWorkerError
+from lean_worker.jobs import Question
 from lean_worker.protocol import Kind
 from lean_worker.statement import Statement
 
 Outcome = Literal["exit", "timeout", "flood", "signal"]
-
-Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
 
 class WorkerLost(Exception):
@@ -27,7 +25,8 @@ class BackendUnavailable(LeanWorkerError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one check may use. `seconds` is the wall clock without a finished check; `heartbeats` makes most runaway proofs errors."""
+    """What one check may use. `seconds` is wall clock, for a candidate and for each of its header and its statement where these have to be
+    elaborated first; `heartbeats` makes most runaway proofs errors."""
 
     seconds: float = 10.0
     heartbeats: int = 4_000
@@ -50,11 +49,11 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Output:
-    """What Lean said about a document and how that ended: by itself, killed at a limit, or by a signal (`code`)."""
+class Finding:
+    """What Lean said about a question as far as it came, and how that ended: by itself, killed at a limit, or by a signal (`code`)."""
 
-    messages: Sequence[Raw]
-    outcome: Outcome
+    answer: Answer
+    outcome: Outcome = "exit"
     code: int = 0
 
 
@@ -75,18 +74,18 @@ class Recheck(msgspec.Struct, frozen=True):
 
 
 class Session(Protocol):
-    """A running Lean that is warm for one opening (imports). Not thread-safe: one document at a time."""
+    """A running Lean that is warm for one opening (imports). Not thread-safe: one question at a time."""
 
     @property
     def pid(self) -> int: ...
 
     @property
     def usable(self) -> bool:
-        """Whether it can take another document; one that was killed at a limit together with its document cannot."""
+        """Whether it can take another question; one that was killed at a limit cannot."""
         ...
 
-    def run(self, document: Document) -> Output:
-        """Raises WorkerLost where the process dies meanwhile."""
+    def run(self, question: Question) -> Finding:
+        """Answer a question in a document of its own. Raise WorkerLost where the process dies meanwhile."""
         ...
 
     def kill(self) -> None:
@@ -105,8 +104,9 @@ class SecondJudge(Protocol):
 class Backend(Protocol):
     """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead.
 
-    `batch`: how many checks may share a document. 1 where messages come only at its end, so that a hang could not be told from what
-    stands behind it.
+    `isolates`: whether one session keeps apart what it runs for different clients, by a process for each header and candidate. Where it
+    does not, the pool gives no session that ran a client's header or helpers to anybody else. `commands` are the tokens that begin a
+    command there.
     """
 
     @property
@@ -128,7 +128,10 @@ class Backend(Protocol):
     def allowed(self) -> frozenset[str]: ...
 
     @property
-    def batch(self) -> int: ...
+    def isolates(self) -> bool: ...
+
+    @property
+    def commands(self) -> frozenset[str]: ...
 
     def second_judge(self) -> SecondJudge | None:
         """What judges on the slow tier; None where this backend has none."""

@@ -96,6 +96,14 @@ def split_statement(source: str) -> Statement:
     )
 
 
+def name_parts(name: str) -> tuple[str, ...]:
+    """Return the components of a name, guillemets removed. Raise StatementError for what is no name."""
+    try:
+        return tuple(part for token in tokens(name) for part in token.parts)
+    except LexError as error:
+        raise StatementError(f"{name} is no name: {error}") from error
+
+
 def check_header(header: str) -> None:
     """Raises StatementError where the header would hide what follows it or name another library."""
     try:

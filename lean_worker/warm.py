@@ -1,13 +1,16 @@
-"""Sessions kept warm by their opening: reused while they are young and small, the least recently used given up for another opening."""
+"""Sessions kept warm by their opening: reused while they are young and small, the least recently used given up for another one."""
 
 import threading
 import time
 from dataclasses import dataclass, field
 
+from lean_worker.jobs import Question
 from lean_worker.processes import tree_memory
 from lean_worker.session import Backend, Limits, Session, WorkerLost
 
-_LOOK_EVERY = 32  # documents between two looks at a session's memory
+_LOOK_EVERY = 32  # checks between two looks at a session's memory
+
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,14 @@ class Recycling:
 
 @dataclass(eq=False)
 class Warm:
-    """A session and what is known of it."""
+    """A session and what is known of it; `last` is what it was asked last."""
 
-    opening: str
+    key: _Key
     session: Session
+    last: Question | None = None
     started: float = field(default_factory=time.monotonic)
     used: float = field(default_factory=time.monotonic)
     checks: int = 0
-    documents: int = 0
     busy: bool = True
 
 
@@ -46,7 +49,7 @@ class WarmSessions:
     @property
     def idle_openings(self) -> frozenset[str]:
         with self._lock:
-            return frozenset(warm.opening for warm in self._all if not warm.busy)
+            return frozenset(warm.key[0] for warm in self._all if not warm.busy)
 
     @property
     def pids(self) -> list[int]:
@@ -54,20 +57,23 @@ class WarmSessions:
         with self._lock:
             return [warm.session.pid for warm in self._all]
 
-    def acquire(self, opening: str) -> Warm:
-        """A session for `opening`: a warm one, else a new one, in the place of the least recently used where all places are taken.
+    def acquire(self, question: Question) -> Warm:
+        """A session for the question: a warm one, best the one that has its statement elaborated, else a new one, in the place of the
+        least recently used where all places are taken.
 
         Raises WorkerLost where none comes up.
         """
+        key = self._key(question)
         evicted: Warm | None = None
         with self._lock:
             if self._closed:
                 raise WorkerLost("the pool is closed")
             idle = [warm for warm in self._all if not warm.busy]
-            for warm in idle:
-                if warm.opening == opening:
-                    warm.busy = True
-                    return warm
+            fitting = [warm for warm in idle if warm.key == key]
+            if fitting:
+                warm = max(fitting, key=lambda warm: _nearness(warm.last, question))
+                warm.busy, warm.last = True, question
+                return warm
             if len(self._all) + self._starting >= self._most:
                 evicted = min(idle, key=lambda warm: warm.used)
                 self._all.remove(evicted)
@@ -75,7 +81,7 @@ class WarmSessions:
         try:
             if evicted is not None:
                 evicted.session.kill()
-            warm = Warm(opening, self._backend.start(opening, self._limits))
+            warm = Warm(key, self._backend.start(question.opening, self._limits), question)
         finally:
             with self._lock:
                 self._starting -= 1
@@ -89,10 +95,9 @@ class WarmSessions:
             raise WorkerLost("the pool is closed")
         return warm
 
-    def release(self, warm: Warm, checks: int) -> None:
+    def release(self, warm: Warm) -> None:
         """Back among the idle, or ended if it has had its day."""
-        warm.checks += checks
-        warm.documents += 1
+        warm.checks += 1
         warm.used = time.monotonic()
         if not warm.session.usable or self._spent(warm):
             self.drop(warm)
@@ -114,8 +119,21 @@ class WarmSessions:
         for warm in sessions:
             warm.session.kill()
 
+    def _key(self, question: Question) -> _Key:
+        """What a session serves: an opening, and where its backend does not keep clients apart, only one client's checks of one header."""
+        if self._backend.isolates or not question.scope:
+            return question.opening, "", ""
+        return question.opening, question.scope, question.header
+
     def _spent(self, warm: Warm) -> bool:
         limit = self._recycling
         if warm.checks >= limit.checks or warm.used - warm.started >= limit.seconds:
             return True
-        return warm.documents % _LOOK_EVERY == 0 and tree_memory(warm.session.pid) > limit.memory_bytes
+        return warm.checks % _LOOK_EVERY == 0 and tree_memory(warm.session.pid) > limit.memory_bytes
+
+
+def _nearness(last: Question | None, question: Question) -> int:
+    """How much of a question a session has elaborated that was asked another one last."""
+    if last is None or last.header != question.header or last.scope != question.scope:
+        return 0
+    return 2 if last.statement == question.statement else 1

@@ -1,9 +1,10 @@
-"""The fork backend: the embedded Lean initialised once, a forked child for every document, so that nothing survives it."""
+"""The fork backend: the embedded Lean initialised once, a forked process for every candidate, so that nothing survives it."""
 
+import functools
 from dataclasses import dataclass, field
 
-from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, ensure_core
-from lean_worker.embedded.process import LeanProcess
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, ensure_core
+from lean_worker.embedded.process import LeanTree
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Limits
@@ -19,7 +20,7 @@ class ForkBackend:
     prelude: str = PRELUDE
     imports: tuple[str, ...] = IMPORTS
     allowed: frozenset[str] = frozenset()
-    batch: int = 32
+    isolates: bool = True
 
     @property
     def lean(self) -> str:
@@ -29,9 +30,13 @@ class ForkBackend:
     def library(self) -> str:
         return self.core.hash
 
-    def start(self, opening: str, limits: Limits) -> LeanProcess:
-        """Any opening will do: the child reads it anew."""
-        return LeanProcess(self.core, limits, self.sandbox)
+    @functools.cached_property
+    def commands(self) -> frozenset[str]:
+        return command_tokens(self.core)
+
+    def start(self, opening: str, limits: Limits) -> LeanTree:
+        """A tree whose root has loaded the opening."""
+        return LeanTree(self.core, opening, limits, self.sandbox)
 
     def second_judge(self) -> SlowTier:
         return SlowTier(self.core, sandbox=self.sandbox)

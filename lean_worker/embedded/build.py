@@ -1,12 +1,12 @@
 """Compiles the core library to one .olean file, once per content of its sources and of the Lean library."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ OPENING = f"{PRELUDE}import {IMPORTS[0]}\n"
 
 _SOURCES = Path(__file__).parent / "core"
 _RUN_LEAN = Path(__file__).parent / "run_lean.py"
+_FRONTEND = Path(__file__).parent / "frontend.py"
+_COMMANDS = "commands.json"
 _BUILD_SECONDS = 300
 
 
@@ -87,16 +89,20 @@ def _compile(library: Library, folder: Path) -> None:
     source = folder / NAME / "All.lean"
     source.parent.mkdir(parents=True)
     source.write_text(joined_source(library))
-    (folder / NAME / "Opening.lean").write_text(OPENING)
-    _run_lean(library, folder, source.with_suffix(".olean"), "-R", folder, "-o", source.with_suffix(".olean"), source)
+    target = source.with_suffix(".olean")
+    _run(lean_command(library, "-R", folder, "-o", target, source), folder)
+    if not target.is_file():
+        raise BuildError("the core library compiles, but to nothing; reinstall the wheel")
+    asked = [sys.executable, "-I", "-S", str(_FRONTEND), str(library.path), OPENING]
+    (folder / NAME / _COMMANDS).write_text(_run(asked, folder))
 
 
-def _run_lean(library: Library, folder: Path, target: Path, *arguments: str | Path) -> None:
-    command = lean_command(library, *arguments)
+def _run(command: list[str], folder: Path) -> str:
     done = subprocess.run(command, env=lean_environment(folder), capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
-    if done.returncode or not target.is_file():
+    if done.returncode:
         words = (done.stdout + done.stderr).strip()[:6000]
-        raise BuildError(f"the core library does not compile to {target.name} (exit code {done.returncode}): {words}")
+        raise BuildError(f"the core library does not compile (exit code {done.returncode}): {words}")
+    return done.stdout
 
 
 def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
@@ -129,18 +135,6 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
     return core
 
 
-def ensure_snapshot(core: CoreLibrary, options: Sequence[str]) -> Path:
-    """Lean's own snapshot of a document that has only imported the library: loading it saves a third of a check.
-
-    It holds the options under which it was made, which win over those of the command line, and names the shared library by its path, so
-    that each set of options and each place of the library has its own.
-    """
-    key = hashlib.sha256(repr((options, core.library.path)).encode()).hexdigest()[:12]
-    target = core.path / NAME / f"opening-{key}.snapshot"
-    if not target.is_file():
-        with tempfile.TemporaryDirectory(prefix=".snapshot-", dir=core.path) as folder:
-            made = Path(folder) / target.name
-            _run_lean(core.library, core.path, made, *options, f"--incr-header-save={made}", core.path / NAME / "Opening.lean")
-            for file in (made.with_name(f"{made.name}.deps"), made):  # the snapshot last: it is what is looked for
-                file.rename(target.with_name(file.name))
-    return target
+def command_tokens(core: CoreLibrary) -> frozenset[str]:
+    """Return the tokens that begin a command for a text that imports the core library, as Lean itself has them."""
+    return frozenset(json.loads((core.path / NAME / _COMMANDS).read_text()))

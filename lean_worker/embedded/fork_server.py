@@ -1,153 +1,204 @@
-"""Initialises Lean once, then runs each document in a forked child: a script of its own, standard library only.
+"""A tree of Lean processes, each forked from one that has elaborated what comes before: library, header, statement, candidate.
 
-`python fork_server.py LIBRARY [confined]`, LEAN_PATH set; `confined` keeps each child from starting or signalling other processes.
-Standard input carries requests, standard output answers, each a JSON object behind its length (4 bytes, big endian). A request: `text`
-(the document), `arguments` of `lean`, `seconds` without progress before the child is killed, `marker` (a line of output holding it is
-progress), `cpu_seconds`, `memory_bytes`, `output_bytes`. An answer: `output`, `outcome` ("exit", "timeout", "flood" or "signal") and
-`code`. End of input ends the server and its child.
+`python fork_server.py LIBRARY SETTINGS`, LEAN_PATH set, standard input a Unix socket. SETTINGS is JSON: `opening` (the text that imports
+the library), `options` (name and value pairs), `confined` (whether candidates are kept from starting or signalling other processes).
+
+Messages are JSON objects behind their length (4 bytes, big endian). A process of the tree first says `{"ready": true}` or why it is not,
+then answers one request after the other; at the end of its input it ends, and all that it started with it. A request holds `text`, `line`
+(added to the lines of messages), `starts` (byte offsets at which commands may begin, or null), `seconds`, `memory_bytes`, `output_bytes`,
+and for a candidate `judge` (the names of statement, candidate and judge, and the kernel's `heartbeats`). It comes with a socket where the
+process that elaborates the text shall stay and be asked in its turn; otherwise that process ends. The answer: `outcome` ("exit",
+"timeout", "flood" or "signal"), `code`, and as far as it came `messages`, `stray`, `reason` and `axioms`. Standard library only.
 """
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
 import select
 import signal
+import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sandbox"))
 
 import confinement
+from frontend import Frontend
+from objects import LeanError
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
+_CONTROL = 0
+_libc = ctypes.CDLL(None)
+# not os.fork: what Python does after a fork touches hundreds of pages, and there is nothing here for it to do (one thread, no hooks)
+_fork = ctypes.PyDLL(None).fork
 
 
-def _read_exactly(count: int) -> bytes | None:
-    data = b""
-    while len(data) < count:
-        piece = os.read(0, count - len(data))
+def send(control: socket.socket, message: dict[str, Any]) -> None:
+    """Send one message."""
+    body = json.dumps(message).encode()
+    control.sendall(struct.pack(">I", len(body)) + body)
+
+
+def receive(control: socket.socket) -> tuple[dict[str, Any], int | None] | None:
+    """Return the next message and the descriptor that came with it, or None at the end of input."""
+    head, descriptors, _, _ = socket.recv_fds(control, 4, 1)
+    if len(head) < 4:
+        return None
+    left = struct.unpack(">I", head)[0]
+    body = bytearray()
+    while len(body) < left:
+        piece = control.recv(min(1 << 20, left - len(body)))
         if not piece:
             return None
-        data += piece
-    return data
-
-
-def _receive() -> dict[str, Any] | None:
-    size = _read_exactly(4)
-    body = None if size is None else _read_exactly(struct.unpack(">I", size)[0])
-    return None if body is None else json.loads(body)
-
-
-def _send(answer: dict[str, Any]) -> None:
-    body = json.dumps(answer).encode()
-    view = memoryview(struct.pack(">I", len(body)) + body)
-    while view:
-        view = view[os.write(1, view) :]
+        body += piece
+    return json.loads(body), (descriptors[0] if descriptors else None)
 
 
 def _limit(name: int, value: int) -> None:
     resource.setrlimit(name, (value, value))
 
 
-def _become_lean(lean: ctypes.CDLL, request: dict[str, Any], confined: bool, source: int, sink: int, parent: int) -> None:
-    """In the child: own process group, limits, no open file but source and sink; does not return."""
-    libc = ctypes.CDLL(None)
-    os.setsid()
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_CPU, request["cpu_seconds"])
-    _limit(resource.RLIMIT_AS, request["memory_bytes"])
-    os.dup2(source, 0)
-    os.dup2(sink, 1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    os.closerange(3, 256)
-    stdout = ctypes.c_void_p.in_dll(libc, "stdout")
-    line_buffered = 1
-    libc.setvbuf(stdout, None, line_buffered, 1 << 16)
-    if confined:
-        confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid()))
-    words = [b"lean", *map(os.fsencode, request["arguments"])]
-    argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
-    os._exit(lean.lean_main(len(words), argv) & 0xFF)
+def _leave(code: int) -> NoReturn:
+    os._exit(code)
 
 
-def _kill(child: int) -> None:
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):
-            kill(child, signal.SIGKILL)
+class Tree:
+    """What every process of the tree is: a frontend and the state that it has reached."""
+
+    def __init__(self, frontend: Frontend, state: int, confined: bool) -> None:
+        self.frontend, self.state, self.confined = frontend, state, confined
+
+    def serve(self, control: socket.socket) -> NoReturn:
+        """Answer requests until the end of input."""
+        send(control, {"ready": True})
+        while (message := receive(control)) is not None:
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            send(control, self._ask_child(control, *message))
+        _leave(0)
+
+    def _ask_child(self, control: socket.socket, request: dict[str, Any], stays: int | None) -> dict[str, Any]:
+        reader, writer = os.pipe()
+        parent = os.getpid()
+        child = _fork()
+        if child == 0:
+            try:
+                for descriptor in (control.fileno(), reader):
+                    os.close(descriptor)
+                self._become_child(request, stays, writer, parent)
+            finally:
+                _leave(1)
+        os.close(writer)
+        if stays is not None:
+            os.close(stays)
+        try:
+            output, outcome = _collect(control, reader, child, request)
+        finally:
+            os.close(reader)
+        code = 0
+        if outcome != "exit" or stays is None:
+            code = _end(child, outcome != "exit")
+        elif not output:
+            outcome, code = "signal", _end(child, True)
+        if outcome == "exit" and code < 0:
+            outcome = "signal"
+        found = json.loads(output) if outcome == "exit" and code == 0 and output else {}
+        return {"outcome": outcome, "code": code, **found}
+
+    def _become_child(self, request: dict[str, Any], stays: int | None, result: int, parent: int) -> NoReturn:
+        # only what is ours is closed: Lean's library keeps descriptors of its own, and expects them to be there after a fork
+        os.setsid()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            _leave(1)
+        if stays is not None:
+            os.dup2(stays, _CONTROL)
+            os.close(stays)
+        else:
+            os.close(_CONTROL)
+        _limit(resource.RLIMIT_AS, request["memory_bytes"])
+        if stays is None:
+            _limit(resource.RLIMIT_CPU, int(request["seconds"]) + 2)
+            if self.confined:
+                confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid()))
+        run = self.frontend.run(self.state, request["text"], request["starts"], request["line"])
+        answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
+        names = request.get("judge")
+        if names and run.stray is None and not run.failed:
+            judged = self.frontend.judge(
+                run.state, *map(tuple, (names["statement"], names["candidate"], names["judge"])), names["heartbeats"]
+            )
+            answer |= {"reason": judged.reason, "axioms": judged.axioms}
+        body = json.dumps(answer).encode()
+        if stays is None:
+            _write(result, body)
+            _leave(0)
+        self.frontend.freeze(run.state)
+        self.state = run.state
+        gc.freeze()
+        _write(result, body)
+        os.close(result)
+        self.serve(socket.socket(fileno=os.dup(_CONTROL)))
 
 
-def _collect(pipe: int, child: int, request: dict[str, Any]) -> tuple[bytes, str]:
-    """Read the child's output until it ends or must be ended; leaves the server at end of input."""
-    marker = request["marker"].encode()
+def _write(pipe: int, body: bytes) -> None:
+    view = memoryview(body)
+    while view:
+        view = view[os.write(pipe, view) :]
+
+
+def _end(child: int, kill: bool) -> int:
+    """Wait for a child, killed first if asked for, and return its exit code."""
+    if kill:
+        for how in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                how(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _collect(control: socket.socket, pipe: int, child: int, request: dict[str, Any]) -> tuple[bytes, str]:
+    """Read a child's answer until its end or a limit. Where nobody waits for it any more, kill it and leave."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
-    poll.register(0, 0)
-    output, line_start = bytearray(), 0
+    poll.register(control, select.POLLRDHUP)
+    output = bytearray()
     deadline = time.monotonic() + request["seconds"]
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            return bytes(output), "timeout"
+            return b"", "timeout"
         for descriptor, _ in poll.poll(left * 1000):
-            if descriptor == 0:
-                _kill(child)
-                sys.exit(0)
+            if descriptor != pipe:
+                _end(child, True)
+                _leave(0)
             piece = os.read(pipe, 1 << 16)
             if not piece:
                 return bytes(output), "exit"
             output += piece
             if len(output) > request["output_bytes"]:
-                return bytes(output), "flood"
-            if marker in output[line_start:]:
-                deadline = time.monotonic() + request["seconds"]
-            line_start = output.rfind(b"\n") + 1
+                return b"", "flood"
 
 
-def _run(lean: ctypes.CDLL, request: dict[str, Any], confined: bool) -> dict[str, Any]:
-    source = os.memfd_create("document")
-    os.write(source, request["text"].encode())
-    os.lseek(source, 0, os.SEEK_SET)
-    reader, writer = os.pipe()
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        try:
-            _become_lean(lean, request, confined, source, writer, parent)
-        finally:
-            os._exit(1)
-    os.close(source)
-    os.close(writer)
+def main(library: str, settings: dict[str, Any]) -> None:
+    """Load the library and serve as the root of the tree."""
+    control = socket.socket(fileno=os.dup(_CONTROL))
+    frontend = Frontend(library)
     try:
-        output, outcome = _collect(reader, child, request)
-    finally:
-        os.close(reader)
-    if outcome != "exit":
-        _kill(child)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if outcome == "exit" and code < 0:
-        outcome = "signal"
-    return {"output": output.decode("utf-8", "replace"), "outcome": outcome, "code": code}
-
-
-def main(library: str, confined: bool) -> None:
-    """Serve until the end of input."""
-    lean = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
-    lean.lean_main.argtypes = [ctypes.c_int, ctypes.c_void_p]
-    lean.lean_initialize()
-    while (request := _receive()) is not None:
-        _send(_run(lean, request, confined))
+        state = frontend.start(settings["opening"], settings["options"])
+    except LeanError as error:
+        send(control, {"ready": False, "reason": str(error)})
+        _leave(1)
+    gc.disable()
+    gc.freeze()
+    Tree(frontend, state, settings["confined"]).serve(control)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "confined" in sys.argv[2:])
+    main(sys.argv[1], json.loads(sys.argv[2]))

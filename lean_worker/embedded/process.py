@@ -1,46 +1,130 @@
-"""One fork server as the pool sees it: send a document, get what Lean printed."""
+"""A tree of forked Lean processes as the pool sees it: ask a question, get what Lean found.
+
+The root has loaded the library. For a header it forks a process that elaborates it and stays; that one forks a process for each statement,
+and every candidate runs in a process of its own, forked from its statement's. So a group of attempts pays once for header and statement,
+and nothing that one candidate does can be seen by another.
+"""
 
 import contextlib
 import json
+import secrets
+import socket
 import struct
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lean_worker.document import Document
-from lean_worker.embedded.build import CoreLibrary, ensure_snapshot, lean_environment
+from lean_worker.document import Answer, Document, Raw, read_answer, write_document
+from lean_worker.embedded.build import CoreLibrary, lean_environment
+from lean_worker.jobs import Question
+from lean_worker.protocol import Message
 from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wrap
-from lean_worker.session import Limits, Output, Raw, WorkerLost
+from lean_worker.session import Finding, Limits, WorkerLost
+from lean_worker.statement import name_parts
 
 _SERVER = Path(__file__).parent / "fork_server.py"
 _SANDBOX = SandboxConfig()
+_START_SECONDS = 60.0
+_GRACE_SECONDS = 10.0  # a process of the tree keeps the time limit itself; this is for one that does not
+_KEPT_HEADERS = 8
+_KEPT_STATEMENTS = 4
 
 
-class LeanProcess:
-    """A running fork server, in a sandbox where the machine has one. Not thread-safe: one document at a time.
+class _Node:
+    """A process of the tree that waits for requests."""
 
-    Files are read-only, there is no network, and the child that checks a document can start no other process; `report` says what of it
-    holds. Raises SandboxError where the sandbox is required and does not hold. Close to the thread that makes it: bubblewrap, where it is
-    used, ends with that thread.
+    def __init__(self, control: socket.socket, messages: Sequence[Raw] = ()) -> None:
+        self._control = control
+        self.messages = messages
+        self.children: OrderedDict[Any, _Node] = OrderedDict()
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """Return the next message. Raise WorkerLost where none comes."""
+        self._control.settimeout(seconds)
+        try:
+            size = self._exactly(4)
+            return dict(json.loads(self._exactly(struct.unpack(">I", size)[0])))
+        except (OSError, ValueError) as error:
+            raise WorkerLost(f"a process of the Lean tree gave no answer ({error})") from error
+
+    def ask(self, request: dict[str, Any], grow: bool) -> "tuple[dict[str, Any], _Node | None]":
+        """Let a fork of this process elaborate a text. Where it is to `grow`, and nothing goes wrong, it comes back as a new node."""
+        ours, theirs = socket.socketpair() if grow else (None, None)
+        body = json.dumps(request).encode()
+        message = struct.pack(">I", len(body)) + body
+        try:
+            self._control.settimeout(_GRACE_SECONDS)
+            if theirs is not None:
+                with theirs:
+                    sent = socket.send_fds(self._control, [message], [theirs.fileno()])
+                self._control.sendall(message[sent:])
+            else:
+                self._control.sendall(message)
+            answer = self.receive(request["seconds"] + _GRACE_SECONDS)
+        except OSError as error:
+            raise WorkerLost(f"a process of the Lean tree takes no request ({error})") from error
+        if ours is None:
+            return answer, None
+        if answer["outcome"] != "exit":
+            ours.close()
+            return answer, None
+        node = _Node(ours, answer["messages"])
+        node.receive(_GRACE_SECONDS)
+        return answer, node
+
+    def close(self) -> None:
+        """End the process and all that it has forked."""
+        for child in self.children.values():
+            child.close()
+        self._control.close()
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            piece = self._control.recv(count - len(data))
+            if not piece:
+                raise OSError("it has ended")
+            data += piece
+        return bytes(data)
+
+
+class LeanTree:
+    """A running tree, in a sandbox where the machine has one. Not thread-safe: one question at a time.
+
+    Files are read-only, there is no network, and the process that checks a candidate can start no other; `report` says what of it holds.
+    Raise SandboxError where the sandbox is required and does not hold, WorkerLost where the tree does not start. Close to the thread that
+    makes it: bubblewrap, where it is used, ends with that thread.
     """
 
-    def __init__(self, core: CoreLibrary, limits: Limits, sandbox: SandboxConfig = _SANDBOX) -> None:
-        self._limits = limits
-        self._options = _options(core, limits)
+    def __init__(self, core: CoreLibrary, opening: str, limits: Limits, sandbox: SandboxConfig = _SANDBOX) -> None:
+        self._limits, self._opening = limits, opening
+        self._nonce = secrets.token_hex(8)
         self.report: SandboxReport = settle(sandbox)
-        confined = ["confined"] if "--filter" in self.report.mechanisms else []
-        command = [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path), *confined]
-        self._process = subprocess.Popen(
-            wrap(command, replace(sandbox, read=(core.library.path.parent, core.path, *sandbox.read))),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=lean_environment(core.path),
-            cwd="/",
-            start_new_session=True,
-        )
+        settings = {"opening": opening, "options": list(limits.options.items()), "confined": "--filter" in self.report.mechanisms}
+        command = [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path), json.dumps(settings)]
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                wrap(command, replace(sandbox, read=(core.library.path.parent, core.path, *sandbox.read))),
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=lean_environment(core.path),
+                cwd="/",
+                start_new_session=True,
+            )
+        self._root = _Node(ours)
+        try:
+            answer = self._root.receive(_START_SECONDS)
+            if not answer["ready"]:
+                raise WorkerLost(f"the embedded Lean does not start: {answer['reason']}")
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def pid(self) -> int:
@@ -48,58 +132,77 @@ class LeanProcess:
 
     @property
     def usable(self) -> bool:
-        """Always: what is killed at a limit is the child that ran the document."""
+        """Whether another question may be asked: always, for what is killed at a limit is a process that answered one."""
         return True
 
-    def run(self, document: Document) -> Output:
-        """Run a document in a child of its own. Raises WorkerLost where the server dies meanwhile."""
+    def run(self, question: Question) -> Finding:
+        """Answer a question. Raise WorkerLost where the tree dies meanwhile."""
+        document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
+        begin = question.opening.count("\n")
+        header, lost = self._grown(self._root, (question.scope, document.header), document.header, begin, _KEPT_HEADERS)
+        if header is None:
+            return lost
+        if any(message["severity"] == "error" for message in header.messages):
+            return Finding(read_answer(document, header.messages))
+        statement, lost = self._grown(header, question.statement, document.stub, document.header_end, _KEPT_STATEMENTS)
+        if statement is None:
+            return lost
+        answer = read_answer(document, statement.messages)
+        if answer.statement_errors or question.candidate is None:
+            return Finding(replace(answer, axioms=()))
+        return self._attempt(statement, document)
+
+    def kill(self) -> None:
+        """End the root; all other processes of the tree end with it."""
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._root.close()
+
+    def _grown(self, parent: _Node, key: Any, text: str, line: int, most: int) -> tuple[_Node | None, Finding]:
+        """The process that has elaborated `text` on top of `parent`, new or kept, or why there is none."""
+        known = parent.children.get(key)
+        if known is not None:
+            parent.children.move_to_end(key)
+            return known, Finding(Answer())
+        answer, node = parent.ask(self._request(text, line), grow=True)
+        if node is None:
+            return None, Finding(Answer(), answer["outcome"], answer["code"])
+        parent.children[key] = node
+        if len(parent.children) > most:
+            parent.children.popitem(last=False)[1].close()
+        return node, Finding(Answer())
+
+    def _attempt(self, statement: _Node, document: Document) -> Finding:
+        names = name_parts(document.statement.name)
+        judge = {
+            "statement": (document.stub_name, *names),
+            "candidate": (document.label, *names),
+            "judge": (document.judge,),
+            "heartbeats": self._limits.heartbeats,
+        }
+        request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
+        found, _ = statement.ask(request, grow=False)
+        if "messages" not in found:
+            return Finding(Answer(), found["outcome"] if found["outcome"] != "exit" else "signal", found["code"])
+        answer = read_answer(document, found["messages"])
+        if answer.failed:
+            return Finding(replace(answer, axioms=()))
+        if found["stray"] is not None:
+            line = document.attempt.encode()[: found["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
+            return Finding(replace(answer, refused=f"a command begins in line {line - document.candidate_line + 1} of it"))
+        if found["reason"]:
+            place = Message("error", 1, 0, 1, 0, found["reason"])
+            return Finding(replace(answer, messages=(*answer.messages, place), axioms=()))
+        return Finding(replace(answer, axioms=tuple(found["axioms"])))
+
+    def _request(self, text: str, line: int, starts: Sequence[int] | None = None) -> dict[str, Any]:
         limits = self._limits
-        request = {
-            "text": document.text,
-            "arguments": self._options,
+        return {
+            "text": text,
+            "line": line,
+            "starts": starts,
             "seconds": limits.seconds,
-            "marker": document.marker,
-            "cpu_seconds": int(limits.seconds * (len(document.slots) + 1)) + 1,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes,
         }
-        body = json.dumps(request).encode()
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
-        try:
-            stdin.write(struct.pack(">I", len(body)) + body)
-            stdin.flush()
-            size = stdout.read(4)
-            answer = stdout.read(struct.unpack(">I", size)[0]) if len(size) == 4 else b""
-            found = json.loads(answer)
-        except (OSError, ValueError) as error:
-            raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})") from error
-        return Output(messages(found["output"]), found["outcome"], found["code"])
-
-    def kill(self) -> None:
-        """End the server; its child ends with it."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            with contextlib.suppress(OSError):  # unsent bytes of a dead process
-                stream.close()
-
-
-def _options(core: CoreLibrary, limits: Limits) -> Sequence[str]:
-    settings = [f"-D{name}={value}" for name, value in limits.options.items()]
-    # two threads: with one, Lean prints nothing before the whole document is elaborated
-    return ["--json", "-j2", *settings, f"--incr-load={ensure_snapshot(core, settings)}", "--stdin"]
-
-
-def messages(output: str) -> list[Raw]:
-    """The messages among the lines that `lean --json` printed."""
-    found = []
-    for line in output.splitlines():
-        try:
-            message = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(message, dict) and isinstance(message.get("pos"), dict):
-            found.append(message)
-    return found

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, lean_command, lean_environment
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, lean_command, lean_environment
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
@@ -31,7 +31,8 @@ class ServerBackend:
     imports: tuple[str, ...]
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
-    batch: int = 8  # every finished check sends the messages of the whole document again
+    isolates: bool = False
+    commands: frozenset[str] = frozenset()
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
 
@@ -66,6 +67,7 @@ def embedded_server(
         prelude=PRELUDE,
         sandbox=sandbox,
         core=core if path is None else None,
+        commands=command_tokens(core),
     )
 
 

@@ -1,6 +1,10 @@
-"""One `lean --server` kept warm for one opening: the body of its only document is replaced for every batch, the header snapshot stays."""
+"""One `lean --server` kept warm for one opening: the body of its only document is replaced for every check.
+
+What stands before the change stays elaborated: the opening always, header and statement as long as the next check has the same.
+"""
 
 import json
+import secrets
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -8,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.child import OPENING_SECONDS, Child, LimitReached
-from lean_worker.document import Document
+from lean_worker.document import Raw, read_answer, write_document
+from lean_worker.jobs import Question
 from lean_worker.language_server.rpc import Connection
-from lean_worker.session import Limits, Output, Raw, WorkerLost
+from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}
 _FATAL = 2  # LeanFileProgressKind.fatalError
@@ -21,7 +26,8 @@ class LanguageServer:
     """Raises WorkerLost at construction where the server does not start or cannot load `opening`."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, opening: str, limits: Limits) -> None:
-        self._limits = limits
+        self._limits, self._opening = limits, opening
+        self._nonce = secrets.token_hex(8)
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
         self._no_header = False  # its imports fail: Lean gives up on every version, and says so in its diagnostics
@@ -38,21 +44,24 @@ class LanguageServer:
     def pid(self) -> int:
         return self._child.pid
 
-    def run(self, document: Document) -> Output:
+    def run(self, question: Question) -> Finding:
         """Replace the text, wait for what Lean has to say. At a limit the server ends with the document: it is one process for all."""
-        lines = document.text.split("\n")
+        document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
+        text = document.text
+        lines = text.split("\n")
         diagnostics: list[Any] = []
         with self._child.exclusive():
             try:
                 self._version += 1
-                change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": document.text}]}
+                change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": text}]}
                 self._connection.notify("textDocument/didChange", change)
-                self._collect(document.marker, diagnostics)
+                self._collect(diagnostics)
             except LimitReached as limit:
                 self.usable = False
                 self.kill()
-                return Output([raw(diagnostic, lines) for diagnostic in diagnostics], limit.outcome, -signal.SIGKILL)
-        return Output([raw(diagnostic, lines) for diagnostic in diagnostics], "exit")
+                answer = read_answer(document, [raw(diagnostic, lines) for diagnostic in diagnostics])
+                return Finding(answer, limit.outcome, -signal.SIGKILL)
+        return Finding(read_answer(document, [raw(diagnostic, lines) for diagnostic in diagnostics]))
 
     def kill(self) -> None:
         """End the server, the workers that it started, and whatever these started."""
@@ -78,9 +87,9 @@ class LanguageServer:
     def _request_diagnostics(self) -> int:
         return self._connection.request("textDocument/waitForDiagnostics", {"uri": self._uri, "version": self._version})
 
-    def _collect(self, marker: str, diagnostics: list[Any]) -> None:
-        """The diagnostics of this version, until they are complete; every finished check starts the clock anew."""
-        identifier, size, finished = self._request_diagnostics(), 0, 0
+    def _collect(self, diagnostics: list[Any]) -> None:
+        """The diagnostics of this version, until they are complete."""
+        identifier, size = self._request_diagnostics(), 0
         deadline = time.monotonic() + self._limits.seconds
         while not _answers(message := self._connection.receive(deadline), identifier):
             params: dict[str, Any] = message.get("params") or {}
@@ -94,9 +103,6 @@ class LanguageServer:
             size += len(json.dumps(params)) if params.get("isIncremental") else 0
             if size > self._limits.output_bytes:
                 raise LimitReached("flood")
-            now = sum(marker in diagnostic["message"] for diagnostic in diagnostics)
-            if now > finished:
-                finished, deadline = now, time.monotonic() + self._limits.seconds
         if "error" in message:
             raise LimitReached("signal")
 

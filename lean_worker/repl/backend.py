@@ -23,7 +23,8 @@ class ReplBackend:
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
     name: str = "repl"
-    batch: int = 1
+    isolates: bool = False
+    commands: frozenset[str] = frozenset()
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     def start(self, opening: str, limits: Limits) -> Repl:

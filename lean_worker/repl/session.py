@@ -5,6 +5,7 @@ are recycled by count and by memory.
 """
 
 import json
+import secrets
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.child import OPENING_SECONDS, Child, LimitReached
-from lean_worker.document import Document
-from lean_worker.session import Limits, Output, Raw, WorkerLost
+from lean_worker.document import Answer, Raw, read_answer, write_document
+from lean_worker.jobs import Question
+from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {"error": "error", "warning": "warning", "info": "information", "trace": "information"}
 
@@ -24,6 +26,7 @@ class Repl:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, opening: str, limits: Limits) -> None:
         self._limits = limits
         self._opening = opening
+        self._nonce = secrets.token_hex(8)
         self.usable = True
         self._buffer = b""
         self._child = Child(command, environment, folder, limits.memory_bytes)
@@ -37,8 +40,9 @@ class Repl:
     def pid(self) -> int:
         return self._child.pid
 
-    def run(self, document: Document) -> Output:
+    def run(self, question: Question) -> Finding:
         """At a limit the REPL ends with the document."""
+        document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         body = document.text.removeprefix(self._opening)
         with self._child.exclusive():
             try:
@@ -46,11 +50,11 @@ class Repl:
             except LimitReached as limit:
                 self.usable = False
                 self.kill()
-                return Output([], limit.outcome, -signal.SIGKILL)
+                return Finding(Answer(), limit.outcome, -signal.SIGKILL)
         if "env" not in answer:
-            return Output([], "exit")
+            return Finding(Answer())
         above = self._opening.count("\n")
-        return Output([raw(message, above) for message in answer.get("messages", [])], "exit")
+        return Finding(read_answer(document, [raw(message, above) for message in answer.get("messages", [])]))
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """One request, one answer. Raises WorkerLost where the process is gone or answers something that is no JSON object, LimitReached as

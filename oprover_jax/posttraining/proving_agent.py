@@ -72,7 +72,7 @@ def agent_of_model(folder: Path, rounds: int, samples: int, lengths: Lengths, se
     refine = RefineConfig(rounds=rounds, retrieve=0, max_new_tokens=lengths.answer)
     lean = LeanConfig()
     with ExitStack() as opened:
-        pool = opened.enter_context(Pool(workers=lean.workers, timeout=lean.timeout))
+        pool = opened.enter_context(Pool(workers=lean.workers, timeout=lean.timeout, trusted_headers=True))
 
         @cache
         def prover() -> Prover:

@@ -56,7 +56,9 @@ class Workbench:
 
     @cached_property
     def pool(self) -> Pool:
-        return self._open.enter_context(Pool(workers=self.experiment.lean.workers, timeout=self.experiment.lean.timeout))
+        return self._open.enter_context(
+            Pool(workers=self.experiment.lean.workers, timeout=self.experiment.lean.timeout, trusted_headers=True)
+        )
 
     @cached_property
     def verifier(self) -> Verifier:

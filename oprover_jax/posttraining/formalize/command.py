@@ -64,7 +64,7 @@ def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeC
 
 def _workers(address: str, config: FormalizeConfig) -> AbstractContextManager[Workers]:
     if not address:
-        return Pool(workers=config.lean.workers, timeout=config.lean.timeout)
+        return Pool(workers=config.lean.workers, timeout=config.lean.timeout, trusted_headers=True)
     from lean_worker.client import RemotePool  # its HTTP client is an extra of its own
 
     return RemotePool(address, os.environ.get("LEAN_WORKER_KEY"), name="formalize")

@@ -1,0 +1,213 @@
+"""Lean's own frontend, driven command by command: read a text, elaborate it on top of a state, judge what came of it.
+
+A state is Lean's `Command.State`; running a text gives a new one and leaves the old one as it was. One per process, in its main thread;
+nothing here is done by Lean's worker threads, so that a process may be forked between two texts. Standard library only: the fork server
+loads it as a plain script. Run as one, `python frontend.py LIBRARY OPENING` prints as JSON which tokens begin a command after an opening.
+"""
+
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+from objects import NOTHING, LeanError, Name, Objects, byte, keep, read_array, read_list, read_name, read_string, result, tag
+from objects import field as part
+
+Raw = dict[str, Any]  # a message as `lean --json` prints it
+
+_SEVERITIES = ("information", "warning", "error")
+_MESSAGE_SEVERITY = 0x31  # where a message keeps it, behind its object fields
+_TASKS = 1
+
+
+@dataclass
+class Run:
+    """What came of a text. `stray` is the byte offset of a command where none was expected; it and what follows it was not elaborated."""
+
+    state: int
+    messages: list[Raw] = field(default_factory=list)
+    stray: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        return any(message["severity"] == "error" for message in self.messages)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """`reason` is empty where the candidate proves the statement. `axioms` are those below the candidate."""
+
+    reason: str
+    axioms: tuple[str, ...] = ()
+
+
+class Frontend:
+    """The frontend of the library at `path`. LEAN_PATH must be set."""
+
+    def __init__(self, path: str) -> None:
+        lean = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+        lean.lean_initialize()
+        lean.lean_io_mark_end_initialization()
+        lean.lean_init_task_manager_using(ctypes.c_uint(_TASKS))  # promises need one; it starts no thread before a task is given to it
+        pointer, flag = ctypes.c_void_p, ctypes.c_uint8
+        objects = self._objects = Objects(lean)
+        function = objects.function
+        self._input = function("l_Lean_Parser_mkInputContext___redArg", pointer, pointer, flag, pointer)
+        self._parse_command = function("l_Lean_Parser_parseCommand", *(pointer,) * 4)
+        self._is_last = function("l_Lean_Parser_isTerminalCommand", pointer, returns=flag)
+        self._elaborate = function("l_Lean_Elab_Frontend_elabCommandAtFrontend", *(pointer,) * 3)
+        self._no_messages = objects.constant("l_Lean_MessageLog_empty")
+        self._reference = function("lean_st_mk_ref", pointer)
+        self._new_messages = function("l_Lean_MessageLog_toArray", pointer)
+        self._message_text = function("l_Lean_MessageData_toString", pointer)
+        self._options_text = function("l_Lean_Options_instToString___private__1", pointer)
+        self._category = function("l_Lean_Parser_getParserCategory_x3f", pointer, pointer)
+        self._kernel = function("lean_elab_environment_to_kernel_env", pointer)
+        self._find = function("lean_environment_find", pointer, pointer)
+        self._parameter = function("lean_level_mk_param", pointer)
+        self._constant = function("l_Lean_Expr_const___override", pointer, pointer)
+        size = ctypes.c_size_t
+        self._add = function("lean_add_decl", pointer, size, size, pointer, pointer)
+        collect = "l_Lean_collectAxioms___at___00__private_Lean_Elab_Print_0__Lean_Elab_Command_printAxiomsOf_spec__0___redArg"
+        self._collect_axioms = function(collect, pointer, pointer)
+        self._parse_header = function("l_Lean_Parser_parseHeader", pointer)
+        self._process_header = function("l_Lean_Elab_processHeader", *(pointer,) * 4, ctypes.c_uint32, pointer, flag, pointer)
+        self._initial = function("l_Lean_Elab_Command_mkState", *(pointer,) * 3)
+        self._mark_persistent = function("lean_mark_persistent", pointer, returns=None)
+        function("lean_enable_initializer_execution")()
+        function("lean_init_search_path")()
+
+    def start(self, opening: str, options: Sequence[tuple[str, str]]) -> int:
+        """Return the state after `opening` (prelude and imports) with these options set. Raise LeanError where it cannot be loaded."""
+        objects = self._objects
+        none = objects.constant("l_Lean_Options_empty")
+        context = self._context(opening)
+        parsed = result(self._parse_header(context))
+        header, rest = part(parsed, 0), part(parsed, 1)
+        messages = part(rest, 1)
+        for pointer in (header, rest, messages):
+            keep(pointer)
+        loaded = result(self._process_header(header, none, messages, context, 0, objects.array(()), 1, NOTHING))
+        environment, log = keep(part(loaded, 0)), keep(part(loaded, 1))
+        if wrong := self._messages(log):
+            raise LeanError(f"the library cannot be imported: {wrong[0]['data']}")
+        run = self.run(keep(self._initial(environment, log, none)), "".join(f"set_option {name} {value}\n" for name, value in options))
+        if run.failed:
+            raise LeanError(f"an option cannot be set: {run.messages[0]['data']}")
+        return run.state
+
+    def run(self, state: int, text: str, starts: Sequence[int] | None = None, line: int = 0) -> Run:
+        """Elaborate a text on top of a state. `line` is added to the lines of its messages.
+
+        `starts` are the byte offsets at which commands may begin. Where Lean comes to another one it stops there.
+        """
+        objects, context = self._objects, self._context(text)
+        run, end = Run(state), len(text.encode())
+        parsed, last = objects.constructor(0, (NOTHING,), b"\0"), False
+        while not last:
+            scope = self._scope(run.state)
+            known = objects.constructor(0, (keep(part(run.state, 0)), *(keep(part(scope, index)) for index in (1, 2, 3))))
+            at = part(parsed, 0)
+            if starts is not None and at >> 1 < end and at >> 1 not in starts:
+                run.stray = at >> 1
+                break
+            found = keep(self._parse_command(context, known, parsed, self._no_messages))
+            command, rest = keep(part(found, 0)), keep(part(found, 1))
+            parsed = keep(part(rest, 0))
+            run.messages += self._messages(part(rest, 1), line)
+            reference = self._reference(objects.constructor(0, (run.state, parsed, at, objects.array(()))))
+            result(self._elaborate(command, context, reference))
+            run.state = keep(part(part(reference, 0), 0))
+            run.messages += self._messages(part(run.state, 1), line)
+            last = bool(self._is_last(command))
+        return run
+
+    def freeze(self, state: int) -> None:
+        """Make everything below a state immortal, so that processes forked from this one share its memory without touching it."""
+        self._mark_persistent(state)
+
+    def options(self, state: int) -> str:
+        """Return the options in force, as Lean prints them."""
+        return read_string(self._options_text(keep(part(self._scope(state), 1))))
+
+    def command_tokens(self, state: int) -> list[str]:
+        """Return the tokens that begin a command."""
+        category = self._category(keep(part(state, 0)), self._objects.name(("command",)))
+        tables = part(part(category, 0), 2)
+        found: list[str] = []
+        waiting = [part(tables, 0)]
+        while waiting:  # a balanced tree of (size, key, value, left, right)
+            node = waiting.pop()
+            if not node & 1:
+                found.append(".".join(map(str, read_name(part(node, 1) if tag(node) == 0 else NOTHING))))
+                waiting += [part(node, 3), part(node, 4)]
+        return sorted(found)
+
+    def judge(self, state: int, statement: Name, candidate: Name, judge: Name, heartbeats: int) -> Judged:
+        """Let the kernel say whether `candidate` has the type of `statement`, and collect the axioms below it.
+
+        Names count from the namespace in which the state is. No message of Lean is looked at, and nothing is parsed or elaborated.
+        """
+        objects = self._objects
+        if "debug." in self.options(state):
+            return Judged(f"an option of the kind debug.* is in force: {self.options(state)}")
+        here = read_name(part(self._scope(state), 2))
+        kernel = keep(self._kernel(keep(part(state, 0))))
+        wanted, given = self._signature(kernel, (*here, *statement)), self._signature(kernel, (*here, *candidate))
+        if wanted is None or given is None:
+            return Judged("the theorem was not declared")
+        levels, type_ = wanted
+        parameters = list(map(read_name, read_list(levels)))
+        used = list(map(read_name, read_list(given[0])))
+        # whatever universes are chosen here, the kernel checks what comes of it
+        chosen = parameters if len(used) == len(parameters) else [name if name in parameters else None for name in used]
+        arguments = objects.list(NOTHING if name is None else keep(self._parameter(objects.name(name))) for name in chosen)
+        name = objects.name(judge)
+        value = keep(self._constant(objects.name((*here, *candidate)), arguments))
+        head = objects.constructor(0, (name, levels, type_))
+        theorem = objects.constructor(2, [objects.constructor(0, (head, value, objects.list([name])))])
+        answer = self._add(kernel, heartbeats * 1000, 0, theorem, NOTHING)
+        if tag(answer) != 1:
+            return Judged("what is proved is not the statement")
+        reference = self._reference(state)
+        axioms = read_array(result(self._collect_axioms(objects.name((*here, *candidate)), reference)))
+        return Judged("", tuple(".".join(map(str, read_name(axiom))) for axiom in axioms))
+
+    def _context(self, text: str) -> int:
+        objects = self._objects
+        end = len(text.encode()) << 1 | 1
+        return keep(self._input(objects.string(text), objects.string("<input>"), 0, end))
+
+    def _scope(self, state: int) -> int:
+        return part(part(state, 2), 0)
+
+    def _signature(self, kernel: int, name: Name) -> tuple[int, int] | None:
+        """Return the universe parameters and the type of a constant."""
+        found = self._find(kernel, self._objects.name(name))
+        if found & 1:
+            return None
+        constant = part(part(part(keep(found), 0), 0), 0)
+        return part(constant, 1), part(constant, 2)
+
+    def _messages(self, log: int, line: int = 0) -> list[Raw]:
+        """Return the messages of the command that was elaborated last."""
+        found = []
+        for message in read_array(keep(self._new_messages(keep(log)))):
+            text = read_string(self._message_text(keep(part(message, 4))))
+            begin, end = part(message, 1), part(message, 2)
+            places = [begin, begin if end & 1 else part(end, 0)]
+            first, last = ({"line": (part(place, 0) >> 1) + line, "column": part(place, 1) >> 1} for place in places)
+            severity = _SEVERITIES[byte(message, _MESSAGE_SEVERITY)]
+            found.append({"severity": severity, "pos": first, "endPos": last, "data": text})
+        return found
+
+
+if __name__ == "__main__":
+    frontend = Frontend(sys.argv[1])
+    print(json.dumps(frontend.command_tokens(frontend.start(sys.argv[2], ()))), flush=True)
+    os._exit(0)  # Lean's threads need no farewell
