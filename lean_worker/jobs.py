@@ -1,17 +1,22 @@
-"""Checks that wait for a worker: in batches of one header, clients taking turns, never more than the queue may hold."""
+"""Queue of checks that wait for a worker: clients share the workers' time, and within a client headers take turns."""
 
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Container, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lean_worker.candidate import Candidate
 from lean_worker.document import Statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Tier, Verdict
+from lean_worker.shares import Shares
 
 _PATIENCE_SECONDS = 2.0
+_LONGEST_RUN = 32  # attempts on one statement in a row
+_OVERDUE = 1.25  # a running job is counted anew once it has taken this much longer than it counts
+_RECOUNTED = 4  # running jobs that are looked at with each take
 
 
 class QueueFull(LeanWorkerError):
@@ -24,25 +29,35 @@ class QueueFull(LeanWorkerError):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of Lean. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone."""
+    """What is asked of Lean. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone.
+
+    `scope` names the client whose processes may run it; it is empty where those of anybody may.
+    """
 
     opening: str
     header: str
     statement: Statement
     candidate: Candidate | None
     tier: Tier = "fast"
+    scope: str = ""
 
 
 @dataclass(eq=False)
 class Job:
-    """A question and everybody who waits for its answer. `alone`: not in a batch with others."""
+    """A question and everybody who waits for its answer.
+
+    The queue keeps the rest: `clients` in whose lines the job waits or waited, whether it `waits` just now, and the seconds `counted` for
+    it that were not charged yet.
+    """
 
     question: Question
     client: str
     waiting: list[tuple[str, Future[Verdict]]]
-    alone: bool = False
     attempts: int = 0
     since: float = field(default_factory=time.monotonic)
+    clients: dict[str, None] = field(default_factory=dict, init=False)
+    waits: bool = field(default=False, init=False)
+    counted: float = field(default=0.0, init=False)
 
     @property
     def wanted(self) -> bool:
@@ -51,76 +66,190 @@ class Job:
 
 
 _Header = tuple[str, str]
-_Lines = OrderedDict[_Header, deque[Job]]
+_Subject = tuple[str, str, Statement, str]
+_Jobs = OrderedDict[Job, None]  # a set in which any member can be removed, and the first one found, in constant time
+
+
+@dataclass(eq=False)
+class _Line:
+    """A client's jobs of one header; the one with the lowest turn is next."""
+
+    turn: int
+    jobs: _Jobs = field(default_factory=OrderedDict)
+
+
+@dataclass(eq=False)
+class _Attempts:
+    """A client's jobs on one statement, and how many were taken in a row since a run of them began."""
+
+    jobs: _Jobs = field(default_factory=OrderedDict)
+    run: int = 0
+    began: float = float("-inf")
+
+
+@dataclass(eq=False)
+class _Lines:
+    """A client's waiting jobs: oldest first, and filed by header, by opening and by statement."""
+
+    jobs: _Jobs = field(default_factory=OrderedDict)
+    lines: OrderedDict[_Header, _Line] = field(default_factory=OrderedDict)
+    openings: dict[str, OrderedDict[_Header, _Line]] = field(default_factory=dict)
+    subjects: dict[_Subject, _Attempts] = field(default_factory=dict)
+    last_turn: int = 0
+    first_turn: int = 0
+
+    def enter(self, job: Job, front: bool) -> None:
+        header, subject = _header(job.question), _subject(job.question)
+        if header not in self.lines:
+            self.last_turn += 1
+            self.lines[header] = _Line(self.last_turn)
+            self.openings.setdefault(header[0], OrderedDict())[header] = self.lines[header]
+        if front:
+            self.first_turn -= 1
+            self._give_turn(header, self.first_turn)
+        for jobs in (self.jobs, self.lines[header].jobs, self.subjects.setdefault(subject, _Attempts()).jobs):
+            jobs[job] = None
+            if front:
+                jobs.move_to_end(job, last=False)
+
+    def leave(self, job: Job) -> None:
+        header, subject = _header(job.question), _subject(job.question)
+        line, attempts = self.lines[header], self.subjects[subject]
+        for jobs in (self.jobs, line.jobs, attempts.jobs):
+            del jobs[job]
+        if not attempts.jobs:
+            del self.subjects[subject]
+        if line.jobs:
+            return
+        del self.lines[header], self.openings[header[0]][header]
+        if not self.openings[header[0]]:
+            del self.openings[header[0]]
+
+    def choose(self, near: _Subject | None, warm: frozenset[str], patience: float, now: float) -> Job:
+        """Return the next job: on the statement at hand, or the one that waited too long, or of the header whose turn it is."""
+        oldest = next(iter(self.jobs))
+        impatient = now - oldest.since > patience
+        at_hand = self.subjects.get(near) if near is not None else None
+        if at_hand is not None and at_hand.run < _LONGEST_RUN and (not impatient or now - at_hand.began < patience):
+            at_hand.run += 1
+            job = next(iter(at_hand.jobs))
+        else:
+            job = oldest if impatient and oldest.question.opening not in warm else next(iter(self._next_line(warm).jobs))
+            attempts = self.subjects[_subject(job.question)]
+            attempts.run, attempts.began = 1, now
+        self.last_turn += 1
+        self._give_turn(_header(job.question), self.last_turn)
+        return job
+
+    def _next_line(self, warm: frozenset[str]) -> _Line:
+        heads = [next(iter(self.openings[opening].values())) for opening in warm if opening in self.openings]
+        return min(heads, key=lambda line: line.turn) if heads else next(iter(self.lines.values()))
+
+    def _give_turn(self, header: _Header, turn: int) -> None:
+        self.lines[header].turn = turn
+        for lines in (self.lines, self.openings[header[0]]):
+            lines.move_to_end(header, last=turn >= 0)
 
 
 class JobQueue:
-    """Not thread-safe: guarded by the pool's lock. Clients take turns; within a client, headers do.
+    """Not thread-safe: guarded by the pool's lock. Hands out one job at a time; every operation takes logarithmic time, amortised.
 
-    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken. Warm headers may overtake others for `patience`
-    seconds.
+    Clients share the workers by seconds used: the one that has used least is next. A running job counts with an estimate, or with what it
+    has taken so far, until it is charged.
+
+    Within a client headers take turns, but attempts on the statement at hand go first, and then headers whose opening is warm, for
+    `patience` seconds in which nobody else of the client has waited longer. A run of attempts that began in its turn may go on as long.
+
+    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken.
     """
 
     def __init__(self, on_drop: Callable[[Job], None], patience: float = _PATIENCE_SECONDS) -> None:
         self._on_drop, self._patience = on_drop, patience
-        self._clients: OrderedDict[str, _Lines] = OrderedDict()
-        self._alone: deque[Job] = deque()
+        self._shares = Shares()
+        self._clients: dict[str, _Lines] = {}
+        self._running: OrderedDict[Job, float] = OrderedDict()  # when each was taken
+        self._waiting = 0
 
     def __len__(self) -> int:
-        return len(self._alone) + sum(len(line) for lines in self._clients.values() for line in lines.values())
+        """Return how many jobs wait, each counted once."""
+        return self._waiting
 
     def put(self, job: Job, front: bool = False) -> None:
-        if job.alone:
-            line = self._alone
-        else:
-            header = (job.question.opening, job.question.header)
-            line = self._clients.setdefault(job.client, OrderedDict()).setdefault(header, deque())
-        line.appendleft(job) if front else line.append(job)
+        """Put a job into its client's line, or, if its worker was lost, to the front of every line in which it waited."""
+        self._stop(job)
+        job.clients[job.client] = None
+        job.waits = True
+        self._waiting += 1
+        for name in job.clients:
+            self._enter(job, name, front)
 
-    def take(self, most: int, warm: Container[str] = ()) -> list[Job]:
-        """The next job that must run alone, or up to `most` jobs of one header. Headers whose opening is warm go first, for as long as
-        nobody has waited longer than the patience. Empty where all that waited was dropped."""
-        while self._alone:
-            job = self._alone.popleft()
+    def join(self, job: Job, client: str) -> None:
+        """Let a waiting job wait in another client's line too; the turn that comes first serves both."""
+        if job.waits and client not in job.clients:
+            job.clients[client] = None
+            self._enter(job, client, front=False)
+
+    def take(self, near: Question | None = None, warm: frozenset[str] = frozenset()) -> Job | None:
+        """Return the next job, or None if no wanted job waits.
+
+        Args:
+            near: the question that the asking worker answered last.
+            warm: openings of idle sessions.
+        """
+        now = time.monotonic()
+        self._recount(now)
+        at_hand = _subject(near) if near is not None else None
+        while (client := self._shares.least()) is not None:
+            job = self._clients[client].choose(at_hand, warm, self._patience, now)
             if job.wanted:
-                return [job]
+                job.counted = self._shares.start(client, job.clients)
+                self._running[job] = now
+                self._remove(job)
+                return job
+            self._remove(job)
             self._on_drop(job)
-        chosen = self._choose(warm)
-        if chosen is None:
-            return []
-        client, header = chosen
-        self._clients.move_to_end(client)
-        self._clients[client].move_to_end(header)
-        order = [client, *(name for name in self._clients if name != client)]
-        taken: list[Job] = []
-        while len(taken) < most and (lines := [self._clients[name][header] for name in order if header in self._clients[name]]):
-            for line in lines[: most - len(taken)]:
-                job = line.popleft()
-                if job.wanted:
-                    taken.append(job)
-                else:
-                    self._on_drop(job)
-            self._tidy()
-            order = [name for name in order if name in self._clients]
-        return taken
+        return None
 
-    def _choose(self, warm: Container[str]) -> tuple[str, _Header] | None:
-        places = list(self._heads())
-        if not places:
-            return None
-        client, header, job = min(places, key=lambda place: place[2].since)
-        if time.monotonic() - job.since > self._patience and header[0] not in warm:
-            return client, header
-        return next(((client, header) for client, header, _ in places if header[0] in warm), places[0][:2])
+    def charge(self, job: Job, seconds: float) -> None:
+        """Charge what a worker spent on a job to the clients that waited for it, in equal shares."""
+        self._stop(job)
+        self._shares.count(job.clients, seconds - job.counted)
+        self._shares.learn(job.clients, seconds)
+        job.counted = 0.0
 
-    def _heads(self) -> Iterator[tuple[str, _Header, Job]]:
-        for client, lines in self._clients.items():
-            for header, line in lines.items():
-                yield client, header, line[0]
+    def _enter(self, job: Job, name: str, front: bool) -> None:
+        if name not in self._clients:
+            self._clients[name] = _Lines()
+            self._shares.arrive(name)
+        self._clients[name].enter(job, front)
 
-    def _tidy(self) -> None:
-        for client, lines in list(self._clients.items()):
-            for header in [header for header, line in lines.items() if not line]:
-                del lines[header]
-            if not lines:
-                del self._clients[client]
+    def _remove(self, job: Job) -> None:
+        job.waits = False
+        self._waiting -= 1
+        for name in job.clients:
+            lines = self._clients[name]
+            lines.leave(job)
+            if not lines.jobs:
+                del self._clients[name]
+                self._shares.depart(name)
+
+    def _stop(self, job: Job) -> None:
+        if self._running.pop(job, None) is not None:
+            self._shares.stop(job.clients)
+
+    def _recount(self, now: float) -> None:
+        """Count jobs that run for long with the seconds that they have taken so far, first those that were looked at least recently."""
+        for job in list(islice(self._running, _RECOUNTED)):
+            self._running.move_to_end(job)
+            elapsed = now - self._running[job]
+            if elapsed > _OVERDUE * job.counted:
+                self._shares.count(job.clients, elapsed - job.counted)
+                job.counted = elapsed
+
+
+def _header(question: Question) -> _Header:
+    return question.opening, question.header
+
+
+def _subject(question: Question) -> _Subject:
+    return question.opening, question.header, question.statement, question.scope
