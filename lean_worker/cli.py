@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, TextIO, get_args
 
 import msgspec
 import tyro
@@ -15,12 +15,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lean_worker.attacks import attacks
+from lean_worker.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
 from lean_worker.benchmark import measure
-from lean_worker.choose import TRUE, BackendChoice, make_backend, misjudgement, on_path, toolchains
+from lean_worker.choose import BackendChoice, make_backend, misjudgement, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check, Verdict
+from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
@@ -143,25 +144,34 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
 
 
 @app.command(name="attack")
-def attack_command(workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> int:
-    """Try every attack that we know on a backend: each must be rejected. Exit code 1 if one gets through.
+def attack_command(workers: int = 2, timeout: float = 30.0, tiers: tuple[Tier, ...] = get_args(Tier), lean: Chosen = CHOICE) -> int:
+    """Try every attack that we know on a backend, alone and together with its accomplices. Exit code 1 if one succeeds.
+
+    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict where only a hang or a crash of Lean
+    excuses that.
 
     Args:
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
+        tiers: tiers to try; name only `fast` for a backend that has no slow tier.
     """
-    tried = list(attacks())
-    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
-        verdicts = pool.check_many([check for check, _ in tried])
-        healthy = pool.submit(TRUE).result().accepted is True
-        name = pool.backend.name
-    table = Table("attack", "expected", "seen", title=f"{len(tried)} attacks on {name}")
-    for (check, expected), verdict in zip(tried, verdicts, strict=True):
-        table.add_row(check.id, expected, verdict.kind if verdict.accepted is False else f"[bold red]{verdict.kind}")
+    tried, backend = list(attacks()), make_backend(lean)
+    trials: list[Trial] = []
+    with Pool(workers, timeout, backend=backend) as pool, Pool(1, timeout, backend=backend) as single, Progress(transient=True) as progress:
+        task = progress.add_task("attacks", total=len(tiers) * count_trials(tried))
+        for tier in dict.fromkeys(tiers):
+            trials += try_alone(pool, tried, tier, lambda: progress.advance(task))
+            trials += try_together(single, tried, tier, lambda: progress.advance(task))
+        well = is_well(pool) and is_well(single)
+    table = Table("class", "cases", "as expected", "wrong", "no verdict", title=f"{len(tried)} attacks on {backend.name}")
+    for category, counted in outcomes(trials).items():
+        table.add_row(category, *map(str, (counted.total(), counted["as expected"], counted["wrong"], counted["no verdict"])))
     Console().print(table)
-    through = [verdict.id for verdict in verdicts if verdict.accepted is not False]
-    print(f"not rejected: {', '.join(through) or 'none'}; the pool is {'well' if healthy else 'NOT well'} afterwards")
-    return 1 if through or not healthy else 0
+    failed = [trial for trial in trials if trial.failed]
+    for trial in failed:
+        print(trial)
+    print(f"{len({trial.attack.check.id for trial in failed})} attacks succeeded; the pool is {'well' if well else 'NOT well'} afterwards")
+    return 1 if failed or not well else 0
 
 
 @app.command(name="bench")

@@ -77,7 +77,7 @@ class Pool:
         self.backend: Backend = backend if backend is not None else ForkBackend()
         self.workers = workers
         self._queue_limit, self._cache, self._trusted = queue_limit, cache, trusted_headers
-        self._queue = JobQueue(on_drop=self._forget, run=batch)
+        self._queue = JobQueue(on_drop=self._forget, longest_run=batch)
         self._pending: dict[Question, Job] = {}
         self._running = 0
         self._verdicts: Counter[str] = Counter()

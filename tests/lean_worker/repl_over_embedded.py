@@ -23,7 +23,7 @@ def main() -> None:
         done = subprocess.run(command, input=text, env=lean_environment(core.path), capture_output=True, text=True, check=False)
         above = before.count("\n")
         messages = []
-        for line in done.stdout.splitlines():
+        for line in filter(None, done.stdout.split("\n")):
             found = json.loads(line)
             if found["pos"]["line"] > above:
                 places = {"pos": shifted(found["pos"], above), "endPos": shifted(found.get("endPos") or found["pos"], above)}

@@ -1,23 +1,109 @@
 """Every way we know to make a compile-only check accept a falsehood; none may be accepted, none may write or outlive its check."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from backends import BACKENDS
 
-from lean_worker.attacks import FALSE, FORBIDDEN, REJECTED_BY_LEAN
+from lean_worker.attacks import Attack, attacks
+from lean_worker.attacks.large import PROOFS
+from lean_worker.attacks.trial import Trial, is_well, outcomes, try_alone, try_together
 from lean_worker.candidate import Candidate
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check
+from lean_worker.protocol import Check, Message, Verdict
 from lean_worker.screen import screen
+
+ATTACKS = list(attacks())
+CLASSES = sorted({attack.category for attack in ATTACKS})
+SLOW_CLASSES = ["batch", "command", "false_rejection", "header"]
+FORBIDDEN = {attack.check.id: attack.check for attack in ATTACKS if attack.category == "forbidden"}
+FALSE = FORBIDDEN["sorry"].statement
+
+# of the texts as they were written out, before `large.py` made them shorter
+DIGESTS = {
+    "deep recursion": "49e6afc47fe9bc5e7bbfc6228709ee9449455c45231436f31301fb79d0827a9a",
+    "hole_marker_deadline": "1abd1c703601b9a4b495904d78e1dd8de2d0fdd1129da3aaf6fe45479c4b8924",
+    "new_arrow_nest": "e59c7efe015859918a693d32c991387ca929826590bf91b6eb2ef2a9d422c716",
+    "new_binder_nest": "722a2df49ec6f23f24579e4d116974c2f2cebba780983e39b5acdaad3a24bacc",
+    "new_have_chain": "2186eaf9c9e9df67f6573fa6b587d12d4ba754a0e34719c62de4b10af899a64b",
+    "new_level_imax_bomb": "6180e276057ab7e1a11a0baba75870f6fc615e9c8f299721b83bd55c4893b448",
+    "new_list_literal": "b98ad320ce5d1cc6498b18ce9ab98cbb41d02911dddc64be1dd61680ce6b1602",
+    "new_string_kernel": "4ac1bf5a669ce6cb930c16844593b07e91db29df6cae3e4684045e87d06e4b34",
+}
+
+Fixture = tuple[Pool, list[Trial]]
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
-    """Every attack on every backend."""
-    with Pool(2, backend=BACKENDS[request.param]()) as running:
-        yield running
+def attacked(request: pytest.FixtureRequest) -> Iterator[Fixture]:
+    """Every attack on every backend, alone and together with its accomplices, and the pool that stood them."""
+    backend = BACKENDS[request.param]()
+    with Pool(2, backend=backend) as running, Pool(1, backend=backend) as single:
+        yield running, try_alone(running, ATTACKS, "fast") + try_together(single, ATTACKS, "fast")
+
+
+@pytest.fixture
+def pool(attacked: Fixture) -> Pool:
+    return attacked[0]
+
+
+@pytest.mark.parametrize("category", CLASSES)
+def test_no_attack_succeeds(attacked: Fixture, category: str) -> None:
+    trials = [trial for trial in attacked[1] if trial.attack.category == category]
+    assert len(trials) >= sum(attack.category == category for attack in ATTACKS)
+    assert [str(trial) for trial in trials if trial.failed] == []
+
+
+def test_the_pool_is_well_after_the_attacks(pool: Pool) -> None:
+    assert is_well(pool)
+
+
+@pytest.fixture(scope="module")
+def slow_trials() -> list[Trial]:
+    """Those classes by which the fast tier is most easily taken in; what it rejects never comes to the slow one."""
+    kept = [attack for attack in ATTACKS if attack.category in SLOW_CLASSES]
+    with Pool(1) as single:
+        return try_alone(single, kept, "slow") + try_together(single, kept, "slow")
+
+
+@pytest.mark.parametrize("category", SLOW_CLASSES)
+def test_no_attack_succeeds_on_the_slow_tier(slow_trials: list[Trial], category: str) -> None:
+    trials = [trial for trial in slow_trials if trial.attack.category == category]
+    assert trials and [str(trial) for trial in trials if trial.failed] == []
+
+
+def test_names_are_unique_and_long_proofs_are_what_they_were() -> None:
+    assert [name for name, count in Counter(attack.check.id for attack in ATTACKS).items() if count > 1] == []
+    assert {name: hashlib.sha256(proof.encode()).hexdigest() for name, proof in PROOFS.items()} == DIGESTS
+    assert PROOFS.keys() == {attack.check.id for attack in ATTACKS if attack.check.proof in PROOFS.values()}
+
+
+def test_a_trial_fails_by_a_wrong_verdict_a_missing_one_and_a_secret_shown() -> None:
+    def tried(category: str, expected: Literal["accepted", "rejected"], verdict: Verdict, secret: str = "") -> Trial:
+        return Trial(
+            Attack(Check(verdict.kind + secret, FALSE, "rfl"), category, expected=expected, secret=secret), "fast", "alone", verdict
+        )
+
+    message = Message("error", 1, 0, 1, 0, "root:x")
+    accepted, error, timeout = Verdict("a", True, "accepted"), Verdict("e", False, "error", (message,)), Verdict("t", None, "timeout")
+    fine = [tried("logic", "rejected", error), tried("right", "accepted", accepted), tried("resource", "rejected", timeout)]
+    failed = [
+        tried("logic", "rejected", accepted),
+        tried("right", "accepted", error),
+        tried("logic", "rejected", timeout),
+        tried("resource", "rejected", accepted),
+        tried("logic", "rejected", error, secret="root:"),
+    ]
+    assert [trial.failed for trial in fine] == [False] * 3 and [trial.failed for trial in failed] == [True] * 5
+    assert {category: dict(counted) for category, counted in outcomes(fine + failed).items()} == {
+        "logic": {"wrong": 2, "as expected": 1, "no verdict": 1},
+        "right": {"as expected": 1, "wrong": 1},
+        "resource": {"no verdict": 1, "wrong": 1},
+    }
 
 
 UNSCREENED = [
@@ -46,24 +132,24 @@ UNSCREENED = [
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_the_screen_refuses(name: str) -> None:
-    assert screen(FORBIDDEN[name])
+    assert screen(FORBIDDEN[name].proof)
 
 
-def test_what_the_screen_refuses_is_forbidden_and_never_runs(pool: Pool) -> None:
-    verdicts = pool.check_many([Check(name, FALSE, proof) for name, proof in FORBIDDEN.items()])
+def test_what_the_screen_refuses_is_forbidden_and_never_runs(attacked: Fixture) -> None:
+    verdicts = [trial.verdict for trial in attacked[1] if trial.attack.category == "forbidden"]
     assert {verdict.kind for verdict in verdicts} == {"forbidden"}
     assert all(verdict.accepted is False and verdict.messages for verdict in verdicts)
 
 
-def test_what_the_screen_lets_through_is_rejected_by_lean(pool: Pool) -> None:
-    verdicts = pool.check_many([Check(name, *attack) for name, attack in REJECTED_BY_LEAN.items()])
+def test_what_the_screen_lets_through_is_rejected_by_lean(attacked: Fixture) -> None:
+    verdicts = [trial.verdict for trial in attacked[1] if trial.attack.category == "rejected_by_lean"]
     assert {v.id: v.kind for v in verdicts if v.accepted is not False} == {}
     assert {v.id: v.kind for v in verdicts if v.kind != "error"} == {}
 
 
 def test_audit_and_judge_hold_without_the_screen(pool: Pool) -> None:
     known = [name for name in UNSCREENED if name in FORBIDDEN]
-    futures = [pool._submit(name, "", FALSE, Candidate(FORBIDDEN[name])) for name in known]
+    futures = [pool._submit(name, "", FALSE, Candidate(FORBIDDEN[name].proof)) for name in known]
     assert {future.result().id: future.result().kind for future in futures if future.result().accepted} == {}
 
 

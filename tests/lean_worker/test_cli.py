@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lean_worker.attacks import attacks
 from lean_worker.choose import misjudgement
 from lean_worker.document import Document
 from lean_worker.embedded.build import CoreLibrary, ensure_core
@@ -136,8 +137,9 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
 
 
 def test_attack_bench_and_soak() -> None:
-    done = run("attack", "--backend", "embedded-server")
-    assert done.returncode == 0 and "not rejected: none; the pool is well afterwards" in done.stdout
+    done = run("attack", "--backend", "embedded-server", "--timeout", "5", "--tiers", "fast")
+    assert done.returncode == 0 and "0 attacks succeeded; the pool is well afterwards" in done.stdout
+    assert all(any(attack.category in line.split() for line in done.stdout.replace("│", " ").splitlines()) for attack in attacks())
     figures = json.loads(run("bench", "--count", "20").stdout)
     assert (figures["accepted"], figures["rejected"], figures["no_verdict"]) == (16, 4, 0)
     done = run("soak", "--count", "300", "--timeout", "1", "--kill-every", "1")
