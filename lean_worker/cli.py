@@ -4,7 +4,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, TextIO, get_args
 
@@ -15,6 +16,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lean_worker.attacks import attacks
+from lean_worker.attacks.isolation import groupings as random_groupings
+from lean_worker.attacks.isolation import isolation_checks, tell_alone, try_grouping
 from lean_worker.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
 from lean_worker.benchmark import measure
 from lean_worker.choose import BackendChoice, make_backend, misjudgement, on_path, toolchains
@@ -23,6 +26,7 @@ from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect
+from lean_worker.session import Backend
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
 from lean_worker.verdict_cache import VerdictCache
@@ -144,7 +148,14 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
 
 
 @app.command(name="attack")
-def attack_command(workers: int = 2, timeout: float = 30.0, tiers: tuple[Tier, ...] = get_args(Tier), lean: Chosen = CHOICE) -> int:
+def attack_command(
+    workers: int = 2,
+    timeout: float = 30.0,
+    tiers: tuple[Tier, ...] = get_args(Tier),
+    groupings: int = 0,
+    seed: int = 0,
+    lean: Chosen = CHOICE,
+) -> int:
     """Try every attack that we know on a backend, alone and together with its accomplices. Exit code 1 if one succeeds.
 
     An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict where only a hang or a crash of Lean
@@ -154,6 +165,8 @@ def attack_command(workers: int = 2, timeout: float = 30.0, tiers: tuple[Tier, .
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
         tiers: tiers to try; name only `fast` for a backend that has no slow tier.
+        groupings: random groups of attacks, right and wrong proofs to ask at once; each check must be told what it is told alone.
+        seed: of the random groups.
     """
     tried, backend = list(attacks()), make_backend(lean)
     trials: list[Trial] = []
@@ -170,8 +183,26 @@ def attack_command(workers: int = 2, timeout: float = 30.0, tiers: tuple[Tier, .
     failed = [trial for trial in trials if trial.failed]
     for trial in failed:
         print(trial)
+    changed = _try_groupings(backend, groupings, seed, timeout) if groupings else []
     print(f"{len({trial.attack.check.id for trial in failed})} attacks succeeded; the pool is {'well' if well else 'NOT well'} afterwards")
-    return 1 if failed or not well else 0
+    return 1 if failed or changed or not well else 0
+
+
+def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> list[str]:
+    """Ask random groups of pools that take 1, 2, 8 and 32 attempts in a row, and print what is not told as alone."""
+    checks = isolation_checks()
+    alone = tell_alone(lambda: Pool(1, timeout, backend=backend), checks)
+    changed: list[str] = []
+    with ExitStack() as opened, Progress(transient=True) as progress:
+        pools = [opened.enter_context(Pool(1 + batch % 2, timeout, backend=backend, batch=batch)) for batch in (1, 2, 8, 32)]
+        task = progress.add_task("groups", total=count)
+        for number, group in enumerate(islice(random_groupings(checks, seed), count)):
+            changed += try_grouping(pools[number % len(pools)], group, alone)
+            progress.advance(task)
+    for line in changed:
+        print(line)
+    print(f"{count} random groups of {len(checks)} checks: {len(changed)} verdicts differ from the one alone")
+    return changed
 
 
 @app.command(name="bench")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import write_document
+from lean_worker.document import Answer
+from lean_worker.jobs import Question
 from lean_worker.repl.session import Repl, raw
 from lean_worker.session import Limits, WorkerLost
 from lean_worker.statement import split_statement
@@ -121,14 +122,14 @@ OPENED = 'import sys, time\nprint(\'{"env": 0}\', end="\\n\\n", flush=True)\n'
 )
 def test_a_process_that_misbehaves_gives_no_verdict(tmp_path: Path, behaviour: str, seconds: float, outcome: str) -> None:
     repl = started(tmp_path, OPENED + behaviour, seconds=seconds)
-    document = write_document("", "", [(split_statement("theorem t : True := by sorry"), Candidate("trivial"))], "n")
+    question = Question("", "", split_statement("theorem t : True := by sorry"), Candidate("trivial"))
     try:
         if outcome == "lost":
             with pytest.raises(WorkerLost):
-                repl.run(document)
+                repl.run(question)
         else:
-            output = repl.run(document)
-            assert (output.messages, output.outcome) == ([], outcome) and repl.usable == (outcome == "exit")
+            found = repl.run(question)
+            assert (found.answer, found.outcome) == (Answer(), outcome) and repl.usable == (outcome == "exit")
     finally:
         repl.kill()
 

@@ -9,10 +9,10 @@ import pytest
 from watching import alive, children, until
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import read_answers, write_document
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import OPENING, ensure_core
-from lean_worker.embedded.process import LeanProcess
+from lean_worker.embedded.process import LeanTree
+from lean_worker.jobs import Question
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig, detect
@@ -48,22 +48,19 @@ def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
 
 def test_a_flood_of_messages_is_cut_off() -> None:
     statement = split_statement(GOOD)
-    document = write_document(
-        OPENING, "", [(statement, Candidate("h")), (statement, Candidate("by\n" + "  trace_state\n" * 500 + "  exact h"))], "fixed"
-    )
-    process = LeanProcess(ensure_core(), Limits(output_bytes=20_000))
+    flood, quiet = Candidate("by\n" + "  trace_state\n" * 500 + "  exact h"), Candidate("h")
+    tree = LeanTree(ensure_core(), OPENING, Limits(output_bytes=20_000))
     try:
-        output = process.run(document)
-        assert output.outcome == "flood" and len(str(output.messages)) < 200_000
-        assert [answer.axioms for answer in read_answers(document, output.messages)] == [(), None]
-        assert process.run(document).outcome == "flood"
+        for candidate, outcome, axioms in ((flood, "flood", None), (quiet, "exit", ()), (flood, "flood", None)):
+            found = tree.run(Question(OPENING, "", statement, candidate))
+            assert (found.outcome, found.answer.axioms) == (outcome, axioms)
     finally:
-        process.kill()
+        tree.kill()
 
 
 def test_killed_workers_are_replaced_and_their_checks_run_again() -> None:
     checks = [Check(f"{i}", f"theorem t{i} (a b : Nat) : a + b = b + a := by sorry", "by simp [Nat.add_comm]") for i in range(120)]
-    with Pool(2, batch=8) as pool:
+    with Pool(2) as pool:
         futures = [pool.submit(check) for check in checks]
         killed = set()
         for _ in range(3):
@@ -74,14 +71,18 @@ def test_killed_workers_are_replaced_and_their_checks_run_again() -> None:
         assert {future.result(timeout=60).kind for future in futures} == {"accepted"}
 
 
-def test_the_child_dies_with_its_worker() -> None:
+def descendants(pid: int) -> list[int]:
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def test_the_whole_tree_dies_with_its_root() -> None:
     with Pool(1, timeout=30) as pool:
         future = pool.submit(HANG)
-        until(lambda: any(children(pid) for pid in pool.worker_pids))
+        until(lambda: any(len(descendants(pid)) == 3 for pid in pool.worker_pids))  # header, statement, candidate
         worker = pool.worker_pids[0]
-        child = children(worker)[0]
+        below = descendants(worker)
         os.kill(worker, signal.SIGKILL)
-        until(lambda: not alive(child))
+        until(lambda: not any(alive(pid) for pid in below))
         assert not future.done()
     assert future.result(timeout=5).kind == "unavailable"
 
@@ -90,7 +91,7 @@ def test_closing_ends_everything_at_once() -> None:
     pool = Pool(2, timeout=60)
     futures = [pool.submit(HANG), *(pool.submit(check) for check in neighbours(3))]
     until(lambda: any(children(pid) for pid in pool.worker_pids))
-    processes = pool.worker_pids + [child for pid in pool.worker_pids for child in children(pid)]
+    processes = pool.worker_pids + [child for pid in pool.worker_pids for child in descendants(pid)]
     pool.close()
     until(lambda: not any(alive(pid) for pid in processes))
     assert all(future.result(timeout=5).kind in ("unavailable", "accepted") for future in futures)
