@@ -49,6 +49,17 @@ def sample_checks(count: int) -> list[Check]:
     return checks
 
 
+def grouped_checks(count: int, attempts: int) -> list[Check]:
+    """Return distinct checks in groups of `attempts` on one statement, every fifth of them wrong."""
+    checks = []
+    for i in range(count):
+        statement, right, wrong = _THEOREMS[i // attempts % len(_THEOREMS)]
+        number = str(i // attempts)
+        proof = (wrong if i % 5 == 4 else right).replace("{i}", number)
+        checks.append(Check(str(i), f"theorem t {statement.replace('{i}', number)} := by sorry", f"{proof}  -- attempt {i}"))
+    return checks
+
+
 def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdict]]:
     """Seconds from question to answer, sorted, with as many checks in flight as the pool has workers; and the verdicts, in order."""
     waiting: deque[tuple[float, Future[Verdict]]] = deque()
@@ -68,14 +79,13 @@ def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdic
         times.append(ended.pop(id(future), time.perf_counter()) - began)
 
 
-def measure(pool: Pool, count: int) -> tuple[Speed, list[Verdict]]:
-    """Figures of a pool that was warmed up first. A quarter of the checks is asked one by one for the latency."""
+def measure(pool: Pool, checks: list[Check]) -> tuple[Speed, list[Verdict]]:
+    """Return figures of a pool that was warmed up first, and the verdicts. A quarter of the checks is asked one by one for the latency."""
     pool.check_many(sample_checks(2 * pool.workers))
-    checks = [msgspec.structs.replace(check, header="open Nat") for check in sample_checks(count)]
     start = time.perf_counter()
     verdicts = pool.check_many(checks)
-    rate = count / (time.perf_counter() - start)
-    times, _ = latencies(pool, sample_checks(max(8, count // 4)))
+    rate = len(checks) / (time.perf_counter() - start)
+    times, _ = latencies(pool, sample_checks(max(8, len(checks) // 4)))
     answers = [verdict.accepted for verdict in verdicts]
     return Speed(
         checks_per_second=rate,

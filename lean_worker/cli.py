@@ -19,7 +19,7 @@ from lean_worker.attacks import attacks
 from lean_worker.attacks.isolation import groupings as random_groupings
 from lean_worker.attacks.isolation import isolation_checks, tell_alone, try_grouping
 from lean_worker.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
-from lean_worker.benchmark import measure
+from lean_worker.benchmark import measure, sample_checks
 from lean_worker.choose import BackendChoice, make_backend, misjudgement, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
@@ -215,7 +215,7 @@ def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lea
         timeout: wall clock in seconds for one check.
     """
     with Pool(workers, timeout, backend=make_backend(lean)) as pool:
-        speed, _ = measure(pool, count)
+        speed, _ = measure(pool, sample_checks(count))
         print(
             msgspec.json.encode({"backend": pool.backend.name, "workers": workers, "checks": count, **msgspec.to_builtins(speed)}).decode()
         )
