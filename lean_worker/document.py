@@ -76,7 +76,7 @@ def _start(opening: str, header: str) -> str:
 
 
 def _declare(writer: _Writer, statement: Statement, label: str, ending: str) -> int:
-    namespace = statement.name.rpartition(".")[0]
+    namespace = statement.namespace
     if namespace:
         # each on a line of its own: Lean would measure the indentation of the proof against what stands at the margin
         writer.add(f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n")
