@@ -1,14 +1,19 @@
 """What a prover sent, taken apart: helper declarations, and the proof that will stand behind our own statement."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.screen import MAX_PROOF_LENGTH, screen
+from lean_worker.screen import COMMANDS, MAX_PROOF_LENGTH, screen
+from lean_worker.statement import StatementError, split_statement
 
 MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH
 
 _TARGETS = frozenset({"theorem", "lemma", "example"})
 _HELPERS = frozenset({"theorem", "lemma", "def"})
+_MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
+_LIMITS = frozenset({"maxHeartbeats", "maxRecDepth"})
 _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
 
 
@@ -24,59 +29,149 @@ class Refused(ValueError):
     """The candidate may not be shown to Lean; the text says why."""
 
 
-def read_candidate(text: str, helpers_permitted: bool) -> Candidate:
-    """A proof as it is, or a whole declaration cut down to what proves it: its statement is ignored in favour of ours.
+@dataclass(frozen=True)
+class _Stated:
+    """What a statement says behind its name, and the names that it uses."""
 
-    Declarations before the last one are helpers. Raises Refused for what the screen refuses, for helpers where none are permitted, and
-    for more than MAX_CANDIDATE_LENGTH characters, which are not even read.
+    tokens: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+
+
+def read_candidate(text: str, helpers_permitted: bool, statement: str | None = None, commands: frozenset[str] = COMMANDS) -> Candidate:
+    """Return a proof as it is, or a whole declaration cut down to what proves it: its statement is ignored in favour of ours.
+
+    Args:
+        text: what the prover sent; declarations before the last one are helpers.
+        helpers_permitted: whether helpers may stand there.
+        statement: the statement that is to be proved. Where the answer restates it, the proof is what follows it.
+        commands: the tokens that begin a command in the Lean at hand.
+
+    Raises:
+        Refused: the proof filter refuses the proof or a helper, helpers are not permitted, or the text has more than
+            MAX_CANDIDATE_LENGTH characters and is not even read.
     """
     if len(text) > MAX_CANDIDATE_LENGTH:
         raise Refused(f"proof and declarations around it are longer than {MAX_CANDIDATE_LENGTH} characters")
+    stated = _stated(statement)
     try:
-        candidate = split_candidate(text)
+        candidate = _split(text, stated)
+        helpers = _declarations(candidate.helpers)
     except LexError as error:
         raise Refused(str(error)) from error
-    if candidate.helpers and not helpers_permitted:
+    if candidate.helpers.strip() and not helpers_permitted:
         raise Refused("declarations besides the theorem are not allowed in this check")
-    refused = screen(candidate.body)
-    for keyword, rest in _declarations(candidate.helpers):
-        if keyword not in _HELPERS:
-            refused = refused or f"`{keyword}` cannot be a helper; theorem, lemma and def can"
-        refused = refused or screen(rest)
+    refused = screen(candidate.body, commands, stated.names)
+    for keyword, name, rest in helpers:
+        refused = refused or _helper_reason(keyword, name, rest, commands)
     if refused:
         raise Refused(refused)
     return candidate
 
 
-def split_candidate(text: str) -> Candidate:
-    """Takes the text apart without judging it. Raises LexError for what is no Lean text."""
+def split_candidate(text: str, statement: str | None = None) -> Candidate:
+    """Take the text apart without judging it. Raises LexError for what is no Lean text."""
+    return _split(text, _stated(statement))
+
+
+def _stated(statement: str | None) -> _Stated:
+    if statement is None:
+        return _Stated()
+    try:
+        found = tokens(split_statement(statement).after)
+    except (StatementError, LexError):
+        return _Stated()
+    return _Stated(tuple(token.text for token in found), frozenset(token.text for token in found if token.kind == "name"))
+
+
+def _split(text: str, stated: _Stated) -> Candidate:
+    text = text.replace("\r\n", "\n")
     found = tokens(text)
-    starts = [i for i, token in enumerate(found) if _at_margin(text, token) and token.kind == "name"]
-    if not found or found[0].text not in _TARGETS | _HELPERS or not starts or found[starts[-1]].text not in _TARGETS:
+    keywords = [index for index, token in enumerate(found) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
+    if not keywords or found[keywords[-1]].text not in _TARGETS:
         return Candidate(text)
-    last = found[starts[-1]]
-    opening = _proof_start(found[starts[-1] :])
-    if opening is None:
+    lists = _attribute_lists(found)
+    target = keywords[-1]
+    opening = _restated_end(found, target, stated.tokens) or _proof_start(found[target:])
+    if opening is None or _head(found, keywords[0], lists) != 0:
         return Candidate(text)
-    return Candidate(text[opening.start :], text[: last.start])
+    helpers = _helpers(text, found, [*keywords[:-1], _head(found, target, lists)]) if len(keywords) > 1 else ""
+    return Candidate(text[opening.start :], helpers)
 
 
-def _declarations(text: str) -> list[tuple[str, str]]:
-    """Keyword and rest of each declaration at the margin."""
-    starts = [token for token in tokens(text) if _at_margin(text, token)]
-    ends = [*(token.start for token in starts), len(text)][1:]
-    return [(token.text, text[token.end : end]) for token, end in zip(starts, ends, strict=True)]
+def _attribute_lists(found: Sequence[Token]) -> dict[int, int]:
+    """Return for each bracket that closes an attribute list where the list opens."""
+    lists: dict[int, int] = {}
+    opened: list[int] = []
+    for index, token in enumerate(found):
+        if token.text in ("@[", "["):
+            opened.append(index)
+        elif token.text == "]" and opened and found[opening := opened.pop()].text == "@[":
+            lists[index] = opening
+    return lists
 
 
-def _at_margin(text: str, token: Token) -> bool:
-    return token.start == 0 or text[token.start - 1] == "\n"
+def _head(found: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
+    """Return where the declaration of a keyword begins: its attributes, modifiers and limits stand before it."""
+    at = keyword
+    while at:
+        option = [token.text for token in found[max(0, at - 4) : at]]
+        if at - 1 in lists:
+            at = lists[at - 1]
+        elif found[at - 1].text in _MODIFIERS:
+            at -= 1
+        elif len(option) == 4 and option[0] == "set_option" and option[1] in _LIMITS and option[2].isdecimal() and option[3] == "in":
+            at -= 4
+        else:
+            break
+    return at
 
 
-def _proof_start(found: list[Token]) -> Token | None:
-    """The first `:=` or `|` outside brackets."""
+def _restated_end(found: Sequence[Token], keyword: int, stated: Sequence[str]) -> Token | None:
+    """Return the `:=` or `|` behind a declaration that says token by token what the statement says."""
+    begin = keyword + (1 if found[keyword].text == "example" else 2)
+    end = begin + len(stated)
+    if not stated or end >= len(found) or found[end].text not in (":=", "|"):
+        return None
+    return found[end] if all(token.text == text for token, text in zip(found[begin:end], stated, strict=True)) else None
+
+
+def _proof_start(found: Sequence[Token]) -> Token | None:
+    """Return the first `:=` or `|` outside brackets."""
     depth = 0
     for token in found:
         depth += (token.text in _OPENING or token.text == "@[") - (token.text in _CLOSING)
         if depth == 0 and token.text in (":=", "|"):
             return token
     return None
+
+
+def _helpers(text: str, found: Sequence[Token], heads: Sequence[int]) -> str:
+    """Return what stands before the last of the heads, with the documentation before each head blanked."""
+    parts, at = [], 0
+    for head in heads:
+        begin, end = found[head - 1].end if head else 0, found[head].start
+        gap = text[begin:end]
+        parts += [text[at:begin], re.sub(r"[^\n]", " ", gap) if "/--" in gap or "/-!" in gap else gap]
+        at = end
+    return "".join(parts)
+
+
+def _declarations(text: str) -> list[tuple[Token | None, Token | None, str]]:
+    """Return keyword, name and rest of each helper, and first what stands before them, if anything does."""
+    found = tokens(text)
+    starts = [index for index, token in enumerate(found) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
+    ends = [*(found[index].start for index in starts[1:]), len(text)]
+    out: list[tuple[Token | None, Token | None, str]] = []
+    if found and starts[:1] != [0]:
+        out.append((None, None, text[: found[starts[0]].start if starts else len(text)]))
+    for index, end in zip(starts, ends, strict=True) if starts else ():
+        out.append((found[index], found[index + 1] if index + 1 < len(found) else None, text[found[index].end : end]))
+    return out
+
+
+def _helper_reason(keyword: Token | None, name: Token | None, rest: str, commands: frozenset[str]) -> str | None:
+    if keyword is not None and keyword.text not in _HELPERS:
+        return f"`{keyword.text}` cannot be a helper; theorem, lemma and def can"
+    if name is not None and "_root_" in name.parts:
+        return f"`{name.text}` cannot be the name of a helper; leave `_root_` out"
+    return screen(rest, commands)

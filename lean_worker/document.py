@@ -80,16 +80,10 @@ def _header(header: str) -> str:
     return header.rstrip("\n") + "\n" if header.strip() else ""
 
 
-def _namespace(name: str) -> str:
-    """The name without its last part, or nothing."""
-    dots = [place for place, character in enumerate(name) if character == "." and name.count("«", 0, place) == name.count("»", 0, place)]
-    return name[: dots[-1]] if dots else ""
-
-
 def _scope(statement: Statement) -> str:
     """Opens the namespace of the statement's name, each command on a line of its own: Lean would measure the indentation of the proof
     against what stands at the margin."""
-    namespace = _namespace(statement.name)
+    namespace = statement.namespace
     return f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
 
 

@@ -1,16 +1,59 @@
-"""A lexer for Lean source that would rather refuse than guess.
+"""Splits Lean source into tokens as Lean does, and refuses what Lean could read in another way.
 
-Where Lean's own rule is wider than ours (exotic letters in identifiers) the text is split into more tokens than Lean sees, never fewer,
-so that no keyword can hide inside what is taken for a name.
+The rules for names, literals and comments are Lean's own (`src/Init/Meta/Defs.lean` and `src/Lean/Parser/Basic.lean`). Lean's table of
+symbols grows with every `notation`, so symbols are single characters here, and a text is refused where a longer symbol could swallow the
+beginning of a comment or of a character literal. Reading takes time linear in the length of the text.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from typing import Literal, NamedTuple
 
 TokenKind = Literal["name", "number", "string", "character", "symbol"]
 
-_ESCAPES = frozenset("\\\"'rnt")
-_PAIRED_SYMBOLS = (":=", "=>", "@[", "/-", "-/")
+_LETTERS = (
+    "a-zA-Z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u017f\u0391-\u039f\u03a1\u03a2\u03a4-\u03a9\u03b1-\u03ba\u03bc-\u03fb"
+    "\u1f00-\u1ffe\u2100-\u214f\U0001d49c-\U0001d59f"
+)
+_DIGITS = "0-9\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c"
+_PART = rf"(?:[{_LETTERS}][{_LETTERS}{_DIGITS}'!?]*+|«[^»\n\r]*+»)"
+_NAME_START = re.compile(rf"[{_LETTERS}]")
+_DECIMAL = r"[0-9](?:_*+[0-9])*+"
+_ESCAPE = r"""\\(?:[\\"'rnt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})"""
+_GAP = r"\\\n[ \t]*+(?!\n)"
+
+_BEHIND_A_DOT = r"(?<=\.)(?<!\.\.)"
+
+_TOKEN = re.compile(
+    r"[ \n\r\t]*+(?:"
+    r"(?P<raw>r\#*+\")"
+    rf"|(?P<name>{_PART}(?:\.{_PART})*+(?!\"))"
+    r"|(?P<plain>[()\[\]{}⟨⟩,;]|:=|=>|@\[)"
+    rf"|(?P<number>(?:{_BEHIND_A_DOT}[1-9][0-9]*+(?!\.?[eE][+-]?[0-9])"
+    rf"|(?!{_BEHIND_A_DOT})(?>0[xX](?:_*+[0-9a-fA-F])++|0[bB](?:_*+[01])++|0[oO](?:_*+[0-7])++"
+    rf"|{_DECIMAL}(?:\.{_DECIMAL}|\.(?=[eE][+-]?[0-9]))?(?:[eE][+-]?{_DECIMAL})?))(?![{_LETTERS}{_DIGITS}]))"
+    r"|(?P<line>--[^\n]*+)"
+    r"|(?P<block>/-)"
+    rf"|(?P<string>\"[^\"\\\r]*+(?:(?:{_ESCAPE}|{_GAP})[^\"\\\r]*+)*+\")"
+    rf"|(?P<character>'(?:[^\\'\n\r]|{_ESCAPE})')"
+    rf"|(?P<quote>''?(?=[\s()\[\]{{}},⟨⟩])|(?<=\])'(?=[{_LETTERS}]))"
+    r"|(?P<symbol>-/|.)"
+    r"|\Z)",
+    re.S,
+)
+_COMMENT_MARK = re.compile(r"/-|-/")
+_DOCUMENTATION_GAP = re.compile(r"[ \n\r\t]*+(?:--[^\n]*+|(?P<block>/-)(?![-!]))")
+_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)")
+_NAME_PART = re.compile(r"«([^»]*)»|([^.«]+)")
+CLOSED_SYMBOLS = frozenset("()[]{}⟨⟩,;·") | {":=", "=>", "@["}
+_SWALLOWED = frozenset("\"'\\«-/")
+_KINDS: dict[str, TokenKind] = {"name": "name", "number": "number", "string": "string"}
+_QUOTE = "a single quote begins no character literal"
+_UNFINISHED = {
+    "-/": "`-/` closes no comment",
+    '"': "a string is not closed, or holds an escape that Lean does not know",
+    "«": "a « is not closed on its line",
+    "'": _QUOTE,
+}
 
 
 class LexError(ValueError):
@@ -21,9 +64,8 @@ class LexError(ValueError):
         self.position = position
 
 
-@dataclass(frozen=True)
-class Token:
-    """One token and where it stands: `text` is `source[start:end]`. Comments are no tokens."""
+class Token(NamedTuple):
+    """One token and where it stands: `text` is `source[start:end]`. Comments are not tokens."""
 
     kind: TokenKind
     text: str
@@ -32,127 +74,109 @@ class Token:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The components of a name, guillemets removed; of anything else its text."""
-        return _split_name(self.text) if self.kind == "name" else (self.text,)
+        """The components of a name without guillemets; of any other token its text."""
+        return split_name(self.text) if self.kind == "name" else (self.text,)
 
 
-def _starts_name(character: str) -> bool:
-    if character.isascii():
-        return character.isalpha() or character == "_"
-    return ("α" <= character <= "ω" and character != "λ") or ("Α" <= character <= "Ω" and character not in "ΠΣ")
-
-
-def _continues_name(character: str) -> bool:
-    return _starts_name(character) or character in "'!?" or character in "0123456789" or "₀" <= character <= "₉"
-
-
-def _split_name(text: str) -> tuple[str, ...]:
-    parts, at = [], 0
-    while at < len(text):
-        if text[at] == "«":
-            end = text.index("»", at)
-            parts.append(text[at + 1 : end])
-            at = end + 2
-        else:
-            end = text.find(".", at)
-            end = len(text) if end < 0 else end
-            parts.append(text[at:end])
-            at = end + 1
-    return tuple(parts)
-
-
-def _comment_end(source: str, start: int) -> int:
-    depth, at = 0, start
-    while at < len(source):
-        pair = source[at : at + 2]
-        if pair == "/-":
-            depth, at = depth + 1, at + 2
-        elif pair == "-/":
-            depth, at = depth - 1, at + 2
-            if depth == 0:
-                return at
-        else:
-            at += 1
-    raise LexError("a comment is not closed", start)
-
-
-def _name_part_end(source: str, start: int) -> int:
-    """End of one component of a name, or `start` where none begins."""
-    if start < len(source) and source[start] == "«":
-        end = source.find("»", start)
-        if end < 0 or "\n" in source[start:end]:
-            raise LexError("a « is not closed", start)
-        return end + 1
-    if start == len(source) or not _starts_name(source[start]):
-        return start
-    end = start + 1
-    while end < len(source) and _continues_name(source[end]):
-        end += 1
-    return end
-
-
-def _name_end(source: str, start: int) -> int:
-    end = _name_part_end(source, start)
-    while end < len(source) and source[end] == "." and (further := _name_part_end(source, end + 1)) > end + 1:
-        end = further
-    return end
-
-
-def _string_end(source: str, start: int) -> int:
-    at = start + 1
-    while at < len(source):
-        if source[at] == '"':
-            return at + 1
-        if source[at] == "\\":
-            if source[at + 1 : at + 2] not in _ESCAPES:
-                raise LexError("a string holds an escape other than \\\\ \\\" \\' \\n \\r \\t", at)
-            at += 1
-        at += 1
-    raise LexError("a string is not closed", start)
-
-
-def _character_end(source: str, start: int) -> int:
-    body = 2 if source[start + 1 : start + 2] == "\\" else 1
-    end = start + body + 1
-    if source[end : end + 1] != "'" or source[start + 1] in "'\n":
-        raise LexError("a single quote begins no character literal", start)
-    return end + 1
+def split_name(text: str) -> tuple[str, ...]:
+    """Return the components of a name; a component in guillemets may hold dots and spaces."""
+    if "«" not in text:
+        return tuple(text.split("."))
+    return tuple(match[2] or match[1] for match in _NAME_PART.finditer(text))
 
 
 def tokens(source: str) -> list[Token]:
-    """The tokens of `source` in order. Raises LexError for what is not understood, unclosed comments and strings among it."""
+    """Return the tokens of `source` in order.
+
+    Raises LexError for what is not understood, unclosed comments and strings among it. A line may end in CR LF.
+    """
+    if never := _NEVER.search(source):
+        raise LexError(f"the character U+{ord(never[0]):04X} is not allowed", never.start())
     found: list[Token] = []
-    at = 0
-    while at < len(source):
-        character = source[at]
-        if character in " \n\t":
-            at += 1
-            continue
-        if not character.isprintable() or "\ud800" <= character <= "\udfff":
-            raise LexError(f"the character U+{ord(character):04X} is not allowed", at)
-        if source.startswith("--", at):
-            newline = source.find("\n", at)
-            at = len(source) if newline < 0 else newline
-            continue
-        if source.startswith("/-", at):
-            at = _comment_end(source, at)
-            continue
-        kind: TokenKind = "symbol"
-        end = at + (2 if source.startswith(_PAIRED_SYMBOLS, at) else 1)
-        if (name_end := _name_end(source, at)) > at:
-            kind, end = "name", name_end
-            if source[end : end + 1] == '"':
-                raise LexError("a string with a prefix is not understood", at)
-        elif character in "0123456789":
-            kind = "number"
-            while end < len(source) and source[end] in "0123456789":
-                end += 1
-            if end < len(source) and _continues_name(source[end]):
-                raise LexError("a number runs into a name", at)
-        elif character == '"':
-            kind, end = "string", _string_end(source, at)
-        elif character == "'":
-            kind, end = "character", _character_end(source, at)
-        found.append(Token(kind, source[at:end], at, end))
-        at = end
+    at: int | None = 0
+    while at is not None:
+        at = _read(source, at, found)
     return found
+
+
+def _read(source: str, at: int, found: list[Token]) -> int | None:
+    """Add the tokens from `at` up to the next block comment or raw string; return where to go on, or None at the end of the text."""
+    previous = found[-1] if found else None
+    for match in _TOKEN.finditer(source, at):
+        group = match.lastgroup
+        if group is None:
+            break
+        start, end = match.span(group)
+        kind: TokenKind = "symbol"
+        if group in _KINDS:
+            kind = _KINDS[group]
+        elif group == "raw":
+            _check_gap(previous, start, "raw string")
+            end = _raw_string_end(source, start, end)
+            found.append(Token("string", source[start:end], start, end))
+            return end
+        elif group == "line" or group == "block":
+            _check_gap(previous, start, "comment")
+            if group == "block":
+                return _comment_end(source, start)
+            continue
+        elif group == "character":
+            _check_gap(previous, start, "character literal", "]")
+            kind = "character"
+        elif group != "plain":
+            _check_symbol(source, group, start, end)
+        previous = Token(kind, source[start:end], start, end)
+        found.append(previous)
+    return None
+
+
+def _comment_end(source: str, start: int) -> int:
+    """Return the end of the block comment at `start`.
+
+    Lean skips the character behind `/-`, whatever it is, and comments directly behind `/--` and `/-!`.
+    """
+    at = start + 3
+    if source.startswith(("/--", "/-!"), start):
+        while match := _DOCUMENTATION_GAP.match(source, at):
+            at = match.end() if match["block"] is None else _comment_end(source, match.start("block"))
+    depth = 1
+    for mark in _COMMENT_MARK.finditer(source, at):
+        depth += 1 if mark[0] == "/-" else -1
+        if depth == 0:
+            return mark.end()
+    raise LexError("a comment is not closed", start)
+
+
+def _raw_string_end(source: str, start: int, body: int) -> int:
+    closing = '"' + source[start + 1 : body - 1]
+    end = source.find(closing, body)
+    if end < 0:
+        raise LexError("a raw string is not closed", start)
+    return end + len(closing)
+
+
+def _check_gap(previous: Token | None, start: int, what: str, also: str = "") -> None:
+    """Refuse what begins directly behind a symbol that a longer one could begin with: `//-` is `//` and `-` for Lean, not a comment."""
+    if previous is None or previous.end < start or previous.kind != "symbol":
+        return
+    if previous.text not in CLOSED_SYMBOLS or previous.text == also:
+        raise LexError(f"a {what} begins directly behind a symbol; put a space between", start)
+
+
+def _check_symbol(source: str, group: str, start: int, end: int) -> None:
+    """Refuse a character that begins something unfinished, and a quote behind which Lean could go on reading elsewhere.
+
+    Where `⁻¹'` is not a symbol, Lean finds an error two characters behind the quote and goes on from there.
+    """
+    character = source[start:end]
+    if group == "quote":
+        if not _SWALLOWED.isdisjoint(source[end : end + 2]):
+            raise LexError(_QUOTE, start)
+    elif character in _UNFINISHED:
+        raise LexError(_UNFINISHED[character], start)
+    elif character in "0123456789":
+        raise LexError("a number runs into a name, or stands behind a dot and is not an index", start)
+    elif not character.isprintable():
+        raise LexError(f"the character U+{ord(character):04X} is not allowed", start)
+    elif _NAME_START.match(character):
+        raise LexError("a string with a prefix is not understood", start)

@@ -113,7 +113,7 @@ class Pool:
         What a named client sends as header or helpers runs in no process that serves another client. Raise QueueFull where no room is left.
         """
         try:
-            candidate = read_candidate(check.proof, check.helpers)
+            candidate = read_candidate(check.proof, check.helpers, check.statement, self.backend.commands)
         except Refused as refused:
             return self._at_once(check.id, "forbidden", (_note(str(refused)),))
         return self._submit(check.id, check.header, check.statement, candidate, check.tier, client)
@@ -153,7 +153,7 @@ class Pool:
     ) -> "Future[Verdict]":
         try:
             opening, header = self._opening(header)
-            statement = split_statement(source)
+            statement = split_statement(source, self.backend.commands)
         except StatementError as error:
             return self._at_once(check_id, "statement", (_note(str(error), error.line),))
         own = not header.strip() and (candidate is None or not candidate.helpers)
@@ -186,8 +186,8 @@ class Pool:
 
     def _opening(self, header: str) -> tuple[str, str]:
         """Prelude and imports, and what is left of the header. Raises StatementError for modules that are not allowed."""
-        modules, rest = split_imports(header)
-        check_header(rest)
+        modules, rest = split_imports(header.replace("\r\n", "\n"))
+        check_header(rest, self._trusted, self.backend.commands)
         for module, line in modules.items():
             if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))

@@ -4,73 +4,166 @@ A candidate is one term or tactic block. Whatever could add a command, an option
 or leave a hole, is refused here; whatever the lexer does not understand is refused as well. The kernel and the axiom audit judge the rest.
 """
 
-from lean_worker.lexer import LexError, Token, tokens
+import re
+from functools import cache
+
+from lean_worker.lexer import CLOSED_SYMBOLS, LexError, Token, tokens
 
 MAX_PROOF_LENGTH = 60_000
 
-_COMMANDS = """
-set_option attribute axiom macro macro_rules syntax notation notation3 elab elab_rules instance import prelude open namespace section end
-theorem def example lemma abbrev inductive structure class opaque constant unsafe partial extern export implemented_by init initialize
-builtin_initialize deriving include omit universe universes variable variables mutual noncomputable private protected public local scoped
-nonrec meta module infix infixl infixr prefix postfix unif_hint binder_predicate simproc dsimproc simproc_decl dsimproc_decl builtin_simproc
-builtin_dsimproc init_quot seal unseal alias recall grind_pattern declare_syntax_cat add_decl_doc irreducible_def compile_inductive
-suppress_compilation eval_decl coinductive
-"""
 
-_HOLES = """
-sorry sorryAx admit stop native native_decide ofReduceBool ofReduceNat reduceBool reduceNat trustCompiler lcProof lcUnreachable lcCast lcAny
-unsafeCast byAsSorry proofAsSorry skipKernelTC debug
-"""
+def words(text: str) -> frozenset[str]:
+    """Return the set of the words of a text."""
+    return frozenset(text.split())
 
-_CODE = """
-run_tac run_cmd run_elab run_meta by_elab elab_term_ensuring_type eval eval_expr include_str dbg_trace dbgTrace dbgTraceIfShared dbg_cache
-dbgSleep dbgStackTrace sleep trace unreachable panic decl_name private_decl unsafeIO unsafeBaseIO unsafeEIO IO EIO BaseIO Elab Meta hint
-rw_search checkpoint says
-"""
 
-DENIED = frozenset(f"{_COMMANDS} {_HOLES} {_CODE}".split())
+# Tokens that begin a command in Lean 4.35, Batteries, Aesop and Mathlib, where no Lean at hand says which they are.
+COMMANDS = words("""
+    abbrev alias attribute axiom binder_predicate class coinductive declare_syntax_cat def deriving dsimproc dsimproc_decl elab elab_rules
+    end example export grind_annotated grind_pattern import include inductive infix infixl infixr init_grind_norm init_quot initialize
+    instance irreducible_def lemma local macro macro_rules meta module mutual namespace noncomputable nonrec notation notation3 omit opaque
+    open partial postfix prefix prelude private proof_wanted protected public recall recall? recommended_spelling scoped seal section
+    set_library_suggestions set_option set_premise_selector show_panel_widgets simproc simproc_decl structure syntax tactic_extension
+    theorem unif_hint universe universes unlock_limits unsafe unseal unset_option unsuppress_compilation variable variable? variables
+    with_weak_namespace suppress_compilation add_aesop_rules add_decl_doc assert_exists assert_not_exists assert_not_imported cbv_simproc
+    cbv_simproc_decl compile_def compile_inductive count_heartbeats deprecated_module deprecated_syntax docs_to_verso elab_stx
+    end_local_scope erase_aesop_rules eval_decl extend_docs guard_min_heartbeats gen_cnstr_fns insert_to_additive_translation library_note
+    library_note2 make_elab_grind_config make_elab_simp_config mk_iff_of_inductive_prop name_poly_vars reset_grind_attrs run_cmd run_elab
+    run_meta sym_dsimproc sym_simproc to_additive_change_numeral whatsnew
+    """)
+
+# Words that are refused in every component of a name, and in strings: holes, back doors, and what reaches the outside.
+ANYWHERE = words("""
+    sorry sorryAx admit native native_decide ofReduceBool ofReduceNat reduceBool reduceNat trustCompiler lcProof lcUnreachable lcCast lcAny
+    unsafeCast byAsSorry proofAsSorry skipKernelTC debug unsafeIO unsafeBaseIO unsafeEIO IO EIO BaseIO Elab Meta dbgTrace dbgTraceIfShared
+    dbgSleep dbgStackTrace panic run_tac run_cmd run_elab run_meta by_elab eval_expr include_str implemented_by extern
+    """)
+
+# Words that are refused where they stand alone: elaborators that run code or print, and tactics that leave holes, print, wait or search.
+_ELABORATORS = words("unreachable decl_name private_decl dbg_trace dbg_cache elab_term_ensuring_type")
+HOLES = frozenset({"sorry", "sorryAx", "admit"})
+_TACTICS = words("stop trace sleep hint rw_search checkpoint says")
+ALONE = _ELABORATORS | _TACTICS
+
+DENIED = COMMANDS | ANYWHERE | ALONE
 _DENIED_PREFIXES = ("declare_", "register_", "initialize_", "builtin_", "gen_injective")
+_STRING_WORD = re.compile(r"[\w'!?]+")
+_PREFIX_OPERATORS = frozenset("λΠΣ←¬∀∃∑∏⊢↑⇑↥∂∫⋃⋂⨆⨅√")
 
 
-def _denied(part: str) -> bool:
-    word = part.strip().rstrip("!?'")
-    return part in DENIED or word in DENIED or word.startswith(_DENIED_PREFIXES)
+@cache
+def _by_shape(commands: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the commands that are names, and the others, such as `gen_injective_theorems%`."""
+    names = frozenset(command for command in commands if re.fullmatch(r"\w[\w!?']*", command))
+    return names, tuple(commands - names)
 
 
-def _name_reason(token: Token, previous: Token | None) -> str | None:
-    for part in token.parts:
-        if _denied(part) or any(_denied(word) for word in part.split(".")):
+def _denied_in_name(word: str) -> bool:
+    return word in ANYWHERE or word.rstrip("!?'") in ANYWHERE
+
+
+def _denied_alone(word: str, commands: frozenset[str]) -> bool:
+    return word in commands or word.rstrip("!?'") in ALONE or _denied_in_name(word) or word.startswith(_DENIED_PREFIXES)
+
+
+def runs_code(source: str, token: Token) -> bool:
+    """Whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
+    if token.text == "eval" and source.startswith("%", token.end):
+        return True
+    words = [word for part in token.parts for word in (part, part.rstrip("!?'"))]
+    return any(word in ANYWHERE and word not in HOLES for word in words) or (len(token.parts) == 1 and words[1] in _ELABORATORS)
+
+
+def begins_command(source: str, token: Token, commands: frozenset[str] = COMMANDS) -> bool:
+    """Whether Lean would read a command from this token on: it, or a symbol that begins with it, is one of the `commands`."""
+    names, others = _by_shape(commands)
+    return (token.kind == "name" and token.text in names) or source.startswith(others, token.start)
+
+
+def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
+    """How many characters of a name a symbol before it may take: `→o` is one symbol under Mathlib, so that `→oopen` ends in `open`.
+
+    Where a quote is not a symbol, Lean skips the two characters behind it.
+    """
+    gap = token.start - previous.end
+    if previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == ".":
+        return ()
+    if previous.text.startswith("'"):
+        return (1, 2 - gap) if gap < 2 else ()
+    if gap:
+        return ()
+    return (1,) if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else (1, 2)
+
+
+def _is_projection(found: list[Token], at: int) -> bool:
+    """Whether the name at `at` stands behind the dot of a projection, which directly follows an expression; else the dot may focus."""
+    if at < 2 or found[at - 1].text != "." or found[at - 1].end != found[at].start or found[at - 2].end != found[at - 1].start:
+        return False
+    before = found[at - 2]
+    if before.kind == "number":
+        return at > 2 and found[at - 3].text == "."
+    if before.text == ">":
+        return at > 2 and found[at - 3].text == "|" and found[at - 3].end == before.start
+    return before.kind in ("string", "character") or before.text in (")", "]", "}", "⟩", "›")
+
+
+def _name_reason(source: str, found: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
+    token, parts = found[at], found[at].parts
+    refusal = f"`{token.text}` is not allowed in a proof"
+    for part in parts:
+        if _denied_in_name(part) or ("." in part and any(map(_denied_in_name, part.split(".")))):
             return f"`{part}` is not allowed in a proof"
-    searching = token.text.rstrip("!").endswith("?") and len(token.parts) == 1
-    if searching and not (previous is not None and previous.text == "." and previous.end == token.start):
+    if begins_command(source, token, commands) or runs_code(source, token):
+        return refusal
+    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, found[at - 1])):
+        return refusal
+    if len(parts) > 1 or token.text in known:
+        return None
+    if _denied_alone(parts[0], commands):
+        return refusal
+    searches = parts[0].rstrip("!").endswith("?")
+    return refusal if searches and not _is_projection(found, at) else None
+
+
+def _symbol_reason(source: str, token: Token, following: Token | None, commands: frozenset[str]) -> str | None:
+    bracket = following is not None and following.text == "["
+    if token.text == "#" and not (bracket and source.startswith("[", token.end)):
+        return "`#` is not allowed in a proof"
+    if token.text == "@[" or (token.text == "@" and bracket):
+        return "`@[` is not allowed in a proof"
+    if token.text == "`":
+        return "a quotation is not allowed in a proof"
+    if begins_command(source, token, commands):
         return f"`{token.text}` is not allowed in a proof"
     return None
 
 
-def _symbol_reason(token: Token, source: str) -> str | None:
-    following = source[token.end : token.end + 1]
-    if token.text == "#" and following != "[":
-        return "`#` is not allowed in a proof"
-    if token.text == "@[" or (token.text == "@" and source[token.end :].lstrip().startswith("[")):
-        return "`@[` is not allowed in a proof"
-    if token.text == "`":
-        return "a quotation is not allowed in a proof"
-    if token.text == "-/":
-        return "`-/` closes no comment"
+def interpolated(token: Token, previous: Token | None) -> bool:
+    """Whether a string could hold code: one with braces behind what may be a keyword, such as `s!`."""
+    return "{" in token.text and previous is not None and (previous.kind == "name" or previous.text in ("]", "!", "%"))
+
+
+def _string_reason(token: Token, previous: Token | None) -> str | None:
+    if token.text.startswith("r"):
+        return "a raw string is not allowed in a proof"
+    if interpolated(token, previous):
+        return "a string with `{` behind a name is not allowed in a proof, as it could be interpolated"
+    if any(mark in token.text for mark in ("--", "/-", "-/")):
+        return "a string that holds a comment mark is not allowed in a proof"
+    for word in _STRING_WORD.findall(token.text):
+        if _denied_alone(word, COMMANDS) or word.rstrip("!?'") in COMMANDS:
+            return f"`{word}` is not allowed in a proof"
     return None
 
 
-def _string_reason(token: Token) -> str | None:
-    body = token.text[1:-1]
-    if any(mark in body for mark in ("--", "/-", "-/")):
-        return "a string that holds a comment mark is not allowed in a proof"
-    words = "".join(character if character.isalnum() or character in "_'!?" else " " for character in body).split()
-    word = next((word for word in words if _denied(word)), None)
-    return f"`{word}` is not allowed in a proof" if word else None
+def screen(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> str | None:
+    """Return why the proof is refused, in one phrase, or None where Lean may judge it.
 
-
-def screen(proof: str) -> str | None:
-    """Why the proof is refused, in one phrase, or None where Lean may judge it."""
+    Args:
+        proof: one term or tactic block.
+        commands: the tokens that begin a command in the Lean at hand.
+        known: names that the statement uses: they are names there, so the proof may use them too unless they begin a command.
+    """
     if len(proof) > MAX_PROOF_LENGTH:
         return f"the proof is longer than {MAX_PROOF_LENGTH} characters"
     if "/--" in proof or "/-!" in proof:
@@ -81,15 +174,15 @@ def screen(proof: str) -> str | None:
         return str(error)
     if not found:
         return "the proof is empty"
-    previous = None
-    for token in found:
+    for at, token in enumerate(found):
         if token.kind == "name":
-            reason = _name_reason(token, previous)
+            reason = _name_reason(proof, found, at, commands, known)
         elif token.kind == "symbol":
-            reason = _symbol_reason(token, proof)
+            reason = _symbol_reason(proof, token, found[at + 1] if at + 1 < len(found) else None, commands)
+        elif token.kind == "string":
+            reason = _string_reason(token, found[at - 1] if at else None)
         else:
-            reason = _string_reason(token) if token.kind == "string" else None
+            reason = None
         if reason:
             return reason
-        previous = token
     return None

@@ -4,12 +4,15 @@ import re
 from dataclasses import dataclass
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.header import MAX_HEADER_LENGTH, header_reason
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.screen import DENIED
+from lean_worker.screen import COMMANDS, HOLES, begins_command, interpolated, runs_code
+
+MAX_STATEMENT_LENGTH = 60_000
 
 _DECLARERS = ("theorem", "lemma", "example")
 _MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
-_NOT_IN_HEADER = frozenset({"import", "prelude", "module", "exit", "debug"})
+_ONLY_AT_THE_TOP = frozenset({"import", "prelude"})
 _IMPORT = re.compile(r"\s*import[ \t]+([A-Za-z_][\w.]*)[ \t]*(?:\n|\Z)")
 
 
@@ -33,6 +36,17 @@ class Statement:
     after: str
     line: int
     column: int
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The components of the name, guillemets removed."""
+        return tuple(part for token in tokens(self.name) for part in token.parts)
+
+    @property
+    def namespace(self) -> str:
+        """The name without its last component, as written; a dot within guillemets separates nothing."""
+        last = self.name.rfind("«") if self.name.endswith("»") else self.name.rfind(".") + 1
+        return self.name[:last].removesuffix(".")
 
 
 def _line(source: str, position: int) -> int:
@@ -62,11 +76,24 @@ def _ending(source: str, found: list[Token]) -> Token:
     raise StatementError("a statement must end in `:= by sorry` or `:= sorry`", _line(source, len(source.rstrip())))
 
 
-def split_statement(source: str) -> Statement:
+def _is_refused(source: str, found: list[Token], at: int, commands: frozenset[str]) -> bool:
+    token = found[at]
+    if token.kind == "string":
+        return interpolated(token, found[at - 1])
+    if token.text == "#":
+        return not source.startswith("[", token.end)
+    return token.text in HOLES | {"@[", "`"} or begins_command(source, token, commands) or runs_code(source, token)
+
+
+def split_statement(source: str, commands: frozenset[str] = COMMANDS) -> Statement:
     """Take a statement apart. Attributes and modifiers are dropped: they do not change what is to be proved.
 
+    `commands` are the tokens that begin a command in the Lean at hand; none may stand in a statement.
     Raises StatementError where it is not one `theorem`, `lemma` or `example` that ends in `:= by sorry` or `:= sorry`.
     """
+    if len(source) > MAX_STATEMENT_LENGTH:
+        raise StatementError(f"the statement has {len(source)} characters, more than {MAX_STATEMENT_LENGTH}; shorten it")
+    source = source.replace("\r\n", "\n")
     try:
         found = tokens(source)
     except LexError as error:
@@ -82,9 +109,9 @@ def split_statement(source: str) -> Statement:
         raise StatementError(f"`{declarer.text}` is not followed by a name", _line(source, declarer.start))
     close = _ending(source, found)
     name = following[0] if named else declarer
-    for token in found:
-        word = token.kind == "name" and len(token.parts) == 1 and token.text in DENIED
-        if name.end <= token.start < close.start and (word or token.text in ("#", "@[", "`")):
+    for index in range(at, len(found)):
+        token = found[index]
+        if name.end <= token.start < close.start and _is_refused(source, found, index, commands):
             raise StatementError(f"`{token.text}` cannot stand in a statement", _line(source, token.start))
     gap = _blank(source[declarer.end : name.start]) if named else " "
     return Statement(
@@ -96,31 +123,35 @@ def split_statement(source: str) -> Statement:
     )
 
 
-def name_parts(name: str) -> tuple[str, ...]:
-    """Return the components of a name, guillemets removed. Raise StatementError for what is no name."""
-    try:
-        return tuple(part for token in tokens(name) for part in token.parts)
-    except LexError as error:
-        raise StatementError(f"{name} is no name: {error}") from error
+def check_header(header: str, trusted: bool = True, commands: frozenset[str] = COMMANDS) -> None:
+    """Raise StatementError where a header, without its imports, may not stand before a statement.
 
-
-def check_header(header: str) -> None:
-    """Raises StatementError where the header would hide what follows it or name another library."""
+    A trusted header may not hide what follows it, name another library or switch the kernel off. An untrusted one, which came over the
+    network, is held to an allow-list besides: nothing in it may run code while Lean elaborates it.
+    """
+    if len(header) > MAX_HEADER_LENGTH:
+        raise StatementError(f"the header has {len(header)} characters, more than {MAX_HEADER_LENGTH}; shorten it")
     try:
         found = tokens(header)
     except LexError as error:
         raise StatementError(f"header: {error}", 1) from error
-    for token in found:
-        if token.kind == "name" and not _NOT_IN_HEADER.isdisjoint(token.parts):
-            raise StatementError(f"`{token.text}` cannot stand in a header")
+    for at, token in enumerate(found):
+        hides = token.text in _ONLY_AT_THE_TOP or (token.text == "#" and header.startswith("exit", token.end))
+        if hides or (at == 0 and token.text == "module") or (token.kind == "name" and "debug" in token.parts):
+            text = "#exit" if token.text == "#" else token.text
+            raise StatementError(f"`{text}` cannot stand in a header")
+    if not trusted and (reason := header_reason(header, found, commands)):
+        raise StatementError(f"header: {reason}")
 
 
 def split_imports(header: str) -> tuple[dict[str, int], str]:
     """The modules that the first lines of a header import, each with its line as messages count it (0: the header's last line), and
     the header with these lines blanked."""
+    header = header.replace("\r\n", "\n")
     modules, at = {}, 0
-    lines = _line(header, len(header.rstrip("\n")))
+    line = -header.rstrip("\n").count("\n")
     while match := _IMPORT.match(header, at):
-        modules[match[1]] = _line(header, match.start(1)) - lines
+        modules[match[1]] = line + header.count("\n", at, match.start(1))
+        line += header.count("\n", at, match.end())
         at = match.end()
     return modules, _blank(header[:at]) + header[at:]

@@ -136,5 +136,9 @@ def ensure_core(cache_dir: Path | None = None) -> CoreLibrary:
 
 
 def command_tokens(core: CoreLibrary) -> frozenset[str]:
-    """Return the tokens that begin a command for a text that imports the core library, as Lean itself has them."""
-    return frozenset(json.loads((core.path / NAME / _COMMANDS).read_text()))
+    """Return the words and `#` symbols that begin a command for a text that imports the core library, as Lean itself has them.
+
+    What begins a command among other things, such as `@[` and `/--`, is not among them.
+    """
+    found = json.loads((core.path / NAME / _COMMANDS).read_text())
+    return frozenset(token for token in found if token[0].isalpha() or token[0] == "#")

@@ -24,7 +24,6 @@ from lean_worker.jobs import Question
 from lean_worker.protocol import Message
 from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wrap
 from lean_worker.session import Finding, Limits, WorkerLost
-from lean_worker.statement import name_parts
 
 _SERVER = Path(__file__).parent / "fork_server.py"
 _SANDBOX = SandboxConfig()
@@ -174,7 +173,7 @@ class LeanTree:
         return node, Finding(Answer())
 
     def _attempt(self, statement: _Node, document: Document) -> Finding:
-        names = name_parts(document.statement.name)
+        names = document.statement.parts
         judge = {
             "statement": (document.stub_name, *names),
             "candidate": (document.label, *names),

@@ -12,6 +12,7 @@ from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_to
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
+from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
 
 _PROBE_SECONDS = 120
@@ -32,7 +33,7 @@ class ServerBackend:
     allowed: frozenset[str] = frozenset()
     prelude: str = ""
     isolates: bool = False
-    commands: frozenset[str] = frozenset()
+    commands: frozenset[str] = COMMANDS
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lean_worker.repl.session import Repl
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
+from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
 
 
@@ -24,7 +25,7 @@ class ReplBackend:
     prelude: str = ""
     name: str = "repl"
     isolates: bool = False
-    commands: frozenset[str] = frozenset()
+    commands: frozenset[str] = COMMANDS
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
     def start(self, opening: str, limits: Limits) -> Repl:

@@ -37,13 +37,16 @@ class Block:
     code: str | None
 
 
-def parse_answer(text: str) -> Answer:
-    """The last complete Lean block; a file or declaration in it is cut down to what proves the theorem. Time is linear in the text."""
+def parse_answer(text: str, statement: str | None = None) -> Answer:
+    """Return the last complete Lean block; a file or declaration in it is cut down to what proves the theorem.
+
+    Where the declaration restates `statement`, the proof is what follows it. Time is linear in the text.
+    """
     blocks = lean_blocks(text)
     finished = [block.code for block in blocks if block.code is not None]
     if not finished:
         return Answer(None, False)
-    proof = _proof_of(finished[-1]).strip()
+    proof = _proof_of(finished[-1], statement).strip()
     plan = text[: blocks[0].start].strip()
     well_formed = len(blocks) == 1 and plan.startswith(PLAN) and len(plan) > len(PLAN) and not text[blocks[0].end :].strip()
     return Answer(proof or None, well_formed and bool(proof))
@@ -105,7 +108,7 @@ def _dedented(lines: list[str], indent: str) -> str:
     return "\n".join(line.removeprefix(indent) for line in lines) if shared else "\n".join(lines)
 
 
-def _proof_of(code: str) -> str:
+def _proof_of(code: str, statement: str | None) -> str:
     """A theorem stated again, its imports and other context before it or not, is cut down to its proof: header and target are ours
     either way. Code too long for Lean to be shown stays whole."""
     if len(code) > MAX_CANDIDATE_LENGTH:
@@ -113,7 +116,7 @@ def _proof_of(code: str) -> str:
     try:
         margin = [token for token in tokens(code) if token.start == 0 or code[token.start - 1] == "\n"]
         declared = code[next((token.start for token in margin if token.text not in CONTEXT), 0) :]
-        candidate = split_candidate(declared)
+        candidate = split_candidate(declared, statement)
     except LexError:
         return code
     return code if candidate.helpers or candidate.body == declared else candidate.body.removeprefix(":=")

@@ -88,7 +88,7 @@ async def prove(
 async def judge(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
     """One attempt read, checked by the kernel and paid."""
     text = prover.template.codec.decode(completion.token_ids)
-    answer = parse_answer(text)
+    answer = parse_answer(text, state.statement.formal)
     well_formed = answer.well_formed and completion.finish_reason == "stop"
     verdict: Verdict | None = None
     if answer.proof is not None:

@@ -1,5 +1,8 @@
 """Whole declarations and helpers: the statement is always ours, helpers come in only where they are permitted, and prove nothing else."""
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +29,15 @@ def ask(pool: Pool, statement: str, proof: str, helpers: bool = True) -> Verdict
         ("lemma t : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ => rfl", Candidate("| 0 => rfl\n  | _ => rfl")),
         ("theorem a : True := trivial\n\ntheorem t : True := a", Candidate(":= a", "theorem a : True := trivial\n\n")),
         ("theorem t : True", Candidate("theorem t : True")),
+        ("@[simp, foo [1]] private theorem t : True := trivial", Candidate(":= trivial")),
+        ("-- words\n/-- more -/\ntheorem t : True := trivial", Candidate(":= trivial")),
+        ("set_option maxHeartbeats 400000 in\ntheorem t : True := trivial", Candidate(":= trivial")),
+        ("theorem t : True :=\r\n  trivial", Candidate(":=\n  trivial")),
+        ("theorem t : 2 = 2 :=\n  h\nwhere\n  h : 2 = 2 := rfl", Candidate(":=\n  h\nwhere\n  h : 2 = 2 := rfl")),
+        (
+            "/-- one -/\ntheorem a : True := trivial\n\n/-- two -/\n@[simp]\ntheorem t : True := a",
+            Candidate(":= a", "          \ntheorem a : True := trivial\n\n          \n"),
+        ),
     ],
 )
 def test_taken_apart(text: str, candidate: Candidate) -> None:
@@ -45,6 +57,132 @@ def test_a_restated_theorem_proves_ours_only(pool: Pool) -> None:
     assert ask(pool, STATEMENT, "theorem tgt (p q : Prop) (hp : p) (hq : q) : q ∧ p := ⟨hq, hp⟩", helpers=False).kind == "accepted"
     assert ask(pool, FALSE, "theorem tgt : 2 + 2 = 4 := rfl").kind == "error"
     assert ask(pool, FALSE, "theorem tgt : 2 + 2 = 4 ∨ 2 + 2 = 5 := Or.inl rfl").kind == "error"
+
+
+RESTATED = [
+    ("theorem t : let x := 5; x = 5 := by sorry", "theorem t : let x := 5; x = 5 := rfl"),
+    (
+        "theorem t (m : Nat) :\n    let a := m + 1\n    a = m + 1 := by sorry",
+        "theorem other (m : Nat) : let a := m + 1\n    a = m + 1 := rfl",
+    ),
+    ("theorem t : match 0 with | 0 => True | _ + 1 => True := by sorry", "theorem t : match 0 with | 0 => True | _ + 1 => True := trivial"),
+    (
+        "theorem t (n : Nat) : match n with | 0 => True | _ + 1 => True := by sorry",
+        "theorem t (n : Nat) : /- again -/ match n with\n  | 0 => True\n  | _ + 1 => True := by\n  cases n <;> trivial",
+    ),
+    ("theorem t (n : Nat) : n = n := by sorry", "theorem t (n : Nat) : n = n :=\n  match n with\n  | 0 => rfl\n  | _ + 1 => rfl"),
+    ("theorem t : ∀ n : Nat, n = n := by sorry", "theorem t : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ + 1 => rfl"),
+    ("example : let x := 5; x = 5 := by sorry", "theorem t : let x := 5; x = 5 := rfl"),
+    ("theorem t : let x := 5; x = 5 := by sorry", "example : let x := 5; x = 5 := rfl"),
+    ("theorem t.{u} (α : Sort u) (a : α) : a = a := by sorry", "theorem t.{u} (α : Sort u) (a : α) : a = a := rfl"),
+    ("theorem «Problem 1.2» : True := by sorry", "theorem «Problem 1.2» : True := trivial"),
+    (
+        "theorem t (n : Nat) : True := by sorry",
+        "theorem t (n : Nat) : True :=\n  if h : n = 0 then trivial else t (n - 1)\ntermination_by n",
+    ),
+    (
+        "theorem t (n : Nat) : True := by sorry",
+        "theorem t (n : Nat) : True :=\n  if h : n = 0 then trivial else t (n - 1)\ntermination_by n\ndecreasing_by omega",
+    ),
+    ("theorem t : 2 = 2 := by sorry", "private theorem t : 2 = 2 :=\n  helper\nwhere\n  helper : 2 = 2 := rfl"),
+    ("theorem t : 1 = 1 := by sorry", "/-- By computation. -/\n@[simp] theorem t : 1 = 1 := rfl"),
+    ("theorem t (p : Prop) (stop : p) : p := by sorry", "theorem t (p : Prop) (stop : p) : p := by\n  exact id stop"),
+]
+
+
+@pytest.mark.parametrize("statement, answer", RESTATED)
+def test_an_answer_that_restates_the_statement_is_cut_behind_it(pool: Pool, statement: str, answer: str) -> None:
+    """The proof alone then goes through the pool as any other does."""
+    candidate = read_candidate(answer, False, statement)
+    question = statement if "stop" not in statement else statement.replace("stop", "halt")
+    assert ask(pool, question, candidate.body.replace("stop", "halt"), helpers=False).kind == "accepted"
+
+
+def test_bars_of_a_notation_are_part_of_the_statement() -> None:
+    assert read_candidate("theorem t : |(0 : Int)| = 0 := rfl", False, "theorem t : |(0 : Int)| = 0 := by sorry").body == ":= rfl"
+
+
+def test_an_answer_that_states_something_else_is_cut_at_the_first_mark() -> None:
+    other = "theorem t : 1 + 1 = 2 := by sorry"
+    assert read_candidate("theorem t : 2 = 2 := rfl", False, other).body == ":= rfl"
+    assert read_candidate("theorem t : 2 = 2 := rfl", False, "no statement").body == ":= rfl"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "theorem t : True := trivial\naxiom c : False",
+        "theorem t : True := trivial\n#print axioms t",
+        "theorem t : True := trivial\nend",
+        "open Nat in\ntheorem t : True := trivial",
+        "set_option debug.skipKernelTC true in\ntheorem t : True := trivial",
+        "set_option maxHeartbeats 1 in set_option autoImplicit true in\ntheorem t : True := trivial",
+        "@[simp theorem t : True := trivial",
+        "trivial theorem t : True := trivial",
+        "theorem t : True := trivial\n/-- more -/",
+    ],
+)
+def test_what_no_answer_may_hold(answer: str) -> None:
+    with pytest.raises(Refused):
+        read_candidate(answer, True, "theorem t : True := by sorry")
+
+
+@pytest.mark.parametrize("name", ["_root_.x", "«_root_».x", "_root_ /- -/", "A._root_.x"])
+def test_no_helper_is_declared_at_the_root(name: str) -> None:
+    with pytest.raises(Refused):
+        read_candidate(f"theorem {name} : True := trivial\ntheorem t : True := trivial", True)
+
+
+def test_the_commands_are_those_of_the_lean_at_hand() -> None:
+    with pytest.raises(Refused):
+        read_candidate("theorem a : True := trivial frob\ntheorem t : True := trivial", True, commands=frozenset({"frob"}))
+    with pytest.raises(Refused):
+        read_candidate("trivial frob", True, commands=frozenset({"frob"}))
+
+
+@pytest.mark.parametrize(
+    "piece", ["theorem ", "theorem a := ", "@[", "] theorem ", "@[a] ", "/-- a -/ theorem a := b ", ":= ", "| ", "(", "a\n"]
+)
+def test_taking_apart_takes_time_in_proportion_to_the_length(piece: str) -> None:
+    began = time.process_time()
+    text = "theorem a := b " + piece * (100_000 // len(piece)) + " theorem t : True := trivial"
+    try:
+        assert read_candidate(text, True, "theorem t : True := by sorry").body == ":= trivial"
+    except Refused as refused:
+        assert str(refused)
+    assert time.process_time() - began < 10
+
+
+def test_no_soup_of_tokens_raises_anything_else() -> None:
+    draw = random.Random(7)
+    pieces = [
+        "theorem",
+        "lemma",
+        "def",
+        "example",
+        " ",
+        "\n",
+        "a",
+        ":=",
+        "|",
+        "(",
+        ")",
+        "@[",
+        "]",
+        "private",
+        "in",
+        "/-- -/",
+        "set_option",
+        "«",
+        "'",
+    ]
+    for _ in range(20_000):
+        text = " ".join(draw.choices(pieces, k=draw.randint(0, 12)))
+        try:
+            candidate = read_candidate(text, True, "theorem a : a := by sorry")
+        except Refused:
+            continue
+        assert candidate.body in text
 
 
 HELPED = """theorem mid (p q : Prop) (hp : p) (hq : q) : p ∧ q := ⟨hp, hq⟩
