@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Literal
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.sandbox.read_list import python_files
 
 Kind = Literal["auto", "bubblewrap", "landlock", "none"]
 
 _LAUNCHER = Path(__file__).parent / "launcher.py"
 _PROBE = Path(__file__).parent / "probe.py"
-_PACKAGE = Path(__file__).parents[1]
 _SECONDS = 20
-_SYSTEM = ("/lib", "/lib64", "/usr", "/etc/ld.so.cache", "/proc", "/sys/devices/system", "/dev/urandom", "/dev/zero")
-
 
 class SandboxError(LeanWorkerError):
     """The sandbox that was asked for cannot be had on this machine."""
@@ -79,17 +77,6 @@ class SandboxReport:
 
 def _python(script: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-W", "ignore", str(script), *arguments]
-
-
-@functools.cache
-def python_files() -> tuple[str, ...]:
-    """What the running Python and its libraries need to read: their folders, and the system's libraries."""
-    found = {sys.prefix, sys.base_prefix, str(_PACKAGE), os.path.dirname(os.path.realpath(sys.executable))}
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        path = line.partition("/")
-        if path[1] and ".so" in path[2]:
-            found.add(os.path.dirname(f"/{path[2]}"))
-    return (*_SYSTEM, *sorted(found))
 
 
 def _bubblewrap(program: str, writable: Path | None) -> list[str]:
