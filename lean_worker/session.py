@@ -10,6 +10,7 @@ from lean_worker.candidate import Candidate
 from lean_worker.document import Document, Statement
 from lean_worker.errors import LeanWorkerError
 from lean_worker.protocol import Kind
+from lean_worker.sandbox.sandbox import SandboxConfig
 
 Outcome = Literal["exit", "timeout", "flood", "signal"]
 
@@ -96,6 +97,11 @@ class Session(Protocol):
 class SecondJudge(Protocol):
     """The slow tier: judges again what the fast tier accepted, in processes that never ran the candidate. Many threads may ask."""
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes."""
+        ...
+
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck: ...
 
     def close(self) -> None: ...
@@ -128,6 +134,11 @@ class Backend(Protocol):
 
     @property
     def batch(self) -> int: ...
+
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of the process that runs a document."""
+        ...
 
     def second_judge(self) -> SecondJudge | None:
         """What judges on the slow tier; None where this backend has none."""

@@ -1,8 +1,8 @@
 """The fork backend: the embedded Lean initialised once, a forked child for every document, so that nothing survives it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, ensure_core
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, embedded_files, ensure_core
 from lean_worker.embedded.process import LeanProcess
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.sandbox.sandbox import SandboxConfig
@@ -28,6 +28,11 @@ class ForkBackend:
     @property
     def library(self) -> str:
         return self.core.hash
+
+    @property
+    def inside(self) -> SandboxConfig:
+        """The settings of the process that runs a document; the one that forks it may start others."""
+        return replace(self.sandbox, read=(*embedded_files(self.core), *self.sandbox.read), max_processes=1)
 
     def start(self, opening: str, limits: Limits) -> LeanProcess:
         """Any opening will do: the child reads it anew."""

@@ -35,8 +35,8 @@ class SlowLimits:
     """What one recheck may use.
 
     `seconds` is the wall clock for candidate and judge together, and once more for the first compilation of a statement; nothing that a
-    process prints renews it. `heartbeats` (thousands of small allocations of Lean) and `memory_bytes` (address space) hold for each process.
-    `kept_statements` and `kept_bytes` bound the compiled statements that are kept for further proofs.
+    process prints renews it. `heartbeats` (thousands of Lean's small allocations) and `memory_bytes` (address space) hold for each
+    process. `kept_statements` and `kept_bytes` bound the compiled statements that are kept for further proofs.
     """
 
     seconds: float = 60.0

@@ -16,7 +16,17 @@ from types import TracebackType
 from lean_worker.candidate import Candidate
 from lean_worker.document import Statement, StatementError, write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
-from lean_worker.embedded.slow_phases import MODULE, OLEAN, Judgement, Setting, SlowLimits, SlowTierClosed, compile_module, judge_files
+from lean_worker.embedded.slow_phases import (
+    MODULE,
+    OLEAN,
+    Judgement,
+    Setting,
+    SlowLimits,
+    SlowTierClosed,
+    compile_module,
+    judge_files,
+    phase_sandbox,
+)
 from lean_worker.embedded.statement_cache import StatementCache
 from lean_worker.embedded.work_folder import WorkFolder
 from lean_worker.lexer import LexError, tokens
@@ -48,6 +58,16 @@ class SlowTier:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its temporary files, which ends with it."""
+        return self._folder.path
+
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes, the folder that each may write left out."""
+        return phase_sandbox(self._setting.core, self._setting.sandbox, self._setting.limits)
 
     def close(self) -> None:
         """End what runs at once, without a verdict, and remove all files. May be called from any thread, and more than once."""

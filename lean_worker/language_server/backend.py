@@ -11,7 +11,7 @@ from pathlib import Path
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, embedded_files, lean_command, lean_environment
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
-from lean_worker.sandbox.read_list import installed_environment, installed_files
+from lean_worker.sandbox.read_list import command_files, installed_environment, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
 
@@ -39,11 +39,16 @@ class ServerBackend:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
+
     def start(self, opening: str, limits: Limits) -> LanguageServer:
         """Loads the opening before it returns: seconds for Mathlib."""
         options = {"server.reportDelayMs": "0", **limits.options}
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
-        return LanguageServer(wrap(command, self.sandbox), self.environment, self.folder, opening, limits)
+        return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
     def second_judge(self) -> SlowTier | None:
         """Only for the embedded Lean's own library."""
@@ -97,7 +102,7 @@ def installed_server(
     """
     environment, sysroot = installed_lean(folder)
     return ServerBackend(
-        command=(str(sysroot / "bin" / "lean"), "--server"),
+        command=(environment.get("LEAN") or str(sysroot / "bin" / "lean"), "--server"),
         environment=environment,
         folder=folder or Path("/"),
         name="language-server",
@@ -122,8 +127,6 @@ def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
     found = dict(os.environ) if folder is None else _lake_environment(folder)
     sysroot = found.get("LEAN_SYSROOT") if folder is not None else None
     toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
-    if not (toolchain / "bin" / "lean").is_file():
-        raise BackendUnavailable(f"the toolchain {toolchain} holds no bin/lean; reinstall Lean with elan")
     return installed_environment(found, toolchain), toolchain
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lean_worker.language_server.backend import installed_lean
 from lean_worker.repl.session import Repl
-from lean_worker.sandbox.read_list import installed_files
+from lean_worker.sandbox.read_list import command_files, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.session import BackendUnavailable, Limits
 
@@ -27,9 +27,14 @@ class ReplBackend:
     batch: int = 1
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
+
     def start(self, opening: str, limits: Limits) -> Repl:
         """Loads the opening before it returns: seconds for Mathlib."""
-        return Repl(wrap(list(self.command), self.sandbox), self.environment, self.folder, opening, limits)
+        return Repl(wrap(list(self.command), self.inside), self.environment, self.folder, opening, limits)
 
     def second_judge(self) -> None:
         return None

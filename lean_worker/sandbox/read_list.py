@@ -1,12 +1,11 @@
 """Lists what a confined process may read: Python and the system's libraries, or an installed Lean and its project."""
 
-import ctypes
-import ctypes
 import functools
 import os
+import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lean_worker.errors import LeanWorkerError
@@ -20,15 +19,19 @@ SYSTEM = (
 )
 
 _PACKAGE = Path(__file__).parents[1]
-_LIBRARIES = ctypes  # loaded here, so that the libraries below it are among those of this process
-_NAMES = ("LEAN_PATH", "LEAN_SRC_PATH", "LEAN_SYSROOT", "LEAN_NUM_THREADS", "LAKE", "LAKE_HOME", "LD_LIBRARY_PATH")
+_LOADED = "import ctypes; print(open('/proc/self/maps').read())"
+_NAMES = (
+    *("LEAN", "LEAN_PATH", "LEAN_SRC_PATH", "LEAN_SYSROOT", "LEAN_NUM_THREADS", "LEAN_WORKER_PATH"),
+    *("LAKE", "LAKE_HOME", "LD_LIBRARY_PATH"),
+)
 
 
 @functools.cache
 def python_files() -> tuple[str, ...]:
     """Return what the running Python needs to read: the system's libraries, its own, its standard library and this package's scripts."""
     found = {sys.executable, f"{sys.prefix}/pyvenv.cfg", sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(_PACKAGE)}
-    for line in Path("/proc/self/maps").read_text().split("\n"):
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", _LOADED], env={}, capture_output=True, text=True, check=True).stdout
+    for line in loaded.split("\n"):
         _, slash, path = line.partition("/")
         if slash and ".so" in path:
             found.add(f"/{path}")
@@ -62,5 +65,10 @@ def installed_files(environment: Mapping[str, str], sysroot: Path, project: Path
     home = Path.home().resolve()
     for path in wanted:
         if path == home or path in home.parents:
-            raise LeanWorkerError(f"{path} would have to be readable for Lean but holds the home folder; move the project to a folder below")
+            raise LeanWorkerError(f"Lean would have to read {path}, which holds the home folder; move the project into a folder of its own")
     return tuple(wanted)
+
+
+def command_files(command: Sequence[str]) -> tuple[Path, ...]:
+    """Return the files that a command names by absolute paths: programs and scripts, without which it cannot run."""
+    return tuple(Path(word) for word in command if os.path.isabs(word) and os.path.isfile(word))
