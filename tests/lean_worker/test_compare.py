@@ -66,7 +66,7 @@ def generated(seed: int) -> Check:
 
 
 def test_fast_and_slow_agree_on_generated_statements(pool: Pool) -> None:
-    checks = [generated(seed) for seed in range(40)]
+    checks = [generated(seed) for seed in range(24)]
     fast = pool.check_many(checks)
 
     def again(check: Check) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def test_fast_and_slow_agree_on_generated_statements(pool: Pool) -> None:
         slow = list(threads.map(again, checks))
     different = [(check, verdict.kind, found) for check, verdict, found in zip(checks, fast, slow, strict=True) if verdict.kind != found[0]]
     assert different == []
-    assert sum(verdict.accepted is True for verdict in fast) > 30
+    assert sum(verdict.accepted is True for verdict in fast) > 20
 
 
 MATCH = "(match n with | 0 => 1 | k + 1 => k)"
