@@ -140,8 +140,8 @@ class Backend(Protocol):
         """The sandbox settings of the process that runs a document."""
         ...
 
-    def second_judge(self) -> SecondJudge | None:
-        """What judges on the slow tier; None where this backend has none."""
+    def second_judge(self, seconds: float = ...) -> SecondJudge | None:
+        """What judges on the slow tier, with that wall clock for a recheck; None where this backend has none."""
         ...
 
     def start(self, opening: str, limits: Limits) -> Session:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, embedded_files, ensure_core
 from lean_worker.embedded.process import LeanProcess
+from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Limits
@@ -38,5 +39,5 @@ class ForkBackend:
         """Any opening will do: the child reads it anew."""
         return LeanProcess(self.core, limits, self.sandbox)
 
-    def second_judge(self) -> SlowTier:
-        return SlowTier(self.core, sandbox=self.sandbox)
+    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier:
+        return SlowTier(self.core, SlowLimits(seconds), self.sandbox)

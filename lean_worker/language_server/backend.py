@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, embedded_files, lean_command, lean_environment
+from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
 from lean_worker.sandbox.read_list import command_files, installed_environment, installed_files
@@ -50,9 +51,9 @@ class ServerBackend:
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
         return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self) -> SlowTier | None:
+    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier | None:
         """Only for the embedded Lean's own library."""
-        return SlowTier(self.core, sandbox=self.sandbox) if self.core is not None else None
+        return SlowTier(self.core, SlowLimits(seconds), self.sandbox) if self.core is not None else None
 
 
 def embedded_server(

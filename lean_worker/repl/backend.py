@@ -36,7 +36,7 @@ class ReplBackend:
         """Loads the opening before it returns: seconds for Mathlib."""
         return Repl(wrap(list(self.command), self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self) -> None:
+    def second_judge(self, seconds: float = 0.0) -> None:
         return None
 
 
