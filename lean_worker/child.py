@@ -5,17 +5,16 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lean_worker.lifeline import guarded
 from lean_worker.processes import tree_memory
 from lean_worker.session import Outcome, WorkerLost
 
 OPENING_SECONDS = 300.0  # Mathlib from a cold disk takes a minute and more
-_LIFELINE = Path(__file__).with_name("lifeline.py")
 _RESERVED_BYTES = 24 << 30  # Lean's threads reserve address space that they never touch: what is resident is looked at besides
 _LOOK_SECONDS = 0.25
 
@@ -39,10 +38,9 @@ class Child:
         self._using = threading.RLock()  # the pipes may not be closed under whoever reads them
         self._look = 0.0
         watched, self._lifeline = os.pipe()
-        guard = [sys.executable, "-I", "-S", str(_LIFELINE), str(watched), str(memory_bytes + _RESERVED_BYTES)]
         # standard error goes nowhere: an unread pipe would block a chatty process
         self._process = subprocess.Popen(
-            [*guard, *command],
+            guarded(command, watched, address_space=memory_bytes + _RESERVED_BYTES),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

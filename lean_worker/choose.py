@@ -13,10 +13,12 @@ from lean_worker.language_server.backend import embedded_server, installed_serve
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.repl.backend import installed_repl
-from lean_worker.sandbox.sandbox import Kind, SandboxConfig, settle
+from lean_worker.sandbox.sandbox import Kind, SandboxConfig, SandboxReport, settle
 from lean_worker.session import Backend
 
 BackendName = Literal["embedded-fork", "embedded-server", "language-server", "repl"]
+
+EMBEDDED: tuple[BackendName, ...] = ("embedded-fork", "embedded-server")
 
 TRUE = Check("true", "theorem t (p : Prop) : p → p := by sorry", "fun h => h")
 FALSE = Check("false", "theorem f : 2 + 2 = 5 := by sorry", "by decide")
@@ -65,6 +67,23 @@ def misjudgement(backend: Backend, timeout: float = 60.0) -> str | None:
         return None
     said = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]
     return "; ".join(said)[:300]
+
+
+def confinements(backend: Backend) -> dict[str, SandboxConfig]:
+    """Return the sandbox settings of each kind of Lean process that a backend starts."""
+    found = {"fast tier": backend.inside}
+    judge = backend.second_judge()
+    if judge is not None:
+        found["slow tier"] = judge.inside
+        judge.close()
+    return found
+
+
+def closed_off(report: SandboxReport) -> str:
+    """Return what a sandbox closes off in one line, and what it does not in further ones."""
+    held = {"files": report.files, "reading": report.reading, "network": report.network, "processes": report.processes}
+    words = ", ".join(name for name, holds in held.items() if holds) or "nothing"
+    return f"closes off {words}" + "".join(f"\n          not: {reason}" for reason in report.missing)
 
 
 def toolchains(elan: Path | None = None) -> Iterator[str]:

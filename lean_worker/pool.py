@@ -312,7 +312,7 @@ class Pool:
         """The slow tier's verdict on what the fast tier accepted; where a backend has no slow tier nobody can say."""
         with self._changed:
             if self._second is None:
-                self._second = self.backend.second_judge()
+                self._second = self.backend.second_judge(self._limits.seconds)
         question = job.question
         if self._second is None or question.candidate is None:
             self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; ask for the fast one")

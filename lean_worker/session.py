@@ -10,6 +10,7 @@ from lean_worker.document import Answer
 from lean_worker.errors import LeanWorkerError
 from lean_worker.jobs import Question
 from lean_worker.protocol import Kind
+from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.statement import Statement
 
 Outcome = Literal["exit", "timeout", "flood", "signal"]
@@ -96,6 +97,11 @@ class Session(Protocol):
 class SecondJudge(Protocol):
     """The slow tier: judges again what the fast tier accepted, in processes that never ran the candidate. Many threads may ask."""
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes."""
+        ...
+
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck: ...
 
     def close(self) -> None: ...
@@ -133,8 +139,13 @@ class Backend(Protocol):
     @property
     def commands(self) -> frozenset[str]: ...
 
-    def second_judge(self) -> SecondJudge | None:
-        """What judges on the slow tier; None where this backend has none."""
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of the process that runs a document."""
+        ...
+
+    def second_judge(self, seconds: float = ...) -> SecondJudge | None:
+        """What judges on the slow tier, with that wall clock for a recheck; None where this backend has none."""
         ...
 
     def start(self, opening: str, limits: Limits) -> Session:

@@ -1,10 +1,11 @@
 """The fork backend: the embedded Lean initialised once, a forked process for every candidate, so that nothing survives it."""
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, ensure_core
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, embedded_files, ensure_core
 from lean_worker.embedded.process import LeanTree
+from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Limits
@@ -34,9 +35,14 @@ class ForkBackend:
     def commands(self) -> frozenset[str]:
         return command_tokens(self.core)
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The settings of the process that runs a candidate; those that fork it may start others."""
+        return replace(self.sandbox, read=(*embedded_files(self.core), *self.sandbox.read), max_processes=1)
+
     def start(self, opening: str, limits: Limits) -> LeanTree:
         """A tree whose root has loaded the opening."""
         return LeanTree(self.core, opening, limits, self.sandbox)
 
-    def second_judge(self) -> SlowTier:
-        return SlowTier(self.core, sandbox=self.sandbox)
+    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier:
+        return SlowTier(self.core, SlowLimits(seconds), self.sandbox)

@@ -85,6 +85,11 @@ def lean_environment(core_path: Path) -> dict[str, str]:
     return {"LEAN_PATH": str(core_path), "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
 
 
+def embedded_files(core: CoreLibrary) -> tuple[Path, ...]:
+    """Return all that the embedded Lean needs to read, besides Python and the system's libraries."""
+    return core.library.path.parent, core.path
+
+
 def _compile(library: Library, folder: Path) -> None:
     source = folder / NAME / "All.lean"
     source.parent.mkdir(parents=True)

@@ -10,43 +10,16 @@ The answer: `kind` ("accepted", "statement", "mismatch", "axiom", "kernel" or "c
 import json
 import os
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
-from kernel import Kernel, KernelLost, KernelRefused, children
+from compare import Refused, compare, mentioned, parts, shown
+from kernel import Kernel, KernelLost, KernelRefused
 from olean import Constant, Name, Olean, OleanError, Table
 
 _SAFE = 1
-
-
-class Refused(Exception):
-    """The candidate does not prove the statement; the first argument is the answer's kind, the second the reason."""
-
-
-def shown(name: Name) -> str:
-    """The name as Lean prints it, but for guillemets."""
-    return ".".join(map(str, name))
-
-
-def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
-    """The constants that terms name."""
-    found: set[Name] = set()
-    seen: set[int] = set()
-    stack = [number for number in numbers if number is not None]
-    while stack:
-        at = stack.pop()
-        if at not in seen:
-            seen.add(at)
-            node = table.nodes[at]
-            if node[0] in ("const", "proj"):
-                found.add(node[1])
-            if node[0] != "const":
-                stack += children(node)
-    return found
 
 
 def _full_name(statement: Olean, ending: Name) -> Name:
@@ -54,38 +27,6 @@ def _full_name(statement: Olean, ending: Name) -> Name:
     if len(found) != 1:
         raise Refused("statement", f"{len(found)} theorems of the statement's file are named {shown(ending)}")
     return found[0]
-
-
-def _parts(constant: Constant) -> set[Name]:
-    """What belongs to a constant besides its terms: the types and constructors of an inductive, the type of a constructor."""
-    if constant.kind == "inductive":
-        return {*constant.details[1], *constant.details[2]}
-    return set(constant.details) if constant.kind in ("constructor", "recursor") else set()
-
-
-def _compare(statement: Olean, candidate: Olean, core: Olean, table: Table, target: Name) -> None:
-    """The target and everything of the statement's file that its type needs must be the same in both files."""
-    waiting, seen = [target], {target}
-    while waiting:
-        name = waiting.pop()
-        if name not in candidate.names:
-            raise Refused("mismatch", f"{shown(name)} is not declared")
-        wanted, given = statement.constant(name), candidate.constant(name)
-        if wanted.kind == "theorem":  # any proof will do
-            wanted, given = replace(wanted, value=None), replace(given, value=None)
-        for part in ("kind", "levels", "type"):
-            if getattr(wanted, part) != getattr(given, part):
-                words = {
-                    "kind": f"is a {given.kind}, not a {wanted.kind}",
-                    "levels": "has other universe levels",
-                    "type": "has another type",
-                }
-                raise Refused("mismatch", f"{shown(name)} {words[part]}")
-        if wanted != given:
-            raise Refused("mismatch", f"{shown(name)} is defined otherwise than in the statement")
-        needed = (mentioned(table, (wanted.type, wanted.value)) | _parts(wanted)) - seen - core.names
-        seen |= needed
-        waiting += needed
 
 
 def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
@@ -100,7 +41,7 @@ def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: s
             kind, used = core.used(name)
         elif name in candidate.names:
             constant = candidate.constant(name)
-            kind, used = constant.kind, mentioned(table, (constant.type, constant.value)) | _parts(constant)
+            kind, used = constant.kind, mentioned(table, (constant.type, constant.value)) | parts(constant)
             own.add(name)
         else:
             raise Refused("kernel", f"{shown(name)}: unknown constant")
@@ -187,7 +128,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
         known = candidate.names & core.names
         if known:
             raise Refused("kernel", f"{shown(min(known, key=shown))}: already declared")
-        _compare(statement, candidate, core, table, target)
+        compare(statement, candidate, core.names, table, target)
         axioms, own = _audit(candidate, core, table, target, set(request["allowed"]))
         kernel = Kernel(request["library"], request["core"], table)
         return {"kind": "accepted", "reason": "", "axioms": axioms, "rechecked": _replay(kernel, candidate, own, table)}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.document import Answer, Document, Raw, read_answer, write_document
-from lean_worker.embedded.build import CoreLibrary, lean_environment
+from lean_worker.embedded.build import CoreLibrary, embedded_files, lean_environment
 from lean_worker.jobs import Question
 from lean_worker.protocol import Message
 from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wrap
@@ -108,7 +108,7 @@ class LeanTree:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                wrap(command, replace(sandbox, read=(core.library.path.parent, core.path, *sandbox.read))),
+                wrap(command, replace(sandbox, read=(*embedded_files(core), *sandbox.read))),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

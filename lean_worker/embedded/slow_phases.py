@@ -1,19 +1,24 @@
 """The processes of the slow tier: compile one module to an .olean, and judge two .olean files, each in a sandbox of its own."""
 
-import contextlib
 import json
+import math
 import os
-import resource
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lean_worker.embedded.build import NAME, CoreLibrary, lean_command, lean_environment
+from lean_worker.embedded.build import NAME, CoreLibrary, embedded_files, lean_command, lean_environment
+from lean_worker.lifeline import guarded
 from lean_worker.protocol import ALLOWED_AXIOMS, Kind
-from lean_worker.sandbox.sandbox import SandboxConfig, settle, wrap
+from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 
 MODULE = "Judged"
 OLEAN = f"{MODULE}.olean"
@@ -21,15 +26,81 @@ OLEAN = f"{MODULE}.olean"
 _JUDGE = Path(__file__).parent / "judge.py"
 _SANDBOX_REFUSED = 125
 _FILE_BYTES = 256 << 20
+_OUTPUT_BYTES = 8 << 20
+_THREADS = 2  # processor time runs that much faster than the clock at most
 
 
 @dataclass(frozen=True)
 class SlowLimits:
-    """For each of the three phases: `seconds` of wall clock, `heartbeats` of Lean (thousands of small allocations), address space."""
+    """What one recheck may use.
+
+    `seconds` is the wall clock for candidate and judge together, and once more for the first compilation of a statement; nothing that a
+    process prints renews it. `heartbeats` (thousands of Lean's small allocations) and `memory_bytes` (address space) hold for each
+    process. `kept_statements` and `kept_bytes` bound the compiled statements that are kept for further proofs.
+    """
 
     seconds: float = 60.0
     heartbeats: int = 20_000
     memory_bytes: int = 8 << 30
+    kept_statements: int = 1024
+    kept_bytes: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds must be positive and finite, not {self.seconds}")
+
+
+class SlowTierClosed(Exception):
+    """No process may be started any more."""
+
+
+class Running:
+    """The processes that run now, so that another thread can end them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._processes: set[int] = set()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether no process may be started any more."""
+        return self._closed
+
+    @contextmanager
+    def started(self, command: list[str], descriptor: int, output: int, environment: dict[str, str]) -> Iterator[int]:
+        """Run a command for the time of the block, which gets its process id; at the end of the block its whole group is killed.
+
+        Raises SlowTierClosed after `close`.
+        """
+        with self._lock:
+            if self._closed:
+                raise SlowTierClosed("the slow tier is closed")
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+                pass_fds=(descriptor,),
+            )
+            self._processes.add(process.pid)
+        try:
+            yield process.pid
+        finally:
+            with self._lock:  # before its id can be another's
+                self._processes.discard(process.pid)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def close(self) -> None:
+        """Kill all processes; those who wait for them get no answer, and no other process is started."""
+        with self._lock:
+            self._closed = True
+            for pid in self._processes:
+                os.killpg(pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -40,6 +111,7 @@ class Setting:
     folder: Path
     limits: SlowLimits = field(default_factory=SlowLimits)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    running: Running = field(default_factory=Running)
 
 
 @dataclass(frozen=True)
@@ -52,39 +124,36 @@ class _Ran:
     output: str
 
 
-def _run(setting: Setting, command: list[str], writable: Path | None, read: tuple[Path, ...]) -> _Ran:
-    core = setting.core
-    config = replace(
-        setting.sandbox,
-        writable=writable,
-        read=(core.library.path.parent, core.path, *read, *setting.sandbox.read),
-        max_processes=1,
-        memory_bytes=setting.limits.memory_bytes,
-    )
-    with tempfile.TemporaryFile(dir=setting.folder) as output:
-        process = subprocess.Popen(
-            wrap(command, config),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=lean_environment(core.path),
-            cwd="/",
-            start_new_session=True,
-        )
-        with contextlib.suppress(OSError):  # a process that has ended needs no limit
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
-            if settle(config).kind == "none":
-                resource.prlimit(process.pid, resource.RLIMIT_AS, (setting.limits.memory_bytes,) * 2)
-        try:
-            code = process.wait(setting.limits.seconds)
-        except subprocess.TimeoutExpired:
-            return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        output.seek(0)
-        text = output.read().decode("utf-8", "replace")
+def phase_sandbox(
+    core: CoreLibrary, sandbox: SandboxConfig, limits: SlowLimits, writable: Path | None = None, read: tuple[Path, ...] = ()
+) -> SandboxConfig:
+    """Return the sandbox settings of one phase: the embedded Lean and what the phase is about may be read, one folder may be written."""
+    read = (*embedded_files(core), *read, *sandbox.read)
+    return replace(sandbox, writable=writable, read=read, max_processes=1, memory_bytes=limits.memory_bytes)
+
+
+def _run(setting: Setting, command: list[str], writable: Path | None, read: tuple[Path, ...], deadline: float) -> _Ran:
+    wrapped = wrap(command, phase_sandbox(setting.core, setting.sandbox, setting.limits, writable, read))
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
+    watched, held = os.pipe()
+    try:
+        with tempfile.TemporaryFile(dir=setting.folder) as output:
+            limited = guarded(
+                wrapped, watched, address_space=setting.limits.memory_bytes, cpu=_THREADS * math.ceil(left) + 1, file=_FILE_BYTES
+            )
+            with setting.running.started(limited, watched, output.fileno(), lean_environment(setting.core.path)) as pid:
+                code = _exit_code(pid, left)
+            output.seek(0)
+            text = output.read(_OUTPUT_BYTES).decode("utf-8", "replace")
+    finally:
+        os.close(watched)
+        os.close(held)
+    if setting.running.closed:
+        return _Ran("unavailable", "was ended because the slow tier was closed", 0, "")
+    if code is None:
+        return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
     if code == _SANDBOX_REFUSED and setting.sandbox.kind != "none":
         return _Ran("unavailable", text.strip() or "the sandbox did not start", code, text)
     if code < 0 or code > 128:
@@ -92,26 +161,51 @@ def _run(setting: Setting, command: list[str], writable: Path | None, read: tupl
     return _Ran(None, "", code, text)
 
 
+def _exit_code(pid: int, seconds: float) -> int | None:
+    """Wait for the end of a child without reaping it; None where the time is over."""
+    ended = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return None
+        found = os.waitid(os.P_PIDFD, ended, os.WEXITED | os.WNOWAIT)
+    finally:
+        os.close(ended)
+    assert found is not None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
 def _first_error(output: str) -> str | None:
-    for line in output.splitlines():
+    for line in output.split("\n"):
         try:
             message = json.loads(line)
-        except json.JSONDecodeError:
+            if message["severity"] == "error":
+                return f"{message['pos']['line']}:{message['pos']['column']}: {message['data']}"
+        except (ValueError, TypeError, KeyError, RecursionError):  # a process may print anything
             continue
-        if isinstance(message, dict) and message.get("severity") == "error":
-            return f"{message['pos']['line']}:{message['pos']['column']}: {message['data']}"
     return None
 
 
-def compile_module(setting: Setting, folder: Path, text: str) -> tuple[Kind | None, str]:
-    """Compile a module to OLEAN in `folder`, which must not exist yet; a kind and a reason where it did not come to that."""
+def compile_module(setting: Setting, folder: Path, text: str, deadline: float | None = None) -> tuple[Kind | None, str]:
+    """Compile a module to OLEAN in `folder`, which must not exist yet.
+
+    Args:
+        setting: the Lean, the limits and the sandbox.
+        folder: where the module's source and its .olean are put.
+        text: the module.
+        deadline: when to give up (time.monotonic); by default after the limits' seconds.
+
+    Returns:
+        A kind and a reason where there is no .olean; else None and nothing.
+    """
     folder.mkdir()
-    source, target = folder / f"{MODULE}.lean", folder / f"{MODULE}.olean"
+    source, target = folder / f"{MODULE}.lean", folder / OLEAN
     source.write_text(text, encoding="utf-8")
     settings = {"maxHeartbeats": setting.limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
     options = ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items())]
     command = lean_command(setting.core.library, *options, "-R", folder, "-o", target, source)
-    ran = _run(setting, command, folder, (folder,))
+    ran = _run(setting, command, folder, (folder,), deadline or time.monotonic() + setting.limits.seconds)
     if ran.kind:
         return ran.kind, f"Lean {ran.reason}"
     wrong = _first_error(ran.output)
@@ -132,10 +226,17 @@ class Judgement:
     rechecked: tuple[str, ...] = ()
 
 
-def judge_files(setting: Setting, statement: Path, candidate: Path, target: tuple[str | int, ...]) -> Judgement:
+def judge_files(
+    setting: Setting, statement: Path, candidate: Path, target: tuple[str | int, ...], deadline: float | None = None
+) -> Judgement:
     """Judge a compiled candidate against a compiled statement, in a fresh process that runs nothing of either.
 
-    `target` is the end of the theorem's name in the statement's file; the candidate's file must hold the very same full name.
+    Args:
+        setting: the Lean, the limits and the sandbox.
+        statement: the statement's .olean, which is trusted.
+        candidate: the candidate's .olean, which may hold anything.
+        target: the end of the theorem's name in the statement's file; the candidate's file must hold the very same full name.
+        deadline: as for `compile_module`.
     """
     core = setting.core
     request = {
@@ -147,11 +248,11 @@ def judge_files(setting: Setting, statement: Path, candidate: Path, target: tupl
         "allowed": sorted(ALLOWED_AXIOMS),
     }
     command = [sys.executable, "-I", "-S", "-W", "ignore", str(_JUDGE), json.dumps(request)]
-    ran = _run(setting, command, None, (statement, candidate))
+    ran = _run(setting, command, None, (statement, candidate), deadline or time.monotonic() + setting.limits.seconds)
     if ran.kind:
         return Judgement(ran.kind, f"the judge {ran.reason}")
     try:
-        answer = json.loads(ran.output.strip().splitlines()[-1])
+        answer = json.loads(ran.output.strip().split("\n")[-1])
         return Judgement(answer["kind"], answer["reason"], tuple(answer["axioms"]), tuple(answer["rechecked"]))
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return Judgement("crash", f"the judge ended with exit code {ran.code} and no answer: {ran.output.strip()[-300:]}")

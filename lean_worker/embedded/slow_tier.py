@@ -7,8 +7,8 @@ declaration of the candidate below the theorem again, rebuilt term by term, on t
 statement's own elaboration, are trusted; a fault of this Lean's kernel is not caught, for there is no second kernel.
 """
 
-import itertools
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -16,16 +16,27 @@ from types import TracebackType
 from lean_worker.candidate import Candidate
 from lean_worker.document import write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
-from lean_worker.embedded.slow_phases import MODULE, OLEAN, Setting, SlowLimits, compile_module, judge_files
+from lean_worker.embedded.slow_phases import (
+    MODULE,
+    OLEAN,
+    Judgement,
+    Setting,
+    SlowLimits,
+    SlowTierClosed,
+    compile_module,
+    judge_files,
+    phase_sandbox,
+)
+from lean_worker.embedded.statement_cache import StatementCache
+from lean_worker.embedded.work_folder import WorkFolder
 from lean_worker.lexer import LexError, tokens
-from lean_worker.protocol import NO_VERDICT, Kind
+from lean_worker.protocol import NO_VERDICT
 from lean_worker.sandbox.sandbox import SandboxConfig, settle
 from lean_worker.session import Recheck
 from lean_worker.statement import Statement, StatementError
 
 _ANYWHERE = SandboxConfig()
 _LIMITS = SlowLimits()
-_KEPT = 4096
 
 
 class SlowTier:
@@ -37,10 +48,11 @@ class SlowTier:
 
     def __init__(self, core: CoreLibrary, limits: SlowLimits = _LIMITS, sandbox: SandboxConfig = _ANYWHERE) -> None:
         settle(sandbox)
-        self._folder = tempfile.TemporaryDirectory(prefix="lean-slow-")
-        self._setting = Setting(core, Path(self._folder.name), limits, sandbox)
-        self._number = itertools.count()
-        self._known: dict[str, tuple[Path, Kind | None, str]] = {}
+        self._folder = WorkFolder()
+        self._setting = Setting(core, self._folder.path, limits, sandbox)
+        self._statements = StatementCache(self._setting, limits.kept_statements, limits.kept_bytes)
+        self._idle = threading.Condition()
+        self._busy = 0
 
     def __enter__(self) -> "SlowTier":
         return self
@@ -48,17 +60,51 @@ class SlowTier:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def folder(self) -> Path:
+        """The folder of its temporary files, which ends with it."""
+        return self._folder.path
+
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes, the folder that each may write left out."""
+        return phase_sandbox(self._setting.core, self._setting.sandbox, self._setting.limits)
+
     def close(self) -> None:
-        self._folder.cleanup()
+        """End what runs at once, without a verdict, and remove all files. May be called from any thread, and more than once."""
+        self._setting.running.close()
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0)
+            self._folder.close()
 
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        """The verdict on a candidate that the screen let through."""
+        """Return the verdict on a candidate, whether or not a screen has seen it. After `close` there is none: kind `unavailable`."""
+        with self._idle:
+            if self._setting.running.closed:
+                return self._verdict(Judgement("unavailable", "the slow tier is closed"))
+            self._busy += 1
+        try:
+            return self._recheck(header, statement, candidate)
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def _recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
         try:
             target = (MODULE, *_parts(statement.name))
         except StatementError as error:
-            return self._verdict("statement", str(error))
+            return self._verdict(Judgement("statement", str(error)))
         stub = write_module(OPENING, header, statement, None, MODULE)
-        return self._judge(stub, write_module(OPENING, header, statement, candidate, MODULE), target)
+        text = write_module(OPENING, header, statement, candidate, MODULE)
+        if not _encodable(stub):
+            return self._verdict(Judgement("statement", "the statement holds half of a surrogate pair; send valid Unicode"))
+        if not _encodable(text):
+            return self._verdict(Judgement("error", "the proof holds half of a surrogate pair; send valid Unicode"))
+        try:
+            return self._judge(stub, text, target)
+        except SlowTierClosed as error:
+            return self._verdict(Judgement("unavailable", str(error)))
 
     def _judge(self, stub: str, text: str, target: tuple[str, ...]) -> Recheck:
         seconds: dict[str, float] = {}
@@ -69,44 +115,34 @@ class SlowTier:
             seconds[phase] = time.monotonic() - began
             began = time.monotonic()
 
-        trusted, kind, reason = self._statement(stub)
-        lap("statement")
-        if kind:
-            return self._verdict(kind, reason, seconds)
-        with tempfile.TemporaryDirectory(dir=self._setting.folder) as folder:
-            place = Path(folder) / "candidate"
-            kind, reason = compile_module(self._setting, place, text)
-            lap("candidate")
-            if kind:
-                return self._verdict(kind, reason, seconds)
-            judged = judge_files(self._setting, trusted, place / OLEAN, target)
-            lap("judge")
-        return self._verdict(judged.kind, judged.reason, seconds, judged.axioms, judged.rechecked)
+        with self._statements.use(stub) as statement:
+            lap("statement")
+            if statement.kind:
+                return self._verdict(Judgement(statement.kind, statement.reason), seconds)
+            deadline = began + self._setting.limits.seconds
+            with tempfile.TemporaryDirectory(dir=self._setting.folder) as folder:
+                place = Path(folder) / "candidate"
+                kind, reason = compile_module(self._setting, place, text, deadline)
+                lap("candidate")
+                if kind:
+                    return self._verdict(Judgement(kind, reason), seconds)
+                judged = judge_files(self._setting, statement.olean, place / OLEAN, target, deadline)
+                lap("judge")
+        return self._verdict(judged, seconds)
 
-    def _statement(self, text: str) -> tuple[Path, Kind | None, str]:
-        known = self._known.get(text)
-        if known is None:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            folder = self._setting.folder / f"statement{next(self._number)}"
-            kind, reason = compile_module(self._setting, folder, text)
-            known = folder / OLEAN, "statement" if kind == "error" else kind, reason
-            if kind not in NO_VERDICT:
-                self._known[text] = known
-        return known
-
-    def _verdict(
-        self,
-        kind: Kind,
-        reason: str,
-        seconds: dict[str, float] | None = None,
-        axioms: tuple[str, ...] = (),
-        rechecked: tuple[str, ...] = (),
-    ) -> Recheck:
-        accepted = None if kind in NO_VERDICT else kind == "accepted"
+    def _verdict(self, judged: Judgement, seconds: dict[str, float] | None = None) -> Recheck:
+        accepted = None if judged.kind in NO_VERDICT else judged.kind == "accepted"
         report = settle(self._setting.sandbox)
         sandbox = " ".join([report.kind, *report.mechanisms])
-        return Recheck(accepted, kind, reason, axioms, rechecked, seconds or {}, sandbox)
+        return Recheck(accepted, judged.kind, judged.reason, judged.axioms, judged.rechecked, seconds or {}, sandbox)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ import os
 import shutil
 import stat
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, lean_command, lean_environment
+from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, embedded_files, lean_command, lean_environment
+from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
+from lean_worker.sandbox.read_list import command_files, installed_environment, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
@@ -21,7 +23,10 @@ _SANDBOX = SandboxConfig()
 
 @dataclass(frozen=True)
 class ServerBackend:
-    """`command` starts `lean --server`; options follow it. `folder` is where it runs: a Lake project, or any folder."""
+    """`command` starts `lean --server`; options follow it. `folder` is where it runs: a Lake project, or any folder.
+
+    `sandbox` is what the server and its workers run in.
+    """
 
     command: tuple[str, ...]
     environment: dict[str, str] = field(hash=False)
@@ -37,15 +42,20 @@ class ServerBackend:
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
+
     def start(self, opening: str, limits: Limits) -> LanguageServer:
         """Loads the opening before it returns: seconds for Mathlib."""
         options = {"server.reportDelayMs": "0", **limits.options}
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
-        return LanguageServer(wrap(command, self.sandbox), self.environment, self.folder, opening, limits)
+        return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self) -> SlowTier | None:
+    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier | None:
         """Only for the embedded Lean's own library."""
-        return SlowTier(self.core, sandbox=self.sandbox) if self.core is not None else None
+        return SlowTier(self.core, SlowLimits(seconds), self.sandbox) if self.core is not None else None
 
 
 def embedded_server(
@@ -56,6 +66,7 @@ def embedded_server(
     environment = lean_environment(core.path) | {"LEAN_WORKER_PATH": str(_worker_script(core, command))}
     if path is not None:
         environment["LEAN_PATH"] += os.pathsep + str(path)
+    read = (*embedded_files(core), *([path] if path else []), *sandbox.read)
     return ServerBackend(
         command=(*command, "--server"),
         environment=environment,
@@ -66,7 +77,7 @@ def embedded_server(
         imports=IMPORTS,
         allowed=allowed,
         prelude=PRELUDE,
-        sandbox=sandbox,
+        sandbox=replace(sandbox, read=read),
         core=core if path is None else None,
         commands=command_tokens(core),
     )
@@ -93,18 +104,9 @@ def installed_server(
     `allowed`. Lake is asked once, outside the sandbox, where the project's modules are; the server then runs without it, so that nothing
     needs to be written. Raises BackendUnavailable where there is no such Lean.
     """
-    program = "lake" if folder is not None else "lean"
-    found = shutil.which(program)
-    if found is None:
-        raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
-    if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
-        raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
-    environment = {**os.environ, **(_lake_environment(folder) if folder else {}), "LC_ALL": "C.UTF-8"}
-    lean = environment.get("LEAN") or shutil.which("lean", path=environment.get("PATH"))
-    if lean is None:
-        raise BackendUnavailable("`lean` is not on the PATH of the project; run `lake build` in it first")
+    environment, sysroot = installed_lean(folder)
     return ServerBackend(
-        command=(lean, "--server"),
+        command=(environment.get("LEAN") or str(sysroot / "bin" / "lean"), "--server"),
         environment=environment,
         folder=folder or Path("/"),
         name="language-server",
@@ -112,19 +114,40 @@ def installed_server(
         library=_manifest(folder) if folder else "Init",
         imports=imports,
         allowed=allowed | frozenset(imports),
-        sandbox=sandbox,
+        sandbox=replace(sandbox, read=(*installed_files(environment, sysroot, folder), *sandbox.read)),
     )
 
 
+def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
+    """Return the environment and the toolchain's folder of the Lean of a Lake project, or of the one on the PATH.
+
+    Lake is asked outside the sandbox. Raises BackendUnavailable where there is no such Lean.
+    """
+    program = "lake" if folder is not None else "lean"
+    if shutil.which(program) is None:
+        raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
+    if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
+        raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
+    found = dict(os.environ) if folder is None else _lake_environment(folder)
+    sysroot = found.get("LEAN_SYSROOT") if folder is not None else None
+    toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
+    return installed_environment(found, toolchain), toolchain
+
+
+def _inside(folder: Path | None) -> list[str]:
+    """How a command runs under Lake, where there is a project."""
+    return ["lake", "env"] if folder is not None else []
+
+
 def _lake_environment(folder: Path) -> dict[str, str]:
-    """The variables under which Lake runs programs in a project."""
-    pairs = (line.partition("=") for line in _output(["lake", "env", "printenv"], folder).splitlines())
+    """The variables under which Lake runs programs in a project; a value may hold line ends."""
+    pairs = (entry.partition("=") for entry in _output(["lake", "env", "printenv", "--null"], folder).split("\0"))
     return {name: value for name, equals, value in pairs if equals}
 
 
 def lean_version(folder: Path | None = None) -> str:
     """The version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable where none runs."""
-    said = _output(["lake", "env", "lean", "--version"] if folder else ["lean", "--version"], folder or Path("/"))
+    said = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
     return said.partition("version ")[2].partition(",")[0] or said
 
 

@@ -1,11 +1,12 @@
 """The REPL backend, for pools that have leanprover-community/repl built."""
 
 import os
-import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lean_worker.language_server.backend import installed_lean
 from lean_worker.repl.session import Repl
+from lean_worker.sandbox.read_list import command_files, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
 from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
@@ -13,7 +14,7 @@ from lean_worker.session import BackendUnavailable, Limits
 
 @dataclass(frozen=True)
 class ReplBackend:
-    """`command` starts the REPL in `folder`, the Lake project whose modules it may import."""
+    """`command` starts the REPL in `folder`, the Lake project whose modules it may import; `sandbox` is what it runs in."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = field(hash=False)
@@ -28,31 +29,36 @@ class ReplBackend:
     commands: frozenset[str] = COMMANDS
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
 
+    @property
+    def inside(self) -> SandboxConfig:
+        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
+
     def start(self, opening: str, limits: Limits) -> Repl:
         """Loads the opening before it returns: seconds for Mathlib."""
-        return Repl(wrap(list(self.command), self.sandbox), self.environment, self.folder, opening, limits)
+        return Repl(wrap(list(self.command), self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self) -> None:
+    def second_judge(self, seconds: float = 0.0) -> None:
         return None
 
 
 def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], sandbox: SandboxConfig | None = None) -> ReplBackend:
-    """The REPL binary `program` under `lake env` in the Lake project `folder`; `lean` is the version that verdicts will name.
+    """Return the REPL binary `program` as a backend for the Lake project `folder`; `lean` is the version that verdicts will name.
 
-    Raises BackendUnavailable where one of them is missing.
+    Lake is asked once, outside the sandbox, for the environment; the REPL then runs without it. Raises BackendUnavailable where program or
+    project is missing.
     """
-    lake = shutil.which("lake")
-    if lake is None:
-        raise BackendUnavailable("`lake` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
     if not os.access(program, os.X_OK):
         raise BackendUnavailable(f"{program} is no program; build leanprover-community/repl and name its .lake/build/bin/repl")
+    environment, sysroot = installed_lean(folder)
+    sandbox = sandbox or SandboxConfig()
     return ReplBackend(
-        command=(lake, "env", str(program)),
-        environment={**os.environ, "LC_ALL": "C.UTF-8"},
+        command=(str(program.resolve()),),
+        environment=environment,
         folder=folder,
         lean=lean,
         library=str(folder),
         imports=imports,
         allowed=frozenset(imports),
-        sandbox=sandbox or SandboxConfig(),
+        sandbox=replace(sandbox, read=(program.resolve(), *installed_files(environment, sysroot, folder), *sandbox.read)),
     )

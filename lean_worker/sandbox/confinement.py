@@ -40,6 +40,7 @@ _DENIED = (
 _FORKS = (57, 58)
 _PROGRAMS = (59, 322)  # execve, execveat
 _SIGNALS = (62, 129, 200, 297)  # kill, rt_sigqueueinfo, tkill, rt_tgsigqueueinfo
+_GROUPS = (109, 112)  # setpgid, setsid: a process that left its group would not end with it
 
 
 def _checked(result: int, what: str) -> int:
@@ -138,11 +139,13 @@ def _refuse(numbers: Iterable[int], error: int) -> list[bytes]:
     return [line for number in numbers for line in (_instruction(equal, number, 0, 1), _instruction(give, _ERRNO | error))]
 
 
-def filter_program(processes: bool, pid: int | None = None) -> bytes:
-    """A system call filter in the kernel's byte code: no sockets, no mounts, nothing of other processes.
+def filter_program(processes: bool, pid: int | None = None, programs: bool = False) -> bytes:
+    """Return a system call filter in the kernel's byte code: no sockets, no mounts, nothing of other processes.
 
-    `processes`: whether other processes may be started; threads always may. With a `pid`, the process may neither start a program nor
-    signal any process but itself.
+    Args:
+        processes: whether other processes may be started; threads always may.
+        pid: the process's own id, where it may neither signal any other process nor leave its process group.
+        programs: whether a process with a `pid` may become another program.
     """
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     refuse = _instruction(give, _ERRNO | errno.EPERM)
@@ -159,7 +162,7 @@ def filter_program(processes: bool, pid: int | None = None) -> bytes:
     if not processes:
         program += _refuse(_FORKS, errno.EAGAIN)
     if pid is not None:
-        program += _refuse((*_PROGRAMS, *_SIGNALS), errno.EPERM)
+        program += _refuse((*_SIGNALS, *_GROUPS, *(() if programs else _PROGRAMS)), errno.EPERM)
         program += [
             _instruction(equal, _TGKILL, 0, 4),
             _instruction(load, 16),

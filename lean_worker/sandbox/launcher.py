@@ -1,7 +1,7 @@
 """Locks itself in and becomes the command: `python -I -S launcher.py [options] -- command...`. Standard library only.
 
-Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork,
---max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.
+Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork (no other
+process may be started or signalled), --max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.
 Without a command it ends with exit code 0 where everything asked for was granted. Whatever the kernel refuses ends it with exit code 125
 and one line on standard error: a command never runs with less than what was asked for.
 """
@@ -51,7 +51,9 @@ def main(words: list[str]) -> None:
         if "--landlock" in options:
             confinement.apply_landlock(options.get("--read", ["/"]), writable)
         if "--filter" in options:
-            confinement.install_filter(confinement.filter_program(processes="--no-fork" not in options))
+            alone = "--no-fork" in options
+            pid = os.getpid() if alone else None
+            confinement.install_filter(confinement.filter_program(processes=not alone, pid=pid, programs=True))
         if command:
             os.execvp(command[0], command)
     except (OSError, ValueError) as error:

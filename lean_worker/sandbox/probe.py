@@ -1,6 +1,6 @@
-"""Tries what a sandbox must refuse and prints as JSON what it could do: `python probe.py OUTSIDE INSIDE HOST PORT`.
+"""Tries what a sandbox must refuse and prints as JSON what it could do: `python probe.py OUTSIDE INSIDE HOST PORT PID`.
 
-OUTSIDE is a folder with one file named `file`, INSIDE a folder that may be written. Standard library only.
+OUTSIDE is a folder with one file named `file`, INSIDE a folder that may be written, PID a process outside. Standard library only.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,6 +27,11 @@ def _can(action: Callable[[], object]) -> bool:
 def _write(path: str) -> None:
     with open(path, "w") as file:
         file.write("changed")
+
+
+def _read(path: str) -> None:
+    with open(path, "rb") as file:
+        file.read(1)
 
 
 def _truncate(path: str) -> None:
@@ -53,9 +59,10 @@ def _started(count: int) -> int:
     return len(children)
 
 
-def main(outside: str, inside: str, host: str, port: int) -> None:
+def main(outside: str, inside: str, host: str, port: int, pid: int) -> None:
     """Try everything, print the answers."""
     target = os.path.join(outside, "file")
+    secrets = (target, "/etc/passwd", f"/proc/{pid}/cmdline", f"/proc/{pid}/environ")
     attempts: list[Callable[[], object]] = [
         lambda: _write(os.path.join(outside, "new")),
         lambda: _write(target),
@@ -66,18 +73,19 @@ def main(outside: str, inside: str, host: str, port: int) -> None:
         lambda: os.unlink(target),
     ]
     children = _started(8)
-    readable = _can(lambda: open(target).close())
+    readable = [_can(partial(_read, secret)) for secret in secrets]
     done = [_can(attempt) for attempt in attempts]  # every one, not only up to the first that succeeds
     found = {
         "changed": any(done),
-        "read": readable,
+        "read": any(readable),
         "written_inside": _can(lambda: _write(os.path.join(inside, "file"))),
         "connected": _can(lambda: _connect(host, port)),
         "forked": children > 0,
         "many": children == 8,
+        "signalled": _can(lambda: os.kill(pid, 0)),
     }
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

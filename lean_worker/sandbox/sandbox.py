@@ -12,19 +12,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.sandbox.read_list import python_files
 
 Kind = Literal["auto", "bubblewrap", "landlock", "none"]
 
 _LAUNCHER = Path(__file__).parent / "launcher.py"
 _PROBE = Path(__file__).parent / "probe.py"
-_PACKAGE = Path(__file__).parents[1]
 _SECONDS = 20
-_SYSTEM = ("/lib", "/lib64", "/usr", "/etc/ld.so.cache", "/proc", "/sys/devices/system", "/dev/urandom", "/dev/zero")
 
 
 class SandboxError(LeanWorkerError):
@@ -57,9 +56,10 @@ class SandboxConfig:
 class SandboxReport:
     """What was seen to hold inside a sandbox of this kind.
 
-    `files`: nothing outside the writable folder can be changed. `reading`: what is not listed cannot be read. `network`: no connection.
-    `processes`: starting any other process can be refused. `process_count`: a limit above one holds as well. `mechanisms` are the
-    launcher's options that the kernel granted; `missing` says what does not hold and why.
+    `files`: nothing outside the writable folder can be changed. `reading`: what is not listed cannot be read, other processes' command
+    lines and variables among it. `network`: no connection. `processes`: no other process can be started or signalled. `process_count`: a
+    limit above one holds as well. `mechanisms` are the launcher's options that the kernel granted; `missing` says what does not hold and
+    why.
     """
 
     kind: Literal["bubblewrap", "landlock", "none"]
@@ -81,17 +81,6 @@ def _python(script: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-W", "ignore", str(script), *arguments]
 
 
-@functools.cache
-def python_files() -> tuple[str, ...]:
-    """What the running Python and its libraries need to read: their folders, and the system's libraries."""
-    found = {sys.prefix, sys.base_prefix, str(_PACKAGE), os.path.dirname(os.path.realpath(sys.executable))}
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        path = line.partition("/")
-        if path[1] and ".so" in path[2]:
-            found.add(os.path.dirname(f"/{path[2]}"))
-    return (*_SYSTEM, *sorted(found))
-
-
 def _bubblewrap(program: str, writable: Path | None) -> list[str]:
     bind = ["--bind", str(writable), str(writable)] if writable else []
     spaces = ["--unshare-user", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-pid"]
@@ -104,7 +93,7 @@ def _works(command: list[str]) -> str | None:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return None if done.returncode == 0 else (done.stderr.strip().split("\n") or [f"exit code {done.returncode}"])[-1]
 
 
 def _mechanisms(kind: Literal["bubblewrap", "landlock"]) -> tuple[list[str], list[str]]:
@@ -133,8 +122,14 @@ def _wrap(command: list[str], config: SandboxConfig, report: SandboxReport) -> l
     return _bubblewrap(program, config.writable) + inside if report.kind == "bubblewrap" else inside
 
 
-def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int]) -> dict[str, bool]:
-    """What a probe inside could do, by its own word and by what is seen outside."""
+def _probe(config: SandboxConfig, report: SandboxReport, *arguments: str) -> dict[str, bool]:
+    command = _wrap(_python(_PROBE, *arguments), config, report)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    return dict(json.loads(done.stdout))
+
+
+def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int], config: SandboxConfig | None = None) -> dict[str, bool]:
+    """What a probe inside could do, by its own word and by what is seen outside; without a config, in the narrowest one."""
     outside, inside = folder / "outside", folder / "inside"
     outside.mkdir(exist_ok=True)
     inside.mkdir(exist_ok=True)
@@ -146,47 +141,61 @@ def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int]) -> d
         there = [path.name for path in outside.iterdir()] == ["file"]
         return there and target.read_text() == "untouched" and target.stat().st_mode & 0o777 == 0o640
 
-    def probe(max_processes: int) -> dict[str, bool]:
-        config = SandboxConfig(writable=inside, read=(_PROBE,), max_processes=max_processes)
-        command = _wrap(_python(_PROBE, str(outside), str(inside), address[0], str(address[1])), config, report)
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
-        return dict(json.loads(done.stdout))
-
-    found = probe(1)
-    return {**found, "changed": found["changed"] or not intact(), "many": probe(4)["many"]}
+    arguments = (str(outside), str(inside), address[0], str(address[1]), str(os.getpid()))
+    found = _probe(config or SandboxConfig(writable=inside, read=(_PROBE,), max_processes=1), report, *arguments)
+    if config is None:
+        found["many"] = _probe(SandboxConfig(writable=inside, read=(_PROBE,), max_processes=4), report, *arguments)["many"]
+    return {**found, "changed": found["changed"] or not intact()}
 
 
-def _try(kind: Literal["bubblewrap", "landlock"]) -> SandboxReport:
-    if kind == "bubblewrap" and shutil.which("bwrap") is None:
-        return SandboxReport(kind, missing=("bubblewrap: there is no program bwrap; install the package bubblewrap",))
-    works, missing = _mechanisms(kind)
-    report = SandboxReport(kind, mechanisms=tuple(works), missing=tuple(missing))
+_OPEN_DOORS = {
+    "changed": "files outside the writable folder can be changed",
+    "read": "files outside the list can be read",
+    "connected": "a network connection can be made",
+    "forked": "other processes can be started",
+    "signalled": "processes outside can be signalled",
+    "many": "the number of processes cannot be limited above one (the kernel does not count those of root)",
+}
+
+
+def _try(report: SandboxReport, config: SandboxConfig | None = None) -> SandboxReport:
+    """The report with what was seen to hold."""
     try:
         with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
-            could = _attempt(report, Path(folder).resolve(), server.getsockname()[:2])
+            could = _attempt(report, Path(folder).resolve(), server.getsockname()[:2], config)
     except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
         trial = _works(_wrap([sys.executable, "-I", "-S", "-c", ""], SandboxConfig(), report))
-        return SandboxReport(kind, missing=(f"{kind}: {trial or error}", *missing))
-    if not could["written_inside"]:
-        return SandboxReport(kind, missing=(f"{kind}: the writable folder cannot be written", *missing))
-    words = {
-        "changed": "files outside the writable folder can be changed",
-        "read": "files outside the list can be read",
-        "connected": "a network connection can be made",
-        "forked": "other processes can be started",
-        "many": "the number of processes cannot be limited above one (the kernel does not count those of root)",
-    }
-    open_doors = [text for name, text in words.items() if could[name]]
-    return SandboxReport(
-        kind,
+        return SandboxReport(report.kind, missing=(f"{report.kind}: {trial or error}", *report.missing))
+    if config is None and not could["written_inside"]:
+        return SandboxReport(report.kind, missing=(f"{report.kind}: the writable folder cannot be written", *report.missing))
+    doors = [text for name, text in _OPEN_DOORS.items() if could[name] and not (name == "many" and config)]
+    return replace(
+        report,
         files=not could["changed"],
         reading=not could["read"],
         network=not could["connected"],
-        processes=not could["forked"],
+        processes=not (could["forked"] or could["signalled"]),
         process_count=not could["many"],
-        mechanisms=tuple(works),
-        missing=(*missing, *open_doors),
+        missing=(*report.missing, *doors),
     )
+
+
+def _detect(kind: Literal["bubblewrap", "landlock"]) -> SandboxReport:
+    if kind == "bubblewrap" and shutil.which("bwrap") is None:
+        return SandboxReport(kind, missing=("bubblewrap: there is no program bwrap; install the package bubblewrap",))
+    works, missing = _mechanisms(kind)
+    return _try(SandboxReport(kind, mechanisms=tuple(works), missing=tuple(missing)))
+
+
+def examine(config: SandboxConfig) -> SandboxReport:
+    """Return what is closed off for a process with these very settings, found by trying (about 0.1 s).
+
+    Raises SandboxError where the sandbox is required and does not hold.
+    """
+    report = settle(config)
+    if report.kind == "none":
+        return report
+    return _try(SandboxReport(report.kind, mechanisms=report.mechanisms), config)
 
 
 @functools.cache
@@ -198,7 +207,7 @@ def detect(kind: Kind = "auto") -> SandboxReport:
     if kind == "none":
         return SandboxReport("none", missing=("no sandbox was asked for",))
     if kind != "auto":
-        return _try(kind)
+        return _detect(kind)
     own = detect("landlock")
     other = own if own.holds else detect("bubblewrap")
     return other if other.holds else own

@@ -19,6 +19,7 @@ from lean_worker.language_server.backend import embedded_server, installed_serve
 from lean_worker.language_server.session import raw
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import BackendUnavailable
 from lean_worker.warm import Recycling
 
@@ -196,10 +197,8 @@ def stand_in_for_lake(folder: Path, project: Path) -> None:
     core = ensure_core()
     lean = " ".join(lean_command(core.library))
     (folder / "lean").write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "Lean (version 4.35.0, x86_64)" && exit\nexec {lean} "$@"\n')
-    path = f"{core.path}:{project}"
-    (folder / "lake").write_text(
-        f'#!/bin/sh\n[ $1 = env ] || exit 3\nshift\nLEAN_PATH={path} LEAN={folder}/lean LEAN_WORKER_PATH={folder}/lean exec "$@"\n'
-    )
+    places = f"LEAN_PATH={core.path}:{project} LEAN={folder}/lean LEAN_SYSROOT={folder} LEAN_WORKER_PATH={folder}/lean"
+    (folder / "lake").write_text(f'#!/bin/sh\n[ $1 = env ] || exit 3\nshift\n{places} exec "$@"\n')
     for name in ("lean", "lake"):
         (folder / name).chmod(0o755)
 
@@ -210,7 +209,8 @@ def test_a_project_is_served_with_what_lake_says_of_it(project: Path, tmp_path: 
     with pytest.raises(BackendUnavailable, match="no lakefile"):
         installed_server(tmp_path)
     (tmp_path / "lakefile.toml").write_text('name = "proj"\n')
-    found = installed_server(tmp_path, imports=("Proj.A",))
+    library = ensure_core().library.path.parent  # a real toolchain holds its library
+    found = installed_server(tmp_path, imports=("Proj.A",), sandbox=SandboxConfig(read=(library,)))
     assert (found.name, found.lean, found.library) == ("language-server", "4.35.0", "no manifest")
     with Pool(1, backend=replace(found, prelude=PRELUDE)) as pool:  # a stock Lean has Init; the embedded one must be told that it has not
         assert pool.submit(Check("x", "theorem t : 1 + 1 = 2 := by sorry", "factA")).result().kind == "accepted"

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from watching import members, until
 
 from lean_worker.child import Child, LimitReached
+from lean_worker.lifeline import guarded, removal
 from lean_worker.session import WorkerLost
 
 SAYS = "import sys; sys.stdout.write('said'); sys.stdout.flush(); "
@@ -25,6 +27,23 @@ def started(code: str, memory_bytes: int = 1 << 30) -> Iterator[Child]:
     finally:
         child.kill()
         until(lambda: not members(child.pid))
+
+
+@contextmanager
+def under_lifeline(code: str, address_space: int = 1 << 30, **limits: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process under a lifeline, and the end of the pipe that keeps it alive."""
+    watched, held = os.pipe()
+    command = guarded([sys.executable, "-c", code], watched, address_space=address_space, **limits)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True, pass_fds=(watched,)
+    )
+    os.close(watched)
+    try:
+        yield process, held
+    finally:
+        os.close(held)
+        process.communicate(timeout=20)
+        assert not members(process.pid)
 
 
 def within(seconds: float) -> float:
@@ -63,3 +82,40 @@ def test_a_killed_child_takes_no_more_work() -> None:
         child.kill()
         with pytest.raises(WorkerLost, match="was ended"), child.exclusive():
             raise AssertionError("not reached")
+
+
+def test_a_lifeline_that_is_cut_ends_the_whole_group() -> None:
+    with under_lifeline("import os, time; print('up', flush=True); os.fork(); time.sleep(60)") as (process, _):
+        assert process.stdout is not None and process.stdout.readline() == "up\n"
+        until(lambda: len(members(process.pid)) == 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "exit_code"),
+    [
+        ("raise SystemExit(7)", {}, 7),
+        ("import os; os.kill(os.getpid(), 15)", {}, 128 + signal.SIGTERM),
+        ("while True: pass", {"cpu": 1}, 128 + signal.SIGKILL),
+        ("open('big', 'wb').write(b'x' * 2_000_000)", {"file": 1_000_000}, 1),
+        ("bytearray(2 << 30)", {"address_space": 1 << 30}, 1),
+        ("bytearray(2 << 30)", {"address_space": 8 << 30}, 0),
+    ],
+)
+def test_a_lifeline_limits_its_command_and_says_how_it_ended(
+    code: str, limits: dict[str, int], exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with under_lifeline(code, **limits) as (process, _):
+        assert process.wait(60) == exit_code
+
+
+def test_a_folder_is_removed_when_its_owner_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    watched, held = os.pipe()
+    process = subprocess.Popen(removal(tmp_path / "folder", watched), pass_fds=(watched,))
+    os.close(watched)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    assert (tmp_path / "folder" / "below").exists()
+    os.close(held)
+    assert process.wait(20) == 0 and list(tmp_path.iterdir()) == []

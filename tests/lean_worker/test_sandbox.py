@@ -4,16 +4,28 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
+from backends import BACKENDS
+from watching import descendants
 
-from lean_worker.document import Document
+from lean_worker.candidate import Candidate
+from lean_worker.choose import closed_off, confinements
 from lean_worker.embedded.build import OPENING, ensure_core
-from lean_worker.embedded.process import LeanProcess
+from lean_worker.embedded.process import LeanTree
+from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.errors import LeanWorkerError
+from lean_worker.jobs import Question
+from lean_worker.language_server.backend import embedded_server
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check
 from lean_worker.sandbox import sandbox
-from lean_worker.sandbox.sandbox import SandboxConfig, SandboxError, SandboxReport, detect, python_files, wrap
+from lean_worker.sandbox.read_list import installed_environment, installed_files, python_files
+from lean_worker.sandbox.sandbox import SandboxConfig, SandboxError, SandboxReport, detect, examine, wrap
 from lean_worker.session import Limits
+from lean_worker.statement import split_statement
 
 PACKAGE = Path(sandbox.__file__).parent
 LAUNCHER = PACKAGE / "launcher.py"
@@ -47,13 +59,13 @@ def test_this_machine_has_a_sandbox() -> None:
 
 def test_without_a_sandbox_every_attempt_succeeds(tmp_path: Path) -> None:
     found = could(SandboxReport("landlock"), tmp_path)
-    assert found == dict.fromkeys(("changed", "read", "written_inside", "connected", "forked", "many"), True)
+    assert found == dict.fromkeys(("changed", "read", "written_inside", "connected", "forked", "many", "signalled"), True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_inside_no_attempt_succeeds(kind: sandbox.Kind, tmp_path: Path) -> None:
     found = could(detect(kind), tmp_path)
-    assert found.pop("written_inside") and not found.pop("forked")
+    assert found.pop("written_inside") and not found.pop("forked") and not found.pop("signalled")
     found.pop("many")
     found.pop("read")
     assert found == {"changed": False, "connected": False}
@@ -161,15 +173,135 @@ def test_no_sandbox_changes_no_command() -> None:
 
 @pytest.mark.parametrize("kind", ["none", *KINDS])
 def test_native_code_out_of_a_lean_document(kind: sandbox.Kind, tmp_path: Path) -> None:
-    """A document that binds a native function makes a folder on the host; in the sandbox it cannot."""
-    process = LeanProcess(ensure_core(), Limits(), SandboxConfig(kind))
+    """A header that binds a native function makes a folder on the host; in the sandbox it cannot."""
+    statement = split_statement("theorem u : True := by sorry")
+    tree = LeanTree(ensure_core(), OPENING, Limits(), SandboxConfig(kind))
     try:
-        output = process.run(Document(OPENING + WRITES.replace("{path}", str(tmp_path / "made")), "marker", 0, ()))
+        found = tree.run(Question(OPENING, WRITES.replace("{path}", str(tmp_path / "made")), statement, Candidate("trivial")))
     finally:
-        process.kill()
-    assert (output.outcome, output.code) == ("exit", 0)
+        tree.kill()
+    assert (found.outcome, found.answer.statement_errors, found.answer.axioms) == ("exit", (), ())
     assert [path.name for path in tmp_path.iterdir()] == (["made"] if kind == "none" else [])
 
 
-def test_python_itself_is_readable() -> None:
-    assert {sys.prefix, sys.base_prefix} <= set(python_files()) and all(os.path.isabs(path) for path in python_files())
+def test_only_what_python_needs_is_readable() -> None:
+    """Neither the whole installation nor the whole environment of packages."""
+    files = set(python_files())
+    assert {sysconfig.get_path("stdlib"), sys.executable} <= files and all(os.path.isabs(path) for path in files)
+    assert not {sys.prefix, sys.base_prefix, "/usr", "/etc", "/proc", "/proc/self", str(Path.home())} & files
+
+
+LEAKS = """
+inductive Answer where
+  | ok (text : String) : Answer
+  | err (code : Nat) : Answer
+instance : Inhabited Answer := ⟨.err 0⟩
+@[extern "n"] opaque IO.FS.readFile (path : String) (world : Nat) : Answer
+@[term_parser] def leakP : Lean.ParserDescr := Lean.ParserDescr.node `leakP 1024 (Lean.ParserDescr.symbol "leak!")
+@[macro leakP] def leakM : Lean.Macro := fun stx _ s =>
+  match IO.FS.readFile "PATH" 0 with
+  | .ok text => .error (.error stx text) s
+  | .err _ => .error (.error stx "could not read") s
+theorem x : True := leak!
+"""
+
+
+def secrets(folder: Path) -> list[str]:
+    """Files that hold the word SECRET or the name of this process's variable, and what stands in the system's own."""
+    (folder / "key.txt").write_text("SECRET")
+    mine = f"/proc/{os.getpid()}"
+    return [str(folder / "key.txt"), "/etc/passwd", f"{mine}/environ", f"{mine}/cmdline", "/proc/1/cmdline", "/proc/self/environ"]
+
+
+@pytest.mark.parametrize("name", ["embedded-fork", "embedded-server"])
+def test_a_header_with_native_code_reads_nothing_of_the_host(name: str, tmp_path: Path) -> None:
+    backend = BACKENDS[name]()
+    readable = f"{backend.core.path}/lean-worker.sh"  # to show that the header does read where it may
+    embedded_server(backend.core)
+    checks = [
+        Check(path, "theorem t : True := by sorry", "trivial", LEAKS.replace("PATH", path)) for path in (readable, *secrets(tmp_path))
+    ]
+    with Pool(1, 30, backend=backend) as pool:
+        said = {verdict.id: [message.text for message in verdict.messages] for verdict in pool.check_many(checks)}
+    assert any("exec" in text for text in said.pop(readable))
+    assert said and all(texts == ["could not read"] for texts in said.values()), said
+
+
+def test_a_header_with_native_code_reads_nothing_in_the_slow_tier(tmp_path: Path) -> None:
+    with SlowTier(ensure_core()) as tier:
+        for path in secrets(tmp_path):
+            found = tier.recheck(LEAKS.replace("PATH", path), split_statement("theorem t : True := by sorry"), Candidate("trivial"))
+            assert found.kind == "statement" and "could not read" in found.reason, path
+
+
+@pytest.mark.parametrize("name", ["embedded-fork", "embedded-server"])
+def test_the_key_is_in_no_environment_of_lean(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAN_WORKER_KEY", "SECRET")
+    session = BACKENDS[name]().start(OPENING, Limits())
+    try:
+        found = [Path(f"/proc/{pid}/environ").read_text() for pid in (session.pid, *descendants(session.pid))]
+    finally:
+        session.kill()
+    assert all("LEAN_PATH=" in text and "SECRET" not in text for text in found)
+
+
+def toolchain(folder: Path) -> tuple[Path, Path, dict[str, str]]:
+    """A made-up toolchain and project, with the variables that Lake would set among those of a service."""
+    sysroot, project = folder / "elan" / "toolchains" / "v4", folder / "project"
+    for path in (sysroot / "bin", project / ".lake" / "build" / "lib", folder / "shared"):
+        path.mkdir(parents=True)
+    lake = {
+        "LEAN_PATH": f"{project}/.lake/build/lib:{folder}/shared:relative::",
+        "LEAN_SYSROOT": str(sysroot),
+        "LD_LIBRARY_PATH": str(folder / "elsewhere"),
+    }
+    return sysroot, project, {**lake, "LEAN_WORKER_KEY": "SECRET", "LAKE_CACHE_KEY": "SECRET", "HOME": str(folder), "PATH": "/opt/bin"}
+
+
+def test_an_installed_lean_may_read_its_toolchain_its_modules_and_its_project(tmp_path: Path) -> None:
+    sysroot, project, found = toolchain(tmp_path)
+    environment = installed_environment(found, sysroot)
+    assert "SECRET" not in " ".join(environment.values()) and "HOME" not in environment
+    assert environment["PATH"].split(os.pathsep)[0] == str(sysroot / "bin")
+    files = installed_files(environment, sysroot, project)
+    assert files == (sysroot, project, project / ".lake/build/lib", tmp_path / "shared")
+    for name, path in {"in the project": project, "key": tmp_path, "passwd": Path("/etc")}.items():
+        file = path / "passwd" if name == "passwd" else path / "file"
+        if name != "passwd":
+            file.write_text("SECRET")
+        done = python(f"print(open({str(file)!r}).read())", SandboxConfig(read=files))
+        assert ("SECRET" in done.stdout) == (name == "in the project"), name
+        assert ("PermissionError" in done.stderr) == (name != "in the project"), name
+
+
+def test_an_installed_lean_may_not_read_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sysroot, project, found = toolchain(tmp_path)
+    monkeypatch.setenv("HOME", str(project / "home"))
+    with pytest.raises(LeanWorkerError, match="holds the home folder"):
+        installed_files(found, sysroot, project)
+    with pytest.raises(LeanWorkerError, match="holds the home folder"):
+        installed_files({"LEAN_PATH": "/"}, sysroot, None)
+
+
+def test_what_each_backend_closes_off_is_tried_in_its_own_settings(tmp_path: Path) -> None:
+    """The server must start its workers; the other processes start none. Without a read list nothing is closed to reading."""
+    fork, server = (BACKENDS[name]() for name in ("embedded-fork", "embedded-server"))
+    found = {part: examine(settings) for part, settings in confinements(fork).items()}
+    assert set(found) == {"fast tier", "slow tier"}
+    assert all(report.files and report.reading and report.network and report.processes for report in found.values()), found
+    report = examine(server.inside)
+    assert (report.files, report.reading, report.network, report.processes) == (True, True, True, False)
+    assert closed_off(report) == "closes off files, reading, network\n          not: other processes can be started"
+    report = examine(SandboxConfig())
+    assert (report.files, report.reading, report.network) == (True, False, True)
+    report = examine(SandboxConfig(read=(Path("/etc"),)))
+    assert (report.files, report.reading) == (True, False)
+    assert closed_off(examine(SandboxConfig("none"))).startswith("closes off nothing")
+
+
+def test_a_process_that_may_start_no_other_signals_and_leaves_nobody() -> None:
+    code = "import os\nfor name in ('kill', 'setsid', 'setpgid'):\n  try:\n    getattr(os, name)(*{args}[name])\n    print(name)\n"
+    code += "  except PermissionError: pass\n"
+    args = f"dict(kill=({os.getpid()}, 0), setsid=(), setpgid=(0, 0))"
+    assert python(code.replace("{args}", args), SandboxConfig("none")).stdout.split() == ["kill", "setsid"]
+    assert python(code.replace("{args}", args), SandboxConfig(max_processes=1)).stdout == ""

@@ -1,0 +1,142 @@
+"""Compares a statement with a candidate by their compiled files. Standard library only: the judge loads it as a plain script.
+
+Auxiliary constants are compared by content, all others by name. Lean makes an auxiliary constant for a `match` or for a proof inside a
+term, names it after the declaration that needed it first, and shares it with later ones. A helper that restates the statement's `match`
+therefore changes the name in the statement's type.
+
+Why content is enough for auxiliary definitions and theorems: put both files' constants into one environment, the candidate's auxiliary ones
+under fresh names. Two definitions with equal levels, equal types and equal values unfold to the same term. Two theorems with equal levels
+and equal types are proofs of one proposition, which the kernel identifies. By induction over what a constant mentions (a circle is
+refused), the candidate's type is then definitionally equal to the statement's, so its proof proves the statement. This fails for opaque
+constants, axioms and inductive types: those have an identity of their own, so they keep their names, whatever they are called.
+"""
+
+import re
+from collections.abc import Iterable, Set
+from dataclasses import replace
+
+from kernel import children
+from olean import Constant, Name, Olean, Table
+
+# as Lean's Name.isInternalDetail: what an elaborator names, never a user
+_AUXILIARY = re.compile(r"_.*|(?:match|proof|eq|omega)_[0-9_]*", re.S)
+_BY_CONTENT = ("definition", "theorem")
+
+
+class Refused(Exception):
+    """The candidate does not prove the statement; the first argument is the answer's kind, the second the reason."""
+
+
+def shown(name: Name) -> str:
+    """Return the name as Lean prints it, but for guillemets."""
+    return ".".join(map(str, name))
+
+
+def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
+    """Return the constants that terms name."""
+    found: set[Name] = set()
+    seen: set[int] = set()
+    stack = [number for number in numbers if number is not None]
+    while stack:
+        at = stack.pop()
+        if at not in seen:
+            seen.add(at)
+            node = table.nodes[at]
+            if node[0] in ("const", "proj"):
+                found.add(node[1])
+            if node[0] != "const":
+                stack += _children(node)
+    return found
+
+
+def parts(constant: Constant) -> set[Name]:
+    """Return what belongs to a constant besides its terms: types and constructors of an inductive type, the type of a constructor."""
+    if constant.kind == "inductive":
+        return {*constant.details[1], *constant.details[2]}
+    return set(constant.details) if constant.kind in ("constructor", "recursor") else set()
+
+
+def _children(node: tuple) -> Iterable[int]:
+    if node[0] == "content":
+        return [part for part in node[4:] if part is not None]
+    return children(node)
+
+
+class _Contents:
+    """The terms of one file with every auxiliary definition and theorem replaced by its content."""
+
+    def __init__(self, file: Olean, core: Set[Name], table: Table) -> None:
+        self._file, self._core, self._table = file, core, table
+        self._made: dict[int | Name, int] = {}  # a term or an auxiliary constant, and the node that stands for it
+        self._open: set[Name] = set()
+
+    def of(self, constant: Constant) -> Constant:
+        """Return the constant with its terms replaced, without the proof where it is a theorem: any proof will do."""
+        value = None if constant.value is None or constant.kind == "theorem" else self._term(constant.value)
+        return replace(constant, type=self._term(constant.type), value=value)
+
+    def _by_content(self, name: Name) -> bool:
+        last = name[-1] if name else ""
+        if name in self._core or name not in self._file.names or not (isinstance(last, int) or _AUXILIARY.fullmatch(last)):
+            return False
+        return self._file.constant(name).kind in _BY_CONTENT
+
+    def _needs(self, item: int | Name) -> list[int | Name]:
+        if isinstance(item, tuple):
+            constant = self._file.constant(item)
+            return [constant.type] if constant.kind == "theorem" else [constant.type, constant.value]
+        node = self._table.nodes[item]
+        return [*children(node), *([node[1]] if node[0] == "const" and self._by_content(node[1]) else [])]
+
+    def _make(self, item: int | Name) -> int:
+        made = self._made
+        if isinstance(item, tuple):
+            constant = self._file.constant(item)
+            value = None if constant.kind == "theorem" else made[constant.value]
+            return self._table.add(("content", constant.kind, constant.levels, constant.details, made[constant.type], value))
+        node = self._table.nodes[item]
+        below = [made[child] for child in children(node)]
+        if node[0] == "const" and node[1] in made:
+            return self._table.add(("instance", made[node[1]], *below))
+        return self._table.add((*node[: len(node) - len(below)], *below))
+
+    def _term(self, start: int) -> int:
+        stack: list[int | Name] = [start]
+        while stack:
+            item = stack[-1]
+            missing = [] if item in self._made else [other for other in self._needs(item) if other not in self._made]
+            if missing:
+                if isinstance(item, tuple):
+                    if item in self._open:
+                        raise Refused("mismatch", f"{shown(item)} needs itself")
+                    self._open.add(item)
+                stack += missing
+                continue
+            if item not in self._made:
+                self._made[item] = self._make(item)
+            stack.pop()
+        return self._made[start]
+
+
+def compare(statement: Olean, candidate: Olean, core: Set[Name], table: Table, target: Name) -> None:
+    """Raise Refused unless the target, and all that its type needs of the statement's file, are the same in both files."""
+    wanted_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
+    waiting, seen = [target], {target}
+    while waiting:
+        name = waiting.pop()
+        if name not in candidate.names:
+            raise Refused("mismatch", f"{shown(name)} is not declared")
+        wanted, given = wanted_contents.of(statement.constant(name)), given_contents.of(candidate.constant(name))
+        for part in ("kind", "levels", "type"):
+            if getattr(wanted, part) != getattr(given, part):
+                words = {
+                    "kind": f"is a {given.kind}, not a {wanted.kind}",
+                    "levels": "has other universe levels",
+                    "type": "has another type",
+                }
+                raise Refused("mismatch", f"{shown(name)} {words[part]}")
+        if wanted != given:
+            raise Refused("mismatch", f"{shown(name)} is defined otherwise than in the statement")
+        needed = (mentioned(table, (wanted.type, wanted.value)) | parts(wanted)) - seen - core
+        seen |= needed
+        waiting += needed
