@@ -5,13 +5,13 @@ and every candidate runs in a process of its own, forked from its statement's. S
 and nothing that one candidate does can be seen by another.
 """
 
-import contextlib
 import json
 import secrets
 import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,36 +50,42 @@ class _Node:
         except (OSError, ValueError) as error:
             raise WorkerLost(f"a process of the Lean tree gave no answer ({error})") from error
 
-    def ask(self, request: dict[str, Any], grow: bool) -> "tuple[dict[str, Any], _Node | None]":
-        """Let a fork of this process elaborate a text. Where it is to `grow`, and nothing goes wrong, it comes back as a new node."""
-        ours, theirs = socket.socketpair() if grow else (None, None)
-        body = json.dumps(request).encode()
-        message = struct.pack(">I", len(body)) + body
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Let a fork of this process elaborate a text and end. Raise WorkerLost where this process is gone."""
+        return self._ask(request, None)
+
+    def grow(self, request: dict[str, Any]) -> "tuple[dict[str, Any], _Node | None]":
+        """Let a fork of this process elaborate a text and stay, as a new node; None where it did not come to that. Raise as `run`."""
+        ours, theirs = socket.socketpair()
         try:
-            self._control.settimeout(_GRACE_SECONDS)
-            if theirs is not None:
-                with theirs:
-                    sent = socket.send_fds(self._control, [message], [theirs.fileno()])
-                self._control.sendall(message[sent:])
-            else:
-                self._control.sendall(message)
-            answer = self.receive(request["seconds"] + _GRACE_SECONDS)
-        except OSError as error:
-            raise WorkerLost(f"a process of the Lean tree takes no request ({error})") from error
-        if ours is None:
-            return answer, None
-        if answer["outcome"] != "exit":
+            with theirs:
+                answer = self._ask(request, theirs.fileno())
+            if answer["outcome"] == "exit":
+                node = _Node(ours, answer["messages"])
+                node.receive(_GRACE_SECONDS)
+                return answer, node
+        except BaseException:
             ours.close()
-            return answer, None
-        node = _Node(ours, answer["messages"])
-        node.receive(_GRACE_SECONDS)
-        return answer, node
+            raise
+        ours.close()
+        return answer, None
 
     def close(self) -> None:
         """End the process and all that it has forked."""
         for child in self.children.values():
             child.close()
         self._control.close()
+
+    def _ask(self, request: dict[str, Any], stays: int | None) -> dict[str, Any]:
+        body = json.dumps(request).encode()
+        message = struct.pack(">I", len(body)) + body
+        self._control.settimeout(_GRACE_SECONDS)
+        try:
+            sent = 0 if stays is None else socket.send_fds(self._control, [message], [stays])
+            self._control.sendall(message[sent:])
+        except OSError as error:
+            raise WorkerLost(f"a process of the Lean tree takes no request ({error})") from error
+        return self.receive(request["seconds"] + _GRACE_SECONDS)
 
     def _exactly(self, count: int) -> bytes:
         data = bytearray()
@@ -101,6 +107,7 @@ class LeanTree:
 
     def __init__(self, core: CoreLibrary, opening: str, limits: Limits, sandbox: SandboxConfig = _SANDBOX) -> None:
         self._limits, self._opening = limits, opening
+        self._using = threading.Lock()  # sockets may not be closed under whoever reads them
         self._nonce = secrets.token_hex(8)
         self.report: SandboxReport = settle(sandbox)
         settings = {"opening": opening, "options": list(limits.options.items()), "confined": "--filter" in self.report.mechanisms}
@@ -136,6 +143,17 @@ class LeanTree:
 
     def run(self, question: Question) -> Finding:
         """Answer a question. Raise WorkerLost where the tree dies meanwhile."""
+        with self._using:
+            return self._answer(question)
+
+    def kill(self) -> None:
+        """End the root; all other processes of the tree end with it. May be called from any thread."""
+        self._process.kill()
+        self._process.wait()
+        with self._using:
+            self._root.close()
+
+    def _answer(self, question: Question) -> Finding:
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         begin = question.opening.count("\n")
         header, lost = self._grown(self._root, (question.scope, document.header), document.header, begin, _KEPT_HEADERS)
@@ -151,20 +169,13 @@ class LeanTree:
             return Finding(replace(answer, axioms=()))
         return self._attempt(statement, document)
 
-    def kill(self) -> None:
-        """End the root; all other processes of the tree end with it."""
-        self._process.kill()
-        self._process.wait()
-        with contextlib.suppress(OSError):
-            self._root.close()
-
     def _grown(self, parent: _Node, key: Any, text: str, line: int, most: int) -> tuple[_Node | None, Finding]:
         """The process that has elaborated `text` on top of `parent`, new or kept, or why there is none."""
         known = parent.children.get(key)
         if known is not None:
             parent.children.move_to_end(key)
             return known, Finding(Answer())
-        answer, node = parent.ask(self._request(text, line), grow=True)
+        answer, node = parent.grow(self._request(text, line))
         if node is None:
             return None, Finding(Answer(), answer["outcome"], answer["code"])
         parent.children[key] = node
@@ -181,7 +192,7 @@ class LeanTree:
             "heartbeats": self._limits.heartbeats,
         }
         request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
-        found, _ = statement.ask(request, grow=False)
+        found = statement.run(request)
         if "messages" not in found:
             return Finding(Answer(), found["outcome"] if found["outcome"] != "exit" else "signal", found["code"])
         answer = read_answer(document, found["messages"])

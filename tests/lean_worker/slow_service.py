@@ -1,10 +1,10 @@
 """A process that uses the slow tier, for tests that kill it: prints the tier's folder, then judges a proof that hangs."""
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import split_statement
 from lean_worker.embedded.build import ensure_core
 from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.statement import split_statement
 
 HANG = "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry"
 

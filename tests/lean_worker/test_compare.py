@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from lean_worker.candidate import read_candidate
-from lean_worker.document import split_statement
 from lean_worker.embedded.build import OPENING, CoreLibrary, ensure_core
 from lean_worker.embedded.slow_phases import OLEAN, Judgement, Setting, compile_module, judge_files
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.statement import split_statement
 
 BINDERS = [
     "",

@@ -8,13 +8,13 @@ import pytest
 
 from lean_worker.attacks import attacks
 from lean_worker.candidate import Candidate, split_candidate
-from lean_worker.document import split_statement
 from lean_worker.embedded.build import ensure_core
 from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.lexer import LexError
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig
+from lean_worker.statement import split_statement
 
 LINTER = Path(__file__).with_name("linter.lean").read_text()
 RAW_STRING = 'def a : String := r#"\\"#\nset_option debug.skipKernelTC true in\ntheorem bad : 2 + 2 = 5 := by decide +kernel --"\n'
@@ -70,10 +70,12 @@ def tier() -> Iterator[SlowTier]:
 
 def test_no_attack_gets_through_without_a_screen(tier: SlowTier) -> None:
     def tried(check: Check) -> tuple[str, str]:
-        return check.id, tier.recheck("", split_statement(check.statement), unscreened(check.proof)).kind
+        return check.id, tier.recheck(check.header, split_statement(check.statement), unscreened(check.proof)).kind
 
+    # one that only wants to show a secret of the host proves a true theorem
+    false = [attack.check for attack in attacks() if attack.expected == "rejected" and not attack.secret]
     with ThreadPoolExecutor(2) as threads:
-        found = dict(threads.map(tried, [check for check, _ in attacks()]))
+        found = dict(threads.map(tried, false))
     assert len(found) > 80 and {name: kind for name, kind in found.items() if kind == "accepted"} == {}
     assert {"error", "axiom"} <= set(found.values())
 

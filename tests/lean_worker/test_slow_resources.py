@@ -16,11 +16,11 @@ from slow_service import HANG
 from watching import alive, children, descendants, until
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import split_statement
 from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.embedded.slow_phases import SlowLimits, _first_error
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.session import Recheck
+from lean_worker.statement import split_statement
 
 SERVICE = Path(__file__).with_name("slow_service.py")
 KILL = signal.SIGKILL
