@@ -48,18 +48,24 @@ ALONE = _ELABORATORS | _TACTICS
 DENIED = COMMANDS | ANYWHERE | ALONE
 _DENIED_PREFIXES = ("declare_", "register_", "initialize_", "builtin_", "gen_injective")
 _STRING_WORD = re.compile(r"[\w'!?]+")
+_NAME = re.compile(r"[^\W\d][\w!?']*")
 _PREFIX_OPERATORS = frozenset("λΠΣ←¬∀∃∑∏⊢↑⇑↥∂∫⋃⋂⨆⨅√")
 
 
 @cache
-def _by_shape(commands: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the commands that are names, and the others, such as `gen_injective_theorems%`."""
-    names = frozenset(command for command in commands if re.fullmatch(r"\w[\w!?']*", command))
-    return names, tuple(commands - names)
+def _by_shape(commands: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
+    """Return the commands that are names, the others, such as `gen_injective_theorems%`, and the tokens with which those begin.
+
+    What begins with `#`, `@[` or a documentation comment is refused in any case.
+    """
+    names = frozenset(command for command in commands if _NAME.fullmatch(command))
+    others = tuple(command for command in commands - names if command and not command.startswith(("#", "@[", "/-")))
+    heads = (_NAME.match(command) for command in others)
+    return names, others, frozenset(head[0] if head else command[0] for head, command in zip(heads, others, strict=True))
 
 
 def _denied_in_name(word: str) -> bool:
-    return word in ANYWHERE or word.rstrip("!?'") in ANYWHERE
+    return word.rstrip("!?'") in ANYWHERE
 
 
 def _denied_alone(word: str, commands: frozenset[str]) -> bool:
@@ -70,14 +76,19 @@ def runs_code(source: str, token: Token) -> bool:
     """Whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
     if token.text == "eval" and source.startswith("%", token.end):
         return True
-    words = [word for part in token.parts for word in (part, part.rstrip("!?'"))]
-    return any(word in ANYWHERE and word not in HOLES for word in words) or (len(token.parts) == 1 and words[1] in _ELABORATORS)
+    parts = [part.rstrip("!?'") for part in token.parts]
+    return any(part in ANYWHERE and part not in HOLES for part in parts) or (len(parts) == 1 and parts[0] in _ELABORATORS)
 
 
 def begins_command(source: str, token: Token, commands: frozenset[str] = COMMANDS) -> bool:
     """Whether Lean would read a command from this token on: it, or a symbol that begins with it, is one of the `commands`."""
-    names, others = _by_shape(commands)
+    names, others, _ = _by_shape(commands)
     return (token.kind == "name" and token.text in names) or source.startswith(others, token.start)
+
+
+def _stands_apart(previous: Token) -> bool:
+    """Whether a name behind `previous` is the name that it seems: no symbol has taken its first letters."""
+    return previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == "."
 
 
 def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
@@ -86,7 +97,7 @@ def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
     Where a quote is not a symbol, Lean skips the two characters behind it.
     """
     gap = token.start - previous.end
-    if previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == ".":
+    if _stands_apart(previous):
         return ()
     if previous.text.startswith("'"):
         return (1, 2 - gap) if gap < 2 else ()
@@ -174,15 +185,20 @@ def screen(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str
         return str(error)
     if not found:
         return "the proof is empty"
+    undecided = {"#", "@", "eval"} | _by_shape(commands)[2]  # what follows these decides
+    passed: set[str] = set()
     for at, token in enumerate(found):
+        if token.text in passed and (at == 0 or _stands_apart(found[at - 1])):
+            continue
+        reason = None
         if token.kind == "name":
             reason = _name_reason(proof, found, at, commands, known)
         elif token.kind == "symbol":
             reason = _symbol_reason(proof, token, found[at + 1] if at + 1 < len(found) else None, commands)
         elif token.kind == "string":
             reason = _string_reason(token, found[at - 1] if at else None)
-        else:
-            reason = None
         if reason:
             return reason
+        if token.kind != "string" and token.text not in undecided and "?" not in token.text:
+            passed.add(token.text)
     return None
