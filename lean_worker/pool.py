@@ -136,11 +136,12 @@ class Pool:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            second = self._second
         self._sessions.close()
+        if second is not None:
+            second.close()
         for thread in self._threads:
             thread.join()
-        if self._second is not None:
-            self._second.close()
 
     def _submit(
         self,

@@ -27,7 +27,7 @@ _TASKS = 1
 
 @dataclass
 class Run:
-    """What came of a text. `stray` is the byte offset of a command where none was expected; it and what follows it was not elaborated."""
+    """What came of a text. `stray` is the byte offset of a command that begins where none may."""
 
     state: int
     messages: list[Raw] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Frontend:
     def run(self, state: int, text: str, starts: Sequence[int] | None = None, line: int = 0) -> Run:
         """Elaborate a text on top of a state. `line` is added to the lines of its messages.
 
-        `starts` are the byte offsets at which commands may begin. Where Lean comes to another one it stops there.
+        `starts` are the byte offsets at which commands may begin. What Lean reads at another place is not elaborated, nor what follows it.
         """
         objects, context = self._objects, self._context(text)
         run, end = Run(state), len(text.encode())
@@ -113,13 +113,13 @@ class Frontend:
             scope = self._scope(run.state)
             known = objects.constructor(0, (keep(part(run.state, 0)), *(keep(part(scope, index)) for index in (1, 2, 3))))
             at = part(parsed, 0)
-            if starts is not None and at >> 1 < end and at >> 1 not in starts:
-                run.stray = at >> 1
-                break
             found = keep(self._parse_command(context, known, parsed, self._no_messages))
             command, rest = keep(part(found, 0)), keep(part(found, 1))
             parsed = keep(part(rest, 0))
             run.messages += self._messages(part(rest, 1), line)
+            if starts is not None and at >> 1 < end and at >> 1 not in starts:
+                run.stray = None if run.failed else at >> 1
+                break
             reference = self._reference(objects.constructor(0, (run.state, parsed, at, objects.array(()))))
             result(self._elaborate(command, context, reference))
             run.state = keep(part(part(reference, 0), 0))

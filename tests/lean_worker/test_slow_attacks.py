@@ -72,8 +72,8 @@ def test_no_attack_gets_through_without_a_screen(tier: SlowTier) -> None:
     def tried(check: Check) -> tuple[str, str]:
         return check.id, tier.recheck(check.header, split_statement(check.statement), unscreened(check.proof)).kind
 
-    # one that only wants to show a secret of the host proves a true theorem
-    false = [attack.check for attack in attacks() if attack.expected == "rejected" and not attack.secret]
+    # what only wants to show a secret of the host, or to run a command behind the proof, proves a true theorem
+    false = [attack.check for attack in attacks() if attack.expected == "rejected" and not attack.secret and attack.category != "command"]
     with ThreadPoolExecutor(2) as threads:
         found = dict(threads.map(tried, false))
     assert len(found) > 80 and {name: kind for name, kind in found.items() if kind == "accepted"} == {}
