@@ -147,18 +147,20 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
 def attack_command(workers: int = 2, timeout: float = 30.0, tiers: tuple[Tier, ...] = get_args(Tier), lean: Chosen = CHOICE) -> int:
     """Try every attack that we know on a backend, alone and together with its accomplices. Exit code 1 if one succeeds.
 
-    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict where only a hang or a crash of Lean
-    excuses that.
+    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict. Only those of the class `resource`
+    may end without one.
 
     Args:
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
         tiers: tiers to try; name only `fast` for a backend that has no slow tier.
     """
+    if not tiers:
+        raise LeanWorkerError("--tiers names no tier; give fast, slow or both")
     tried, backend = list(attacks()), make_backend(lean)
     trials: list[Trial] = []
     with Pool(workers, timeout, backend=backend) as pool, Pool(1, timeout, backend=backend) as single, Progress(transient=True) as progress:
-        task = progress.add_task("attacks", total=len(tiers) * count_trials(tried))
+        task = progress.add_task("attacks", total=len(set(tiers)) * count_trials(tried))
         for tier in dict.fromkeys(tiers):
             trials += try_alone(pool, tried, tier, lambda: progress.advance(task))
             trials += try_together(single, tried, tier, lambda: progress.advance(task))
