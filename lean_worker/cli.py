@@ -159,8 +159,8 @@ def attack_command(
 ) -> int:
     """Try every attack that we know on a backend, alone and together with its accomplices. Exit code 1 if one succeeds.
 
-    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict where only a hang or a crash of Lean
-    excuses that.
+    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict. Only those of the class `resource`
+    may end without one.
 
     Args:
         workers: Lean processes.
@@ -169,10 +169,12 @@ def attack_command(
         groupings: random groups of attacks, right and wrong proofs to ask at once; each check must be told what it is told alone.
         seed: of the random groups.
     """
+    if not tiers:
+        raise LeanWorkerError("--tiers names no tier; give fast, slow or both")
     tried, backend = list(attacks()), make_backend(lean)
     trials: list[Trial] = []
     with Pool(workers, timeout, backend=backend) as pool, Pool(1, timeout, backend=backend) as single, Progress(transient=True) as progress:
-        task = progress.add_task("attacks", total=len(tiers) * count_trials(tried))
+        task = progress.add_task("attacks", total=len(set(tiers)) * count_trials(tried))
         for tier in dict.fromkeys(tiers):
             trials += try_alone(pool, tried, tier, lambda: progress.advance(task))
             trials += try_together(single, tried, tier, lambda: progress.advance(task))

@@ -46,7 +46,7 @@ class Job:
     """A question and everybody who waits for its answer.
 
     The queue keeps the rest: `clients` in whose lines the job waits or waited, whether it `waits` just now, and the seconds `counted` for
-    it that were not charged yet.
+    it while it runs.
     """
 
     question: Question
@@ -213,9 +213,7 @@ class JobQueue:
     def charge(self, job: Job, seconds: float) -> None:
         """Charge what a worker spent on a job to the clients that waited for it, in equal shares."""
         self._stop(job)
-        self._shares.count(job.clients, seconds - job.counted)
-        self._shares.learn(job.clients, seconds)
-        job.counted = 0.0
+        self._shares.charge(job.clients, seconds)
 
     def _enter(self, job: Job, name: str, front: bool) -> None:
         if name not in self._clients:
@@ -235,7 +233,7 @@ class JobQueue:
 
     def _stop(self, job: Job) -> None:
         if self._running.pop(job, None) is not None:
-            self._shares.stop(job.clients)
+            self._shares.stop(job.clients, job.counted)
 
     def _recount(self, now: float) -> None:
         """Count jobs that run for long with the seconds that they have taken so far, first those that were looked at least recently."""

@@ -8,20 +8,28 @@ from itertools import count
 _FIRST_ESTIMATE_SECONDS = 0.05  # for a check before any was charged
 _RECENT = 0.2  # weight of a charge in the mean of recent charges
 
+_Heap = list[tuple[float, tuple[int, int], str]]
+
 
 @dataclass(eq=False)
 class _Account:
     """What a client has used, and whether it takes part.
 
-    `used` is in virtual time: worker seconds, on top of the virtual time of the client's arrival. `turn` decides between equals: the number
-    of the take that served the client last; an arrival comes just before the client that was served last.
+    Seconds are in virtual time: worker seconds, on top of the virtual time of the client's arrival. `pending` ones are those of running
+    jobs, by estimate. `turn` decides between equals: the number of the take that served the client last; an arrival comes just before the
+    client that was served last.
     """
 
-    used: float = 0.0
+    charged: float = 0.0
+    pending: float = 0.0
     turn: tuple[int, int] = (0, 0)
     estimate: float | None = None
     waits: bool = False
     running: int = 0
+
+    @property
+    def used(self) -> float:
+        return self.charged + self.pending
 
     @property
     def idle(self) -> bool:
@@ -37,13 +45,13 @@ class Shares:
 
     def __init__(self) -> None:
         self._accounts: dict[str, _Account] = {}
-        self._ranks: list[tuple[float, tuple[int, int], str]] = []  # heap of those who wait; outdated entries are passed over
+        self._least: _Heap = []  # those who wait, by what they have used; outdated entries are passed over
+        self._most: _Heap = []  # the same, negated
         self._resting: list[tuple[float, str]] = []  # heap of those who were idle
         self._arrivals = count(1)
         self._served = 0
         self._estimate: float | None = None
-        self._started = 0.0  # the latest virtual time at which a job was taken
-        self._latest = _Account()  # whose job that was
+        self._reached = 0.0  # the latest virtual time that a client was expected to reach by a job that was taken
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -51,7 +59,7 @@ class Shares:
     def arrive(self, name: str) -> None:
         """Let a client wait that did not."""
         account = self._accounts.setdefault(name, _Account())
-        account.used = max(account.used, self._virtual_time())
+        account.charged = max(account.charged, self._virtual_time() - account.pending)
         account.turn = (self._served - 1, next(self._arrivals))
         account.waits = True
         self._rank(name, account)
@@ -64,74 +72,83 @@ class Shares:
 
     def least(self) -> str | None:
         """Return the client that is next, or None if none waits."""
-        while self._ranks:
-            used, turn, name = self._ranks[0]
-            account = self._accounts.get(name)
-            if account is not None and account.waits and (account.used, account.turn) == (used, turn):
-                return name
-            heapq.heappop(self._ranks)
-        return None
+        return self._first(self._least, 1)
 
     def start(self, name: str, sharing: Collection[str]) -> float:
-        """Let a job begin in the client's turn, for all who share it, and return the seconds that it counts until it is charged."""
+        """Let a job begin in the client's turn, for all who share it, and return the seconds that it counts while it runs."""
         account = self._accounts[name]
+        usual = _FIRST_ESTIMATE_SECONDS if self._estimate is None else self._estimate
+        estimate = usual if account.estimate is None else account.estimate
+        self._reached = max(self._reached, account.used + min(usual, estimate))
         self._served += 1
-        self._started, self._latest = max(self._started, account.used), account
         account.turn = (self._served, 0)
         for other in sharing:
             self._accounts[other].running += 1
-        estimate = self._first_estimate() if account.estimate is None else account.estimate
         self.count(sharing, estimate)
         self._forget()
         return estimate
 
-    def stop(self, sharing: Collection[str]) -> None:
-        """Let a job end for all who share it."""
-        for name in sharing:
-            self._accounts[name].running -= 1
-            self._rest(name, self._accounts[name])
-
     def count(self, sharing: Collection[str], seconds: float) -> None:
-        """Count seconds, or take them back if negative, in equal shares."""
+        """Count more seconds for a running job, in equal shares."""
         for name in sharing:
-            if (account := self._accounts.get(name)) is not None:
-                account.used += seconds / len(sharing)
-                if account.waits:
-                    self._rank(name, account)
-                else:
-                    self._rest(name, account)
+            account = self._accounts[name]
+            account.pending += seconds / len(sharing)
+            self._rank(name, account)
 
-    def learn(self, sharing: Collection[str], seconds: float) -> None:
-        """Let the estimates of those who shared a job follow what it took."""
+    def stop(self, sharing: Collection[str], counted: float) -> None:
+        """Let a job end for all who share it; what it counted while it ran counts no more."""
+        for name in sharing:
+            account = self._accounts[name]
+            account.running -= 1
+            account.pending = account.pending - counted / len(sharing) if account.running else 0.0
+            self._rank(name, account)
+            self._rest(name, account)
+
+    def charge(self, sharing: Collection[str], seconds: float) -> None:
+        """Charge the seconds of a job that ended, in equal shares."""
         self._estimate = _mean(self._estimate, seconds)
         for name in sharing:
             if (account := self._accounts.get(name)) is not None:
                 account.estimate = _mean(account.estimate, seconds)
-
-    def _first_estimate(self) -> float:
-        return _FIRST_ESTIMATE_SECONDS if self._estimate is None else self._estimate
+                account.charged += seconds / len(sharing)
+                self._rank(name, account)
+                self._rest(name, account)
 
     def _virtual_time(self) -> float:
-        """Return where a newcomer starts: with the least of those who wait, and behind earlier newcomers, whose jobs move it on."""
-        least = self.least()
-        reached = max(self._started, min(self._latest.used, self._started + self._first_estimate()))
-        return reached if least is None else max(reached, self._accounts[least].used)
+        """Return where a newcomer starts: behind earlier newcomers, whose jobs move it on, but among those who wait."""
+        least, most = self._first(self._least, 1), self._first(self._most, -1)
+        if least is None or most is None:
+            return self._reached
+        return max(self._accounts[least].charged, min(self._accounts[most].charged, self._reached))
+
+    def _first(self, heap: _Heap, sign: int) -> str | None:
+        while heap:
+            used, turn, name = heap[0]
+            account = self._accounts.get(name)
+            if account is not None and account.waits and (sign * account.used, account.turn) == (used, turn):
+                return name
+            heapq.heappop(heap)
+        return None
 
     def _rank(self, name: str, account: _Account) -> None:
-        heapq.heappush(self._ranks, (account.used, account.turn, name))
-        if len(self._ranks) > 2 * len(self._accounts) + 64:
-            self._ranks = [(each.used, each.turn, client) for client, each in self._accounts.items() if each.waits]
-            heapq.heapify(self._ranks)
+        if not account.waits:
+            return
+        for heap, sign in ((self._least, 1), (self._most, -1)):
+            heapq.heappush(heap, (sign * account.used, account.turn, name))
+            if len(heap) > 2 * len(self._accounts) + 64:
+                heap[:] = [(sign * each.used, each.turn, client) for client, each in self._accounts.items() if each.waits]
+                heapq.heapify(heap)
 
     def _rest(self, name: str, account: _Account) -> None:
         if account.idle:
             heapq.heappush(self._resting, (account.used, name))
 
     def _forget(self) -> None:
-        while self._resting and self._resting[0][0] <= self._started:
+        passed = self._virtual_time()
+        while self._resting and self._resting[0][0] <= passed:
             _, name = heapq.heappop(self._resting)
             account = self._accounts.get(name)
-            if account is not None and account.idle and account.used <= self._started:
+            if account is not None and account.idle and account.used <= passed:
                 del self._accounts[name]
 
 

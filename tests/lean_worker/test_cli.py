@@ -160,6 +160,7 @@ def test_attack_bench_and_soak() -> None:
         (("no_such_verb",), ""),
         (("check", "x.lean", "--backend", "repl"), ""),
         (("check", "x.lean", "--imports", "Mathlib"), ""),
+        (("attack", "--tiers"), ""),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], text: str) -> None:
