@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -44,5 +45,6 @@ class VerdictCache:
 
 
 def _key(question: Question, backend: Backend, heartbeats: int) -> bytes:
-    """A proof that ran out of heartbeats is wrong under that limit only."""
+    """A proof that ran out of heartbeats is wrong under that limit only. Who asks makes no difference."""
+    question = replace(question, scope="")
     return hashlib.sha256(msgspec.json.encode((question, heartbeats, backend.name, backend.lean, backend.library))).digest()
