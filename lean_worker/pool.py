@@ -221,7 +221,7 @@ class Pool:
         axioms: tuple[str, ...] = ()
         if answer is not None:
             messages = answer.statement_errors if kind == "statement" else answer.messages
-            axioms = answer.axioms or ()
+            axioms = answer.axioms or () if kind in ("accepted", "axiom") else ()
         self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
 
     def _deliver(self, job: Job, verdict: Verdict) -> None:

@@ -34,6 +34,7 @@ from objects import LeanError
 
 _PR_SET_PDEATHSIG = 1
 _CONTROL = 0
+_STACK_BYTES = 64 << 20  # what is nested deeply is an error of Lean's before it is an overflow
 _libc = ctypes.CDLL(None)
 # not os.fork: what Python does after a fork touches hundreds of pages, and there is nothing here for it to do (one thread, no hooks)
 _fork = ctypes.PyDLL(None).fork
@@ -189,6 +190,9 @@ def _collect(control: socket.socket, pipe: int, child: int, request: dict[str, A
 def main(library: str, settings: dict[str, Any]) -> None:
     """Load the library and serve as the root of the tree."""
     control = socket.socket(fileno=os.dup(_CONTROL))
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, most))  # Lean asks for it when it is initialised
     frontend = Frontend(library)
     try:
         state = frontend.start(settings["opening"], settings["options"])

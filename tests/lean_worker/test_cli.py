@@ -10,10 +10,13 @@ import pytest
 
 from lean_worker.attacks import attacks
 from lean_worker.choose import misjudgement
-from lean_worker.document import Document
+from lean_worker.document import Answer
 from lean_worker.embedded.build import CoreLibrary, ensure_core
+from lean_worker.jobs import Question
 from lean_worker.pool import Pool
-from lean_worker.session import Output
+from lean_worker.sandbox.sandbox import SandboxConfig
+from lean_worker.screen import COMMANDS
+from lean_worker.session import Finding
 from lean_worker.source import SourceError, declarations, filled, open_declarations
 
 FILE = """prelude
@@ -117,18 +120,14 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
     class Gullible:
         core: CoreLibrary
         name = lean = library = "gullible"
-        prelude, imports, allowed, batch = "", (), frozenset[str](), 8
-        pid, usable = 0, True
+        prelude, imports, allowed, commands, isolates = "", (), frozenset[str](), COMMANDS, True
+        inside, pid, usable = SandboxConfig(), 0, True
 
         def start(self, opening: str, limits: object) -> "Gullible":
             return self
 
-        def run(self, document: Document) -> Output:
-            audits = [
-                {"severity": "information", "pos": {"line": slot.end, "column": 0}, "data": f"'{slot.judge}' does not depend on any axioms"}
-                for slot in document.slots
-            ]
-            return Output(audits, "exit")
+        def run(self, question: Question) -> Finding:
+            return Finding(Answer(axioms=()))
 
         def kill(self) -> None: ...
 
