@@ -1,6 +1,7 @@
 """Malformed requests against a real server while a well-behaved client works: what that client notices, and what the server answers."""
 
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -74,13 +75,20 @@ class Good:
 
 
 @contextmanager
-def serving(target: Target) -> Iterator[Command]:
+def serving(target: Target) -> Iterator[tuple[Command, list[str]]]:
+    """Yield the server and the lines that it writes; kill it in the end."""
     server = target.start()
+    output = server.process.stdout
+    assert output is not None
+    lines: list[str] = []
+    reading = threading.Thread(target=lambda: lines.extend(output))
+    reading.start()
     try:
-        yield server
+        yield server, lines
     finally:
         server.process.kill()
-        server.process.communicate()
+        server.process.wait()
+        reading.join()
 
 
 def resident(pid: int, name: str = "VmRSS") -> float:
@@ -114,7 +122,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
         raise SystemExit(f"--server is {server!r}; choose one of {', '.join(TARGETS)}")
     target = TARGETS[server]
     quiet, busy = Good(), Good()
-    with serving(target) as running, httpx2.Client(base_url=running.url, timeout=60) as http:
+    with serving(target) as (running, log), httpx2.Client(base_url=running.url, timeout=60) as http:
         for number in range(20):
             Good().ask(target, http, number)
         for number in range(100, 100 + idle):
@@ -138,6 +146,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
             "wrong_answers": quiet.wrong + busy.wrong,
             "must_not_be": len(broken),
             "first_that_must_not_be": broken[:3],
+            "lines_logged": len(log),
             "mib_before": before,
             "mib_after": resident(running.process.pid),
             "mib_most": resident(running.process.pid, "VmHWM"),
