@@ -1,51 +1,86 @@
 """The HTTP service over a pool of Lean workers, as an ASGI application for uvicorn and Ray Serve alike."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from fastapi.exception_handlers import http_exception_handler
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from lean_worker.http import Access, add_docs, offload, protect, read_json, while_connected
+from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
-from lean_worker.service.asking import AnswerLines, Service, ask, client_name, submit
-from lean_worker.service.http import ClientGone, guard, read_body, while_connected
+from lean_worker.service.asking import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
+from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
-_CLIENT_CLOSED_REQUEST = 499
+_ILL: dict[int | str, dict[str, Any]] = {503: {"description": "No check can be answered; the reason is in `detail`"}}
+_OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
 
-_ABOUT = """Checks proofs in Lean 4 and says what the kernel said.
+_ABOUT = """Check proofs in Lean 4 and return the kernel's verdicts.
 
-Every address but `/`, `/health`, `/docs` and `/openapi.json` wants `Authorization: Bearer KEY` where the service was started with a key,
-`/metrics` among them: it tells who asks how much. Clients take turns: name yourself in `X-Client`, or your address names you.
-Where the queue is full the answer is 429 with `Retry-After`. Hang up, and your waiting checks are withdrawn."""
+If the service was started with a key, every address except `/`, `/health`, `/docs` and `/openapi.json` needs `Authorization: Bearer KEY`.
+Clients take turns. A client is named by the header `X-Client`, otherwise by its network address.
+A full queue is answered with 429 and `Retry-After`. If a client hangs up, its waiting checks are cancelled.
+
+Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body:,} bytes in one request. A request beyond them is
+refused with one sentence.
+
+A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
+
+```
+curl localhost:8000/v1/verify --json '{{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}}'
+```"""
 
 
 def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
-    """The application. The pool stays the caller's, who closes it when the server has ended."""
+    """Return the application. The caller keeps the pool, and closes it when the server has ended."""
     service = Service(pool, settings or ServiceSettings(), Metrics(pool))
-    app = FastAPI(title="lean-worker", description=_ABOUT, version="1", redirect_slashes=False)
-    guarded = APIRouter(dependencies=[Depends(guard(service.settings.key))])
-    _add_own_routes(guarded, service)
-    add_kimina_routes(guarded, service)
-    app.include_router(guarded)
+    about = _about(service.settings)
+    app = FastAPI(title="lean-worker", description=about, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
+    routes = APIRouter()
+    _add_own_routes(routes, service)
+    add_kimina_routes(routes, service)
+    app.include_router(routes)
 
-    @app.get("/", summary="Is the service up?")
-    @app.get("/health", summary="Is the service up?")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
+    state = Health(pool)
 
-    _add_error_answers(app, service.metrics)
+    @app.get("/", summary="Is the service up?", responses=_ILL)
+    @app.get("/health", summary="Is the service up?", responses=_ILL)
+    async def health() -> Response:
+        trouble = await state.trouble()
+        if trouble is None:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "unavailable", "detail": trouble}, 503, {"Retry-After": "5"})
+
+    @app.exception_handler(QueueFull)
+    async def full(request: Request, error: QueueFull) -> Response:
+        return refuse(429, str(error), {"Retry-After": str(error.retry_after)})
+
+    refuse = partial(_refuse, service.metrics)
     describe(app)
+    add_docs(app)
+    protect(app, Access(service.settings.key, _OPEN_PATHS, service.settings.hosts, refuse))
     return app
+
+
+def _about(settings: ServiceSettings) -> str:
+    most = {name.removeprefix("max_"): value for name, value in vars(settings).items() if name.startswith("max_")}
+    return _ABOUT.format(**most, body=settings.max_body_bytes)
+
+
+def _refuse(metrics: Metrics, status: int, sentence: str, headers: Mapping[str, str]) -> Response:
+    metrics.refused(status)
+    return plain_refusal(status, sentence, headers)
 
 
 def _add_own_routes(router: APIRouter, service: Service) -> None:
@@ -53,8 +88,9 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/v1/verify", summary="Check one proof", openapi_extra=takes_and_gives(VerifyRequest, VerifyAnswer))
     async def verify(request: Request) -> Response:
-        asked = await read_body(request, VerifyRequest, settings.max_body_bytes)
-        verdict = await while_connected(request, ask(service, asked.check(), client_name(request)))
+        asked = await read_json(request, VerifyRequest, settings.max_body_bytes, settings.http)
+        (check,) = within_limits(settings, [asked])
+        verdict = await while_connected(request, ask(service, check, client_name(request, settings)))
         return Response(msgspec.json.encode(answer(verdict)), media_type="application/json")
 
     @router.post(
@@ -63,12 +99,10 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=takes_and_gives(BatchRequest, VerifyAnswer, "application/x-ndjson"),
     )
     async def verify_batch(request: Request) -> Response:
-        checks = [one.check() for one in (await read_body(request, BatchRequest, settings.max_body_bytes)).checks]
-        if not 1 <= len(checks) <= settings.max_batch:
-            raise HTTPException(422, f"a batch holds 1 to {settings.max_batch} checks, not {len(checks)}; split it")
-        if len({check.id for check in checks}) < len(checks):
-            raise HTTPException(422, "two checks of the batch have the same id; give each its own")
-        return AnswerLines(await submit(service, checks, client_name(request)))
+        asked = await read_json(request, BatchRequest, settings.max_body_bytes, settings.http)
+        require_count("checks", [one.id for one in asked.checks], settings.max_batch)
+        checks = await offload(1000 * len(asked.checks), within_limits, settings, asked.checks)
+        return AnswerLines(await while_connected(request, submit(service, checks, client_name(request, settings))))
 
     @router.get("/v1/status", summary="What the pool does", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:
@@ -77,20 +111,3 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
     @router.get("/metrics", summary="The same for Prometheus")
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(service.metrics.text), media_type=CONTENT_TYPE_LATEST)
-
-
-def _add_error_answers(app: FastAPI, metrics: Metrics) -> None:
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> Response:
-        metrics.refused(error.status_code)
-        return await http_exception_handler(request, error)
-
-    @app.exception_handler(QueueFull)
-    async def full(request: Request, error: QueueFull) -> Response:
-        return await refused(request, HTTPException(429, str(error), {"Retry-After": str(error.retry_after)}))
-
-    @app.exception_handler(ClientGone)
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: Exception) -> Response:
-        metrics.refused(_CLIENT_CLOSED_REQUEST)
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)

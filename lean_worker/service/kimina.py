@@ -6,7 +6,6 @@ error messages. `error` in place of a response means that nobody can say: a time
 that cannot be taken apart.
 """
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,9 +13,9 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
+from lean_worker.http import offload, read_json, while_connected
 from lean_worker.protocol import Verdict
-from lean_worker.service.asking import Service, ask, client_name, together
-from lean_worker.service.http import read_body, while_connected
+from lean_worker.service.asking import Service, ask, client_name, require_count, require_short, together
 from lean_worker.service.kimina_wire import (
     CheckRequest,
     CheckResponse,
@@ -42,22 +41,27 @@ def add_kimina_routes(router: APIRouter, service: Service) -> None:
     @router.post("/api/check", summary="Check whole files (Kimina)", openapi_extra=takes_and_gives(CheckRequest, CheckResponse))
     @router.post("/api/check/", include_in_schema=False)
     async def check(request: Request) -> Response:
-        asked = await read_body(request, CheckRequest, most)
+        asked = await read_json(request, CheckRequest, most, service.settings.http)
         results = await _judge_all(service, request, [(snippet.id, snippet.code) for snippet in asked.snippets])
-        return Response(msgspec.json.encode(CheckResponse(results)), media_type="application/json")
+        return Response(await _encoded(CheckResponse(results), len(results)), media_type="application/json")
 
     older = takes_and_gives(VerifyRequestBody, VerifyResponse)
 
     @router.post("/verify", summary="Check whole files (older Kimina)", openapi_extra=older)
     @router.post("/one_pass_verify_batch", summary="Check whole files (older Kimina)", openapi_extra=older)
     async def verify(request: Request) -> Response:
-        asked = await read_body(request, VerifyRequestBody, most)
+        asked = await read_json(request, VerifyRequestBody, most, service.settings.http)
         pairs = [(str(code.custom_id), code.proof if code.proof is not None else code.code) for code in asked.codes]
         without = next((name for name, text in pairs if text is None), None)
         if without is not None:
             raise HTTPException(422, f"code {without!r} has neither `proof` nor `code`; give one")
         results = await _judge_all(service, request, [(name, text or "") for name, text in pairs])
-        return Response(msgspec.json.encode(VerifyResponse([_older(result) for result in results])), media_type="application/json")
+        answer = VerifyResponse([_older(result) for result in results])
+        return Response(await _encoded(answer, len(results)), media_type="application/json")
+
+
+async def _encoded(answer: CheckResponse | VerifyResponse, results: int) -> bytes:
+    return await offload(1000 * results, msgspec.json.encode, answer)
 
 
 def _older(result: CheckResult) -> VerifyResult:
@@ -66,12 +70,12 @@ def _older(result: CheckResult) -> VerifyResult:
 
 
 async def _judge_all(service: Service, request: Request, snippets: Sequence[tuple[str, str]]) -> list[CheckResult]:
-    most = service.settings.max_batch
-    if not 1 <= len(snippets) <= most:
-        raise HTTPException(422, f"a request holds 1 to {most} snippets, not {len(snippets)}; split it")
-    if len({name for name, _ in snippets}) < len(snippets):
-        raise HTTPException(422, "two snippets have the same id; give each its own")
-    client = client_name(request)
+    settings = service.settings
+    require_count("snippets", [name for name, _ in snippets], settings.max_batch)
+    for name, code in snippets:
+        require_short("id", name, settings.max_id)
+        require_short("a snippet", code, settings.max_snippet)
+    client = client_name(request, settings)
     work = together([_judge(service, name, code, client) for name, code in snippets])
     return await while_connected(request, work)
 
@@ -79,7 +83,7 @@ async def _judge_all(service: Service, request: Request, snippets: Sequence[tupl
 async def _judge(service: Service, name: str, code: str, client: str) -> CheckResult:
     provided = partial(provides, service.pool.backend)
     try:
-        snippet = await asyncio.to_thread(take_apart, code, provided, service.settings.max_theorems)
+        snippet = await offload(len(code), take_apart, code, provided, service.settings.max_theorems, service.settings.max_contexts)
     except Unreadable as error:
         return CheckResult(name, 0.0, error=str(error))
     if snippet.refused:
