@@ -98,7 +98,7 @@ def serve_command(
         queue_limit: checks that may wait; more are refused with 429 and Retry-After.
     """
     try:
-        from lean_worker.service.http import is_loopback, listen, read_key
+        from lean_worker.http import is_loopback, listen, read_key
         from lean_worker.service.serve import ServiceSettings, serve
     except ModuleNotFoundError as error:
         raise LeanWorkerError(f"the service needs {error.name}; install the extra `lean-service`") from error

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import uvicorn
 from fastapi import FastAPI
 
-from lean_worker.service.http import listen
+from lean_worker.http import HttpLimits, listen, make_server
 
 
 @dataclass
@@ -49,10 +48,10 @@ def start(module: str, arguments: Sequence[str], environment: dict[str, str]) ->
 
 
 @contextmanager
-def thread(app: FastAPI) -> Iterator[str]:
+def thread(app: FastAPI, limits: HttpLimits | None = None) -> Iterator[str]:
     """The address of a server in this process."""
     bound = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    server = make_server(app, limits or HttpLimits(grace_seconds=1))
     running = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     running.start()
     try:

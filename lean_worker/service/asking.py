@@ -12,9 +12,9 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lean_worker.http import hung_up
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
-from lean_worker.service.http import hung_up
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import answer

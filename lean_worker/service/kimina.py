@@ -14,9 +14,9 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
+from lean_worker.http import read_json, while_connected
 from lean_worker.protocol import Verdict
 from lean_worker.service.asking import Service, ask, client_name, together
-from lean_worker.service.http import read_body, while_connected
 from lean_worker.service.kimina_wire import (
     CheckRequest,
     CheckResponse,
@@ -42,7 +42,7 @@ def add_kimina_routes(router: APIRouter, service: Service) -> None:
     @router.post("/api/check", summary="Check whole files (Kimina)", openapi_extra=takes_and_gives(CheckRequest, CheckResponse))
     @router.post("/api/check/", include_in_schema=False)
     async def check(request: Request) -> Response:
-        asked = await read_body(request, CheckRequest, most)
+        asked = await read_json(request, CheckRequest, most, service.settings.http)
         results = await _judge_all(service, request, [(snippet.id, snippet.code) for snippet in asked.snippets])
         return Response(msgspec.json.encode(CheckResponse(results)), media_type="application/json")
 
@@ -51,7 +51,7 @@ def add_kimina_routes(router: APIRouter, service: Service) -> None:
     @router.post("/verify", summary="Check whole files (older Kimina)", openapi_extra=older)
     @router.post("/one_pass_verify_batch", summary="Check whole files (older Kimina)", openapi_extra=older)
     async def verify(request: Request) -> Response:
-        asked = await read_body(request, VerifyRequestBody, most)
+        asked = await read_json(request, VerifyRequestBody, most, service.settings.http)
         pairs = [(str(code.custom_id), code.proof if code.proof is not None else code.code) for code in asked.codes]
         without = next((name for name, text in pairs if text is None), None)
         if without is not None:

@@ -26,4 +26,4 @@ def command(*arguments: str, port: int = 0, **environment: str) -> Iterator[Comm
 
 def thread(pool: Pool, settings: ServiceSettings | None = None) -> AbstractContextManager[str]:
     """The address of a server in this process."""
-    return http_servers.thread(make_app(pool, settings))
+    return http_servers.thread(make_app(pool, settings), settings.http if settings else None)

@@ -24,6 +24,7 @@ GOOD = {"statement": "theorem good (p : Prop) (h : p) : p := by sorry", "proof":
 WRONG = {"statement": "theorem wrong : 2 + 2 = 5 := by sorry", "proof": "by decide"}
 HANG = {"statement": "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "proof": "by decide +kernel"}
 KEY = {"Authorization": "Bearer a-key"}
+JSON = {"Content-Type": "application/json"}
 
 
 def hang(number: int) -> dict[str, str]:
@@ -126,14 +127,14 @@ def test_what_is_open_to_everybody(http: httpx2.Client, path: str) -> None:
     ],
 )
 def test_a_bad_request_is_one_sentence(http: httpx2.Client, path: str, body: bytes) -> None:
-    response = http.post(path, content=body)
+    response = http.post(path, content=body, headers=JSON)
     assert response.status_code == 422 and "\n" not in response.json()["detail"]
 
 
 def test_a_body_that_is_too_large(http: httpx2.Client) -> None:
     body = b'{"statement": "' + b"x" * 100_000
-    assert http.post("/v1/verify", content=body).status_code == 413
-    undeclared = http.post("/v1/verify", content=iter([body[:60_000], body[60_000:]]))
+    assert http.post("/v1/verify", content=body, headers=JSON).status_code == 413
+    undeclared = http.post("/v1/verify", content=iter([body[:60_000], body[60_000:]]), headers=JSON)
     assert undeclared.status_code == 413 and "100000 bytes" in undeclared.json()["detail"]
     assert http.post("/v1/verify", json=GOOD).json()["kind"] == "accepted"
 
@@ -162,9 +163,9 @@ def test_hanging_up_withdraws_what_waits(slow: tuple[Pool, httpx2.Client], path:
     thread = threading.Thread(target=lambda: http.post("/v1/verify", json=HANG))
     thread.start()
     until(lambda: pool.status().running == 1, 60.0)
-    content = json.dumps(body).encode()
+    content, kind = json.dumps(body).encode(), "Content-Type: application/json\r\n"
     with socket.create_connection((http.base_url.host, http.base_url.port or 0)) as client:
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{kind}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         until(lambda: pool.status().waiting == 1, 60.0)
     thread.join()
     until(lambda: pool.status().waiting == 0, 60.0)
@@ -258,7 +259,8 @@ def test_no_process_outlives_the_service(number: int, code: int) -> None:
     assert ended == code and all(refused)
 
 
-_ASK = "import sys, urllib.request as r; r.urlopen(r.Request(sys.argv[1] + '/v1/verify', sys.argv[2].encode()))"
+_ASK = """import sys, urllib.request as r
+r.urlopen(r.Request(sys.argv[1] + '/v1/verify', sys.argv[2].encode(), {'Content-Type': 'application/json'}))"""
 
 
 def test_the_command_serves_with_a_key_and_never_says_it(tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_the_command_serves_with_a_key_and_never_says_it(tmp_path: Path) -> None
     with serving.command("--key-file", str(tmp_path / "key"), "--cache", str(tmp_path / "cache")) as service:
         for key in ("a-secret", "a-wrong-secret"):
             httpx2.post(f"{service.url}/v1/verify", json=GOOD, headers={"Authorization": f"Bearer {key}"}, timeout=60)
-        httpx2.post(f"{service.url}/v1/verify", content=b"a-secret", headers={"Authorization": "Bearer a-secret"})
+        httpx2.post(f"{service.url}/v1/verify", content=b"a-secret", headers={**JSON, "Authorization": "Bearer a-secret"})
         assert service.stop() == 0
         assert service.process.stdout is not None
         assert "secret" not in service.process.stdout.read()

@@ -1,0 +1,181 @@
+"""Who may send a request and in what form: the bearer key, the browser checks, the content type; and what every answer carries.
+
+A web page can reach a service on the reader's own machine. It cannot know a key; where there is none, requests must carry a Host and an
+Origin of the allow-list, which stops DNS rebinding and cross-site requests.
+"""
+
+import asyncio
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger("lean_worker.http")
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?")
+_JSON = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.I)
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_ON_EVERY_ANSWER = {
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+Refuse = Callable[[int, str, Mapping[str, str]], Response]
+Refusal = tuple[int, str, dict[str, str]]
+
+
+def plain_refusal(status: int, sentence: str, headers: Mapping[str, str]) -> Response:
+    """Return `{"detail": sentence}`."""
+    return JSONResponse({"detail": sentence}, status, dict(headers))
+
+
+@dataclass(frozen=True)
+class Access:
+    """Access rules of one service.
+
+    Attributes:
+        key: the bearer key that every request must carry, except to `open_paths`; None admits everybody.
+        open_paths: paths that need no key.
+        hosts: names without port, besides those of loopback, that Host and Origin may have on a service without a key.
+        refuse: makes the answer from status, sentence and headers, in the shape that the service's clients read.
+    """
+
+    key: str | None = field(default=None, repr=False)
+    open_paths: frozenset[str] = frozenset({"/health", "/docs", "/openapi.json"})
+    hosts: tuple[str, ...] = ()
+    refuse: Refuse = plain_refusal
+
+
+def protect(app: FastAPI, access: Access) -> None:
+    """Apply the rules to every request to `app`, add the security headers to every answer, log it, and turn any exception into a 500
+    without a trace."""
+    app.add_middleware(_Gate, access=access)
+
+
+class _Gate:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+        self._hosts = _LOCAL_HOSTS | {_bracketed(host.lower()) for host in access.hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            refused = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+            await (self._app if refused is None else self._access.refuse(*refused))(scope, receive, answer.send)
+        except asyncio.CancelledError:
+            ending: Refusal = (503, "the service is shutting down; try again later", {"Retry-After": "5"})
+            await self._instead(ending, scope, receive, answer)
+        except Exception:
+            _log.exception("request %s failed", answer.id)
+            broken: Refusal = (500, f"the service failed; its log explains it under request {answer.id}", {})
+            await self._instead(broken, scope, receive, answer)
+        finally:
+            answer.log(scope)
+
+    async def _instead(self, refusal: Refusal, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        """Answer with `refusal`; an answer that has begun stays unfinished, which breaks the connection."""
+        if not answer.status:
+            await self._access.refuse(*refusal)(scope, receive, answer.send)
+
+    def _refusal(self, method: str, path: str, headers: Headers) -> Refusal | None:
+        access = self._access
+        if access.key is None:
+            if reason := _foreign(headers, self._hosts):
+                return 403, reason, {}
+        elif path not in access.open_paths and not has_key(headers, access.key):
+            return 401, "this service wants `Authorization: Bearer KEY` with its key", {"WWW-Authenticate": "Bearer"}
+        if method in _WITH_BODY and (reason := _not_json(headers)):
+            return 415, reason, {}
+        return None
+
+
+class _Answer:
+    """The answer to one request on its way out."""
+
+    def __init__(self, send: Send) -> None:
+        self.id = secrets.token_hex(8)
+        self.status = 0
+        self._send = send
+        self._began = time.monotonic()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _ON_EVERY_ANSWER.items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = self.id
+        await self._send(message)
+
+    def log(self, scope: Scope) -> None:
+        path = scope["path"][:200].encode("unicode_escape").decode()
+        milliseconds = round((time.monotonic() - self._began) * 1e3, 1)
+        about = {"request": self.id, "method": scope["method"], "path": path, "status": self.status, "milliseconds": milliseconds}
+        _log.info("%(method)s %(path)s %(status)d %(milliseconds).1f ms %(request)s", about, extra={"fields": about})
+
+
+def has_key(headers: Headers, key: str) -> bool:
+    """Return whether the request carries the bearer key."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    # compared as bytes: compare_digest refuses text outside ASCII
+    return hmac.compare_digest(given.strip().encode(), key.encode()) and scheme.lower() == "bearer"
+
+
+def _foreign(headers: Headers, hosts: frozenset[str]) -> str | None:
+    """Return why the request may come from a web page elsewhere, or None."""
+    remedy = "allow its host when the service is started, or give the service a key"
+    host = headers.get("host")
+    if host is not None and _host_name(host) not in hosts:
+        return f"this service does not answer to the Host {host[:100]!r}; {remedy}"
+    origin = headers.get("origin")
+    if origin is not None and _origin_name(origin) not in hosts:
+        return f"requests from the Origin {origin[:100]!r} are not allowed; {remedy}"
+    if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
+        return "requests from another web site are not allowed; open the address itself, or give the service a key"
+    return None
+
+
+def _host_name(value: str) -> str | None:
+    match = _HOST.fullmatch(value.strip().lower())
+    return match[1].removesuffix(".") if match else None
+
+
+def _origin_name(value: str) -> str | None:
+    try:
+        parts = urlsplit(value.strip())
+    except ValueError:
+        return None
+    return _host_name(parts.netloc) if parts.scheme in ("http", "https") else None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _not_json(headers: Headers) -> str | None:
+    """Return why a body, if there is one, is not declared as plain JSON, or None."""
+    if headers.get("content-length", "0").strip("0") == "" and "transfer-encoding" not in headers:
+        return None
+    kinds = headers.getlist("content-type")
+    if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip()):
+        return f"Content-Type is {', '.join(kinds)[:100] or 'missing'!r}; send JSON as application/json (curl: --json, or -H)"
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return "Content-Encoding is not supported; send the body uncompressed"
+    return None

@@ -1,0 +1,34 @@
+"""What happens to a request whose client hangs up before the answer is ready."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from fastapi import Request
+from starlette.types import Receive
+
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client hung up before its answer was ready."""
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return when the client has hung up. The body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """Return the result of `work`. If the client hangs up, cancel it and raise ClientGone. The body must have been read."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(hung_up(request.receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        gone.cancel()
