@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Literal, TextIO
 
 import msgspec
 import tyro
@@ -30,6 +30,8 @@ app = tyro.extras.SubcommandApp()
 
 Chosen = Annotated[BackendChoice, tyro.conf.arg(name="")]
 CHOICE = BackendChoice()
+
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.01, 86_400.0
 
 _WORDS = {True: "accepted", False: "rejected", None: None}
 
@@ -62,6 +64,7 @@ def check_command(
     """
     if (file is None) == (jsonl is None):
         raise SourceError("name one .lean file, or --jsonl with a file or `-`")
+    _check_seconds(timeout)
     with Pool(workers, timeout, backend=make_backend(lean)) as pool:
         if jsonl is not None:
             return _check_lines(jsonl, pool)
@@ -76,14 +79,17 @@ def serve_command(
     workers: int = 2,
     timeout: float = 10.0,
     key_file: Path | None = None,
+    allow_host: tuple[str, ...] = (),
     cache: Path | None = None,
     queue_limit: int = 100_000,
+    log: Literal["off", "text", "json"] = "off",
     lean: Chosen = CHOICE,
 ) -> None:
     """Serve checks over HTTP until SIGTERM or Ctrl-C; no Lean process stays behind.
 
     POST /v1/verify and /v1/verify/batch are ours, /api/check and /verify those of the Kimina Lean Server; /docs explains all of them.
-    Try it: curl localhost:8000/v1/verify -d '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+    Try it: curl localhost:8000/v1/verify --json '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+    (curl before 7.82: -H 'Content-Type: application/json' -d '...'; -d alone declares a form, which is refused.)
 
     A key (the first line of --key-file, or the variable LEAN_WORKER_KEY) is asked of every client as `Authorization: Bearer KEY`. Without
     one only this machine may be served.
@@ -94,24 +100,28 @@ def serve_command(
         workers: Lean processes; as many as cores is a good number.
         timeout: wall clock in seconds for one check, its wait in the queue not counted.
         key_file: a file whose first line is the bearer key.
+        allow_host: names besides localhost under which a service without a key may be addressed, by a proxy or a page on this machine.
         cache: a file for verdicts, kept from one start to the next; several services may share it.
         queue_limit: checks that may wait; more are refused with 429 and Retry-After.
+        log: a line on standard error for each request (id, method, path, status, milliseconds), as text or JSON.
     """
     try:
-        from lean_worker.http import is_loopback, listen, read_key
+        from lean_worker.http import is_loopback, listen, log_requests, read_key
         from lean_worker.service.serve import ServiceSettings, serve
     except ModuleNotFoundError as error:
         raise LeanWorkerError(f"the service needs {error.name}; install the extra `lean-service`") from error
+    _check_seconds(timeout)
     key = read_key(key_file, "LEAN_WORKER_KEY")
     if key is None and not is_loopback(host):
         raise LeanWorkerError(f"{host} can be reached by others, so a key is needed; give --key-file or set LEAN_WORKER_KEY")
     try:
-        settings = ServiceSettings(key, max_batch=min(10_000, queue_limit))
+        settings = ServiceSettings(key, max_batch=max(1, min(10_000, queue_limit)), hosts=(host, *allow_host))
         backend = make_backend(lean)
         pool = Pool(workers, timeout, backend=backend, queue_limit=queue_limit, cache=VerdictCache(cache) if cache else None)
     except ValueError as error:
         raise LeanWorkerError(str(error)) from error
     bound = listen(host, port)
+    log_requests(log)
     print(f"serving Lean {pool.backend.lean} on http://{host}:{bound.getsockname()[1]} with {workers} workers", flush=True)
     serve(pool, settings, bound)
 
@@ -150,6 +160,7 @@ def attack_command(workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOIC
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
     """
+    _check_seconds(timeout)
     tried = list(attacks())
     with Pool(workers, timeout, backend=make_backend(lean)) as pool:
         verdicts = pool.check_many([check for check, _ in tried])
@@ -173,6 +184,7 @@ def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lea
         workers: Lean processes.
         timeout: wall clock in seconds for one check.
     """
+    _check_seconds(timeout)
     with Pool(workers, timeout, backend=make_backend(lean)) as pool:
         speed, _ = measure(pool, count)
         print(
@@ -193,11 +205,18 @@ def soak_command(
         trouble: share of hangs, of memory hogs and of crashes each.
         kill_every: seconds between two killed workers.
     """
+    _check_seconds(timeout)
+    _check_seconds(kill_every, "--kill-every")
     with Pool(workers, timeout, backend=make_backend(lean)) as pool, Progress(transient=True) as progress:
         task = progress.add_task("checks", total=count)
         report = soak(pool, count, trouble=trouble, kill_every=kill_every, on_progress=lambda done: progress.update(task, completed=done))
     print(msgspec.json.encode(report).decode())
     return 1 if report.mistakes else 0
+
+
+def _check_seconds(value: float, name: str = "--timeout") -> None:
+    if not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
+        raise LeanWorkerError(f"{name} is {value:g}; give seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}")
 
 
 def _read(path: Path) -> str:

@@ -1,7 +1,8 @@
 """Takes a user's own .lean file apart: its theorems, each with what stands before it, and those that are still `sorry`."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 
 from lean_worker.document import split_imports
 from lean_worker.errors import LeanWorkerError
@@ -12,7 +13,6 @@ from lean_worker.protocol import Check
 _DECLARERS = frozenset({"theorem", "lemma", "example"})
 _LEADERS = frozenset({"private", "protected", "noncomputable", "nonrec", "@[", "open", "set_option"})
 _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
-_DOCUMENTATION = re.compile(r"/--(?:(?!-/).)*-/\s*\Z", re.S)
 
 
 class SourceError(LeanWorkerError):
@@ -21,15 +21,23 @@ class SourceError(LeanWorkerError):
 
 @dataclass(frozen=True)
 class Declaration:
-    """One theorem of a file. `statement` ends in `:= by sorry`; the proof stands at `text[start:end]`, its `:=` or first `|` included."""
+    """One theorem of a file. `statement` ends in `:= by sorry`; the proof stands at `text[start:end]`, its `:=` or first `|` included.
+
+    `header` is what stands before the theorem and its documentation. It is cut out of the whole `text` where it is asked for.
+    """
 
     name: str
-    header: str
+    text: str = field(repr=False)
+    header_end: int
     statement: str
     proof: str
     start: int
     end: int
     line: int
+
+    @property
+    def header(self) -> str:
+        return self.text[: self.header_end]
 
     @property
     def is_open(self) -> bool:
@@ -74,14 +82,19 @@ def _proof_start(found: list[Token], at: int, end: int) -> Token | None:
     return None
 
 
-def declarations(text: str, name: str = "the file") -> list[Declaration]:
-    """The theorems, lemmas and examples that begin at the margin, in order. Raises SourceError where the text cannot be read."""
-    body = _body(text, name)
+def declarations(text: str, name: str = "the file", most: int | None = None) -> list[Declaration]:
+    """The theorems, lemmas and examples that begin at the margin, in order, or the first `most` of them.
+
+    Raises SourceError where the text cannot be read.
+    """
+    return list(islice(_declarations(_body(text, name)), most))
+
+
+def _declarations(body: str) -> Iterator[Declaration]:
     found = tokens(body)
     margins = [i for i, token in enumerate(found) if _at_line_start(body, token) and (token.kind == "name" or token.text in ("@[", "#"))]
-    out: list[Declaration] = []
-    for place, first in enumerate(margins):
-        last = margins[place + 1] if place + 1 < len(margins) else len(found)
+    count, line, counted = 0, 1, 0
+    for first, last in pairwise([*margins, len(found)]):
         keyword = next((i for i in range(first, last) if found[i].text in _DECLARERS), None)
         if keyword is None or not (keyword == first or found[first].text in _LEADERS):
             continue
@@ -89,21 +102,31 @@ def declarations(text: str, name: str = "the file") -> list[Declaration]:
         if opening is None:
             continue
         begin = found[first].start
-        documentation = _DOCUMENTATION.search(body, 0, begin)
+        line, counted = line + body.count("\n", counted, begin), begin
+        count += 1
         named = found[keyword].text != "example" and keyword + 1 < len(found)
         end = found[last - 1].end
-        out.append(
-            Declaration(
-                name=found[keyword + 1].text if named else f"example_{len(out) + 1}",
-                header=body[: documentation.start() if documentation else begin],
-                statement=f"{body[begin : opening.start]}:= by sorry",
-                proof=body[opening.start : end],
-                start=opening.start,
-                end=end,
-                line=_line(body, begin),
-            )
+        yield Declaration(
+            name=found[keyword + 1].text if named else f"example_{count}",
+            text=body,
+            header_end=_documented_from(body, found[first - 1].end if first else 0, begin),
+            statement=f"{body[begin : opening.start]}:= by sorry",
+            proof=body[opening.start : end],
+            start=opening.start,
+            end=end,
+            line=line,
         )
-    return out
+
+
+def _documented_from(body: str, previous: int, begin: int) -> int:
+    """Where the documentation right before `begin` begins; `begin` where there is none. The token before ends at `previous`."""
+    close = previous + len(body[previous:begin].rstrip()) - 2
+    if close < 0 or not body.startswith("-/", close):
+        return begin
+    # no other comment may end between the mark and the end
+    after = body.rfind("-/", 0, close + 1)
+    mark = body.find("/--", max(0, after - 2), close)
+    return begin if mark < 0 else mark
 
 
 def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Declaration]:

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
-from lean_worker.http import Access, ClientGone, add_docs, protect, read_json, while_connected
+from lean_worker.http import Access, ClientGone, add_docs, offload, protect, read_json, while_connected
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
-from lean_worker.service.asking import AnswerLines, Service, ask, client_name, submit
+from lean_worker.service.asking import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
+from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
@@ -23,17 +25,24 @@ from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
 _CLIENT_CLOSED_REQUEST = 499
+_ILL: dict[int | str, dict[str, Any]] = {503: {"description": "No check can be answered; the reason is in `detail`"}}
 _OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
 
-_ABOUT = """Checks proofs in Lean 4 and says what the kernel said.
+_ABOUT = """Check proofs in Lean 4 and return the kernel's verdicts.
 
-Every address but `/`, `/health`, `/docs` and `/openapi.json` wants `Authorization: Bearer KEY` where the service was started with a key,
-`/metrics` among them: it tells who asks how much. Clients take turns: name yourself in `X-Client`, or your address names you.
-Where the queue is full the answer is 429 with `Retry-After`. Hang up, and your waiting checks are withdrawn."""
+If the service was started with a key, every address except `/`, `/health`, `/docs` and `/openapi.json` needs `Authorization: Bearer KEY`.
+Clients take turns. A client is named by the header `X-Client`, otherwise by its network address.
+A full queue is answered with 429 and `Retry-After`. If a client hangs up, its waiting checks are cancelled.
+
+A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
+
+```
+curl localhost:8000/v1/verify --json '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+```"""
 
 
 def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
-    """The application. The pool stays the caller's, who closes it when the server has ended."""
+    """Return the application. The caller keeps the pool, and closes it when the server has ended."""
     service = Service(pool, settings or ServiceSettings(), Metrics(pool))
     app = FastAPI(title="lean-worker", description=_ABOUT, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
     routes = APIRouter()
@@ -41,10 +50,15 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     add_kimina_routes(routes, service)
     app.include_router(routes)
 
-    @app.get("/", summary="Is the service up?")
-    @app.get("/health", summary="Is the service up?")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
+    state = Health(pool)
+
+    @app.get("/", summary="Is the service up?", responses=_ILL)
+    @app.get("/health", summary="Is the service up?", responses=_ILL)
+    async def health() -> Response:
+        trouble = await state.trouble()
+        if trouble is None:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "unavailable", "detail": trouble}, 503, {"Retry-After": "5"})
 
     _add_error_answers(app, service.metrics)
     describe(app)
@@ -65,7 +79,8 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
     @router.post("/v1/verify", summary="Check one proof", openapi_extra=takes_and_gives(VerifyRequest, VerifyAnswer))
     async def verify(request: Request) -> Response:
         asked = await read_json(request, VerifyRequest, settings.max_body_bytes, settings.http)
-        verdict = await while_connected(request, ask(service, asked.check(), client_name(request)))
+        (check,) = within_limits(settings, [asked])
+        verdict = await while_connected(request, ask(service, check, client_name(request, settings)))
         return Response(msgspec.json.encode(answer(verdict)), media_type="application/json")
 
     @router.post(
@@ -74,12 +89,10 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=takes_and_gives(BatchRequest, VerifyAnswer, "application/x-ndjson"),
     )
     async def verify_batch(request: Request) -> Response:
-        checks = [one.check() for one in (await read_json(request, BatchRequest, settings.max_body_bytes, settings.http)).checks]
-        if not 1 <= len(checks) <= settings.max_batch:
-            raise HTTPException(422, f"a batch holds 1 to {settings.max_batch} checks, not {len(checks)}; split it")
-        if len({check.id for check in checks}) < len(checks):
-            raise HTTPException(422, "two checks of the batch have the same id; give each its own")
-        return AnswerLines(await submit(service, checks, client_name(request)))
+        asked = await read_json(request, BatchRequest, settings.max_body_bytes, settings.http)
+        require_count("checks", [one.id for one in asked.checks], settings.max_batch)
+        checks = await offload(1000 * len(asked.checks), within_limits, settings, asked.checks)
+        return AnswerLines(await while_connected(request, submit(service, checks, client_name(request, settings))))
 
     @router.get("/v1/status", summary="What the pool does", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:

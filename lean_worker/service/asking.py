@@ -1,6 +1,7 @@
 """Between HTTP and the pool: submit without blocking the event loop, count what comes back, withdraw what nobody waits for any more."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
@@ -8,18 +9,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lean_worker.http import hung_up
+from lean_worker.http import hung_up, offload
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.settings import ServiceSettings
-from lean_worker.service.wire import answer
+from lean_worker.service.wire import VerifyRequest, answer
 
 T = TypeVar("T")
+
+_SAMPLE = 16  # checks of a batch whose size stands for all
+_AT_ONCE = 128  # futures that the event loop handles before it looks at something else
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,26 @@ class Service:
 
 
 async def submit(service: Service, checks: Sequence[Check], client: str) -> list[asyncio.Future[Verdict]]:
-    """All checks or none of them. Raises QueueFull where there is no room; cancelling a future withdraws its check."""
+    """Submit all checks or none; cancelling a future withdraws its check. Raise QueueFull if there is no room."""
     futures: list[Future[Verdict]] = []
+    abandoned = threading.Event()
+
+    def withdraw() -> None:
+        for future in list(futures):
+            future.cancel()
 
     def submit_all() -> None:
         try:
-            futures.extend(service.pool.submit(check, client) for check in checks)
+            for check in checks:
+                if abandoned.is_set():
+                    break
+                futures.append(service.pool.submit(check, client))
         except BaseException:
-            for future in futures:
-                future.cancel()
+            abandoned.set()
             raise
+        finally:
+            if abandoned.is_set():
+                withdraw()
 
     began = time.monotonic()
 
@@ -49,11 +63,32 @@ async def submit(service: Service, checks: Sequence[Check], client: str) -> list
         if not future.cancelled() and future.exception() is None:
             service.metrics.answered(future.result(), time.monotonic() - began)
 
-    await asyncio.to_thread(submit_all)  # a long proof takes milliseconds to screen, a cached one a look at the disk
-    answers = [asyncio.wrap_future(future) for future in futures]
-    for future in answers:
-        future.add_done_callback(count)
+    try:
+        # reading a long proof takes milliseconds, and so does a look into the cache on disk
+        await offload(sum(_size(check) for check in checks[:_SAMPLE]) * max(1, len(checks) // _SAMPLE), submit_all)
+    except asyncio.CancelledError:
+        abandoned.set()
+        withdraw()
+        raise
+    answers: list[asyncio.Future[Verdict]] = []
+    try:
+        for future in futures:
+            answers.append(asyncio.wrap_future(future))
+            answers[-1].add_done_callback(count)
+            await _let_others_run(len(answers))
+    except asyncio.CancelledError:
+        withdraw()
+        raise
     return answers
+
+
+async def _let_others_run(done: int) -> None:
+    if done % _AT_ONCE == 0:
+        await asyncio.sleep(0)
+
+
+def _size(check: Check) -> int:
+    return len(check.statement) + len(check.header) + len(check.proof)
 
 
 async def ask(service: Service, check: Check, client: str) -> Verdict:
@@ -62,19 +97,49 @@ async def ask(service: Service, check: Check, client: str) -> Verdict:
 
 
 async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; where one fails, the others are cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in work]
+    """Return all results in order; if one fails, the others are cancelled."""
+    tasks: list[asyncio.Future[T]] = []
     try:
+        for one in work:
+            tasks.append(asyncio.ensure_future(one))
+            await _let_others_run(len(tasks))
         return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
+        for one in work[len(tasks) :]:
+            one.close()
 
 
-def client_name(request: Request) -> str:
-    """Whose turn it is: X-Client, else the peer's address."""
-    named = request.headers.get("x-client", "")[:200]
+def client_name(request: Request, settings: ServiceSettings) -> str:
+    """Return whose turn it is: X-Client, else the peer's address."""
+    named = request.headers.get("x-client", "")
+    require_short("X-Client", named, settings.max_client)
     return f"name:{named}" if named else f"address:{request.client.host if request.client else ''}"
+
+
+def require_short(name: str, text: str, most: int) -> None:
+    """Refuse with 422 a text of more than `most` characters."""
+    if len(text) > most:
+        raise HTTPException(422, f"{name} has {len(text)} characters, more than {most}; shorten it")
+
+
+def require_count(what: str, names: Sequence[str], most: int) -> None:
+    """Refuse with 422 a request without parts, with more than `most`, or with two of the same name."""
+    if not 1 <= len(names) <= most:
+        raise HTTPException(422, f"a request holds 1 to {most} {what}, not {len(names)}; split it")
+    if len(set(names)) < len(names):
+        raise HTTPException(422, f"two {what} have the same id; give each its own")
+
+
+def within_limits(settings: ServiceSettings, requests: Sequence[VerifyRequest]) -> list[Check]:
+    """Return the checks that are asked for. Refuse with 422 a field that is too long."""
+    for asked in requests:
+        require_short("id", asked.id, settings.max_id)
+        require_short("statement", asked.statement, settings.max_statement)
+        require_short("header", asked.header, settings.max_header)
+        require_short("proof", asked.proof, settings.max_proof)
+    return [asked.check() for asked in requests]
 
 
 class AnswerLines(Response):
@@ -98,7 +163,7 @@ class AnswerLines(Response):
             left = len(self._futures)
             while left:
                 batch = [await ready.get()]
-                while not ready.empty():
+                while not ready.empty() and len(batch) < _AT_ONCE:
                     batch.append(ready.get_nowait())
                 if None in batch:
                     return

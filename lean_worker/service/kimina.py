@@ -6,7 +6,6 @@ error messages. `error` in place of a response means that nobody can say: a time
 that cannot be taken apart.
 """
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,9 +13,9 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
-from lean_worker.http import read_json, while_connected
+from lean_worker.http import offload, read_json, while_connected
 from lean_worker.protocol import Verdict
-from lean_worker.service.asking import Service, ask, client_name, together
+from lean_worker.service.asking import Service, ask, client_name, require_count, require_short, together
 from lean_worker.service.kimina_wire import (
     CheckRequest,
     CheckResponse,
@@ -66,12 +65,12 @@ def _older(result: CheckResult) -> VerifyResult:
 
 
 async def _judge_all(service: Service, request: Request, snippets: Sequence[tuple[str, str]]) -> list[CheckResult]:
-    most = service.settings.max_batch
-    if not 1 <= len(snippets) <= most:
-        raise HTTPException(422, f"a request holds 1 to {most} snippets, not {len(snippets)}; split it")
-    if len({name for name, _ in snippets}) < len(snippets):
-        raise HTTPException(422, "two snippets have the same id; give each its own")
-    client = client_name(request)
+    settings = service.settings
+    require_count("snippets", [name for name, _ in snippets], settings.max_batch)
+    for name, code in snippets:
+        require_short("id", name, settings.max_id)
+        require_short("a snippet", code, settings.max_snippet)
+    client = client_name(request, settings)
     work = together([_judge(service, name, code, client) for name, code in snippets])
     return await while_connected(request, work)
 
@@ -79,7 +78,7 @@ async def _judge_all(service: Service, request: Request, snippets: Sequence[tupl
 async def _judge(service: Service, name: str, code: str, client: str) -> CheckResult:
     provided = partial(provides, service.pool.backend)
     try:
-        snippet = await asyncio.to_thread(take_apart, code, provided, service.settings.max_theorems)
+        snippet = await offload(len(code), take_apart, code, provided, service.settings.max_theorems, service.settings.max_contexts)
     except Unreadable as error:
         return CheckResult(name, 0.0, error=str(error))
     if snippet.refused:

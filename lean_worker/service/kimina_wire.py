@@ -1,8 +1,10 @@
 """The JSON that clients of the Kimina Lean Server send and expect. Fields that mean nothing here are read over."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class Snippet(msgspec.Struct, frozen=True):
@@ -19,7 +21,7 @@ class CheckRequest(msgspec.Struct, frozen=True):
     """
 
     snippets: list[Snippet]
-    timeout: float = 30
+    timeout: _Seconds = 30
     debug: bool = False
     reuse: bool = True
     infotree: str | None = None
@@ -79,7 +81,7 @@ class Code(msgspec.Struct, frozen=True):
 
 class VerifyRequestBody(msgspec.Struct, frozen=True):
     codes: list[Code]
-    timeout: float = 300
+    timeout: _Seconds = 300
     infotree_type: str | None = None
     disable_cache: bool = False
 

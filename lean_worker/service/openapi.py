@@ -14,7 +14,17 @@ _STRUCTS = (
     *(VerifyRequest, BatchRequest, VerifyAnswer, Refusal, PoolStatus),
     *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
 )
-_REFUSALS = {401: "Wrong key", 413: "Too large", 422: "Not understood", 429: "The queue is full; see Retry-After"}
+_REFUSALS = {
+    401: "Wrong key",
+    403: "A Host or Origin that is not allowed (only on a service without a key)",
+    408: "The request arrived too slowly",
+    413: "The body is too large",
+    415: "The body is not declared as JSON",
+    422: "A field is missing, wrong or too long",
+    429: "The queue is full; see Retry-After",
+    431: "The headers are too large",
+    503: "The service is shutting down or has too many connections; see Retry-After",
+}
 
 
 def _content(struct: type, media: str = "application/json") -> dict[str, Any]:

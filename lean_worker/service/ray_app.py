@@ -22,13 +22,15 @@ _Positive = Annotated[int, msgspec.Meta(ge=1)]
 class RayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`workers` Lean processes, and as many CPUs of the cluster, in each of `replicas`; `timeout` in seconds for one check.
 
-    `waiting` requests may be under way in one replica; Ray keeps the rest.
+    `waiting` requests may be in progress in one replica; Ray keeps the rest. `hosts` are names, separated by commas, under which a service
+    without a key may be addressed besides those of loopback.
     """
 
     replicas: _Positive = 1
     workers: _Positive = 2
-    timeout: float = 10.0
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 10.0
     waiting: _Positive = 256
+    hosts: str = ""
 
 
 def build(arguments: dict[str, str] | None = None) -> serve.Application:
@@ -40,7 +42,8 @@ def build(arguments: dict[str, str] | None = None) -> serve.Application:
         options = msgspec.convert(arguments or {}, RayOptions, strict=False)
     except msgspec.ValidationError as error:
         raise LeanWorkerError(f"{error}; the options are {', '.join(RayOptions.__struct_fields__)}") from error
-    settings = ServiceSettings(os.environ.get("LEAN_WORKER_KEY") or None)
+    hosts = tuple(host.strip() for host in options.hosts.split(",") if host.strip())
+    settings = ServiceSettings(os.environ.get("LEAN_WORKER_KEY") or None, hosts=hosts)
 
     def replica() -> FastAPI:
         # the pool's Lean processes end with the replica: their input closes

@@ -22,7 +22,6 @@ class ServiceSettings:
         max_contexts: characters that the theorems of one snippet may have before them, added up: each is checked behind all of its own.
         max_id: characters of an id.
         max_client: characters of `X-Client`.
-        max_timeout: seconds that a Kimina client may name as its time limit.
         hosts: names, besides those of loopback, under which a service without a key may be addressed.
         http: limits of the connections.
     """
@@ -38,7 +37,6 @@ class ServiceSettings:
     max_contexts: int = 1_000_000
     max_id: int = 500
     max_client: int = 200
-    max_timeout: float = 86_400.0
     hosts: tuple[str, ...] = ()
     http: HttpLimits = field(default_factory=HttpLimits)
 

@@ -7,6 +7,7 @@ that begin with `#`, axioms) is refused by an error message, and so is a file th
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -52,8 +53,9 @@ class Snippet:
         return [theorem.check() for theorem in self.theorems]
 
 
-def take_apart(code: str, provided: Callable[[str], bool], most: int) -> Snippet:
-    """Raises Unreadable, among others for more than `most` theorems and for leading imports that are not `provided`."""
+def take_apart(code: str, provided: Callable[[str], bool], most: int, most_before: int) -> Snippet:
+    """Raises Unreadable, among others for more than `most` theorems, for more than `most_before` characters before them, added up, and for
+    leading imports that are not `provided`."""
     text = code.replace("\r\n", "\n")
     if prelude := _PRELUDE.match(text):
         text = " " * len("prelude") + text[: prelude.end() - len("prelude")] + text[prelude.end() :]
@@ -63,25 +65,36 @@ def take_apart(code: str, provided: Callable[[str], bool], most: int) -> Snippet
         raise Unreadable(f"module {missing[0]} is not provided here; leave the line `import {missing[0]}` out or ask another service")
     try:
         found = tokens(body)
-        theorems = declarations(body, "the snippet")
+        theorems = declarations(body, "the snippet", most + 1)
     except (LexError, SourceError) as error:
         raise Unreadable(f"the snippet cannot be taken apart: {error}") from error
     if len(theorems) > most:
-        raise Unreadable(f"the snippet holds {len(theorems)} theorems, more than {most}; split it")
+        raise Unreadable(f"the snippet holds more than {most} theorems; split it")
+    before = sum(theorem.header_end for theorem in theorems)
+    if before > most_before:
+        raise Unreadable(f"{before} characters stand before its theorems, added up, more than {most_before}; split the snippet")
     last = theorems[-1].end if theorems else 0
     holes = [token for token in found if token.kind == "name" and token.text == "sorry"]
+    position = _Positions(body)
     return Snippet(
         text=text,
         theorems=tuple(_own_check(theorem, text) for theorem in theorems),
-        refused=tuple(_refused(body, found)),
-        sorries=tuple(Sorry(position(body, token.start), position(body, token.end)) for token in holes),
+        refused=tuple(_refused(body, found, position)),
+        sorries=tuple(Sorry(position(token.start), position(token.end)) for token in holes),
         trailing=any(token.start >= last for token in found),
         complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in found),
     )
 
 
-def position(text: str, offset: int) -> Position:
-    return Position(text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1))
+class _Positions:
+    """Line and column of any offset in one text."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def __call__(self, offset: int) -> Position:
+        line = bisect_right(self._starts, offset)
+        return Position(line, offset - self._starts[line - 1])
 
 
 def lean_errors(snippet: Snippet, whole: Verdict) -> list[ReplMessage]:
@@ -120,10 +133,10 @@ def _own_check(theorem: Declaration, text: str) -> Declaration:
     statement = theorem.statement
     if theorem.proof.startswith("|"):
         statement = f"{statement.removesuffix(':= by sorry').rstrip()} := by sorry"
-    return replace(theorem, header=text[: len(theorem.header)], statement=statement)
+    return replace(theorem, text=text, statement=statement)
 
 
-def _refused(body: str, found: Sequence[Token]) -> list[ReplMessage]:
+def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[ReplMessage]:
     """Commands with a token that is not allowed, command by command: what begins at the margin of a line begins one."""
     starts = [0, *(token.start for token in found if token.start and body[token.start - 1] == "\n"), len(body)]
     bare = _without_allowed(body, found)
@@ -133,7 +146,7 @@ def _refused(body: str, found: Sequence[Token]) -> list[ReplMessage]:
         if reason:
             text = reason.replace(" in a proof", " in a snippet").replace("the proof", "a command")
             first = start + len(body[start:end]) - len(body[start:end].lstrip())
-            out.append(ReplMessage("error", position(body, first), position(body, end), text))
+            out.append(ReplMessage("error", position(first), position(end), text))
     return out
 
 
