@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from oprover_jax.data.codec import Codec
@@ -16,8 +16,6 @@ from oprover_jax.rollout.server.generation import Generation
 from oprover_jax.rollout.server.metrics import Metrics
 from oprover_jax.rollout.server.settings import ServerSettings
 from oprover_jax.rollout.waiter import call_on
-
-_MAX_PATH = 4096
 
 
 class Full(Exception):
@@ -139,7 +137,8 @@ class Service:
         """
         async with self._loading:
             if not await asyncio.to_thread(_is_folder, folder):
-                raise InputError(f"model_path {folder} is not a folder on this machine; write the weights where the server can read them")
+                shown = str(folder)[:200]
+                raise InputError(f"model_path {shown!r} is not a folder on this machine; write the weights where the server can read them")
             try:
                 _, params = await asyncio.to_thread(load_hf, folder, self.engine.mesh, self.engine.config)
             except (ValueError, OSError) as error:
@@ -170,4 +169,6 @@ class Service:
 
 
 def _is_folder(path: Path) -> bool:
-    return len(str(path)) <= _MAX_PATH and path.is_dir()
+    with suppress(OSError):  # a name that is too long
+        return path.is_dir()
+    return False
