@@ -32,7 +32,7 @@ class Health:
         if not self._probe.done():
             return None if self._pool.worker_pids else f"no Lean process has started within {_START_SECONDS:g} s"
         verdict = self._probe.result()
-        if verdict.accepted is None:
+        if verdict.accepted is not True:
             return f"no Lean process answers: {verdict.messages[0].text if verdict.messages else verdict.kind}"
         return None
 
