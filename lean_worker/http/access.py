@@ -75,10 +75,11 @@ class _Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        headers = Headers(scope=scope)
+        answer = _Answer(receive, send, _has_body(headers))
         try:
-            refused = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
-            await (self._app if refused is None else self._access.refuse(*refused))(scope, receive, answer.send)
+            refused = self._refusal(scope["method"], scope["path"], headers)
+            await (self._app if refused is None else self._access.refuse(*refused))(scope, answer.receive, answer.send)
         except asyncio.CancelledError:
             ending: Refusal = (503, "the service is shutting down; try again later", {"Retry-After": "5"})
             await self._instead(ending, scope, receive, answer)
@@ -109,11 +110,18 @@ class _Gate:
 class _Answer:
     """The answer to one request on its way out."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, has_body: bool) -> None:
         self.id = secrets.token_hex(8)
         self.status = 0
-        self._send = send
+        self._receive, self._send = receive, send
+        self._unread = has_body
         self._began = time.monotonic()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body"):
+            self._unread = False
+        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -122,6 +130,8 @@ class _Answer:
             for name, value in _ON_EVERY_ANSWER.items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self.id
+            if self._unread:  # the connection will be closed, and a client must know not to use it again
+                headers["connection"] = "close"
         await self._send(message)
 
     def log(self, scope: Scope) -> None:
@@ -169,9 +179,13 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0").strip("0") != "" or "transfer-encoding" in headers
+
+
 def _not_json(headers: Headers) -> str | None:
     """Return why a body, if there is one, is not declared as plain JSON, or None."""
-    if headers.get("content-length", "0").strip("0") == "" and "transfer-encoding" not in headers:
+    if not _has_body(headers):
         return None
     kinds = headers.getlist("content-type")
     if len(kinds) != 1 or not _JSON.fullmatch(kinds[0].strip()):
