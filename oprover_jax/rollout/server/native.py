@@ -105,10 +105,8 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
         version = _version(asked.weight_version)
         if asked.load_format not in (None, "auto", "safetensors"):
             raise InputError(f"load_format is {asked.load_format!r}; this server reads safetensors")
-        if asked.abort_all_requests:
-            service.abort(None)
         try:
-            await service.update_weights(Path(asked.model_path), version)
+            await service.update_weights(Path(asked.model_path), version, asked.abort_all_requests)
         except InputError as error:
             return json_reply(UpdateAnswer(False, str(error)), 400)
         return json_reply(UpdateAnswer(True, "the new weights are served", 0, str(service.engine.version), service.checksum))

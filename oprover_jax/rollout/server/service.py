@@ -130,10 +130,11 @@ class Service:
     def go_on(self) -> None:
         self._open.set()
 
-    async def update_weights(self, folder: Path, version: int | None) -> None:
-        """Serves the weights in `folder` from now on: what has started ends with the old ones, what waits begins with the new.
+    async def update_weights(self, folder: Path, version: int | None, abort: bool = False) -> None:
+        """Serves the weights in `folder` from now on: what has started ends with the old ones, or at once with `abort`; what waits begins
+        with the new.
 
-        InputError, and nothing changed, where the folder does not hold the same model.
+        InputError, and nothing changed or aborted, where the folder does not hold the same model.
         """
         async with self._loading:
             if not await asyncio.to_thread(_is_folder, folder):
@@ -143,6 +144,8 @@ class Service:
                 _, params = await asyncio.to_thread(load_hf, folder, self.engine.mesh, self.engine.config)
             except (ValueError, OSError) as error:
                 raise error if isinstance(error, InputError) else InputError(f"model_path {folder} cannot be loaded: {error}") from error
+            if abort:
+                self.abort(None)
             wanted = self.engine.version + 1 if version is None else version
             in_use = await asyncio.to_thread(self.engine.publish, params, wanted, donate=True)
             await asyncio.wrap_future(in_use)
