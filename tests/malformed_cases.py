@@ -201,7 +201,7 @@ def _chunks(case: Case) -> _Made:
     how = rng.choice(sorted(choices))
     coding = rng.choice(("chunked", "chunked", "chunked", "gzip", "chunked, chunked", "identity"))
     both = ("Content-Length: 3",) if rng.random() < 0.2 else ()
-    ending = "close" if how in ("no end", "huge size") else "read"
+    ending = "close" if how in ("no end", "huge size", "bare newlines") else "read"
     return f"{how}, {coding}", [case.head(f"Transfer-Encoding: {coding}", *both), choices[how]], ending
 
 

@@ -14,16 +14,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lean_worker.http.connection import ClientGone
 
 _log = logging.getLogger("lean_worker.http")
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?")
 _JSON = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.I)
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_WORDS = {
+    "Not Found": "this address does not exist; see /docs",
+    "Method Not Allowed": "this address does not take this method; see /docs",
+}
+_CLIENT_CLOSED_REQUEST = 499
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _ON_EVERY_ANSWER = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -58,8 +67,21 @@ class Access:
 
 
 def protect(app: FastAPI, access: Access) -> None:
-    """Apply the rules to every request to `app`, add the security headers to every answer, log it, and turn any exception into a 500
-    without a trace."""
+    """Apply the rules to every request to `app`, add the security headers to every answer, and log it.
+
+    An HTTPException becomes a refusal, a client that hangs up gets 499, and any other exception becomes a 500 without a trace.
+    """
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        sentence = _WORDS.get(str(error.detail), str(error.detail))
+        return access.refuse(error.status_code, sentence, error.headers or {})
+
+    @app.exception_handler(ClientGone)
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: Exception) -> Response:
+        return access.refuse(_CLIENT_CLOSED_REQUEST, "the client hung up", {})
+
     app.add_middleware(_Gate, access=access)
 
 

@@ -8,11 +8,9 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from lean_worker.http import Access, ClientGone, add_docs, offload, protect, read_json, while_connected
+from lean_worker.http import Access, add_docs, offload, protect, read_json, while_connected
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
@@ -24,7 +22,6 @@ from lean_worker.service.openapi import describe, takes_and_gives
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
-_CLIENT_CLOSED_REQUEST = 499
 _ILL: dict[int | str, dict[str, Any]] = {503: {"description": "No check can be answered; the reason is in `detail`"}}
 _OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
 
@@ -60,11 +57,14 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable", "detail": trouble}, 503, {"Retry-After": "5"})
 
-    _add_error_answers(app, service.metrics)
+    @app.exception_handler(QueueFull)
+    async def full(request: Request, error: QueueFull) -> Response:
+        return refuse(429, str(error), {"Retry-After": str(error.retry_after)})
+
+    refuse = partial(_refuse, service.metrics)
     describe(app)
     add_docs(app)
-    settings = service.settings
-    protect(app, Access(settings.key, _OPEN_PATHS, settings.hosts, partial(_refuse, service.metrics)))
+    protect(app, Access(service.settings.key, _OPEN_PATHS, service.settings.hosts, refuse))
     return app
 
 
@@ -101,19 +101,3 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
     @router.get("/metrics", summary="The same for Prometheus")
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(service.metrics.text), media_type=CONTENT_TYPE_LATEST)
-
-
-def _add_error_answers(app: FastAPI, metrics: Metrics) -> None:
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> Response:
-        return _refuse(metrics, error.status_code, str(error.detail), error.headers or {})
-
-    @app.exception_handler(QueueFull)
-    async def full(request: Request, error: QueueFull) -> Response:
-        return _refuse(metrics, 429, str(error), {"Retry-After": str(error.retry_after)})
-
-    @app.exception_handler(ClientGone)
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: Exception) -> Response:
-        metrics.refused(_CLIENT_CLOSED_REQUEST)
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)

@@ -36,7 +36,10 @@ class Service:
 
 
 async def submit(service: Service, checks: Sequence[Check], client: str) -> list[asyncio.Future[Verdict]]:
-    """Submit all checks or none; cancelling a future withdraws its check. Raise QueueFull if there is no room."""
+    """Submit all checks or none; cancelling a future withdraws its check.
+
+    Raises QueueFull if there is no room, and HTTPException 503 if the pool is closed.
+    """
     futures: list[Future[Verdict]] = []
     abandoned = threading.Event()
 
@@ -50,8 +53,10 @@ async def submit(service: Service, checks: Sequence[Check], client: str) -> list
                 if abandoned.is_set():
                     break
                 futures.append(service.pool.submit(check, client))
-        except BaseException:
+        except BaseException as error:
             abandoned.set()
+            if isinstance(error, RuntimeError):
+                raise HTTPException(503, f"{error}; ask another service", {"Retry-After": "5"}) from error
             raise
         finally:
             if abandoned.is_set():

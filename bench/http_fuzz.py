@@ -1,0 +1,158 @@
+"""Malformed requests against a real server while a well-behaved client works: what that client notices, and what the server answers."""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import tyro
+from common import ROOT, report
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from http_servers import Command, start
+from malformed import malformed, send
+
+_AT_ONCE = 16  # connections that the malformed requests use
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of server.
+
+    Attributes:
+        start: starts it on a free loopback port.
+        good: asks one question, numbered so that no cache helps; returns whether the answer is right.
+        skip: paths that no malformed request is sent to, since a valid one would stop the service for everybody.
+    """
+
+    start: Callable[[], Command]
+    good: Callable[[httpx2.Client, int], bool]
+    skip: frozenset[str] = frozenset()
+
+
+def _ask_lean(http: httpx2.Client, number: int) -> bool:
+    wrong = number % 5 == 0
+    check = {"statement": f"theorem t : {number} + 1 = {number + 1 + wrong} := by sorry", "proof": "rfl"}
+    response = http.post("/v1/verify", json=check)
+    return response.status_code == 200 and response.json()["verdict"] == ("rejected" if wrong else "accepted")
+
+
+TARGETS = {
+    "lean": Target(lambda: start("lean_worker.cli", ["serve", "--port", "0", "--timeout", "5"], {}), _ask_lean),
+}
+
+
+@dataclass
+class Good:
+    """What the well-behaved client saw."""
+
+    seconds: list[float] = field(default_factory=list)
+    wrong: int = 0
+
+    def ask(self, target: Target, http: httpx2.Client, number: int) -> None:
+        """Ask once, and count."""
+        began = time.perf_counter()
+        try:
+            right = target.good(http, number)
+        except httpx2.HTTPError:
+            right = False
+        self.seconds.append(time.perf_counter() - began)
+        self.wrong += not right
+
+    def quantile(self, share: float) -> float:
+        """Return a latency in milliseconds."""
+        ordered = sorted(self.seconds)
+        return 1e3 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@contextmanager
+def serving(target: Target) -> Iterator[tuple[Command, list[str]]]:
+    """Yield the server and the lines that it writes; kill it in the end."""
+    server = target.start()
+    output = server.process.stdout
+    assert output is not None
+    lines: list[str] = []
+    reading = threading.Thread(target=lambda: lines.extend(output))
+    reading.start()
+    try:
+        yield server, lines
+    finally:
+        server.process.kill()
+        server.process.wait()
+        reading.join()
+
+
+def resident(pid: int, name: str = "VmRSS") -> float:
+    """Megabytes of a process; `VmHWM` are the most that it has had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+
+
+def attack(url: str, requests: int, seed: int, skip: frozenset[str]) -> tuple[dict[str, int], list[str]]:
+    """Send the malformed requests, several at once; return how often each status came, and what must not have come."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or 0)
+    document = httpx2.get(f"{url}/openapi.json", timeout=60).json()
+    made = list(malformed(document, requests, seed, parts.netloc, skip=skip))
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        answers = list(threads.map(lambda request: send(address, request), made))
+    statuses = Counter(str(status) if status else "none" for answer in answers for status in answer.statuses or (0,))
+    return dict(sorted(statuses.items())), [request.name for request, answer in zip(made, answers, strict=True) if answer.broken]
+
+
+def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 300) -> None:
+    """Fuzz one server.
+
+    Args:
+        server: lean, or another name in TARGETS.
+        requests: malformed requests.
+        seed: equal seeds give equal requests.
+        idle: questions of the well-behaved client before the malformed requests begin.
+    """
+    if server not in TARGETS:
+        raise SystemExit(f"--server is {server!r}; choose one of {', '.join(TARGETS)}")
+    target = TARGETS[server]
+    quiet, busy = Good(), Good()
+    with serving(target) as (running, log), httpx2.Client(base_url=running.url, timeout=60) as http:
+        for number in range(20):
+            Good().ask(target, http, number)
+        for number in range(100, 100 + idle):
+            quiet.ask(target, http, number)
+        before = resident(running.process.pid)
+        with ProcessPoolExecutor(1, get_context("fork")) as processes:
+            attacking = processes.submit(attack, running.url, requests, seed, target.skip)
+            number = 1_000_000
+            while not attacking.done() or len(busy.seconds) < 20:
+                busy.ask(target, http, number)
+                number += 1
+            statuses, broken = attacking.result()
+        figures = {
+            "statuses": statuses,
+            "p50_ms_idle": quiet.quantile(0.5),
+            "p99_ms_idle": quiet.quantile(0.99),
+            "p50_ms_fuzz": busy.quantile(0.5),
+            "p99_ms_fuzz": busy.quantile(0.99),
+            "ratio_p99_fuzz_vs_idle": busy.quantile(0.99) / quiet.quantile(0.99),
+            "good_requests": len(quiet.seconds) + len(busy.seconds),
+            "wrong_answers": quiet.wrong + busy.wrong,
+            "must_not_be": len(broken),
+            "first_that_must_not_be": broken[:3],
+            "lines_logged": len(log),
+            "mib_before": before,
+            "mib_after": resident(running.process.pid),
+            "mib_most": resident(running.process.pid, "VmHWM"),
+        }
+    report("http_fuzz", server=server, requests=requests, seed=seed, **figures)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

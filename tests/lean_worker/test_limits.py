@@ -1,0 +1,254 @@
+"""Limits of the Lean service: each field has its limit and its answer, and no text costs more than its length."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import serving
+from hypothesis import given
+from hypothesis import strategies as st
+from malformed import malformed, send
+from watching import alive, descendants, until
+
+from lean_worker.lexer import tokens
+from lean_worker.pool import Pool
+from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.snippet import Unreadable, take_apart
+from lean_worker.source import declarations
+
+GOOD = {"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}
+SNIPPET = {"id": "a", "code": "theorem t : 1 + 1 = 2 := rfl"}
+HANG = {"statement": "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "proof": "by decide +kernel"}
+
+
+@pytest.fixture(scope="module")
+def http(pool: Pool) -> Iterator[httpx2.Client]:
+    with serving.thread(pool) as url, httpx2.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def long(count: int) -> str:
+    return "a" * count
+
+
+# route, body, and words of the sentence with which it is refused
+REFUSED: dict[str, tuple[str, Any, str]] = {
+    "statement": ("/v1/verify", {**GOOD, "statement": long(60_001)}, "statement has 60001 characters, more than 60000"),
+    "header": ("/v1/verify", {**GOOD, "header": long(100_001)}, "header has 100001 characters, more than 100000"),
+    "proof": ("/v1/verify", {**GOOD, "proof": long(120_001)}, "proof has 120001 characters, more than 120000"),
+    "id": ("/v1/verify", {**GOOD, "id": long(501)}, "id has 501 characters, more than 500"),
+    "one of a batch": ("/v1/verify/batch", {"checks": [GOOD, {**GOOD, "id": long(501)}]}, "id has 501 characters"),
+    "checks": ("/v1/verify/batch", {"checks": [{**GOOD, "id": str(i)} for i in range(10_001)]}, "1 to 10000 checks, not 10001"),
+    "no checks": ("/v1/verify/batch", {"checks": []}, "1 to 10000 checks, not 0"),
+    "snippet": ("/api/check", {"snippets": [{"id": "a", "code": long(200_001)}]}, "a snippet has 200001 characters, more than 200000"),
+    "id of a snippet": ("/api/check", {"snippets": [{**SNIPPET, "id": long(501)}]}, "id has 501 characters"),
+    "snippets": ("/api/check", {"snippets": [{**SNIPPET, "id": str(i)} for i in range(10_001)]}, "1 to 10000 snippets, not 10001"),
+    "older snippet": ("/verify", {"codes": [{"custom_id": 1, "code": long(200_001)}]}, "a snippet has 200001 characters"),
+    "older id": ("/verify", {"codes": [{"custom_id": 10**600, "code": ""}]}, "id has 601 characters"),
+    "time limit 0": ("/api/check", {"snippets": [SNIPPET], "timeout": 0}, "`float` > 0.0"),
+    "negative time limit": ("/verify", {"codes": [{"custom_id": 1, "code": ""}], "timeout": -3}, "`float` > 0.0"),
+    "huge time limit": ("/api/check", {"snippets": [SNIPPET], "timeout": 1e300}, "`float` <= 86400.0"),
+    "nesting": ("/v1/verify", {**GOOD, "unknown": json.loads("[" * 70 + "]" * 70)}, "more than 64 levels"),
+    "kind of a field": ("/v1/verify", {**GOOD, "helpers": 1}, "Expected `bool`"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_every_field_has_a_limit(http: httpx2.Client, name: str) -> None:
+    path, body, words = REFUSED[name]
+    response = http.post(path, json=body)
+    assert response.status_code == 422 and words in response.json()["detail"] and "\n" not in response.json()["detail"]
+
+
+def test_a_client_with_a_long_name_is_refused(http: httpx2.Client) -> None:
+    for path, body in (("/v1/verify", GOOD), ("/api/check", {"snippets": [SNIPPET]})):
+        response = http.post(path, json=body, headers={"X-Client": long(201)})
+        assert response.status_code == 422 and "X-Client has 201 characters, more than 200" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "9" * 5_000])
+def test_what_is_no_number_is_no_time_limit(http: httpx2.Client, number: str) -> None:
+    body = f'{{"snippets": [], "timeout": {number}}}'
+    assert http.post("/api/check", content=body, headers={"Content-Type": "application/json"}).status_code == 422
+
+
+def test_theorems_far_down_a_snippet_are_counted_before_each_is_checked(http: httpx2.Client) -> None:
+    code = f"-- {long(50_000)}\n" + "".join(f"theorem t{i} : {i} = {i} := rfl\n" for i in range(30))
+    (result,) = http.post("/api/check", json={"snippets": [{"id": "a", "code": code}]}).json()["results"]
+    assert "stand before its theorems, added up, more than 1000000; split the snippet" in result["error"]
+
+
+DEAR = {
+    "documentation that is none": lambda n: "/-" + "/--a" * (n // 6) + "-/" * (1 + n // 6) + "\ntheorem a : True := trivial\n",
+    "documented theorems": lambda n: "/-- a -/\ntheorem a:b:=c\n" * (n // 24),
+    "holes": lambda n: "theorem a : b := c\n" + "sorry\n" * (n // 6),
+    "refused commands": lambda n: "#a\n" * (n // 3),
+}
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
+
+
+@pytest.mark.parametrize("name", DEAR)
+def test_taking_a_long_snippet_apart_costs_a_few_times_what_reading_it_costs(name: str) -> None:
+    """The pattern, the copies and the counting of lines that were quadratic made it 17 to 2,000 times as much at this length."""
+    code = DEAR[name](160_000)
+    reading = min(_seconds(lambda: tokens(code)) for _ in range(2))
+    assert _seconds(lambda: take_apart(code, lambda _: True, 10**9, 10**18)) < 12 * reading
+
+
+def test_two_thousand_theorems_are_refused_in_little_memory() -> None:
+    """Each text before a theorem used to be copied: 30 megabytes here, two gigabytes at eight times the length."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable, match="more than 64 theorems"):
+            take_apart("theorem a:b:=c\n" * 2_000, lambda _: True, 64, 10**6)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 15_000_000
+
+
+_PIECES = (
+    "/--",
+    "/-",
+    "-/",
+    "--",
+    "/",
+    "-",
+    " ",
+    "\n",
+    "\x1f",
+    '"',
+    "a",
+    "theorem a : b := c",
+    "\ntheorem ",
+    "example := ",
+    "@[x] ",
+    "sorry",
+)
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=30))
+def test_documentation_is_found_where_the_pattern_found_it(pieces: list[str]) -> None:
+    """The pattern that was too slow says what is meant."""
+    pattern = re.compile(r"/--(?:(?!-/).)*-/\s*\Z", re.S)
+    text = "".join(pieces) + "\ntheorem last : b := c"
+    try:
+        found = declarations(text)
+    except ValueError:
+        return
+    for declaration in found:
+        begin = text.index(declaration.statement.removesuffix(":= by sorry"), declaration.header_end)
+        documentation = pattern.search(text, 0, begin)
+        assert declaration.header == text[: documentation.start() if documentation else begin]
+        assert declaration.line == text.count("\n", 0, begin) + 1
+
+
+def test_the_service_answers_while_a_hundred_large_requests_are_in_work(pool: Pool) -> None:
+    large = {"checks": [{"id": str(i), "statement": "theorem t : " + "a " * 25_000 + ":= by sorry", "proof": "rfl"} for i in range(2)]}
+    with (
+        serving.thread(pool) as url,
+        httpx2.Client(base_url=url, timeout=httpx2.Timeout(120), limits=httpx2.Limits(max_connections=200)) as http,
+    ):
+        http.post("/v1/verify", json=GOOD)
+        threads = [threading.Thread(target=_post_and_hang_up, args=(url, large)) for _ in range(100)]
+        for thread in threads:
+            thread.start()
+        slowest = 0.0
+        for _ in range(20):
+            began = time.perf_counter()
+            assert http.get("/health").status_code == 200
+            slowest = max(slowest, time.perf_counter() - began)
+        assert http.post("/v1/verify", json=GOOD).json()["verdict"] == "accepted"
+        for thread in threads:
+            thread.join()
+    assert slowest < 5.0  # one request alone takes seconds of reading
+
+
+def _post_and_hang_up(url: str, body: dict[str, Any]) -> None:
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.post(f"{url}/v1/verify/batch", json=body, timeout=httpx2.Timeout(60, read=3))
+
+
+def test_health_says_when_the_pool_is_closed() -> None:
+    with Pool(1, timeout=10.0) as pool, serving.thread(pool) as url:
+        assert httpx2.get(f"{url}/health").json() == {"status": "ok"}
+        pool.close()
+        for path in ("/health", "/"):
+            response = httpx2.get(url + path)
+            assert response.status_code == 503 and "the pool is closed" in response.json()["detail"] and response.headers["retry-after"]
+        refused = httpx2.post(f"{url}/v1/verify", json=GOOD)
+        assert refused.status_code == 503 and "the pool is closed" in refused.json()["detail"] and refused.headers["retry-after"]
+
+
+def test_sigterm_ends_the_service_within_seconds_with_requests_in_progress() -> None:
+    long_batch = {"checks": [{"id": str(i), "statement": "theorem t : " + "a " * 25_000, "proof": "a"} for i in range(100)]}
+    with serving.command("--timeout", "600", "--workers", "1") as service:
+        asked: list[int] = []
+        threads = [
+            threading.Thread(target=lambda path=path, body=body: asked.append(_status(f"{service.url}{path}", body)))
+            for path, body in (("/v1/verify", HANG), ("/v1/verify/batch", {"checks": [HANG]}), ("/v1/verify/batch", long_batch))
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(descendants(service.process.pid)) >= 2, 60.0)
+        left = descendants(service.process.pid)
+        began = time.monotonic()
+        assert service.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 30.0
+        until(lambda: not any(alive(pid) for pid in left), 60.0)
+        for thread in threads:
+            thread.join()
+    assert len(asked) == 3 and set(asked) <= {0, 200, 503}
+
+
+def _status(url: str, body: dict[str, Any]) -> int:
+    """0 where the connection breaks."""
+    try:
+        response = httpx2.post(url, json=body, timeout=120)
+    except httpx2.TransportError:
+        return 0
+    assert response.status_code != 503 or response.headers["retry-after"]
+    return response.status_code
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        *((("serve", "--port", "0", "--timeout"), value) for value in ("nan", "inf", "0", "-1", "1e9")),
+        *((("check", "--jsonl", "-", "--timeout"), "nan"), (("soak", "--kill-every"), "1e300"), (("bench", "--timeout"), "-inf")),
+    ],
+)
+def test_a_time_limit_that_limits_nothing_is_one_sentence_and_exit_code_2(words: tuple[str, ...], value: str) -> None:
+    command = [sys.executable, "-m", "lean_worker.cli", *words[:-1], f"{words[-1]}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and f"{words[-1]} is {float(value):g}" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_malformed_requests_harm_nobody() -> None:
+    with Pool(1, timeout=1.0) as pool, serving.thread(pool, ServiceSettings()) as url:
+        document = httpx2.get(f"{url}/openapi.json").json()
+        address = urlsplit(url)
+        seen: set[int] = set()
+        for number, request in enumerate(malformed(document, 300, seed=1, host=address.netloc)):
+            answer = send((address.hostname or "", address.port or 0), request)
+            assert not answer.broken, (request.name, answer.text)
+            seen.update(answer.statuses)
+            if number % 50 == 0:
+                check = {**GOOD, "statement": f"theorem t : {number} = {number} := by sorry"}
+                assert httpx2.post(f"{url}/v1/verify", json=check, timeout=60).json()["verdict"] == "accepted"
+    assert {200, 400, 403, 404, 405, 413, 415, 422, 431} - seen <= {413}
