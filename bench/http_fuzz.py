@@ -61,7 +61,7 @@ def _write_model(folder: Path) -> None:
 def _start_rollout() -> Command:
     """Start a server with a fresh policy of a few thousand weights."""
     folder = Path(tempfile.mkdtemp(prefix="http_fuzz-")) / "tiny"
-    with ProcessPoolExecutor(1, get_context("spawn")) as processes:  # JAX has threads, and this process forks later
+    with ProcessPoolExecutor(1, get_context("fork")) as processes:  # JAX has threads, and this process forks again
         processes.submit(_write_model, folder).result()
     words = ["serve", "--model", str(folder), "--port", "0", "--slots", "8", "--max-len", "64"]
     return start("oprover_jax.cli", words, {"JAX_PLATFORMS": "cpu"})

@@ -1,6 +1,7 @@
 """Hostile requests to the rollout server: each is refused or answered, nobody else notices, and nothing is left behind."""
 
 import asyncio
+import contextlib
 import json
 import random
 import socket
@@ -277,6 +278,25 @@ def test_hang_ups_and_half_bodies_leave_nothing_behind(http: httpx2.Client, answ
             assert told(http) == answer
     wait_for(lambda: idle(service))
     assert told(http) == answer and service.engine.failure is None and not service._in_flight
+
+
+def test_half_bodies_hold_bounded_memory(service: Service, model_folder: Path) -> None:
+    settings = ServerSettings("tiny", max_body_bytes=1 << 20, max_large_bytes=4 << 20)
+    narrow = Service(service.engine, service.codec, settings, model_folder)
+    with rollout_server.thread(narrow) as url, httpx2.Client(base_url=url, timeout=60) as http:
+        place = urlsplit(url)
+        head = f"POST /generate HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n".encode()
+        large = {"text": "a", "rid": "r" * 200_000}
+        with contextlib.ExitStack() as connections:
+            for length in (b"Content-Length: 1048576", b"Transfer-Encoding: chunked") * 2:
+                half = connections.enter_context(socket.create_connection((place.hostname, place.port)))
+                half.sendall(head + length + b"\r\n\r\n")
+            wait_for(lambda: narrow.large_bytes == 4 << 20)
+            refused = http.post("/generate", json=large)
+            assert refused.status_code == 429 and refused.headers["retry-after"]
+            assert http.post("/generate", json=GOOD).status_code == 200
+        wait_for(lambda: narrow.large_bytes == 0)
+        assert http.post("/generate", json=large).status_code == 400  # read, and its rid refused
 
 
 def test_a_failed_engine_is_said_everywhere(model_folder: Path, mesh: jax.sharding.Mesh) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -30,7 +31,7 @@ from oprover_jax.rollout.server.native_wire import (
     UpdateWeights,
 )
 from oprover_jax.rollout.server.replies import EventStream, RawJson, json_reply, read_json
-from oprover_jax.rollout.server.service import Service
+from oprover_jax.rollout.server.service import SMALL_BODY, Service
 
 _DEFAULT_NEW_TOKENS = 128  # SGLang's
 _HEALTH_SECONDS = 20
@@ -55,10 +56,12 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
     @router.post("/generate", summary="Complete token ids or text (SGLang)")
     @router.put("/generate", include_in_schema=False)
     async def generate(request: Request) -> Response:
-        asked = await read_json(request, GenerateRequest, settings)
-        params, size = _counted(asked, service)
-        with service.reserve(sum(one.n for one in params)) as held:
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, GenerateRequest, settings)
+            params, size = _counted(asked, service)
+            held.enter_context(service.reserve(sum(one.n for one in params)))
             generations = await offload(size, _generations, asked, params, service)
+            body.close()
             scored = await while_connected(request, _score_prompts(asked, generations, service))
             places = list(accumulate((len(generation.samples) for generation in generations), initial=0))
             wanted = _Wanted(asked.return_logprob, asked.return_text_in_logprobs, _is_batch(asked), scored, places)
@@ -101,7 +104,7 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/update_weights_from_disk", summary="Serve the weights of another folder")
     async def update_weights(request: Request) -> Response:
-        asked = await read_json(request, UpdateWeights, settings)
+        asked = await read_json(request, UpdateWeights, settings, SMALL_BODY)
         version = _version(asked.weight_version)
         if asked.load_format not in (None, "auto", "safetensors"):
             raise InputError(f"load_format is {asked.load_format!r}; this server reads safetensors")
@@ -118,7 +121,7 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/pause_generation", summary="Abort what is under way, let newcomers wait")
     async def pause(request: Request) -> Response:
-        asked = await read_json(request, Pause, settings)
+        asked = await read_json(request, Pause, settings, SMALL_BODY)
         if asked.mode != "abort":
             raise InputError(f"mode is {asked.mode!r}; this server offers 'abort'")
         service.pause()
@@ -131,7 +134,7 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/abort_request", summary="End a request, or all of them, with what they have")
     async def abort(request: Request) -> Response:
-        asked = await read_json(request, Abort, settings)
+        asked = await read_json(request, Abort, settings, SMALL_BODY)
         check_name(asked.rid, settings, "rid")
         if not asked.rid and not asked.abort_all:
             raise InputError("neither rid nor abort_all is given; name the request to end")

@@ -55,28 +55,32 @@ def add_openai_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/v1/completions", summary="Complete text or token ids (OpenAI)")
     async def completions(request: Request) -> Response:
-        asked = await read_json(request, CompletionRequest, settings)
-        if asked.echo or asked.best_of not in (None, 1, asked.n) or (asked.logprobs or 0) > 1:
-            raise InputError("echo, best_of and logprobs above 1 are not offered; leave them out")
-        count, size = _counted(asked.prompt, service)
-        with service.reserve(_samples(asked, count)) as held:
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, CompletionRequest, settings)
+            if asked.echo or asked.best_of not in (None, 1, asked.n) or (asked.logprobs or 0) > 1:
+                raise InputError("echo, best_of and logprobs above 1 are not offered; leave them out")
+            count, size = _counted(asked.prompt, service)
+            held.enter_context(service.reserve(_samples(asked, count)))
             prompts = await offload(size, _prompts, asked.prompt, service)
+            body.close()
             return await _reply(request, held, asked, prompts, asked.max_tokens, _DEFAULT_NEW_TOKENS, asked.logprobs is not None, _TEXT)
 
     @router.post("/v1/chat/completions", summary="Answer a chat (OpenAI)")
     async def chat(request: Request) -> Response:
-        asked = await read_json(request, ChatRequest, settings)
-        if asked.top_logprobs:
-            raise InputError(f"top_logprobs is {asked.top_logprobs}; only the log-probability of the drawn token is offered, give 0")
-        if not asked.messages:
-            raise InputError("messages is empty; give at least one")
-        if len(asked.messages) > settings.max_messages:
-            raise InputError(f"messages holds {len(asked.messages)} and may hold {settings.max_messages}; join or leave out some")
-        size = check_texts([text for message in asked.messages for text in message.texts()], settings)
-        check_template_variables(asked.chat_template_kwargs, settings)
-        most_tokens = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-        with service.reserve(_samples(asked, 1)) as held:
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, ChatRequest, settings)
+            if asked.top_logprobs:
+                raise InputError(f"top_logprobs is {asked.top_logprobs}; only the log-probability of the drawn token is offered, give 0")
+            if not asked.messages:
+                raise InputError("messages is empty; give at least one")
+            if len(asked.messages) > settings.max_messages:
+                raise InputError(f"messages holds {len(asked.messages)} and may hold {settings.max_messages}; join or leave out some")
+            size = check_texts([text for message in asked.messages for text in message.texts()], settings)
+            check_template_variables(asked.chat_template_kwargs, settings)
+            most_tokens = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
+            held.enter_context(service.reserve(_samples(asked, 1)))
             prompts = await offload(size, _chat_prompts, asked, service)
+            body.close()
             return await _reply(request, held, asked, prompts, most_tokens, None, asked.logprobs, _CHAT)
 
     async def _reply(

@@ -49,10 +49,10 @@ def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None
     return RawJson(msgspec.json.encode(body), status, {**later, **(headers or {})})
 
 
-async def read_json(request: Request, kind: type[T], settings: ServerSettings) -> T:
-    """The body as `kind`; an empty one as `{}`. InputError for what is not understood."""
+async def read_json(request: Request, kind: type[T], settings: ServerSettings, most: int | None = None) -> T:
+    """The body of `most` bytes, or as many as any may have, as `kind`; an empty one as `{}`. InputError for what is not understood."""
     try:
-        return await read_body(request, kind, settings.max_body_bytes, settings.http, empty=b"{}")
+        return await read_body(request, kind, min(settings.max_body_bytes, most or settings.max_body_bytes), settings.http, empty=b"{}")
     except HTTPException as error:
         if error.status_code == 422:  # 400 is what SGLang and OpenAI answer
             raise InputError(error.detail) from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from oprover_jax.rollout.server.metrics import Metrics
 from oprover_jax.rollout.server.settings import ServerSettings
 from oprover_jax.rollout.waiter import call_on
 
+SMALL_BODY = 64 << 10  # bytes; the connections are few enough for these
+
 
 class Full(Exception):
-    """No room for so many more samples; try again later."""
-
-    def __init__(self, under_way: int, limit: int) -> None:
-        super().__init__(f"{under_way} samples are in progress or wait and {limit} may; try again later")
+    """No room for so much more; try again later."""
 
 
 class Service:
@@ -34,6 +33,7 @@ class Service:
         self.folder = folder
         self.checksum = checksum(engine.params)
         self.under_way = 0  # samples that are drawn or wait
+        self.large_bytes = 0  # of bodies that are read, decoded and made into prompts
         self._in_flight: set[Generation] = set()
         self._open = asyncio.Event()
         self._open.set()
@@ -65,14 +65,27 @@ class Service:
         if self.failure is not None:
             raise EngineError(self.failure)
         if self.under_way + samples > self.settings.queue_limit:
-            raise Full(self.under_way, self.settings.queue_limit)
-        self.under_way += samples
-        held = ExitStack()
-        held.callback(self._release, samples)
-        return held
+            limit = self.settings.queue_limit
+            raise Full(f"{self.under_way} samples are in progress or wait and {limit} may; try again later")
+        return self._hold("under_way", samples)
 
-    def _release(self, samples: int) -> None:
-        self.under_way -= samples
+    def reserve_body(self, headers: Mapping[str, str]) -> ExitStack:
+        """Count the body that comes after `headers` until the stack is closed, if it is large. Full where there is no room."""
+        most = self.settings.max_body_bytes
+        declared = headers.get("content-length", "")
+        chunked = most if "transfer-encoding" in headers else 0
+        size = min(int(declared), most) if declared.isdigit() and len(declared) < 19 else chunked
+        if size <= SMALL_BODY:
+            return ExitStack()
+        if self.large_bytes + size > max(most, self.settings.max_large_bytes):
+            raise Full(f"{self.large_bytes} bytes of large requests are being read; try again later")
+        return self._hold("large_bytes", size)
+
+    def _hold(self, name: str, more: int) -> ExitStack:
+        held = ExitStack()
+        setattr(self, name, getattr(self, name) + more)
+        held.callback(lambda: setattr(self, name, getattr(self, name) - more))
+        return held
 
     async def complete(self, generations: Sequence[Generation]) -> None:
         """Draws them all. Cancelling it withdraws them. To be called where their samples are reserved."""

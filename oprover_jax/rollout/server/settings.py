@@ -16,6 +16,7 @@ class ServerSettings:
         hosts: names, besides those of loopback, under which a server without a key may be addressed.
         queue_limit: completions that may be in progress or waiting in all; more are refused with 429.
         max_body_bytes: bytes of a request's body.
+        max_large_bytes: bytes of all large bodies, from their headers until their prompts are made; more are refused with 429.
         max_samples: completions of one request, those of all its prompts together.
         max_prompt_tokens: tokens of all prompts of one request together.
         max_text_chars: characters of all prompts or messages of one request together.
@@ -33,6 +34,7 @@ class ServerSettings:
     hosts: tuple[str, ...] = ()
     queue_limit: int = 16_384
     max_body_bytes: int = 8 << 20
+    max_large_bytes: int = 256 << 20
     max_samples: int = 1024
     max_prompt_tokens: int = 1 << 20
     max_text_chars: int = 2 << 20
