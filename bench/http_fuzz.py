@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "rollout"))
 from http_servers import Command, start
 from malformed import malformed, send
 
-_AT_ONCE = 16  # connections that the malformed requests use
+_AT_ONCE = 8  # connections that the malformed requests use
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
         raise SystemExit(f"--server is {server!r}; choose one of {', '.join(TARGETS)}")
     target = TARGETS[server]
     quiet, busy = Good(), Good()
-    with serving(target) as (running, log), httpx2.Client(base_url=running.url, timeout=60) as http:
+    with serving(target) as (running, log), httpx2.Client(base_url=running.url, headers={"X-Client": "good"}, timeout=60) as http:
         for number in range(20):
             Good().ask(target, http, number)
         for number in range(100, 100 + idle):

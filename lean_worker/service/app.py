@@ -31,17 +31,22 @@ If the service was started with a key, every address except `/`, `/health`, `/do
 Clients take turns. A client is named by the header `X-Client`, otherwise by its network address.
 A full queue is answered with 429 and `Retry-After`. If a client hangs up, its waiting checks are cancelled.
 
+Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body:,} bytes in one request. A request beyond them is
+refused with one sentence.
+
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
 
 ```
-curl localhost:8000/v1/verify --json '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+curl localhost:8000/v1/verify --json '{{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}}'
 ```"""
 
 
 def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     """Return the application. The caller keeps the pool, and closes it when the server has ended."""
     service = Service(pool, settings or ServiceSettings(), Metrics(pool))
-    app = FastAPI(title="lean-worker", description=_ABOUT, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
+    about = _about(service.settings)
+    app = FastAPI(title="lean-worker", description=about, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
     routes = APIRouter()
     _add_own_routes(routes, service)
     add_kimina_routes(routes, service)
@@ -66,6 +71,11 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     add_docs(app)
     protect(app, Access(service.settings.key, _OPEN_PATHS, service.settings.hosts, refuse))
     return app
+
+
+def _about(settings: ServiceSettings) -> str:
+    most = {name.removeprefix("max_"): value for name, value in vars(settings).items() if name.startswith("max_")}
+    return _ABOUT.format(**most, body=settings.max_body_bytes)
 
 
 def _refuse(metrics: Metrics, status: int, sentence: str, headers: Mapping[str, str]) -> Response:

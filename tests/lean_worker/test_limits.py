@@ -1,5 +1,6 @@
 """Limits of the Lean service: each field has its limit and its answer, and no text costs more than its length."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import serving
+from backends import repl_over_embedded
 from hypothesis import given
 from hypothesis import strategies as st
 from malformed import malformed, send
@@ -193,6 +195,26 @@ def test_health_says_when_the_pool_is_closed() -> None:
             assert response.status_code == 503 and "the pool is closed" in response.json()["detail"] and response.headers["retry-after"]
         refused = httpx2.post(f"{url}/v1/verify", json=GOOD)
         assert refused.status_code == 503 and "the pool is closed" in refused.json()["detail"] and refused.headers["retry-after"]
+
+
+def test_health_says_when_no_lean_process_starts() -> None:
+    backend = dataclasses.replace(repl_over_embedded(), command=("false",))
+    with Pool(1, timeout=10.0, backend=backend) as pool, serving.thread(pool) as url:
+        response = httpx2.get(f"{url}/health", timeout=60)
+        assert response.status_code == 503 and "no Lean process" in response.json()["detail"] and response.headers["retry-after"]
+
+
+def test_the_log_has_a_line_of_json_for_each_request_and_no_secret() -> None:
+    with serving.command("--log", "json", LEAN_WORKER_KEY="a-secret") as service:
+        httpx2.get(f"{service.url}/v1/status?a-secret", headers={"Authorization": "Bearer a-secret"})
+        answer = httpx2.post(f"{service.url}/v1/verify", content=b"a-secret", headers={"Authorization": "Bearer another-secret"})
+        assert service.stop() == 0
+        assert service.process.stdout is not None
+        text = service.process.stdout.read()
+    first, second = (json.loads(line) for line in text.splitlines())
+    assert (first["method"], first["path"], first["status"]) == ("GET", "/v1/status", 200) and first["milliseconds"] > 0
+    assert (second["path"], second["status"], second["request"]) == ("/v1/verify", 401, answer.headers["x-request-id"])
+    assert "secret" not in text
 
 
 def test_sigterm_ends_the_service_within_seconds_with_requests_in_progress() -> None:
