@@ -1,6 +1,7 @@
 """Malformed requests against a real server while a well-behaved client works: what that client notices, and what the server answers."""
 
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import tyro
 from common import ROOT, report
 
 sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "rollout"))
 
 from http_servers import Command, start
 from malformed import malformed, send
@@ -46,8 +48,38 @@ def _ask_lean(http: httpx2.Client, number: int) -> bool:
     return response.status_code == 200 and response.json()["verdict"] == ("rejected" if wrong else "accepted")
 
 
+def _write_model(folder: Path) -> None:
+    import jax
+    from tiny_model import write_tiny_model
+
+    from oprover_jax.sharding import MeshConfig, make_mesh
+
+    jax.config.update("jax_platforms", "cpu")
+    write_tiny_model(folder, make_mesh(MeshConfig(), jax.devices()[:1]), seed=0)
+
+
+def _start_rollout() -> Command:
+    """Start a server with a fresh policy of a few thousand weights."""
+    folder = Path(tempfile.mkdtemp(prefix="http_fuzz-")) / "tiny"
+    with ProcessPoolExecutor(1, get_context("fork")) as processes:  # JAX has threads, and this process forks again
+        processes.submit(_write_model, folder).result()
+    words = ["serve", "--model", str(folder), "--port", "0", "--slots", "8", "--max-len", "64"]
+    return start("oprover_jax.cli", words, {"JAX_PLATFORMS": "cpu"})
+
+
+_ROLLOUT_ANSWERS: dict[int, list[int]] = {}
+
+
+def _ask_rollout(http: httpx2.Client, number: int) -> bool:
+    seed = number % 20  # their first answers, from the idle server, are the right ones
+    sampling = {"max_new_tokens": 12, "sampling_seed": seed, "top_p": 0.9 if seed % 2 else 1.0}
+    response = http.post("/generate", json={"text": "theorem one", "sampling_params": sampling})
+    return response.status_code == 200 and response.json()["output_ids"] == _ROLLOUT_ANSWERS.setdefault(seed, response.json()["output_ids"])
+
+
 TARGETS = {
     "lean": Target(lambda: start("lean_worker.cli", ["serve", "--port", "0", "--timeout", "5"], {}), _ask_lean),
+    "rollout": Target(_start_rollout, _ask_rollout, frozenset({"/pause_generation", "/continue_generation", "/abort_request"})),
 }
 
 

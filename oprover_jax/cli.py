@@ -231,7 +231,7 @@ def prove_command(
 
 def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine":
     try:
-        from lean_worker.service.http import read_key
+        from lean_worker.http import read_key
         from oprover_jax.rollout.sglang_engine import SGLangEngine
     except ModuleNotFoundError as error:
         raise InputError(f"asking a server needs {error.name}; install the extra `serve`") from error
@@ -245,6 +245,7 @@ def serve_command(
     host: str = "127.0.0.1",
     port: int = 30000,
     api_key_file: Path | None = None,
+    allow_host: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME"), tyro.conf.UseAppendAction] = (),
     name: str = "",
     max_len: int = 0,
     slots: int = 64,
@@ -257,10 +258,10 @@ def serve_command(
     """Serve a policy over HTTP until SIGTERM or Ctrl-C: SGLang's native API and OpenAI's, with streaming.
 
     POST /generate, /v1/completions and /v1/chat/completions ask it; /update_weights_from_disk gives it other weights; /docs explains all.
-    Try it: curl localhost:30000/v1/completions -d '{"prompt": "theorem t : 1 + 1 = 2 := by", "max_tokens": 32}'
+    Try it: curl localhost:30000/v1/completions --json '{"prompt": "theorem t : 1 + 1 = 2 := by", "max_tokens": 32}'
 
     A key (the first line of --api-key-file, or the variable OPROVER_API_KEY) is asked of every client as `Authorization: Bearer KEY`.
-    Without one only this machine may be served.
+    Without one only this machine may be served, and no web page that it shows. Exit code 1 where the engine fails: start it again.
 
     Args:
       model: A model's folder as transformers writes it (config.json, safetensors, tokenizer.json).
@@ -268,6 +269,7 @@ def serve_command(
       host: The address to listen on; 0.0.0.0 for all.
       port: The port to listen on; 0 for any free one, which is printed.
       api_key_file: A file whose first line is the bearer key.
+      allow_host: Another name than localhost under which a server without a key may be addressed, such as that of a proxy.
       name: What clients call the model; the folder's name if left out.
       max_len: Longest prompt and completion together, in tokens; the run's, or 4096, if left out.
       slots: Completions decoded at once.
@@ -278,7 +280,7 @@ def serve_command(
       tensor: Devices over which heads, MLP and vocabulary are split.
     """
     try:
-        from lean_worker.service.http import is_loopback, listen, read_key
+        from lean_worker.http import is_loopback, listen, read_key
         from oprover_jax.posttraining.serve_policy import serve_policy
         from oprover_jax.rollout.server.settings import ServerSettings
     except ModuleNotFoundError as error:
@@ -289,7 +291,7 @@ def serve_command(
     key = read_key(api_key_file, "OPROVER_API_KEY")
     if key is None and not is_loopback(host):
         raise InputError(f"{host} can be reached by others, so a key is needed; give --api-key-file or set OPROVER_API_KEY")
-    settings = ServerSettings(name or (model or run or Path("policy")).resolve().name, key, queue_limit=queue_limit)
+    settings = ServerSettings(name or (model or run or Path("policy")).resolve().name, key, allow_host, queue_limit)
     mesh = MeshConfig(fsdp=fsdp, tensor=tensor)
     with listen(host, port) as bound:
         serve_policy(

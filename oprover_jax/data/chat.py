@@ -1,7 +1,9 @@
 """From the messages of a chat to the text of a prompt: by the template of the model's tokenizer, else by a plain rule."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -12,17 +14,46 @@ from oprover_jax.errors import InputError
 
 PLAIN_RULE = "this model has no chat template: the messages' texts, joined by blank lines and without their roles, are the prompt"
 
+_MAX_CHARACTERS = 16 << 20
+_MAX_SECONDS = 5.0
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+class _Scope(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """A sandbox that also ends a rendering that takes too long, and makes no endless strings: a template is its model's, but what it
+    repeats, and how often, may be a client's."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
+        for one, times in ((left, right), (right, left)):
+            if isinstance(times, int) and isinstance(one, str | list | tuple) and len(one) * times > _MAX_CHARACTERS:
+                raise jinja2.TemplateError(f"{len(one)} characters or items are repeated {times} times")
+        if operator == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _MAX_CHARACTERS:
+            raise jinja2.TemplateError("a power is too large")
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        _check_time()
+        return super().call(*args, **kwargs)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        _check_time()
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        _check_time()
+        return super().getitem(obj, argument)
+
 
 class ChatTemplate:
     """A jinja2 template as `transformers` keeps it in tokenizer_config.json or chat_template.jinja, with the same names in its scope.
 
-    It runs sandboxed. Raises InputError where it is no template.
+    It runs sandboxed, for some seconds at most. Raises InputError where it is no template.
     """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
-        scope = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"], autoescape=False
-        )
+        scope = _Scope(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"], autoescape=False)
         scope.filters["tojson"] = _to_json
         scope.globals["raise_exception"] = _refuse
         scope.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
@@ -33,12 +64,20 @@ class ChatTemplate:
         self._special_tokens = dict(special_tokens)
 
     def __call__(self, messages: Sequence[Mapping[str, Any]], **variables: Any) -> str:
-        """The prompt after which the model is to answer. InputError where the template refuses the messages."""
+        """The prompt after which the model is to answer. InputError where the template refuses the messages, or makes too much of them."""
         scope = {**self._special_tokens, **variables}
+        _deadline.set(time.monotonic() + _MAX_SECONDS)
+        parts, characters = [], 0
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, **scope)
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            for part in self._template.generate(messages=messages, add_generation_prompt=True, **scope):
+                _check_time()
+                parts.append(part)
+                characters += len(part)
+                if characters > _MAX_CHARACTERS:
+                    raise jinja2.TemplateError(f"the prompt has more than {_MAX_CHARACTERS} characters")
+        except Exception as error:  # a template may do anything with what it does not expect
             raise InputError(f"the model's chat template refuses these messages: {error}") from error
+        return "".join(parts)
 
 
 def plain_prompt(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -48,6 +87,11 @@ def plain_prompt(messages: Sequence[Mapping[str, Any]]) -> str:
 
 def _to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _check_time() -> None:
+    if time.monotonic() > _deadline.get():
+        raise jinja2.TemplateError(f"it takes more than {_MAX_SECONDS:.0f} s")
 
 
 def _refuse(message: str) -> NoReturn:

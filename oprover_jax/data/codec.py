@@ -11,7 +11,7 @@ import msgspec
 import tokenizers
 
 from oprover_jax.data.chat import ChatTemplate, plain_prompt
-from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.data.tokenizer import Tokenizer, ids_of
 from oprover_jax.errors import InputError
 
 Messages = Sequence[Mapping[str, Any]]
@@ -86,7 +86,7 @@ def load_codec(folder: Path) -> Codec:
         raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, or no text would ever end")
     recent = lru_cache(maxsize=1 << 16)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
     return Codec(
-        encode=lambda text: inner.encode(text, add_special_tokens=False).ids,
+        encode=lambda text: ids_of(inner, text),
         encode_plain=lambda text: list(recent(text)),
         decode=lambda ids: inner.decode(list(ids), skip_special_tokens=True),
         token_text=lambda token: inner.decode([token], skip_special_tokens=False),
@@ -98,7 +98,7 @@ def load_codec(folder: Path) -> Codec:
 
 def codec_of(tokenizer: Tokenizer) -> Codec:
     """The codec of a policy of our own, which has no chat template."""
-    return Codec(tokenizer.encode, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,), tokenizer.hash)
+    return Codec(tokenizer.encode_once, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,), tokenizer.hash)
 
 
 def _end_ids(folder: Path) -> tuple[int, ...]:

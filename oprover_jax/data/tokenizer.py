@@ -13,6 +13,8 @@ from oprover_jax.files import replacing
 
 PAD, END = "<|pad|>", "<|end|>"
 
+_LONG = 4096  # characters
+
 # A word with the space before it, a run of digits, a line break with its indentation, or one symbol with the space before it.
 LEAN_PIECES = r"""\n[ ]*| ?[A-Za-zα-ωΑ-Ω_][\w.'!?₀-₉]*| ?[0-9]+| ?[^\s\w]|[ ]+|\s"""
 
@@ -22,7 +24,7 @@ class Tokenizer:
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
-        self._remembered = lru_cache(maxsize=1 << 16)(lambda text: tuple(inner.encode(text, add_special_tokens=False).ids))
+        self._remembered = lru_cache(maxsize=1 << 16)(lambda text: tuple(ids_of(inner, text)))
         pad, end = inner.token_to_id(PAD), inner.token_to_id(END)
         if pad != 0 or end is None:
             raise InputError(f"the tokenizer lacks {PAD} as id 0 or {END}; train it with `train_tokenizer`")
@@ -33,6 +35,10 @@ class Tokenizer:
         """Ids of `text`, recent ones from memory: prompts repeat their parts. Control tokens written out in the text are
         encoded as plain characters, never as the token."""
         return list(self._remembered(text))
+
+    def encode_once(self, text: str) -> list[int]:
+        """As `encode`, for a text that is not to be remembered."""
+        return ids_of(self._inner, text)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
@@ -50,6 +56,13 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         with replacing(path) as temporary:
             self._inner.save(str(temporary))
+
+
+def ids_of(inner: tokenizers.Tokenizer, text: str) -> list[int]:
+    """Ids of `text`. Other threads run while a long one is encoded: only the library's batches release Python's lock."""
+    if len(text) > _LONG:
+        return inner.encode_batch_fast([text], add_special_tokens=False)[0].ids
+    return inner.encode(text, add_special_tokens=False).ids
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

@@ -1,5 +1,6 @@
 """The one protocol behind which policies are sampled: token ids in, token ids and log-probabilities out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -14,6 +15,7 @@ class EngineError(RuntimeError):
 @dataclass(frozen=True)
 class Sampling:
     """How to draw. `temperature` 0 is greedy. `top_p` 1, `top_k` 0 and `min_p` 0 leave every token in; see `sampling.restrict`.
+    A `top_k` above the vocabulary is off too, and a stop id outside it never matches; neither is an error.
 
     Log-probabilities are those of the tempered distribution over the whole vocabulary, not renormalised for top-p, top-k and min-p.
     An engine knows token ids and no text: stop strings are looked for where the text is made (`rollout.server`).
@@ -29,8 +31,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
-        if self.temperature < 0:
-            raise ValueError(f"temperature is {self.temperature}; it must be 0 (greedy) or more")
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature is {self.temperature}; it must be 0 (greedy) or a finite number above it")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1 (off)")
         if self.top_k < 0:
@@ -41,12 +43,17 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt, `samples` continuations. The draw is a function of (seed, sample, position) and not of what else is in flight."""
+    """One prompt, `samples` continuations. The draw is a function of (seed, sample, position) and not of what else is in flight.
+    `seed` has 64 bits, signed or unsigned."""
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
     samples: int = 1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not -(2**63) <= self.seed < 2**64:
+            raise ValueError("seed does not fit into 64 bits; give a whole number from -2^63 to 2^64 - 1")
 
 
 @dataclass(frozen=True)

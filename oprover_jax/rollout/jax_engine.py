@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -26,7 +27,9 @@ from oprover_jax.models import cache as kv
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.rollout import programs
 from oprover_jax.rollout.engine import Completion, EngineError, OnTokens, Request
-from oprover_jax.rollout.scheduler import Job, Limits, Scheduler
+from oprover_jax.rollout.job import Job, Limits
+from oprover_jax.rollout.scheduler import Scheduler
+from oprover_jax.rollout.waiter import Waiter, call_on, engine_error, first_line
 from oprover_jax.sharding import mesh_axes
 
 
@@ -43,34 +46,14 @@ class EngineStats:
     decoding: int = 0
 
 
-class _Waiter:
-    """A job and the task of some event loop that awaits it."""
-
-    def __init__(self, job: Job, on_tokens: OnTokens | None) -> None:
-        self.job = job
-        self.on_tokens = on_tokens
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-
-    def wake(self, failure: BaseException | None = None) -> None:
-        """Called on the device thread. A loop that has closed meanwhile awaits nothing."""
-        if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._settle, failure)
-
-    def _settle(self, failure: BaseException | None) -> None:
-        if self.future.done():
-            return
-        if failure is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(failure)
-
-
 class JaxEngine:
     """Samples from `params` on `mesh`. Safe to call from any number of tasks and event loops; use as a context manager or `close()`.
 
     `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded at once. Other keywords: see `Limits`; prefill
     batches are rounded up to what divides over the mesh.
+
+    A request that raises on its way fails alone. Where the device itself fails, the engine has failed for good: `failure` says why, whoever
+    waits raises EngineError, and `ended` holds the error. `ended` is done, too, when the engine was closed.
     """
 
     def __init__(
@@ -94,15 +77,17 @@ class JaxEngine:
             cache = kv.init_cache(config, slots, max_len, mesh)
             self._state = programs.DeviceState(cache, jnp.zeros((slots, config.embed), config.dtype))
         self._scheduler = Scheduler(self.limits)
-        self._waiters: dict[Job, _Waiter] = {}
+        self._waiters: dict[Job, Waiter] = {}
         self._inbox: deque[Callable[[], None]] = deque()
         self._next: tuple[Params, int] | None = None
         self._awaiting_weights: list[Future[None]] = []
-        self._to_score: deque[tuple[tuple[int, ...], Future[list[float]]]] = deque()
-        self._news: list[tuple[_Waiter, int, list[int], list[float]]] = []
+        self._to_score: deque[tuple[np.ndarray, Future[list[float]]]] = deque()
+        self._news: list[tuple[Waiter, int, list[int], list[float]]] = []
         self._stats = EngineStats()
         self._failure: BaseException | None = None
         self._closing = False
+        self.ended: Future[None] = Future()
+        self.ended.set_running_or_notify_cancel()  # nobody can cancel it
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="jax-engine", daemon=True)
         self._thread.start()
@@ -111,11 +96,15 @@ class JaxEngine:
         """`request.samples` completions, in order, all by one version of the weights. Cancelling the task frees its slots.
 
         `on_tokens` is called on the caller's event loop for every sample and decode chunk. Where it returns True the sample's completion
-        ends soon after, with finish_reason "stop"; it may hold tokens that were drawn meanwhile.
-        Raises InputError (a ValueError) for a request that cannot fit and EngineError when the engine is closed or has failed.
+        ends soon after, with finish_reason "stop"; it may hold tokens that were drawn meanwhile. Where it raises, the request fails.
+
+        Raises:
+          InputError: (a ValueError) for a request that cannot fit, or with ids that the model does not have.
+          EngineError: when the engine is closed or has failed, or this request did.
         """
         self.limits.check(request)
-        waiter = _Waiter(Job(request), on_tokens)
+        self._check_ids(request.prompt_ids)
+        waiter = Waiter(Job(request), on_tokens)
         if on_tokens is not None:
             waiter.job.on_tokens = lambda sample, ids, logprobs: self._news.append((waiter, sample, ids, logprobs))
         self._post(lambda: self._submit(waiter))
@@ -128,8 +117,9 @@ class JaxEngine:
 
     async def score(self, token_ids: Sequence[int]) -> list[float]:
         """Log-probability at temperature 1 of each token after the first, by the weights in use. InputError and EngineError as above."""
-        ids = tuple(token_ids)
-        self.limits.check_prompt(len(ids))
+        self.limits.check_prompt(len(token_ids))
+        self._check_ids(token_ids)
+        ids = np.array(token_ids, np.int32)
         scored: Future[list[float]] = Future()
         self._post(lambda: self._to_score.append((ids, scored)))
         return await asyncio.wrap_future(scored)
@@ -149,6 +139,11 @@ class JaxEngine:
     def version(self) -> int:
         """That of the weights in use."""
         return self._version
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine has failed; None where it has not."""
+        return None if self._failure is None else f"the engine failed: {first_line(self._failure)}"
 
     @property
     def params(self) -> Params:
@@ -180,20 +175,25 @@ class JaxEngine:
         how = {"donate": True} if donate else {"may_alias": False}
         return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, **how), params, wanted)
 
+    def _check_ids(self, token_ids: Sequence[int]) -> None:
+        least, most, vocabulary = min(token_ids), max(token_ids), self.config.vocab_size
+        if least < 0 or most >= vocabulary:
+            raise InputError(f"the prompt holds the id {least if least < 0 else most}; the model's ids go from 0 to {vocabulary - 1}")
+
     def _post(self, action: Callable[[], None], strict: bool = True) -> None:
         with self._changed:
             if self._failure is not None or self._closing:
                 if strict:
-                    raise EngineError("the engine has failed" if self._failure else "the engine is closed") from self._failure
+                    raise EngineError(self.failure or "the engine is closed") from self._failure
                 return
             self._inbox.append(action)
             self._changed.notify()
 
-    def _submit(self, waiter: _Waiter) -> None:
+    def _submit(self, waiter: Waiter) -> None:
         self._waiters[waiter.job] = waiter
         self._scheduler.submit(waiter.job)
 
-    def _cancel(self, waiter: _Waiter) -> None:
+    def _cancel(self, waiter: Waiter) -> None:
         if self._waiters.pop(waiter.job, None):
             self._scheduler.cancel(waiter.job)
 
@@ -207,21 +207,27 @@ class JaxEngine:
                     self._score()
                     self._admit()
                     self._decode()
+                    self._dismiss()
                     self._count(seconds=time.monotonic() - began)
         except BaseException as error:  # whatever it was, those who wait must hear of it
             failure = error
         with self._changed:
             self._failure, self._closing = failure, True
             while self._inbox:
-                self._inbox.popleft()()
-        reason = "the engine was closed before the request was finished" if failure is None else f"the engine failed: {failure}"
+                with suppress(Exception):  # what the failure left behind may be anything; those who have just asked must be found
+                    self._inbox.popleft()()
+        reason = self.failure or "the engine was closed before the request was finished"
         for waiter in self._waiters.values():
-            waiter.wake(_told(reason, failure))
+            waiter.wake(engine_error(reason, failure))
         self._waiters.clear()
         promises: list[Future[Any]] = [*self._awaiting_weights, *(scored for _, scored in self._to_score)]
         for promised in promises:
             if promised.set_running_or_notify_cancel():
-                promised.set_exception(_told(reason, failure))
+                promised.set_exception(engine_error(reason, failure))
+        if failure is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(engine_error(reason, failure))
 
     def _take_orders(self) -> bool:
         """Waits until there is something to do and carries out what was asked; False when the engine is to end."""
@@ -246,6 +252,9 @@ class JaxEngine:
     def _score(self) -> None:
         while self._to_score:
             ids, scored = self._to_score[0]
+            if scored.cancelled():
+                self._to_score.popleft()
+                continue
             tokens = np.zeros((self.limits.prefill_batches[0], self.limits.bucket(len(ids))), np.int32)
             tokens[:, : len(ids)] = ids
             said = programs.score(self.config, self._params, tokens, np.full(len(tokens), len(ids), np.int32))
@@ -262,7 +271,7 @@ class JaxEngine:
             elif self._next is None and (plan := self._scheduler.next_prefill()) is not None:
                 batch = programs.prefill(self.config, self._params, plan.tokens, plan.lengths)
                 self._scheduler.prefilled(plan, batch, self._version)
-                self._count(prompt_tokens=sum(len(job.request.prompt_ids) for job in plan.jobs))
+                self._count(prompt_tokens=sum(job.prompt.size for job in plan.jobs))
             else:
                 return
 
@@ -281,32 +290,40 @@ class JaxEngine:
         for job in finished:
             self._waiters.pop(job).wake()
 
+    def _dismiss(self) -> None:
+        """Fail the jobs that raised on their way; they are out of the scheduler."""
+        for job, error in self._scheduler.failed:
+            if waiter := self._waiters.pop(job, None):
+                waiter.wake(engine_error(f"this request failed: {first_line(error)}", error))
+        self._scheduler.failed.clear()
+
     def _spread_news(self) -> None:
         """Tells each event loop at once what its listeners' samples have drawn."""
-        loops: dict[asyncio.AbstractEventLoop, list[tuple[_Waiter, int, list[int], list[float]]]] = {}
+        loops: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, int, list[int], list[float]]]] = {}
         for news in self._news:
             loops.setdefault(news[0].loop, []).append(news)
         self._news.clear()
         for loop, heard in loops.items():
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._tell, heard)
+            call_on(loop, self._tell, heard)
 
-    def _tell(self, heard: list[tuple[_Waiter, int, list[int], list[float]]]) -> None:
+    def _tell(self, heard: list[tuple[Waiter, int, list[int], list[float]]]) -> None:
         """On the listeners' own event loop."""
         for waiter, sample, token_ids, logprobs in heard:
-            if not waiter.future.done() and waiter.on_tokens is not None and waiter.on_tokens(sample, token_ids, logprobs):
-                self._post(partial(self._end, waiter, sample), strict=False)
+            if waiter.future.done() or waiter.on_tokens is None:
+                continue
+            try:
+                ended = waiter.on_tokens(sample, token_ids, logprobs)
+            except Exception as error:
+                waiter.settle(engine_error(f"this request failed: its on_tokens raised {first_line(error)}", error))
+                self._post(partial(self._cancel, waiter), strict=False)
+            else:
+                if ended:
+                    self._post(partial(self._end, waiter, sample), strict=False)
 
-    def _end(self, waiter: _Waiter, sample: int) -> None:
+    def _end(self, waiter: Waiter, sample: int) -> None:
         if waiter.job in self._waiters and self._scheduler.end(waiter.job, sample):
             self._waiters.pop(waiter.job).wake()
             self._count(completions=waiter.job.request.samples)
 
     def _count(self, **more: int | float) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})
-
-
-def _told(reason: str, failure: BaseException | None) -> EngineError:
-    told = EngineError(reason)
-    told.__cause__ = failure
-    return told

@@ -9,6 +9,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 KEY_IMPLEMENTATION = "threefry2x32"
 
+_TINY = float(np.finfo(np.float32).tiny)  # smaller ones count as 0 on most devices
+
 
 def seed_words(seed: int) -> tuple[int, int]:
     """The 64 low bits of `seed` as (high, low) uint32 words: the key data of `jax.random.key(seed)` in 64-bit mode."""
@@ -34,8 +36,10 @@ def draw(
     any of these limits, which are then left out of the program: as a branch in it they would cost a tenth of a step even where none is set.
     """
     greedy = temperatures <= 0
-    scaled = logits.astype(jnp.float32) / jnp.where(greedy, 1.0, temperatures)[:, None]
-    logprobs = jax.nn.log_softmax(scaled, axis=-1)
+    logits = logits.astype(jnp.float32)
+    # the largest becomes 0 before it is divided: whatever the temperature, it stays finite
+    scaled = (logits - jnp.max(logits, axis=-1, keepdims=True)) / jnp.where(greedy, 1.0, temperatures)[:, None]
+    logprobs = scaled - jnp.log(jnp.sum(jnp.exp(scaled), axis=-1, keepdims=True))
     keys = (jnp.asarray(column) for column in (seeds, samples, positions))
     candidates = jnp.exp(logprobs)
     if restricted:
@@ -55,11 +59,12 @@ def restrict(
     Nothing is sorted: that takes a CPU a second for 64 rows of 20,000.
     """
     p = probabilities
+    top_ps = jnp.maximum(top_ps, _TINY)
     least_p = _largest_that_reaches(p, p, top_ps)
     least_k = _largest_that_reaches(p, jnp.ones_like(p), top_ks)
     heavier = jnp.sum(jnp.where(p > least_p, p, 0), axis=-1, keepdims=True)
     more = jnp.sum(p > least_k, axis=-1, keepdims=True)
-    ties_p = jnp.where(least_p > 0, jnp.ceil((top_ps[:, None] - heavier) / least_p), 0)
+    ties_p = jnp.where(least_p > 0, jnp.maximum(jnp.ceil((top_ps[:, None] - heavier) / least_p), 1), 0)
     kept = (top_ps >= 1)[:, None] | _above_or_first_ties(p, least_p, ties_p)
     kept &= (top_ks <= 0)[:, None] | _above_or_first_ties(p, least_k, top_ks[:, None] - more)
     kept &= p >= min_ps[:, None] * jnp.max(p, axis=-1, keepdims=True)
@@ -93,7 +98,7 @@ def _uniforms(seed: UInt32[Array, " 2"], sample: Int[Array, ""], position: Int[A
 
 
 def _invert_cdf(probabilities: Float[Array, "N V"], uniforms: Float[Array, "N 2"]) -> Int[Array, " N"]:
-    """Draws a block of about sqrt(V) tokens, then a token within it.
+    """Draws a block of about sqrt(V) tokens, then a token within it. Always a valid index, even for weights that are no numbers.
 
     Two short cumulative sums lose less to rounding than one over V, two uniforms reach probabilities below 2^-23, and on a CPU
     this is nine times faster than V Gumbel variates a row.
@@ -104,10 +109,11 @@ def _invert_cdf(probabilities: Float[Array, "N V"], uniforms: Float[Array, "N 2"
     blocks = padded.reshape(rows, -1, width)
     block = _first_above(blocks.sum(axis=-1), uniforms[:, 0])
     within = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
-    return block * width + _first_above(within, uniforms[:, 1])
+    return jnp.minimum(block * width + _first_above(within, uniforms[:, 1]), vocabulary - 1)
 
 
 def _first_above(weights: Float[Array, "N W"], uniform: Float[Array, " N"]) -> Int[Array, " N"]:
-    """The first index whose cumulative weight exceeds `uniform` of the total; never one of weight zero."""
+    """The first index whose cumulative weight exceeds `uniform` of the total; never one of weight zero, unless all are."""
     cumulative = jnp.cumsum(weights, axis=-1)
-    return jnp.sum(cumulative <= (uniform * cumulative[:, -1])[:, None], axis=-1, dtype=jnp.int32)
+    below = jnp.sum(cumulative <= (uniform * cumulative[:, -1])[:, None], axis=-1, dtype=jnp.int32)
+    return jnp.minimum(below, weights.shape[-1] - 1)

@@ -114,3 +114,43 @@ def test_a_row_without_limits_draws_as_if_no_other_row_had_any() -> None:
     np.testing.assert_array_equal(mixed[::2], alone[::2])
     np.testing.assert_array_equal(jax.jit(partial(draw, restricted=False))(logits, *free)[0], alone)
     assert (mixed[1::2] != alone[1::2]).any()
+
+
+TINIEST = (1e-300, 5e-324, 1e-45, 1e-40, 1e-38, float(np.finfo(np.float32).tiny))
+
+
+@pytest.mark.parametrize("top_p", TINIEST)
+@pytest.mark.parametrize("also", [{}, {"top_k": 5}, {"min_p": 0.1}, {"top_k": 1, "min_p": 1.0}])
+def test_the_smallest_top_p_leaves_the_most_likely_token(top_p: float, also: dict) -> None:
+    logits = np.random.default_rng(3).standard_normal((40, 50)).astype(np.float32)
+    logits[:, 30] = logits[:, 7] = logits.max(axis=1)  # a tie: the first of the two
+    tokens, logprobs = jax.jit(draw)(jnp.asarray(logits), *columns(40, top_p=top_p, **also))
+    whole = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(axis=1, keepdims=True)
+    for row, token, logprob in zip(whole, np.asarray(tokens), np.asarray(logprobs)):
+        assert {int(token)} == candidates(row, top_p, also.get("top_k", 0), also.get("min_p", 0.0))
+        assert logprob == pytest.approx(np.log(row[token]), abs=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.2e-38, 1e-30, 1e-10, 1e-6, 1e6, 1e30, 8.5e37])
+@pytest.mark.parametrize("top_p", [1.0, 0.5])
+def test_any_temperature_draws_by_the_definition(temperature: float, top_p: float) -> None:
+    logits = 5 * np.random.default_rng(4).standard_normal((300, 20)).astype(np.float32)
+    logits[:, 11] = -np.inf
+    tokens, logprobs = (np.asarray(x) for x in jax.jit(draw)(jnp.asarray(logits), *columns(300, temperature=temperature, top_p=top_p)))
+    with np.errstate(over="ignore"):
+        scaled = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / np.float64(np.float32(temperature))
+    expected = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(logprobs, np.take_along_axis(expected, tokens[:, None], axis=1)[:, 0], atol=1e-5)
+    if temperature < 1:
+        np.testing.assert_array_equal(tokens, logits.argmax(axis=1))
+    else:
+        assert 11 not in tokens and len(np.unique(tokens)) > 8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_a_draw_is_a_token_of_the_vocabulary_even_where_the_model_is_broken(value: float) -> None:
+    for vocabulary in (2, 5, 37, 1024):
+        logits = jnp.full((8, vocabulary), value, jnp.float32)
+        for limits in ({}, {"top_p": 0.4}, {"top_k": 3}, {"min_p": 0.2}, {"temperature": 0.0}):
+            tokens, _ = jax.jit(draw)(logits, *columns(8, **limits))
+            assert ((np.asarray(tokens) >= 0) & (np.asarray(tokens) < vocabulary)).all()

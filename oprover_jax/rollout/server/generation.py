@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from oprover_jax.data.codec import Codec
@@ -24,7 +25,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     seed: int = field(default_factory=lambda: secrets.randbits(63))
 
-    @property
+    @cached_property
     def request(self) -> Request:
         return Request(self.prompt_ids, self.sampling, self.samples, self.seed)
 

@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from lean_worker.service.http import while_connected
+from lean_worker.http import offload, while_connected
 from oprover_jax.data.chat import PLAIN_RULE
 from oprover_jax.errors import InputError
-from oprover_jax.rollout.engine import Sampling
-from oprover_jax.rollout.server.asking import checked_ids, checked_stops, sampling_of
+from oprover_jax.rollout.engine import EngineError, Sampling
+from oprover_jax.rollout.server.asking import asked_for, check_name, check_texts, checked_ids, count_prompts, encoded
 from oprover_jax.rollout.server.generation import Asked, Finish, Generation, Sample
 from oprover_jax.rollout.server.native_wire import (
     OFF,
@@ -28,42 +30,44 @@ from oprover_jax.rollout.server.native_wire import (
     UpdateAnswer,
     UpdateWeights,
 )
-from oprover_jax.rollout.server.replies import EventStream, json_reply, read_json
-from oprover_jax.rollout.server.service import Service
+from oprover_jax.rollout.server.replies import EventStream, RawJson, json_reply, read_json
+from oprover_jax.rollout.server.service import SMALL_BODY, Service
 
 _DEFAULT_NEW_TOKENS = 128  # SGLang's
 _HEALTH_SECONDS = 20
+_LATEST_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What the answers are to hold. `prompt_logprobs` are those of each prompt from `logprob_start_len` on, where asked for."""
+    """What the answers are to hold. `prompt_logprobs` are those of each prompt from `logprob_start_len` on, where asked for. `places` are
+    the numbers of each prompt's first answer."""
 
     logprobs: bool
     text_in_logprobs: bool
     batched: bool
     prompt_logprobs: Sequence[list[list[Any]]]
+    places: Sequence[int]
 
 
 def add_native_routes(router: APIRouter, service: Service) -> None:
-    most = service.settings.max_body_bytes
+    settings = service.settings
 
     @router.post("/generate", summary="Complete token ids or text (SGLang)")
     @router.put("/generate", include_in_schema=False)
     async def generate(request: Request) -> Response:
-        asked = await read_json(request, GenerateRequest, most)
-        generations = _generations(asked, service)
-        scored = await _score_prompts(asked, generations, service)
-        wanted = _Wanted(asked.return_logprob, asked.return_text_in_logprobs, _is_batch(asked), scored)
-        if asked.stream:
-            return EventStream(_events(service, service.stream(generations), generations, wanted))
-        await while_connected(request, service.complete(generations))
-        answers = [
-            _answer(service, number, sample, generations, wanted)
-            for number, generation in enumerate(generations)
-            for sample in range(len(generation.samples))
-        ]
-        return json_reply(answers if wanted.batched or len(answers) > 1 else answers[0])
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, GenerateRequest, settings)
+            params, size = _counted(asked, service)
+            held.enter_context(service.reserve(sum(one.n for one in params)))
+            generations = await offload(size, _generations, asked, params, service)
+            body.close()
+            scored = await while_connected(request, _score_prompts(asked, generations, service))
+            places = list(accumulate((len(generation.samples) for generation in generations), initial=0))
+            wanted = _Wanted(asked.return_logprob, asked.return_text_in_logprobs, _is_batch(asked), scored, places)
+            if asked.stream:
+                return EventStream(_events(service, service.stream(generations), generations, wanted), held.pop_all())
+            return RawJson(await while_connected(request, _complete(service, generations, wanted)))
 
     @router.get("/health_generate", summary="Does the engine answer?")
     async def health_generate() -> Response:
@@ -71,8 +75,8 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
         generation = Generation("health", Asked((token,), Sampling(1, temperature=0.0)), service.codec)
         try:
             await asyncio.wait_for(generation.run(service.engine), _HEALTH_SECONDS)
-        except TimeoutError:
-            return Response(status_code=503)
+        except TimeoutError as error:
+            raise EngineError(f"the engine has not answered within {_HEALTH_SECONDS} s") from error
         return Response()
 
     @router.get("/model_info", summary="The model and the version of its weights")
@@ -96,18 +100,16 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
     @router.get("/server_info", include_in_schema=False)
     async def server_info() -> Response:
         limits, state = msgspec.to_builtins(service.engine.limits), msgspec.to_builtins(service.engine.stats())
-        return json_reply({"status": "paused" if service.paused else "ready", **limits, "internal_states": [state]})
+        return json_reply({"status": service.status, **limits, "internal_states": [state]})
 
     @router.post("/update_weights_from_disk", summary="Serve the weights of another folder")
     async def update_weights(request: Request) -> Response:
-        asked = await read_json(request, UpdateWeights, most)
+        asked = await read_json(request, UpdateWeights, settings, SMALL_BODY)
         version = _version(asked.weight_version)
         if asked.load_format not in (None, "auto", "safetensors"):
             raise InputError(f"load_format is {asked.load_format!r}; this server reads safetensors")
-        if asked.abort_all_requests:
-            service.abort(None)
         try:
-            await service.update_weights(Path(asked.model_path), version)
+            await service.update_weights(Path(asked.model_path), version, asked.abort_all_requests)
         except InputError as error:
             return json_reply(UpdateAnswer(False, str(error)), 400)
         return json_reply(UpdateAnswer(True, "the new weights are served", 0, str(service.engine.version), service.checksum))
@@ -119,7 +121,7 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/pause_generation", summary="Abort what is under way, let newcomers wait")
     async def pause(request: Request) -> Response:
-        asked = await read_json(request, Pause, most)
+        asked = await read_json(request, Pause, settings, SMALL_BODY)
         if asked.mode != "abort":
             raise InputError(f"mode is {asked.mode!r}; this server offers 'abort'")
         service.pause()
@@ -132,7 +134,8 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/abort_request", summary="End a request, or all of them, with what they have")
     async def abort(request: Request) -> Response:
-        asked = await read_json(request, Abort, most)
+        asked = await read_json(request, Abort, settings, SMALL_BODY)
+        check_name(asked.rid, settings, "rid")
         if not asked.rid and not asked.abort_all:
             raise InputError("neither rid nor abort_all is given; name the request to end")
         service.abort(None if asked.abort_all else asked.rid)
@@ -143,56 +146,78 @@ def _is_batch(asked: GenerateRequest) -> bool:
     return isinstance(asked.text, list) or (asked.input_ids is not None and any(isinstance(ids, list) for ids in asked.input_ids))
 
 
-def _generations(asked: GenerateRequest, service: Service) -> list[Generation]:
-    """One for each prompt. InputError for whatever cannot be understood or is not offered."""
+def _counted(asked: GenerateRequest, service: Service) -> tuple[list[SamplingParams], int]:
+    """The parameters of each prompt, and how much text or how many ids there are. Nothing is made that takes more than the request did.
+    InputError for what cannot be understood, is not offered, or is too much."""
     if (asked.text is None) == (asked.input_ids is None):
         raise InputError("give either text or input_ids")
     if asked.top_logprobs_num:
         raise InputError(f"top_logprobs_num is {asked.top_logprobs_num}; only the log-probability of the drawn token is offered, give 0")
-    prompts: list[tuple[int, ...]]
     if asked.text is not None:
         texts = asked.text if isinstance(asked.text, list) else [asked.text]
-        prompts = [tuple(service.codec.encode(text)) for text in texts]
+        count, size = len(texts), check_texts(texts, service.settings)
+    else:
+        assert asked.input_ids is not None
+        count = count_prompts(asked.input_ids, service, "input_ids")
+        size = service.settings.max_prompt_tokens if _is_batch(asked) else len(asked.input_ids)
+    if not 1 <= count <= service.settings.max_samples:
+        raise InputError(f"the batch holds {count} prompts and may hold 1 to {service.settings.max_samples}; split it")
+    params = asked.sampling_params if isinstance(asked.sampling_params, list) else [asked.sampling_params] * count
+    names = asked.rid if isinstance(asked.rid, list) else [asked.rid or ""] * count
+    for name, found in (("sampling_params", params), ("rid", names)):
+        if len(found) != count:
+            raise InputError(f"{len(found)} {name} are given for {count} prompts; give one for all or one each")
+    for rid in names:
+        check_name(rid, service.settings, "rid")
+    for one in params:
+        if one.n < 1:
+            raise InputError(f"n is {one.n}; the number of samples must be at least 1")
+    return params, size
+
+
+def _generations(asked: GenerateRequest, params: Sequence[SamplingParams], service: Service) -> list[Generation]:
+    """One for each prompt. InputError for what can never run."""
+    if asked.text is not None:
+        prompts = encoded(asked.text if isinstance(asked.text, list) else [asked.text], service)
     else:
         assert asked.input_ids is not None
         prompts = checked_ids(asked.input_ids, service.engine.config.vocab_size, "input_ids")
-    if not prompts:
-        raise InputError("the batch holds no prompt; give at least one")
-    params = asked.sampling_params if isinstance(asked.sampling_params, list) else [asked.sampling_params] * len(prompts)
     names = asked.rid if isinstance(asked.rid, list) else [asked.rid or secrets.token_hex(16)] * len(prompts)
-    for name, found in (("sampling_params", params), ("rid", names)):
-        if len(found) != len(prompts):
-            raise InputError(f"{len(found)} {name} are given for {len(prompts)} prompts; give one for all or one each")
-    return [Generation(name, _asked(prompt, one, service), service.codec) for name, prompt, one in zip(names, prompts, params)]
+    wanted = [_asked(prompt, one, service) for prompt, one in zip(prompts, params, strict=True)]
+    return [Generation(name, one, service.codec) for name, one in zip(names, wanted)]
 
 
 def _asked(prompt: tuple[int, ...], params: SamplingParams, service: Service) -> Asked:
     for name, off in OFF.items():
         if getattr(params, name) != off:
             raise InputError(f"{name} is {getattr(params, name)}; this server does not offer it, leave it out")
-    stop_ids = () if params.ignore_eos else (*service.codec.end_ids, *(params.stop_token_ids or ()))
-    sampling = sampling_of(
+    return asked_for(
         service,
         prompt,
+        params.n,
         params.max_new_tokens,
         _DEFAULT_NEW_TOKENS,
+        stop=params.stop,
+        stop_token_ids=params.stop_token_ids,
+        ignore_eos=params.ignore_eos,
+        seed=params.sampling_seed,
         temperature=params.temperature,
-        stop_ids=stop_ids,
         top_p=params.top_p,
         top_k=max(params.top_k, 0),
         min_p=params.min_p,
     )
-    seed = {} if params.sampling_seed is None else {"seed": params.sampling_seed}
-    return Asked(prompt, sampling, params.n, checked_stops(params.stop), **seed)
 
 
 def _version(given: str | int | None) -> int | None:
     if given is None:
         return None
     try:
-        return int(given)
+        version = int(given)
     except ValueError as error:
-        raise InputError(f"weight_version is {given!r}; give a whole number, the policy's version") from error
+        raise InputError(f"weight_version is {given[:100]!r}; give a whole number, the policy's version") from error  # type: ignore[index]
+    if not 0 <= version <= _LATEST_VERSION:
+        raise InputError(f"weight_version is {version}; give a number from 0 to {_LATEST_VERSION}")
+    return version
 
 
 async def _score_prompts(asked: GenerateRequest, generations: Sequence[Generation], service: Service) -> list[list[list[Any]]]:
@@ -205,6 +230,21 @@ async def _score_prompts(asked: GenerateRequest, generations: Sequence[Generatio
         logprobs = [None, *await service.engine.score(ids)]
         found.append([[logprob, token, None] for logprob, token in zip(logprobs[start:], ids[start:])])
     return found
+
+
+async def _complete(service: Service, generations: Sequence[Generation], wanted: _Wanted) -> bytes:
+    """Draw all samples and return the answer as JSON."""
+    await service.complete(generations)
+
+    def write() -> bytes:
+        answers = [
+            _answer(service, number, sample, generations, wanted)
+            for number, generation in enumerate(generations)
+            for sample in range(len(generation.samples))
+        ]
+        return msgspec.json.encode(answers if wanted.batched or len(answers) > 1 else answers[0])
+
+    return await offload(sum(len(sample.token_ids) for generation in generations for sample in generation.samples), write)
 
 
 async def _events(
@@ -234,9 +274,8 @@ def _answer(service: Service, number: int, index: int, generations: Sequence[Gen
         meta["input_token_logprobs"] = wanted.prompt_logprobs[number]
         meta["output_token_logprobs"] = [[p, token, text(token)] for p, token in zip(sample.logprobs, sample.token_ids)]
         meta["output_token_logprobs_length"] = len(sample.token_ids)
-    place = sum(len(before.samples) for before in generations[:number]) + index
     several = wanted.batched or len(generations) > 1 or len(generation.samples) > 1
-    return GenerateAnswer(sample.text, list(sample.token_ids), meta, place if several else msgspec.UNSET)
+    return GenerateAnswer(sample.text, list(sample.token_ids), meta, wanted.places[number] + index if several else msgspec.UNSET)
 
 
 def _finish_reason(sample: Sample) -> dict[str, Any] | None:

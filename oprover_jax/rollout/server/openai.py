@@ -6,19 +6,21 @@ Log-probabilities are those of the tempered distribution that was drawn from, as
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
-from lean_worker.service.http import while_connected
+from lean_worker.http import offload, while_connected
 from oprover_jax.errors import InputError
-from oprover_jax.rollout.server.asking import checked_ids, checked_stops, sampling_of
+from oprover_jax.rollout.server.asking import asked_for, check_template_variables, check_texts, checked_ids, count_prompts, encoded
 from oprover_jax.rollout.server.generation import Asked, Generation
 from oprover_jax.rollout.server.openai_wire import ChatRequest, CompletionRequest, Reply, Usage
-from oprover_jax.rollout.server.replies import EventStream, json_reply, read_json
+from oprover_jax.rollout.server.replies import EventStream, RawJson, json_reply, read_json
 from oprover_jax.rollout.server.service import Service
 
 _DEFAULT_NEW_TOKENS = 16  # OpenAI's, for completions; a chat may go on for as long as there is room
@@ -38,7 +40,7 @@ class _Form:
 
 
 def add_openai_routes(router: APIRouter, service: Service) -> None:
-    most = service.settings.max_body_bytes
+    settings = service.settings
     about = {"id": service.settings.model, "object": "model", "created": int(time.time()), "owned_by": "oprover_jax"}
     about["max_model_len"] = service.engine.limits.max_len
 
@@ -53,26 +55,37 @@ def add_openai_routes(router: APIRouter, service: Service) -> None:
 
     @router.post("/v1/completions", summary="Complete text or token ids (OpenAI)")
     async def completions(request: Request) -> Response:
-        asked = await read_json(request, CompletionRequest, most)
-        if asked.echo or asked.best_of not in (None, 1, asked.n) or (asked.logprobs or 0) > 1:
-            raise InputError("echo, best_of and logprobs above 1 are not offered; leave them out")
-        prompts = _prompts(asked.prompt, service)
-        return await _reply(request, asked, prompts, asked.max_tokens, _DEFAULT_NEW_TOKENS, asked.logprobs is not None, _TEXT)
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, CompletionRequest, settings)
+            if asked.echo or asked.best_of not in (None, 1, asked.n) or (asked.logprobs or 0) > 1:
+                raise InputError("echo, best_of and logprobs above 1 are not offered; leave them out")
+            count, size = _counted(asked.prompt, service)
+            held.enter_context(service.reserve(_samples(asked, count)))
+            prompts = await offload(size, _prompts, asked.prompt, service)
+            body.close()
+            return await _reply(request, held, asked, prompts, asked.max_tokens, _DEFAULT_NEW_TOKENS, asked.logprobs is not None, _TEXT)
 
     @router.post("/v1/chat/completions", summary="Answer a chat (OpenAI)")
     async def chat(request: Request) -> Response:
-        asked = await read_json(request, ChatRequest, most)
-        if asked.top_logprobs:
-            raise InputError(f"top_logprobs is {asked.top_logprobs}; only the log-probability of the drawn token is offered, give 0")
-        if not asked.messages:
-            raise InputError("messages is empty; give at least one")
-        prompt = service.codec.chat_prompt([message.plain() for message in asked.messages], asked.chat_template_kwargs)
-        most_tokens = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-        ids = tuple(service.codec.encode(prompt))
-        return await _reply(request, asked, [ids], most_tokens, None, asked.logprobs, _CHAT)
+        with service.reserve_body(request.headers) as body, ExitStack() as held:
+            asked = await read_json(request, ChatRequest, settings)
+            if asked.top_logprobs:
+                raise InputError(f"top_logprobs is {asked.top_logprobs}; only the log-probability of the drawn token is offered, give 0")
+            if not asked.messages:
+                raise InputError("messages is empty; give at least one")
+            if len(asked.messages) > settings.max_messages:
+                raise InputError(f"messages holds {len(asked.messages)} and may hold {settings.max_messages}; join or leave out some")
+            size = check_texts([text for message in asked.messages for text in message.texts()], settings)
+            check_template_variables(asked.chat_template_kwargs, settings)
+            most_tokens = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
+            held.enter_context(service.reserve(_samples(asked, 1)))
+            prompts = await offload(size, _chat_prompts, asked, service)
+            body.close()
+            return await _reply(request, held, asked, prompts, most_tokens, None, asked.logprobs, _CHAT)
 
     async def _reply(
         request: Request,
+        held: ExitStack,
         asked: CompletionRequest | ChatRequest,
         prompts: Sequence[tuple[int, ...]],
         max_tokens: int | None,
@@ -84,9 +97,8 @@ def add_openai_routes(router: APIRouter, service: Service) -> None:
         generations = [Generation(identity, _asked(asked, prompt, max_tokens, default, service), service.codec) for prompt in prompts]
         answer = _Answer(service, form, generations, logprobs, identity)
         if asked.stream:
-            return EventStream(answer.events(asked.stream_options is not None and asked.stream_options.include_usage))
-        await while_connected(request, service.complete(generations))
-        return json_reply(answer.whole())
+            return EventStream(answer.events(asked.stream_options is not None and asked.stream_options.include_usage), held.pop_all())
+        return RawJson(await while_connected(request, answer.complete()))
 
 
 class _Answer:
@@ -97,20 +109,24 @@ class _Answer:
         self._head: dict[str, Any] = {"id": identity, "created": int(time.time()), "model": service.settings.model}
         self._samples = [sample for generation in generations for sample in generation.samples]
 
-    def whole(self) -> Reply:
+    async def complete(self) -> bytes:
+        """Draw all samples and return the answer as JSON."""
+        await self._service.complete(self._generations)
+        return await offload(sum(len(sample.token_ids) for sample in self._samples), self._whole)
+
+    def _whole(self) -> bytes:
         choices = []
         for index, sample in enumerate(self._samples):
             part = self._form.part(sample.text, self._said(sample.token_ids, sample.logprobs, 0))
             choices.append({"index": index, **part, "finish_reason": sample.finish.kind if sample.finish else None})
-        return Reply(object=self._form.object, choices=choices, usage=self._usage(), **self._head)
+        return msgspec.json.encode(Reply(object=self._form.object, choices=choices, usage=self._usage(), **self._head))
 
-    def events(self, with_usage: bool) -> AsyncIterator[Reply]:
-        """Raises at once for what is refused."""
-        return self._events(self._service.stream(self._generations), None if with_usage else msgspec.UNSET)
-
-    async def _events(self, changes: AsyncIterator[tuple[int, int]], usage: msgspec.UnsetType | None) -> AsyncIterator[Reply]:
+    async def events(self, with_usage: bool) -> AsyncIterator[Reply]:
+        """Draw all samples and give what is added to them."""
+        changes = self._service.stream(self._generations)
+        usage = None if with_usage else msgspec.UNSET
         texts, tokens = [0] * len(self._samples), [0] * len(self._samples)
-        before = [sum(len(g.samples) for g in self._generations[:number]) for number in range(len(self._generations))]
+        before = list(accumulate((len(generation.samples) for generation in self._generations), initial=0))
 
         def chunk(index: int, delta: dict[str, Any], finish: str | None) -> Reply:
             choice = {"index": index, **delta, "finish_reason": finish}
@@ -145,18 +161,38 @@ class _Answer:
 
 def _check_model(name: str, service: Service) -> None:
     if name not in ("", service.settings.model):
-        raise HTTPException(404, f"the model {name!r} is not served here; ask for {service.settings.model!r}")
+        raise HTTPException(404, f"the model {name[:100]!r} is not served here; ask for {service.settings.model!r}")
+
+
+def _samples(asked: CompletionRequest | ChatRequest, prompts: int) -> int:
+    if asked.n < 1:
+        raise InputError(f"n is {asked.n}; the number of samples must be at least 1")
+    return prompts * asked.n
+
+
+def _counted(given: str | list[str | int | list[int]], service: Service) -> tuple[int, int]:
+    """The number of prompts, and how much text or how many ids there may be. InputError where it is too much."""
+    parts = [given] if isinstance(given, str) else given
+    texts = [part for part in parts if isinstance(part, str)]
+    if not parts or 0 < len(texts) < len(parts):
+        raise InputError("prompt is empty, or mixes texts and ids; give a text, texts, ids, or lists of ids")
+    if texts:
+        return len(texts), check_texts(texts, service.settings)
+    count = count_prompts(parts, service, "prompt")
+    return count, len(parts) if count == 1 else service.settings.max_prompt_tokens
 
 
 def _prompts(given: str | list[str | int | list[int]], service: Service) -> list[tuple[int, ...]]:
-    if isinstance(given, str):
-        return [tuple(service.codec.encode(given))]
-    texts = [part for part in given if isinstance(part, str)]
-    if not given or 0 < len(texts) < len(given):
-        raise InputError("prompt is empty, or mixes texts and ids; give a text, texts, ids, or lists of ids")
+    texts = [given] if isinstance(given, str) else [part for part in given if isinstance(part, str)]
     if texts:
-        return [tuple(service.codec.encode(text)) for text in texts]
+        return encoded(texts, service)
     return checked_ids([part for part in given if not isinstance(part, str)], service.engine.config.vocab_size, "prompt")
+
+
+def _chat_prompts(asked: ChatRequest, service: Service) -> list[tuple[int, ...]]:
+    prompt = service.codec.chat_prompt([message.plain() for message in asked.messages], asked.chat_template_kwargs)
+    check_texts([prompt], service.settings)
+    return encoded([prompt], service)
 
 
 def _asked(
@@ -165,16 +201,26 @@ def _asked(
     _check_model(asked.model, service)
     if asked.frequency_penalty or asked.presence_penalty:
         raise InputError("frequency_penalty and presence_penalty are not offered; leave them out")
-    stop_ids = () if asked.ignore_eos else (*service.codec.end_ids, *(asked.stop_token_ids or ()))
-    limits = {"temperature": asked.temperature, "top_p": asked.top_p, "top_k": max(asked.top_k, 0), "min_p": asked.min_p}
-    sampling = sampling_of(service, prompt, max_tokens, default, stop_ids=stop_ids, **limits)
-    seed = {} if asked.seed is None else {"seed": asked.seed}
-    return Asked(prompt, sampling, asked.n, checked_stops(asked.stop), **seed)
+    return asked_for(
+        service,
+        prompt,
+        asked.n,
+        max_tokens,
+        default,
+        stop=asked.stop,
+        stop_token_ids=asked.stop_token_ids,
+        ignore_eos=asked.ignore_eos,
+        seed=asked.seed,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        top_k=max(asked.top_k, 0),
+        min_p=asked.min_p,
+    )
 
 
 def _text_logprobs(service: Service, token_ids: Sequence[int], logprobs: Sequence[float], offset: int) -> dict[str, Any]:
     tokens = [service.codec.token_text(token) for token in token_ids]
-    offsets = [offset + sum(len(token) for token in tokens[:i]) for i in range(len(tokens))]
+    offsets = list(accumulate((len(token) for token in tokens), initial=offset))[:-1]
     return {"tokens": tokens, "token_logprobs": list(logprobs), "text_offset": offsets, "top_logprobs": None}
 
 

@@ -51,6 +51,11 @@ class ChatMessage(msgspec.Struct, frozen=True):
     content: str | list[TextPart]
     name: str | None = None
 
+    def texts(self) -> list[str]:
+        """Every text in it."""
+        parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content]
+        return [self.role, self.name or "", *parts]
+
     def plain(self) -> dict[str, str]:
         """As chat templates read it, the parts of the content joined."""
         content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)

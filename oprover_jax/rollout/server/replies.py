@@ -1,7 +1,9 @@
 """Answers of the server: JSON, server-sent events, and refusals in the one shape that both APIs' clients read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,60 +13,76 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lean_worker.service.http import ClientGone, hung_up, read_bytes
+from lean_worker.http import ClientGone, hung_up
+from lean_worker.http import read_json as read_body
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import EngineError
 from oprover_jax.rollout.server.metrics import Metrics
 from oprover_jax.rollout.server.service import Full
+from oprover_jax.rollout.server.settings import ServerSettings
 
 T = TypeVar("T")
 
 _CLIENT_CLOSED_REQUEST = 499
+_RETRY_LATER = {"Retry-After": "5"}
+_MAX_SENTENCE = 1000
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return RawJson(msgspec.json.encode(value), status)
 
 
-def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-    """`{"error": {...}}`, of which SGLang's clients read the message and OpenAI's the message and the code."""
+class RawJson(Response):
+    """JSON that is written already."""
+
+    media_type = "application/json"
+
+
+def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """`{"error": {...}}`, of which SGLang's clients read the message and OpenAI's the message and the code. A 429 or 503 says when to come
+    back."""
     kind = "invalid_request_error" if status < 500 else "server_error"
+    if len(sentence) > _MAX_SENTENCE:
+        sentence = f"{sentence[:_MAX_SENTENCE]}..."
     body = {"error": {"message": sentence, "type": kind, "param": None, "code": status}}
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    later = _RETRY_LATER if status in (429, 503) else {}
+    return RawJson(msgspec.json.encode(body), status, {**later, **(headers or {})})
 
 
-async def read_json(request: Request, kind: type[T], most: int) -> T:
-    """The body as `kind`; an empty one as `{}`. InputError for what is not understood."""
-    body = await read_bytes(request, most)
+async def read_json(request: Request, kind: type[T], settings: ServerSettings, most: int | None = None) -> T:
+    """The body of `most` bytes, or as many as any may have, as `kind`; an empty one as `{}`. InputError for what is not understood."""
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"the body is not what this address expects ({error}); see /docs") from error
+        return await read_body(request, kind, min(settings.max_body_bytes, most or settings.max_body_bytes), settings.http, empty=b"{}")
+    except HTTPException as error:
+        if error.status_code == 422:  # 400 is what SGLang and OpenAI answer
+            raise InputError(error.detail) from error
+        raise
 
 
 class EventStream(Response):
     """Server-sent events, one for each JSON value as soon as it is there, then `[DONE]`. Stops, and closes `values`, when the client hangs
-    up. A failure on the way becomes an event with an `error`."""
+    up. A failure on the way becomes an event with an `error`. `held` is closed at the end, whatever happens."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, values: AsyncIterator[Any]) -> None:
+    def __init__(self, values: AsyncIterator[Any], held: ExitStack) -> None:
         super().__init__(headers={"cache-control": "no-cache"})
         del self.headers["content-length"]
-        self._values = values
+        self._values, self._held = values, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        sending = asyncio.ensure_future(self._send(send))
-        gone = asyncio.ensure_future(hung_up(receive))
-        try:
-            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            gone.cancel()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+        with self._held:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            sending = asyncio.ensure_future(self._send(send))
+            gone = asyncio.ensure_future(hung_up(receive))
+            try:
+                await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if sending.done():
+                    sending.result()
+            finally:
+                gone.cancel()
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
     async def _send(self, send: Send) -> None:
         async def event(data: bytes) -> None:
@@ -81,12 +99,16 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+def counted_refusal(metrics: Metrics, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A refusal that the metrics count."""
+    metrics.refused(status)
+    return refusal(status, sentence, headers)
+
+
 def add_refusals(app: FastAPI, metrics: Metrics) -> None:
     """What becomes of the errors that routes raise."""
 
-    def answer(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
-        metrics.refused(status)
-        return refusal(status, sentence, headers)
+    answer = partial(counted_refusal, metrics)
 
     @app.exception_handler(InputError)
     async def wrong(request: Request, error: InputError) -> Response:
@@ -94,11 +116,11 @@ def add_refusals(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, str(error.detail), dict(error.headers or {}))
+        return answer(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(Full)
     async def full(request: Request, error: Full) -> Response:
-        return answer(429, str(error), {"Retry-After": str(error.retry_after)})
+        return answer(429, str(error))
 
     @app.exception_handler(EngineError)
     async def failed(request: Request, error: EngineError) -> Response:

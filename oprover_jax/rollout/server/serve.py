@@ -1,32 +1,31 @@
-"""Runs the rollout server under uvicorn on one machine, until SIGINT or SIGTERM."""
+"""Runs the rollout server under uvicorn on one machine, until SIGINT or SIGTERM, or until its engine fails."""
 
+import os
 import signal
 import socket
-import sys
-from types import FrameType
+from concurrent.futures import Future
 
-import uvicorn
-
+from lean_worker.http import run
+from oprover_jax.rollout.engine import EngineError
 from oprover_jax.rollout.server.app import make_app
 from oprover_jax.rollout.server.service import Service
 
-_GRACE_SECONDS = 5
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
-
 
 def serve(service: Service, bound: socket.socket) -> None:
-    """Serves on `bound`; requests in flight then have some seconds to end. Closes the engine. For the main thread."""
-    # uvicorn raises its signals again when it has ended; the default would kill us before the engine is closed, and a shell that
-    # starts us in the background has SIGINT ignored
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    config = uvicorn.Config(
-        make_app(service), log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False
-    )
+    """Serve on `bound`; requests in progress then have some seconds to end. Close the engine. For the main thread.
+
+    Raises:
+      EngineError: where the engine has failed: nothing can be drawn any more, and only a new process helps.
+    """
+    engine = service.engine
+
+    def stop(ended: Future[None]) -> None:
+        if ended.exception() is not None:
+            os.kill(os.getpid(), signal.SIGTERM)  # as any supervisor would
+
+    engine.ended.add_done_callback(stop)
     try:
-        uvicorn.Server(config).run(sockets=[bound])
+        run(make_app(service), bound, service.settings.http, engine.close)
     finally:
-        service.engine.close()
+        if engine.failure is not None:
+            raise EngineError(f"{engine.failure}; start the server again")

@@ -2,25 +2,55 @@
 
 from dataclasses import dataclass, field
 
+from lean_worker.http import HttpLimits, check_key
 from oprover_jax.errors import InputError
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """`key` is the bearer key that every request but `/health` and the OpenAPI page must carry; None lets everybody in.
+    """Settings of one server. Whatever exceeds a limit is refused before any work is done.
 
-    `max_body_bytes` bounds a request's body, `max_samples` the completions asked for in one request, `queue_limit` those that may be
-    under way or wait in all: more are refused with 429.
+    Attributes:
+        model: the name under which clients ask for the model.
+        key: the bearer key that every request but `/health` and the OpenAPI page must carry; None admits everybody.
+        hosts: names, besides those of loopback, under which a server without a key may be addressed.
+        queue_limit: completions that may be in progress or waiting in all; more are refused with 429.
+        max_body_bytes: bytes of a request's body.
+        max_large_bytes: bytes of all large bodies, from their headers until their prompts are made; more are refused with 429.
+        max_samples: completions of one request, those of all its prompts together.
+        max_prompt_tokens: tokens of all prompts of one request together.
+        max_text_chars: characters of all prompts or messages of one request together.
+        max_messages: messages of a chat.
+        max_template_bytes: the variables of a chat template, as JSON.
+        max_stops: stop strings of one request.
+        max_stop_chars: characters of a stop string.
+        max_stop_ids: stop token ids of one request; the engine takes fewer different ones that its vocabulary has.
+        max_name_chars: characters of a request's id.
+        http: limits of the connections.
     """
 
     model: str
     key: str | None = field(default=None, repr=False)
-    max_body_bytes: int = 8 << 20
-    max_samples: int = 1024
+    hosts: tuple[str, ...] = ()
     queue_limit: int = 16_384
+    max_body_bytes: int = 8 << 20
+    max_large_bytes: int = 256 << 20
+    max_samples: int = 1024
+    max_prompt_tokens: int = 1 << 20
+    max_text_chars: int = 2 << 20
+    max_messages: int = 1024
+    max_template_bytes: int = 16 << 10
+    max_stops: int = 16
+    max_stop_chars: int = 256
+    max_stop_ids: int = 1024
+    max_name_chars: int = 256
+    http: HttpLimits = field(default_factory=HttpLimits)
 
     def __post_init__(self) -> None:
-        if self.key is not None and not (self.key.isascii() and self.key.isprintable() and self.key.strip() == self.key != ""):
-            raise InputError("the key must be printable ASCII without spaces around it; choose another")
-        if min(self.max_body_bytes, self.max_samples, self.queue_limit) < 1:
-            raise InputError("max_body_bytes, max_samples and queue_limit must be at least 1")
+        try:
+            check_key(self.key)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        for name, value in vars(self).items():
+            if name.startswith(("max_", "queue_")) and value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
