@@ -1,7 +1,8 @@
 """A tree of Lean processes, each forked from one that has elaborated what comes before: library, header, statement, candidate.
 
 `python fork_server.py LIBRARY SETTINGS`, LEAN_PATH set, standard input a Unix socket. SETTINGS is JSON: `opening` (the text that imports
-the library), `options` (name and value pairs), `confined` (whether candidates are kept from starting or signalling other processes).
+the library), `options` (name and value pairs), `confined` (whether candidates are kept from starting or signalling other processes),
+`huge_pages` (whether the kernel has them).
 
 Messages are JSON objects behind their length (4 bytes, big endian). A process of the tree first says `{"ready": true}` or why it is not,
 then answers one request after the other; at the end of its input it ends, and all that it started with it. A request holds `text`, `line`
@@ -30,6 +31,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 
 import confinement
 from frontend import Frontend
+from huge_pages import use_huge_pages
 from objects import LeanError
 
 _PR_SET_PDEATHSIG = 1
@@ -199,6 +201,8 @@ def main(library: str, settings: dict[str, Any]) -> None:
     except LeanError as error:
         send(control, {"ready": False, "reason": str(error)})
         _leave(1)
+    if settings["huge_pages"]:
+        use_huge_pages(library)
     gc.disable()
     gc.freeze()
     Tree(frontend, state, settings["confined"]).serve(control)

@@ -26,11 +26,20 @@ from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wr
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SERVER = Path(__file__).parent / "fork_server.py"
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _SANDBOX = SandboxConfig()
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 10.0  # a process of the tree keeps the time limit itself; this is for one that does not
 _KEPT_HEADERS = 8
 _KEPT_STATEMENTS = 4
+
+
+def _huge_pages() -> bool:
+    """Whether the kernel gives huge pages to who asks for them."""
+    try:
+        return "[never]" not in _HUGE_PAGES.read_text()
+    except OSError:
+        return False
 
 
 class _Node:
@@ -110,7 +119,12 @@ class LeanTree:
         self._using = threading.Lock()  # sockets may not be closed under whoever reads them
         self._nonce = secrets.token_hex(8)
         self.report: SandboxReport = settle(sandbox)
-        settings = {"opening": opening, "options": list(limits.options.items()), "confined": "--filter" in self.report.mechanisms}
+        settings = {
+            "opening": opening,
+            "options": list(limits.options.items()),
+            "confined": "--filter" in self.report.mechanisms,
+            "huge_pages": _huge_pages(),
+        }
         command = [sys.executable, "-I", "-S", "-W", "ignore", str(_SERVER), str(core.library.path), json.dumps(settings)]
         ours, theirs = socket.socketpair()
         with theirs:
