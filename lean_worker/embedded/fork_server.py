@@ -130,7 +130,7 @@ class Tree:
         if stays is None:
             _limit(resource.RLIMIT_CPU, int(request["seconds"]) + 2)
             if self.confined:
-                confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid()))
+                confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid(), within=True))
         run = self.frontend.run(self.state, request["text"], request["starts"], request["line"])
         answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
         names = request.get("judge")

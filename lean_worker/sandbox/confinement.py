@@ -139,13 +139,15 @@ def _refuse(numbers: Iterable[int], error: int) -> list[bytes]:
     return [line for number in numbers for line in (_instruction(equal, number, 0, 1), _instruction(give, _ERRNO | error))]
 
 
-def filter_program(processes: bool, pid: int | None = None, programs: bool = False) -> bytes:
+def filter_program(processes: bool, pid: int | None = None, programs: bool = False, within: bool = False) -> bytes:
     """Return a system call filter in the kernel's byte code: no sockets, no mounts, nothing of other processes.
 
     Args:
         processes: whether other processes may be started; threads always may.
         pid: the process's own id, where it may neither signal any other process nor leave its process group.
         programs: whether a process with a `pid` may become another program.
+        within: whether the process is under a filter that lets processes start: then only what this one adds is in it, and it is
+            installed several times faster.
     """
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     refuse = _instruction(give, _ERRNO | errno.EPERM)
@@ -156,7 +158,7 @@ def filter_program(processes: bool, pid: int | None = None, programs: bool = Fal
         _instruction(load, 0),
         _instruction(at_least, 0x40000000, 0, 1),
         refuse,  # the calls of 32-bit pointers have other numbers
-        *_refuse((number for numbers in _DENIED for number in numbers), errno.EPERM),
+        *_refuse((number for numbers in _DENIED for number in numbers if not within), errno.EPERM),
         *_refuse((_EXIT_CLONE3,), errno.ENOSYS),  # its flags cannot be seen here; libc then uses clone
     ]
     if not processes:
