@@ -16,7 +16,7 @@ from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
 from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides
-from lean_worker.statement import StatementError, check_header, split_imports, split_statement
+from lean_worker.statement import StatementError, check_header, is_harmless, split_imports, split_statement
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 
@@ -157,8 +157,7 @@ class Pool:
             statement = split_statement(source, self.backend.commands)
         except StatementError as error:
             return self._at_once(check_id, "statement", (_note(str(error), error.line),))
-        own = not header.strip() and (candidate is None or not candidate.helpers)
-        question = Question(opening, header, statement, candidate, tier, scope="" if own else client)
+        question = Question(opening, header, statement, candidate, tier, self._scope(header, candidate, client))
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
         if known is not None:
@@ -195,6 +194,12 @@ class Pool:
                 raise StatementError(f"module {module} cannot be imported here; allowed: {known}", line)
         opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
         return opening, rest
+
+    def _scope(self, header: str, candidate: Candidate | None, client: str) -> str:
+        """Whose processes may run a check: the client's where it sends a header or helpers, a header's own where that may hold code."""
+        if header.strip() and self._trusted and not is_harmless(header, self.backend.commands):
+            return f"code {client}"
+        return client if header.strip() or (candidate is not None and candidate.helpers) else ""
 
     def _verdict(
         self,

@@ -144,6 +144,11 @@ def check_header(header: str, trusted: bool = True, commands: frozenset[str] = C
         raise StatementError(f"header: {reason}")
 
 
+def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
+    """Return whether a header that may stand before a statement would pass as one from a stranger: no code of it runs."""
+    return header_reason(header, tokens(header), commands) is None
+
+
 def split_imports(header: str) -> tuple[dict[str, int], str]:
     """The modules that the first lines of a header import, each with its line as messages count it (0: the header's last line), and
     the header with these lines blanked."""

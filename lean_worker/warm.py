@@ -120,7 +120,7 @@ class WarmSessions:
             warm.session.kill()
 
     def _key(self, question: Question) -> _Key:
-        """What a session serves: an opening, and where its backend does not keep clients apart, only one client's checks of one header."""
+        """What a session serves: an opening, and where its backend does not keep apart what it runs, only one scope and one header."""
         if self._backend.isolates or not question.scope:
             return question.opening, "", ""
         return question.opening, question.scope, question.header

@@ -159,7 +159,7 @@ class _Judge:
         self._cache = VerdictCache(out / "verdicts.sqlite")
         self._pool: Pool | None = None
         if config.enabled:
-            self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), cache=self._cache)
+            self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), trusted_headers=True, cache=self._cache)
 
     def __enter__(self) -> "_Judge":
         return self
