@@ -23,6 +23,7 @@ Raw = dict[str, Any]  # a message as `lean --json` prints it
 _SEVERITIES = ("information", "warning", "error")
 _MESSAGE_SEVERITY = 0x31  # where a message keeps it, behind its object fields
 _TASKS = 1
+_OUT_OF_MEANS = 13  # the kernel's exceptions from here on say nothing about the declaration
 
 
 @dataclass
@@ -173,6 +174,8 @@ class Frontend:
         theorem = objects.constructor(2, [objects.constructor(0, (head, value, objects.list([name])))])
         answer = self._add(kernel, heartbeats * 1000, 0, theorem, NOTHING)
         if tag(answer) != 1:
+            if tag(part(answer, 0)) >= _OUT_OF_MEANS:
+                raise LeanError("the kernel ran out of time, memory or stack")
             return Judged("what is proved is not the statement")
         reference = self._reference(state)
         axioms = read_array(result(self._collect_axioms(objects.name((*here, *candidate)), reference)))

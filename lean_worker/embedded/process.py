@@ -208,7 +208,7 @@ class LeanTree:
         request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
         found = statement.run(request)
         if "messages" not in found:
-            return Finding(Answer(), found["outcome"] if found["outcome"] != "exit" else "signal", found["code"])
+            return Finding(Answer(), found["outcome"], found["code"])
         answer = read_answer(document, found["messages"])
         if answer.failed:
             return Finding(replace(answer, axioms=()))
