@@ -47,10 +47,14 @@ class Service:
         return self.engine.failure or ("the engine is closed" if self.engine.ended.done() else None)
 
     @property
+    def paused(self) -> bool:
+        return not self._open.is_set()
+
+    @property
     def status(self) -> str:
         if self.failure is not None:
             return "failed" if self.engine.failure else "closed"
-        return "ready" if self._open.is_set() else "paused"
+        return "paused" if self.paused else "ready"
 
     def reserve(self, samples: int) -> ExitStack:
         """Count `samples` more as in progress until the stack is closed.
