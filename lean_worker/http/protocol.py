@@ -40,15 +40,21 @@ class LimitedProtocol(H11Protocol):
         gentle: Any = _GentleTransport(transport, self.loop)
         super().connection_made(gentle)
         self._watch()
+        if len(self.connections) > self._limits.max_connections:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close the connection that has been silent longest; without one, refuse this one."""
         most = self._limits.max_connections
-        if len(self.connections) > most:
-            others = [other for other in self.connections if isinstance(other, LimitedProtocol) and other is not self and other.silent]
-            if len(self.connections) > 2 * most:
-                transport.abort()
-            elif others:
-                min(others, key=lambda other: other.opened).transport.abort()
-            else:
-                self._refuse(503, f"{most} connections are open; try again later", "retry-after: 1\r\n")
+        others = [other for other in self.connections if isinstance(other, LimitedProtocol) and other is not self]
+        others = [other for other in others if not other.transport.is_closing()]
+        silent = [other for other in others if other.silent]
+        if len(self.connections) > 2 * most:
+            self.transport.abort()
+        elif len(others) >= most and silent:
+            min(silent, key=lambda other: other.opened).transport.abort()
+        elif len(others) >= most:
+            self._refuse(503, f"{most} connections are open; try again later", "retry-after: 1\r\n")
 
     @property
     def silent(self) -> bool:

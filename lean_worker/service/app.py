@@ -32,7 +32,7 @@ Clients take turns. A client is named by the header `X-Client`, otherwise by its
 A full queue is answered with 429 and `Retry-After`. If a client hangs up, its waiting checks are cancelled.
 
 Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
-{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body:,} bytes in one request. A request beyond them is
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body_bytes:,} bytes in one request. A request beyond them is
 refused with one sentence.
 
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
@@ -75,7 +75,7 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
 
 def _about(settings: ServiceSettings) -> str:
     most = {name.removeprefix("max_"): value for name, value in vars(settings).items() if name.startswith("max_")}
-    return _ABOUT.format(**most, body=settings.max_body_bytes)
+    return _ABOUT.format(**most)
 
 
 def _refuse(metrics: Metrics, status: int, sentence: str, headers: Mapping[str, str]) -> Response:

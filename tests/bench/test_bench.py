@@ -43,6 +43,12 @@ def test_lean_worker_gives_the_same_verdicts_either_way() -> None:
     assert {"ratio_server_vs_process", "ratio_fork_vs_process"} <= found.keys()
 
 
+def test_http_fuzz_finds_nothing_and_measures_what_a_good_client_notices() -> None:
+    found = figures("http_fuzz", "--requests", "40", "--idle", "20")
+    assert found["wrong_answers"] == found["must_not_be"] == 0 and sum(found["statuses"].values()) >= 40
+    assert "ratio_p99_fuzz_vs_idle" in found and found["mib_most"] > 0
+
+
 def test_attention_is_checked_and_measured_where_only_the_reference_runs() -> None:
     checked = run("attention", "--check", "--length", "128", "--heads", "2", "--kv-heads", "1", "--head-dim", "16")
     assert checked.returncode == 0 and checked.stdout.count("reference, ") == 4 and "WRONG" not in checked.stdout, checked.stderr
