@@ -131,6 +131,7 @@ class Tree:
             _limit(resource.RLIMIT_CPU, int(request["seconds"]) + 2)
             if self.confined:
                 confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid(), within=True))
+        self.frontend.wake()
         run = self.frontend.run(self.state, request["text"], request["starts"], request["line"])
         answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
         names = request.get("judge")
@@ -143,6 +144,7 @@ class Tree:
         if stays is None:
             _write(result, body)
             _leave(0)
+        self.frontend.rest()
         self.frontend.freeze(run.state)
         self.state = run.state
         gc.freeze()
@@ -201,6 +203,8 @@ def main(library: str, settings: dict[str, Any]) -> None:
     except LeanError as error:
         send(control, {"ready": False, "reason": str(error)})
         _leave(1)
+    frontend.rest()
+    frontend.freeze(state)
     if settings["huge_pages"]:
         use_huge_pages(library)
     gc.disable()

@@ -1,7 +1,7 @@
 """Lean's own frontend, driven command by command: read a text, elaborate it on top of a state, judge what came of it.
 
 A state is Lean's `Command.State`; running a text gives a new one and leaves the old one as it was. One per process, in its main thread;
-nothing here is done by Lean's worker threads, so that a process may be forked between two texts. Standard library only: the fork server
+between `rest` and `wake` no thread of Lean's works, so that the process may be forked. Standard library only: the fork server
 loads it as a plain script. Run as one, `python frontend.py LIBRARY OPENING` prints as JSON which tokens begin a command after an opening.
 """
 
@@ -22,7 +22,7 @@ Raw = dict[str, Any]  # a message as `lean --json` prints it
 
 _SEVERITIES = ("information", "warning", "error")
 _MESSAGE_SEVERITY = 0x31  # where a message keeps it, behind its object fields
-_TASKS = 1
+_THREADS = 1
 _OUT_OF_MEANS = 13  # the kernel's exceptions from here on say nothing about the declaration
 
 
@@ -54,7 +54,8 @@ class Frontend:
         lean = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
         lean.lean_initialize()
         lean.lean_io_mark_end_initialization()
-        lean.lean_init_task_manager_using(ctypes.c_uint(_TASKS))  # promises need one; it starts no thread before a task is given to it
+        self._lean = lean
+        self.wake()
         pointer, flag = ctypes.c_void_p, ctypes.c_uint8
         objects = self._objects = Objects(lean)
         function = objects.function
@@ -82,6 +83,14 @@ class Frontend:
         self._mark_persistent = function("lean_mark_persistent", pointer, returns=None)
         function("lean_enable_initializer_execution")()
         function("lean_init_search_path")()
+
+    def wake(self) -> None:
+        """Let Lean start threads for its tasks, as it needs them."""
+        self._lean.lean_init_task_manager_using(ctypes.c_uint(_THREADS))
+
+    def rest(self) -> None:
+        """Wait for Lean's tasks and end its threads: a fork would not have them, and would wait for them for ever."""
+        self._lean.lean_finalize_task_manager()
 
     def start(self, opening: str, options: Sequence[tuple[str, str]]) -> int:
         """Return the state after `opening` (prelude and imports) with these options set. Raise LeanError where it cannot be loaded."""

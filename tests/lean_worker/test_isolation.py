@@ -33,8 +33,8 @@ def test_no_grouping_changes_a_verdict(pool: Pool, alone: dict[str, Told]) -> No
 
 
 def test_helpers_of_one_client_are_unknown_to_the_next(pool: Pool) -> None:
-    """The same names, absolute ones among them, in every check."""
-    helper = "def _root_.Nat.mine : Nat := {i}\ntheorem mine_is : Nat.mine = {i} := rfl\n"
+    """The same names in every check."""
+    helper = "def Nat.mine : Nat := {i}\ntheorem mine_is : Nat.mine = {i} := rfl\n"
     checks = [
         Check(str(i), f"theorem t : {i} = {i} := by sorry", helper.format(i=i) + f"theorem t : {i} = {i} := mine_is ▸ rfl", helpers=True)
         for i in range(6)
