@@ -317,6 +317,8 @@ class Pool:
     def _judge_again(self, job: Job, seconds: float) -> None:
         """The slow tier's verdict on what the fast tier accepted; where a backend has no slow tier nobody can say."""
         with self._changed:
+            if self._closed:
+                raise WorkerLost("the pool is closed")
             if self._second is None:
                 self._second = self.backend.second_judge(self._limits.seconds)
         question = job.question

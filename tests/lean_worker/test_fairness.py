@@ -13,7 +13,7 @@ from lean_worker.protocol import Check
 
 HANG = "theorem t (h : {i} = {i}) : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry"
 GOOD = Check("good", "theorem good (p : Prop) (h : p) : p := by sorry", "h")
-LIMIT = 1.0
+LIMIT = 3.0
 
 
 def hanging(count: int) -> list[Check]:

@@ -250,8 +250,8 @@ def test_no_process_outlives_the_service(number: int, code: int) -> None:
         asking = [
             subprocess.Popen([sys.executable, "-c", _ASK, service.url, json.dumps(hang(n))], stderr=subprocess.DEVNULL) for n in range(2)
         ]
-        # two fork servers, each with a child that hangs
-        until(lambda: len(descendants(service.process.pid)) == 4, 60.0)
+        # two trees, each of library, header, statement and a candidate that hangs
+        until(lambda: len(descendants(service.process.pid)) == 8, 60.0)
         left = descendants(service.process.pid)
         ended = service.stop(number)
         until(lambda: not any(alive(pid) for pid in left), 60.0)
