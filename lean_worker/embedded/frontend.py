@@ -118,7 +118,8 @@ class Frontend:
         """
         objects, context = self._objects, self._context(text)
         run, end = Run(state), len(text.encode())
-        parsed, last = objects.constructor(0, (NOTHING,), b"\0"), False
+        # skips what stands before the first command: alone, a comment would be the beginning of a command that never comes
+        parsed, last = keep(part(part(result(self._parse_header(context)), 1), 0)), False
         while not last:
             scope = self._scope(run.state)
             known = objects.constructor(0, (keep(part(run.state, 0)), *(keep(part(scope, index)) for index in (1, 2, 3))))

@@ -153,3 +153,9 @@ def test_versions_name_what_judged(pool: Pool) -> None:
     verdict = ask(pool, SWAP, "fun h => ⟨h.2, h.1⟩")
     assert (verdict.lean, verdict.library, verdict.backend) == (pool.backend.lean, pool.backend.library, pool.backend.name)
     assert verdict.seconds > 0
+
+
+def test_a_header_may_hold_comments_alone(pool: Pool) -> None:
+    header = "-- what a user wrote\n\n/- and more -/\n"
+    verdicts = pool.check_many([Check("right", SWAP, "fun h => ⟨h.2, h.1⟩", header), Check("wrong", SWAP, "fun h => h", header)])
+    assert [verdict.kind for verdict in verdicts] == ["accepted", "error"]
