@@ -35,7 +35,7 @@ _KEPT_STATEMENTS = 4
 
 
 def _huge_pages() -> bool:
-    """Whether the kernel gives huge pages to who asks for them."""
+    """Return whether the kernel gives huge pages to a process that requests them."""
     try:
         return "[never]" not in _HUGE_PAGES.read_text()
     except OSError:

@@ -137,7 +137,7 @@ class Service:
                 generation.abort()
 
     def pause(self) -> None:
-        """Aborts what is under way; what comes now waits for `go_on`. EngineError where nothing can be drawn any more."""
+        """Abort running requests; new ones wait for `go_on`. Raise EngineError if the engine has failed or is closed."""
         if self.failure is not None:
             raise EngineError(self.failure)
         self._loop = asyncio.get_running_loop()
