@@ -2,7 +2,9 @@
 
 import errno
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +12,18 @@ from pathlib import Path
 from oprover_jax.errors import DiskFull, InputError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+_TEMPORARY = re.compile(rf"\..+\.{re.escape(_HOST)}\.(\d+)\.tmp")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a name beside `path` to write to; the written file takes the place of `path` when the block ends without an error.
 
-    After an error, or when the process is killed, `path` is what it was before. Raises DiskFull where there is no room.
+    After an error, or when the process is killed, `path` is what it was before. A kill leaves the temporary file behind, for
+    `remove_leftovers`. Raises DiskFull where there is no room.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
     try:
         yield temporary
         sync(temporary)
@@ -55,6 +60,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         _put_back(replaced, path)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files below `folder` whose writer, a process of this host, no longer runs."""
+    for path in folder.rglob(".*.tmp"):
+        written_by = _TEMPORARY.fullmatch(path.name)
+        if written_by and not _runs(int(written_by[1])):
+            path.unlink(missing_ok=True)
+
+
 def claim(folder: Path, settings: bytes, program: str, option: str) -> None:
     """Makes `folder` the place of work of `program` under `settings`, kept in its settings.json, unless it is that already.
 
@@ -64,6 +77,7 @@ def claim(folder: Path, settings: bytes, program: str, option: str) -> None:
     if path.exists():
         if path.read_bytes() != settings:
             raise InputError(f"{folder} was begun with other settings (see its settings.json); give a new {option}")
+        remove_leftovers(folder)
         return
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty and holds no work of `{program}`; give a new {option}")
@@ -79,6 +93,16 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _put_back(replaced: Path, path: Path) -> None:

@@ -1,9 +1,12 @@
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from oprover_jax.files import replacing, replacing_folder
+from oprover_jax.files import remove_leftovers, replacing, replacing_folder
 
 
 def write(folder: Path, text: str) -> None:
@@ -47,3 +50,23 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     write(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "a").read_text() == "new"
+
+
+def test_the_file_of_a_killed_writer_is_removed_and_that_of_a_running_one_stays(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from oprover_jax.files import replacing
+with replacing(Path(sys.argv[1]) / "killed") as temporary:
+    temporary.write_text("torn")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
+    assert done.returncode == -signal.SIGKILL and len(list(folder.iterdir())) == 1
+    (folder / ".notes.tmp").write_text("somebody's own")
+    with replacing(folder / "running") as temporary:
+        temporary.write_text("whole")
+        remove_leftovers(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [".notes.tmp", "running"]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from oprover_jax.errors import InputError
-from oprover_jax.files import replacing
+from oprover_jax.files import remove_leftovers, replacing
 
 FORMAT = 1
 
@@ -50,6 +50,7 @@ class RunFolder:
         header = Header(FORMAT, name)
         if path.exists() and any(path.iterdir()):
             _check_same(path, encoded)
+            remove_leftovers(path)
         else:
             write_atomic(path / "config.json", encoded)
             write_atomic(path / "run.json", msgspec.json.encode(header))
