@@ -23,8 +23,6 @@ sys.path.insert(0, str(ROOT / "tests" / "rollout"))
 from http_servers import Command, start
 from malformed import malformed, send
 
-_AT_ONCE = 8  # connections that the malformed requests use
-
 
 @dataclass(frozen=True)
 class Target:
@@ -129,19 +127,19 @@ def resident(pid: int, name: str = "VmRSS") -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
-def attack(url: str, requests: int, seed: int, skip: frozenset[str]) -> tuple[dict[str, int], list[str]]:
-    """Send the malformed requests, several at once; return how often each status came, and what must not have come."""
+def attack(url: str, requests: int, seed: int, connections: int, skip: frozenset[str]) -> tuple[dict[str, int], list[str]]:
+    """Send the malformed requests over several connections at once; return how often each status came, and what must not have come."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 0)
     document = httpx2.get(f"{url}/openapi.json", timeout=60).json()
     made = list(malformed(document, requests, seed, parts.netloc, skip=skip))
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with ThreadPoolExecutor(connections) as threads:
         answers = list(threads.map(lambda request: send(address, request), made))
     statuses = Counter(str(status) if status else "none" for answer in answers for status in answer.statuses or (0,))
     return dict(sorted(statuses.items())), [request.name for request, answer in zip(made, answers, strict=True) if answer.broken]
 
 
-def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 300) -> None:
+def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 300, connections: int = 2) -> None:
     """Fuzz one server.
 
     Args:
@@ -149,6 +147,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
         requests: malformed requests.
         seed: equal seeds give equal requests.
         idle: questions of the well-behaved client before the malformed requests begin.
+        connections: malformed requests in flight at once.
     """
     if server not in TARGETS:
         raise SystemExit(f"--server is {server!r}; choose one of {', '.join(TARGETS)}")
@@ -161,7 +160,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
             quiet.ask(target, http, number)
         before = resident(running.process.pid)
         with ProcessPoolExecutor(1, get_context("fork")) as processes:
-            attacking = processes.submit(attack, running.url, requests, seed, target.skip)
+            attacking = processes.submit(attack, running.url, requests, seed, connections, target.skip)
             number = 1_000_000
             while not attacking.done() or len(busy.seconds) < 20:
                 busy.ask(target, http, number)
@@ -183,7 +182,7 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
             "mib_after": resident(running.process.pid),
             "mib_most": resident(running.process.pid, "VmHWM"),
         }
-    report("http_fuzz", server=server, requests=requests, seed=seed, **figures)
+    report("http_fuzz", server=server, requests=requests, seed=seed, connections=connections, **figures)
 
 
 if __name__ == "__main__":
