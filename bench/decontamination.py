@@ -15,9 +15,9 @@ from pathlib import Path
 import tyro
 from common import report, seconds
 
-from oprover_jax.corpus.benchmarks import load_benchmarks
-from oprover_jax.corpus.decontaminate import BenchmarkIndex, Hit, build_index, find_in_statements, find_in_texts
-from oprover_jax.corpus.normalize import closing_brackets, is_name, signature_words, strip_comments
+from oprover_jax.statements.benchmarks import load_benchmarks
+from oprover_jax.statements.decontaminate import BenchmarkIndex, Hit, build_index, find_in_statements, find_in_texts
+from oprover_jax.statements.normalize import closing_brackets, is_name, signature_words, strip_comments
 
 DATA = Path(os.environ.get("OPROVER_DATA", "data"))
 

@@ -12,11 +12,11 @@ import numpy as np
 import tyro
 from common import ROOT, contestant, report
 
+from oprover_jax.commands.export import tokenizer_of_run
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.models.sizes import published
-from oprover_jax.posttraining.export_run import tokenizer_of_run
 from oprover_jax.sharding import MeshConfig, make_mesh
 
 # SGL-JAX wants heads of 128

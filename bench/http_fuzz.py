@@ -17,8 +17,7 @@ import httpx2
 import tyro
 from common import ROOT, report
 
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "tests" / "rollout"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from http_servers import Command, start
 from malformed import malformed, send

@@ -14,7 +14,6 @@ import msgspec
 import tyro
 from common import report, seconds
 
-from lean_worker.benchmark import grouped_checks, measure, sample_checks
 from lean_worker.candidate import Candidate
 from lean_worker.document import Document, read_answer, write_document
 from lean_worker.embedded.backend import ForkBackend
@@ -24,6 +23,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import ALLOWED_AXIOMS, Check
 from lean_worker.session import Limits
 from lean_worker.statement import split_statement
+from lean_worker.tools.benchmark import grouped_checks, measure, sample_checks
 
 
 def run_lean(core: CoreLibrary, text: str) -> str:

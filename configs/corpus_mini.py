@@ -6,7 +6,7 @@ What core Lean can judge is judged by the embedded one, twice; what needs Mathli
 it, so do not score on it what was trained on this corpus.
 """
 
-from oprover_jax.corpus.ingest_config import BuildConfig, Source
+from oprover_jax.ingest.config import BuildConfig, Source
 
 PAIRS = (
     "core_tpil",

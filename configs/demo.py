@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
-from oprover_jax.corpus.build import CorpusConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.experiment import EngineConfig, EvaluationConfig, Experiment, GSPOStage, RolloutConfig, TrainingConfig
 from oprover_jax.posttraining.select import SelectConfig
+from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
 

@@ -3,8 +3,8 @@
 The header is the usual one of public provers; samples, temperature and thresholds are choices of ours.
 """
 
+from oprover_jax.autoformalize.config import CRITIC, FORMALIZE, Asking, FormalizeConfig
 from oprover_jax.posttraining.experiment import EngineConfig
-from oprover_jax.posttraining.formalize.config import CRITIC, FORMALIZE, Asking, FormalizeConfig
 
 
 def experiment() -> FormalizeConfig:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.screen import COMMANDS, MAX_PROOF_LENGTH, screen
+from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, screen
 from lean_worker.statement import StatementError, split_statement
 
 MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH

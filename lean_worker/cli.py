@@ -16,20 +16,20 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lean_worker.attacks import attacks
-from lean_worker.attacks.isolation import groupings as random_groupings
-from lean_worker.attacks.isolation import isolation_checks, tell_alone, try_grouping
-from lean_worker.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
-from lean_worker.benchmark import measure, sample_checks
-from lean_worker.choose import EMBEDDED, BackendChoice, closed_off, confinements, make_backend, misjudgement, on_path, toolchains
+from lean_worker.backends import EMBEDDED, BackendChoice, closed_off, confinements, make_backend, misjudgement, on_path, toolchains
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
 from lean_worker.session import Backend
-from lean_worker.soak import soak
 from lean_worker.source import SourceError, declarations
+from lean_worker.tools.attacks import attacks
+from lean_worker.tools.attacks.isolation import groupings as random_groupings
+from lean_worker.tools.attacks.isolation import isolation_checks, tell_alone, try_grouping
+from lean_worker.tools.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
+from lean_worker.tools.benchmark import measure, sample_checks
+from lean_worker.tools.soak import soak
 from lean_worker.verdict_cache import VerdictCache
 
 app = tyro.extras.SubcommandApp()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from lean_worker.lexer import Token
-from lean_worker.screen import begins_command, interpolated, runs_code, words
+from lean_worker.proof_filter import begins_command, interpolated, runs_code, words
 
 MAX_HEADER_LENGTH = 1_000_000
 

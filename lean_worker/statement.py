@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lean_worker.errors import LeanWorkerError
 from lean_worker.header import MAX_HEADER_LENGTH, header_reason
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.screen import COMMANDS, HOLES, begins_command, interpolated, runs_code
+from lean_worker.proof_filter import COMMANDS, HOLES, begins_command, interpolated, runs_code
 
 MAX_STATEMENT_LENGTH = 60_000
 

@@ -16,6 +16,9 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+pytest_plugins = ["finished_run", "lean_pool"]
+
+
 @pytest.fixture(scope="session")
 def devices() -> list[jax.Device]:
     found = jax.devices()

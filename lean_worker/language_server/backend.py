@@ -12,9 +12,9 @@ from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_to
 from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.language_server.session import LanguageServer
+from lean_worker.proof_filter import COMMANDS
 from lean_worker.sandbox.read_list import command_files, installed_environment, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
-from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
 
 _PROBE_SECONDS = 120

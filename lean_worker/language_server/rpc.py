@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lean_worker.child import Child, LimitReached
+from lean_worker.lean_process import Child, LimitReached
 from lean_worker.session import WorkerLost
 
 

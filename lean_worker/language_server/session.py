@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lean_worker.child import OPENING_SECONDS, Child, LimitReached
 from lean_worker.document import Raw, read_answer, write_document
 from lean_worker.jobs import Question
 from lean_worker.language_server.rpc import Connection
+from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}

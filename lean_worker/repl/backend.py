@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lean_worker.language_server.backend import installed_lean
+from lean_worker.proof_filter import COMMANDS
 from lean_worker.repl.session import Repl
 from lean_worker.sandbox.read_list import command_files, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
-from lean_worker.screen import COMMANDS
 from lean_worker.session import BackendUnavailable, Limits
 
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lean_worker.child import OPENING_SECONDS, Child, LimitReached
 from lean_worker.document import Answer, Raw, read_answer, write_document
 from lean_worker.jobs import Question
+from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {"error": "error", "warning": "warning", "info": "information", "trace": "information"}

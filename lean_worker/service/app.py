@@ -14,11 +14,11 @@ from lean_worker.http import Access, add_docs, offload, protect, read_json, whil
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
-from lean_worker.service.asking import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
 from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
+from lean_worker.service.requests import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 

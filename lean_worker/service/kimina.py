@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from lean_worker.http import offload, read_json, while_connected
 from lean_worker.protocol import Verdict
-from lean_worker.service.asking import Service, ask, client_name, require_count, require_short, together
 from lean_worker.service.kimina_wire import (
     CheckRequest,
     CheckResponse,
@@ -27,6 +26,7 @@ from lean_worker.service.kimina_wire import (
     VerifyResult,
 )
 from lean_worker.service.openapi import takes_and_gives
+from lean_worker.service.requests import Service, ask, client_name, require_count, require_short, together
 from lean_worker.service.snippet import Snippet, Unreadable, error_at, lean_errors, take_apart, theorem_messages
 from lean_worker.session import provides
 

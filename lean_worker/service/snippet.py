@@ -16,8 +16,8 @@ import msgspec
 
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
+from lean_worker.proof_filter import screen
 from lean_worker.protocol import Check, Message, Verdict
-from lean_worker.screen import screen
 from lean_worker.service.kimina_wire import Position, ReplMessage, Sorry
 from lean_worker.source import Declaration, SourceError, declarations
 from lean_worker.statement import split_imports

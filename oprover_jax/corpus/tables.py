@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from oprover_jax.corpus.normalize import proof_id
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+from oprover_jax.statements.normalize import proof_id
 
 _TEXT = pa.string()
 _IDS = pa.list_(pa.list_(pa.int32()))

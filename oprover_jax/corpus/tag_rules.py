@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from oprover_jax.corpus.normalize import strip_comments
+from oprover_jax.statements.normalize import strip_comments
 
 DOMAINS = (
     "linear algebra",

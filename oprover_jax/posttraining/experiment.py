@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
-from oprover_jax.corpus.build import CorpusConfig
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.select import SelectConfig
 from oprover_jax.sharding import MeshConfig
+from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
 

@@ -11,9 +11,9 @@ import msgspec
 from oprover_jax.agent.template import PHRASES, shown, stated_proof
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.evaluation.report import Growth
-from oprover_jax.posttraining.lessons import FailedAttempt, failed_attempts
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.run_folder import write_atomic
+from oprover_jax.posttraining.warmup_examples import FailedAttempt, failed_attempts
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 

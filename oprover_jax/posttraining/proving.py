@@ -13,14 +13,14 @@ import msgspec
 from lean_worker.protocol import Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig
-from oprover_jax.corpus.decontaminate import decontaminate
-from oprover_jax.corpus.external import external_benchmark
 from oprover_jax.evaluation.evaluate import family_scores, score
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.records import ProofRecord, Statement, Trajectory, utc_now
+from oprover_jax.statements.decontaminate import decontaminate
+from oprover_jax.statements.external import external_benchmark
 from oprover_jax.verify.verifier import Verifier
 
 

@@ -10,11 +10,11 @@ from oprover_jax.data.packing import PackReport, TooLong
 from oprover_jax.data.rows import Example, document
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import TrainingConfig
-from oprover_jax.posttraining.lessons import documents, first_examples
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.preparation import library_sources, read_lessons
 from oprover_jax.posttraining.select import sft_examples
+from oprover_jax.posttraining.warmup_examples import documents, first_examples
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.training.loop import LoopConfig, fingerprint, run, stop_on_signals

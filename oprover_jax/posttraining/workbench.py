@@ -14,12 +14,9 @@ from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
-from oprover_jax.corpus.build import DemoCorpus, build
-from oprover_jax.corpus.decontaminate import fingerprints
-from oprover_jax.corpus.external import external_benchmark
-from oprover_jax.corpus.near import reshaped
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
+from oprover_jax.ingest.near import reshaped
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import policy_version
@@ -33,6 +30,9 @@ from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import make_mesh
+from oprover_jax.statements.decontaminate import fingerprints
+from oprover_jax.statements.external import external_benchmark
+from oprover_jax.synthetic.build import DemoCorpus, build
 from oprover_jax.verify.verifier import Verifier
 
 T = TypeVar("T")

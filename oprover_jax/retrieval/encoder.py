@@ -16,10 +16,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
-from oprover_jax.corpus.normalize import normalise
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.records import Statement
+from oprover_jax.statements.normalize import normalise
 
 _BUCKETS = 1 << 16
 _VERSION = "1"  # part of every hash: raise it when tokens, n-grams or weights change

@@ -11,13 +11,13 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from lean_worker.protocol import ALLOWED_AXIOMS
-from oprover_jax.corpus.decontaminate import fingerprints
-from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import Encoder
 from oprover_jax.retrieval.index import Index, IndexConfig
+from oprover_jax.statements.decontaminate import fingerprints
+from oprover_jax.statements.normalize import statement_id
 
 _FORMAT = "oprover-memory-1"
 _ROWS = 1 << 13  # proofs written at once

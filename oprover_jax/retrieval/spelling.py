@@ -6,7 +6,7 @@ and ≠ ∉ ∤, read as accented letters, become = ∈ ∣, their opposites.
 
 import re
 
-from oprover_jax.corpus.normalize import strip_comments
+from oprover_jax.statements.normalize import strip_comments
 
 _WORDS = """
 ∀ forall · ∃ exists · ∄ not exists · ∑ sum · ∏ product · ∫ integral · ∮ contour integral · ∂ partial · √ square root · ∛ cube root

@@ -9,13 +9,13 @@ from lean_worker.pool import Pool
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import Prover, RefineConfig, prove
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
-from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.records import ProofRecord, Statement, Trajectory
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.engine import Completion, Request
+from oprover_jax.statements.normalize import statement_id
 from oprover_jax.verify.verifier import Verifier
 
 FORMAL = "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"

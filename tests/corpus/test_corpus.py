@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from oprover_jax.corpus.corpus import Corpus, open_corpus
-from oprover_jax.corpus.normalize import proof_id
 from oprover_jax.corpus.parts import by_source
 from oprover_jax.corpus.tables import TABLES, proof_kind, proof_row, rows_to_table, statement_row, trajectory_row
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+from oprover_jax.statements.normalize import proof_id
 
 TRIVIAL = "by\n  trivial"
 

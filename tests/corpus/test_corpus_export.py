@@ -19,10 +19,10 @@ from shared_corpus import small_corpus, statement
 
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.export import PERMITTED, ExportConfig, export_corpus
+from oprover_jax.corpus.import_export import take_export
 from oprover_jax.corpus.manifest import LeftOut, Manifest, read_manifest
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.corpus.tagging import tag_corpus, tags_by_rules
-from oprover_jax.corpus.take_export import take_export
 from oprover_jax.errors import InputError
 from oprover_jax.progress import Screen
 

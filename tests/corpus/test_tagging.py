@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from oprover_jax.commands.tag import engine_tagger
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.corpus.tag_rules import DOMAINS, difficulty_by_rules, domain_by_rules
 from oprover_jax.corpus.tagging import TAGGED, Tag, read_tag, tag_corpus, tag_prompt, tags_by_rules
 from oprover_jax.data.tokenizer import Tokenizer, train_tokenizer
-from oprover_jax.posttraining.tag_corpus import engine_tagger
 from oprover_jax.progress import Screen
 from oprover_jax.records import Statement
 from oprover_jax.rollout.engine import Completion, Request

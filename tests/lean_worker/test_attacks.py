@@ -9,13 +9,13 @@ from typing import Literal
 import pytest
 from backends import BACKENDS
 
-from lean_worker.attacks import Attack, attacks
-from lean_worker.attacks.large import PROOFS
-from lean_worker.attacks.trial import Trial, is_well, outcomes, try_alone, try_together
 from lean_worker.candidate import Candidate
 from lean_worker.pool import Pool
+from lean_worker.proof_filter import screen
 from lean_worker.protocol import Check, Message, Verdict
-from lean_worker.screen import screen
+from lean_worker.tools.attacks import Attack, attacks
+from lean_worker.tools.attacks.large import PROOFS
+from lean_worker.tools.attacks.trial import Trial, is_well, outcomes, try_alone, try_together
 
 ATTACKS = list(attacks())
 CLASSES = sorted({attack.category for attack in ATTACKS})

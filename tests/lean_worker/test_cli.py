@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from lean_worker.attacks import attacks
-from lean_worker.choose import misjudgement
+from lean_worker.backends import misjudgement
 from lean_worker.document import Answer
 from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.jobs import Question
 from lean_worker.pool import Pool
+from lean_worker.proof_filter import COMMANDS
 from lean_worker.sandbox.sandbox import SandboxConfig
-from lean_worker.screen import COMMANDS
 from lean_worker.session import Finding
 from lean_worker.source import SourceError, declarations, filled, open_declarations
+from lean_worker.tools.attacks import attacks
 
 FILE = """prelude
 /-- a definition -/

@@ -6,9 +6,9 @@ from itertools import islice
 import pytest
 from backends import BACKENDS
 
-from lean_worker.attacks.isolation import Told, groupings, isolation_checks, tell_alone, try_grouping
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
+from lean_worker.tools.attacks.isolation import Told, groupings, isolation_checks, tell_alone, try_grouping
 
 CHECKS = isolation_checks()
 EMBEDDED = ["embedded-fork", "embedded-server"]

@@ -11,8 +11,8 @@ import pytest
 from backends import BACKENDS
 from watching import descendants
 
+from lean_worker.backends import closed_off, confinements
 from lean_worker.candidate import Candidate
-from lean_worker.choose import closed_off, confinements
 from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.process import LeanTree
 from lean_worker.embedded.slow_tier import SlowTier

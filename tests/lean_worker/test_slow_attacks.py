@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lean_worker.attacks import attacks
 from lean_worker.candidate import Candidate, split_candidate
 from lean_worker.embedded.build import ensure_core
 from lean_worker.embedded.slow_phases import SlowLimits
@@ -15,6 +14,7 @@ from lean_worker.lexer import LexError
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.statement import split_statement
+from lean_worker.tools.attacks import attacks
 
 LINTER = Path(__file__).with_name("linter.lean").read_text()
 RAW_STRING = 'def a : String := r#"\\"#\nset_option debug.skipKernelTC true in\ntheorem bad : 2 + 2 = 5 := by decide +kernel --"\n'

@@ -21,7 +21,6 @@ from tiny_experiment import experiment
 from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
-from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.posttraining.plan import Stage
@@ -33,6 +32,7 @@ from oprover_jax.records import Statement, Trajectory
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.engine import Completion, Request
+from oprover_jax.statements.normalize import statement_id
 
 FORMALS = [f"theorem t{i} (n : Nat) (h : n = {i}) : {i} = n := by sorry" for i in range(10)]
 STATEMENTS = [Statement(statement_id(formal), f"t{i}", formal) for i, formal in enumerate(FORMALS)]

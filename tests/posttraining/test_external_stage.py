@@ -7,12 +7,12 @@ from pathlib import Path
 from start import TINY
 
 from oprover_jax.configuration import load
-from oprover_jax.corpus import build
-from oprover_jax.corpus.external import PATH
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.iterate import headline, iterate
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.progress import Screen
+from oprover_jax.statements.external import PATH
+from oprover_jax.synthetic import build
 
 FRESH = "theorem fresh (n : Nat) (h : n = 17) : n + 2 = 19 := by sorry"
 

@@ -52,7 +52,10 @@ def test_an_engine_that_dies_in_mid_flight(tmp_path: Path, undisturbed: dict[tup
 
 @pytest.mark.parametrize(("fault", "code"), [("killed", -9), ("disk", 1)])
 def test_a_process_that_is_killed_and_a_disk_that_is_full(fault: str, code: int, tmp_path: Path, undisturbed) -> None:
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent / "support"), str(HERE.parents[1])]),
+    }
     command = [sys.executable, str(HERE / "faulty_stage.py"), str(tmp_path), fault]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == code, done.stderr

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from start import TINY as TINY_FILE
 
 from oprover_jax.configuration import load
 from oprover_jax.errors import TrainingFailed
@@ -80,7 +81,7 @@ def test_attempts_of_a_policy_that_is_too_old_are_refused_and_counted() -> None:
 def practise(folder: Path, loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:
     """The mini-batches that reach the train step in two updates, and the metrics of the second; the model is played by one number w: each
     token's log-probability is -0.5 + w * (its id), and a step adds 0.01 to w, which was 0 when the stage began."""
-    demo = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
+    demo = load(TINY_FILE, Experiment)
     experiment = dataclasses.replace(demo, gspo=dataclasses.replace(demo.gspo, states=3, group=4, minibatches=4, loss=loss))
     taken: list[Batch] = []
 

@@ -5,20 +5,21 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from start import TINY as TINY_FILE
 from tokenizers import Tokenizer, models
 
+from oprover_jax.commands.export import export_run
 from oprover_jax.configuration import load
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import init_params
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.export_run import export_run
 from oprover_jax.posttraining.policy import open_policy, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.progress import Screen
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-TINY = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
+TINY = load(TINY_FILE, Experiment)
 TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
 
 

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from start import TINY as TINY_FILE
 
+from oprover_jax.commands.export import export_run
 from oprover_jax.configuration import load
-from oprover_jax.corpus.build import DemoCorpus
-from oprover_jax.corpus.normalize import statement_id
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import init_params
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.export_run import export_run
 from oprover_jax.posttraining.iterate import iterate
 from oprover_jax.posttraining.policy import open_policy, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
@@ -23,8 +22,10 @@ from oprover_jax.progress import Screen
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
+from oprover_jax.statements.normalize import statement_id
+from oprover_jax.synthetic.build import DemoCorpus
 
-TINY = load(Path(__file__).with_name("tiny_experiment.py"), Experiment)
+TINY = load(TINY_FILE, Experiment)
 
 
 def stated(text: str) -> Statement:

@@ -6,11 +6,11 @@ import threading
 import numpy as np
 import pytest
 
-from oprover_jax.corpus.decontaminate import fingerprints
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.index import IndexConfig
 from oprover_jax.retrieval.memory import Filters, Memory, MemoryFileError, UnverifiedProofError
+from oprover_jax.statements.decontaminate import fingerprints
 
 EXACT = IndexConfig()
 TREE = IndexConfig(exact_up_to=100, leaves_searched=0.5, candidates=200)

@@ -18,8 +18,8 @@ from oprover_jax.models.qwen3 import Params, abstract_params
 from oprover_jax.rollout.checksum import checksum
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import PublishError, publish_in_place, publish_to_servers
-from oprover_jax.rollout.server.service import Service
-from oprover_jax.rollout.server.settings import ServerSettings
+from oprover_jax.server.service import Service
+from oprover_jax.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
 
 

@@ -22,11 +22,10 @@ from lean_worker.source import declarations
 from oprover_jax.agent.collect import Collection, collect
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Budget
+from oprover_jax.commands.export import tokenizer_of_run
 from oprover_jax.configuration import load
-from oprover_jax.corpus.build import CorpusConfig
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.posttraining.experiment import EngineConfig, Experiment
-from oprover_jax.posttraining.export_run import tokenizer_of_run
 from oprover_jax.posttraining.iterate import RUNNERS
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder
@@ -36,6 +35,7 @@ from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Engine
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.sglang_engine import SGLangEngine
+from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.verify.verifier import Verifier
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.py"

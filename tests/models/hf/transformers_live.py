@@ -71,7 +71,7 @@ def test_what_is_recorded_is_what_transformers_says(name: str, tmp_path: Path) -
 
 
 def test_the_tokenizer_of_a_run_is_loaded_by_transformers(tmp_path: Path) -> None:
-    from oprover_jax.posttraining.export_run import tokenizer_of_run
+    from oprover_jax.commands.export import tokenizer_of_run
 
     text = "theorem one (h : p) : p ∧ p := by\n  exact ⟨h, h⟩"
     train_tokenizer([text], 300, ["<state>"]).save(tmp_path / "tokenizer.json")

@@ -1,0 +1,1 @@
+"""Attacks, soak test and benchmark of the verifier."""

@@ -1,0 +1,112 @@
+"""Trying attacks on a pool: each alone and together with its accomplices, and what came of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Literal
+
+import msgspec
+
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check, Tier, Verdict
+from lean_worker.tools.attacks import Attack
+from lean_worker.tools.benchmark import sample_checks
+
+Outcome = Literal["as expected", "wrong", "no verdict"]
+
+Circumstance = Literal["alone", "after its accomplices", "before its accomplices"]
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One attack, tried once."""
+
+    attack: Attack
+    tier: Tier
+    circumstance: Circumstance
+    verdict: Verdict
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether the verdict is the one that the attack must get; a secret that a message shows makes it wrong."""
+        if self.attack.secret and any(self.attack.secret in message.text for message in self.verdict.messages):
+            return "wrong"
+        if self.verdict.accepted is None:
+            return "no verdict"
+        return "as expected" if self.verdict.accepted is (self.attack.expected == "accepted") else "wrong"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the pool did not stand the attack: a wrong verdict, or none where only a verdict will do."""
+        return self.outcome == "wrong" or (self.outcome == "no verdict" and not self.attack.may_end_without_verdict)
+
+    def __str__(self) -> str:
+        said = " ".join(message.text for message in self.verdict.messages).replace("\n", " ")[:100] or "no message"
+        expected = self.attack.expected + (" without showing a secret" if self.attack.secret else "")
+        return (
+            f"{self.attack.category}: {self.attack.check.id}, {self.tier} tier, {self.circumstance}: "
+            f"must be {expected}, got {self.verdict.kind} ({said})"
+        )
+
+
+def try_alone(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Callable[[], object] = lambda: None) -> list[Trial]:
+    """Ask each attack without its accomplices, all at once."""
+    asked = [(attack, _ask(pool, attack.check, tier, "attacker")) for attack in attacks]
+    return [_trial(attack, tier, "alone", future, on_trial) for attack, future in asked]
+
+
+def try_together(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Callable[[], object] = lambda: None) -> list[Trial]:
+    """Ask each attack that has accomplices right after them, and then right before them.
+
+    A pool of one worker gives every accomplice the chance to meet the attack in one Lean process.
+    """
+    trials = []
+    for attack in attacks:
+        if attack.accomplices:
+            before = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
+            future = _ask(pool, attack.check, tier, "attacker")
+            trials.append(_trial(attack, tier, "after its accomplices", future, on_trial))
+            _wait(before)
+            future = _ask(pool, attack.check, tier, "attacker")
+            behind = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
+            trials.append(_trial(attack, tier, "before its accomplices", future, on_trial))
+            _wait(behind)
+    return trials
+
+
+def is_well(pool: Pool) -> bool:
+    """Return whether the pool judges a handful of right and wrong proofs for each worker as it must."""
+    checks = sample_checks(5 * pool.workers)
+    return [verdict.accepted for verdict in pool.check_many(checks)] == [True, True, True, True, False] * pool.workers
+
+
+def count_trials(attacks: Sequence[Attack]) -> int:
+    """Return how many trials both ways of asking make on one tier."""
+    return len(attacks) + 2 * sum(bool(attack.accomplices) for attack in attacks)
+
+
+def outcomes(trials: Iterable[Trial]) -> dict[str, Counter[Outcome]]:
+    """Count the attacks of each class by the worst that happened to them: wrong, then no verdict."""
+    severity: tuple[Outcome, ...] = ("as expected", "no verdict", "wrong")
+    worst: dict[tuple[str, str], Outcome] = {}
+    for trial in trials:
+        key = trial.attack.category, trial.attack.check.id
+        worst[key] = max(worst.get(key, "as expected"), trial.outcome, key=severity.index)
+    table: dict[str, Counter[Outcome]] = {}
+    for (category, _), outcome in worst.items():
+        table.setdefault(category, Counter()).update([outcome])
+    return table
+
+
+def _ask(pool: Pool, check: Check, tier: Tier, client: str) -> "Future[Verdict]":
+    return pool.submit(msgspec.structs.replace(check, tier=tier), client)
+
+
+def _trial(attack: Attack, tier: Tier, circumstance: Circumstance, future: "Future[Verdict]", on_trial: Callable[[], object]) -> Trial:
+    verdict = future.result()
+    on_trial()
+    return Trial(attack, tier, circumstance, verdict)
+
+
+def _wait(futures: Iterable["Future[Verdict]"]) -> None:
+    for future in futures:
+        future.result()

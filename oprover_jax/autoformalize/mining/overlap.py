@@ -1,0 +1,27 @@
+"""Passages held against the benchmarks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oprover_jax.progress import Screen
+from oprover_jax.statements.benchmarks import load_benchmarks
+from oprover_jax.statements.decontaminate import BenchmarkIndex, build_index, find_in_texts
+
+
+@dataclass(frozen=True)
+class BenchmarkOverlap:
+    """For each text the benchmark statement that it overlaps with, or "". Pickles, for other processes."""
+
+    index: BenchmarkIndex
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        return [hit.benchmark if hit is not None else "" for hit in find_in_texts(self.index, texts)]
+
+
+def overlap_with(data: Path | None, screen: Screen) -> BenchmarkOverlap | None:
+    """Of the benchmarks below `data`; None, and said so, where no folder is given."""
+    if data is None:
+        screen.line("no benchmarks given (--data): nothing is held against them")
+        return None
+    return BenchmarkOverlap(build_index(load_benchmarks(data)))

@@ -1,0 +1,41 @@
+"""A policy that is asked in words: an engine, and how words become its tokens and come back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jax.sharding import Mesh
+
+from oprover_jax.autoformalize.config import Asking
+from oprover_jax.data.codec import Codec
+from oprover_jax.posttraining.experiment import EngineConfig
+from oprover_jax.posttraining.policy import engine_of, open_policy
+from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
+
+
+@dataclass(frozen=True)
+class Model:
+    """`name` says whose answers these are."""
+
+    name: str
+    engine: Engine
+    codec: Codec
+
+    async def ask(self, text: str, asking: Asking, seed: int) -> list[tuple[str, Completion]]:
+        """`asking.samples` answers. Raises ValueError for a text that is too long for the policy."""
+        sampling = Sampling(asking.max_new_tokens, asking.temperature, self.codec.end_ids)
+        completions = await self.engine.generate(Request(self.codec.said(text), sampling, asking.samples, seed))
+        return [(self.codec.decode(completion.token_ids), completion) for completion in completions]
+
+
+@contextmanager
+def open_model(path: Path, settings: EngineConfig, mesh: Mesh) -> Iterator[Model]:
+    """The last policy of a run, or a Qwen3 in a Hugging Face folder, in the in-process engine on `mesh`.
+
+    Raises:
+      InputError: for a folder that is neither, or holds no policy or tokenizer.
+    """
+    policy = open_policy(path, mesh)
+    with engine_of(policy.config, policy.params, mesh, settings, policy.version) as engine:
+        yield Model(str(path), engine, policy.codec)

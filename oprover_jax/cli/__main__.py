@@ -1,0 +1,3 @@
+from oprover_jax.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""`oprover corpus formalize`: opens what the stages work with, and closes it again."""
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lean_worker.pool import Pool
+from oprover_jax.autoformalize.config import FormalizeConfig
+from oprover_jax.autoformalize.enter import enter
+from oprover_jax.autoformalize.mining.candidates import read_candidates
+from oprover_jax.autoformalize.mining.funnel import Funnel, print_funnel, write_funnel
+from oprover_jax.autoformalize.model import open_model
+from oprover_jax.autoformalize.pipeline import Settings, Tools, formalize_texts
+from oprover_jax.corpus.corpus import open_corpus
+from oprover_jax.errors import InputError
+from oprover_jax.progress import Screen
+from oprover_jax.sharding import make_mesh
+from oprover_jax.statements.benchmarks import load_benchmarks
+from oprover_jax.verify.verifier import Workers
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is read: the candidates of a mine, two policies, `lean`, the address of a Lean worker service or "" for the embedded Lean, and
+    the folder with the benchmarks."""
+
+    candidates: Path
+    formalizer: Path
+    critic: Path
+    lean: str = ""
+    data: Path | None = None
+
+
+def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeConfig, screen: Screen) -> Funnel:
+    """Takes the candidates through the stages in `work`, and commits what is new to `corpus`.
+
+    Raises:
+      InputError: for a folder that is not what it should be; the corpus is left as it is.
+    """
+    texts = read_candidates(sources.candidates)
+    for policy in (sources.formalizer, sources.critic):
+        if not policy.is_dir():
+            raise InputError(f"{policy} is no folder; give a run, or a Qwen3 in a Hugging Face folder")
+    opened = open_corpus(corpus, create=True)
+    benchmarks = load_benchmarks(sources.data) if sources.data is not None else []
+    if not benchmarks:
+        screen.line("no benchmarks given (--data): nothing is held against them")
+    mesh = make_mesh(config.mesh)
+    settings = Settings(config, str(sources.formalizer.resolve()), str(sources.critic.resolve()))
+    with _workers(sources.lean, config) as workers:
+        tools = Tools(
+            lambda: open_model(sources.formalizer, config.engine, mesh), lambda: open_model(sources.critic, config.engine, mesh), workers
+        )
+        funnel = formalize_texts(texts, work, settings, tools, screen)
+    entered = enter(work, settings, opened, benchmarks, screen)
+    funnel = msgspec.structs.replace(funnel, steps=(*funnel.steps, entered))
+    write_funnel(work / "funnel.json", funnel)
+    print_funnel(funnel, screen.console)
+    return funnel
+
+
+def _workers(address: str, config: FormalizeConfig) -> AbstractContextManager[Workers]:
+    if not address:
+        return Pool(workers=config.lean.workers, timeout=config.lean.timeout, trusted_headers=True)
+    from lean_worker.client import RemotePool  # its HTTP client is an extra of its own
+
+    return RemotePool(address, os.environ.get("LEAN_WORKER_KEY"), name="formalize")

@@ -1,0 +1,57 @@
+"""`oprover serve`: a model's folder, or the last policy of a run, behind SGLang's and OpenAI's HTTP APIs."""
+
+import socket
+import time
+from pathlib import Path
+
+import jax
+
+from oprover_jax.errors import InputError
+from oprover_jax.posttraining.policy import policy_of_model, policy_of_run
+from oprover_jax.progress import Screen
+from oprover_jax.rollout.jax_engine import JaxEngine
+from oprover_jax.server.serve import serve
+from oprover_jax.server.service import Service
+from oprover_jax.server.settings import ServerSettings
+from oprover_jax.sharding import MeshConfig, make_mesh
+
+_MAX_STOP_IDS = 16
+
+
+def serve_policy(
+    model: Path | None,
+    run: Path | None,
+    bound: socket.socket,
+    settings: ServerSettings,
+    mesh: MeshConfig,
+    *,
+    dtype: str,
+    version: int,
+    max_len: int,
+    slots: int,
+    screen: Screen,
+) -> None:
+    """Serves on `bound` until SIGINT or SIGTERM. InputError unless exactly one of `model` and `run` is given."""
+    if (model is None) == (run is None):
+        raise InputError("give either --model FOLDER, a model as transformers writes it, or --run RUN")
+    began = time.monotonic()
+    on = make_mesh(mesh)
+    policy = policy_of_model(model, on, dtype, version) if model is not None else policy_of_run(run or Path(), on)
+    engine = JaxEngine(
+        policy.config,
+        policy.params,
+        on,
+        slots=slots,
+        max_len=max_len or policy.max_len,
+        max_stop_ids=_MAX_STOP_IDS,
+        version=policy.version,
+    )
+    service = Service(engine, policy.codec, settings, policy.folder)
+    host, port = bound.getsockname()[:2]
+    where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    screen.line(
+        f"serving {settings.model} on {where}: version {policy.version}, {policy.config.parameters:,} weights, "
+        f"{slots} slots of {engine.limits.max_len} tokens on {on.size} {jax.devices()[0].platform}; "
+        f"loaded in {time.monotonic() - began:.1f} s"
+    )
+    serve(service, bound)

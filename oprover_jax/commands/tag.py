@@ -1,0 +1,60 @@
+"""`oprover corpus tag`: who tags, a policy behind an engine or the rules."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from oprover_jax.commands.add_run import run_id
+from oprover_jax.corpus.corpus import open_corpus
+from oprover_jax.corpus.tagging import Tag, Tagger, read_tag, tag_corpus, tag_prompt, tags_by_rules
+from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.run_folder import open_run
+from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.progress import Screen
+from oprover_jax.records import Statement
+from oprover_jax.rollout.engine import Engine, Request, Sampling
+
+ANSWER_TOKENS = 64
+BATCH_BY_ENGINE = 2048  # statements for one commit
+BATCH_BY_RULES = 16_384
+
+
+def tag(where: str | Path, run: Path | None, limit: int | None, screen: Screen) -> Counter[str]:
+    """Tags what the corpus at `where` has untagged, with the last policy of `run` or without one by the rules.
+
+    Raises:
+      InputError: where there is no corpus, no run, or no trained policy in it.
+    """
+    corpus = open_corpus(where)
+    if run is None:
+        return tag_corpus(corpus, tags_by_rules, "", BATCH_BY_RULES, limit, screen)
+    folder, experiment = open_run(run, Experiment)
+    with Workbench(experiment, folder) as bench:
+        bench.require_policy()
+        name = f"engine:{run_id(folder)}/{bench.policy()[0]}"
+        return tag_corpus(corpus, engine_tagger(bench.engine, bench.tokenizer, name), name, BATCH_BY_ENGINE, limit, screen)
+
+
+def engine_tagger(engine: Engine, tokenizer: Tokenizer, name: str) -> Tagger:
+    """Asks `engine`, greedily; the rules answer where it gives no readable answer or the statement is too long for it, and say so."""
+    sampling = Sampling(ANSWER_TOKENS, temperature=0.0, stop_ids=(tokenizer.end_id,))
+
+    async def ask(statement: Statement) -> Tag | None:
+        try:
+            [completion] = await engine.generate(Request(tuple(tokenizer.encode(tag_prompt(statement))), sampling))
+        except ValueError:  # longer than the policy can read
+            return None
+        found = read_tag(tokenizer.decode(completion.token_ids))
+        return Tag(*found, tagged_by=name, asked=name) if found else None
+
+    async def ask_all(statements: Sequence[Statement]) -> list[Tag | None]:
+        return await asyncio.gather(*map(ask, statements))
+
+    def tagger(statements: Sequence[Statement]) -> list[Tag]:
+        answers = asyncio.run(ask_all(statements))
+        return [answer or replace(tags_by_rules([s])[0], asked=name) for s, answer in zip(statements, answers, strict=True)]
+
+    return tagger

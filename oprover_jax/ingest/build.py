@@ -1,0 +1,207 @@
+"""`oprover corpus build`: published sets become one commit of a corpus.
+
+    read     every file of every source -> parts of INCOMING and QUARANTINE        (corpus.sources)
+    settle   ids, copies, what benchmarks hold -> new statements and proofs        (corpus.settle)
+    judge    Lean's verdict on each new proof that it can check                    (corpus.judge)
+    commit   statements, proofs and quarantine, all or nothing, under a key
+
+Each stage keeps what it has done in CORPUS.builds/KEY/work; killed at any moment, the same command goes on there. The key is the hash of
+the configuration and of the files that are read: a build whose key the corpus has is done. What stays of a build is its report
+(`report.json`), what was removed as a copy or as part of a benchmark (`removed`), and which proofs are unchecked, with Lean's words
+(`unchecked.parquet`).
+"""
+
+import dataclasses
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from oprover_jax.corpus.corpus import Corpus, open_corpus
+from oprover_jax.errors import InputError
+from oprover_jax.files import replacing
+from oprover_jax.ingest.config import BuildConfig, data_path
+from oprover_jax.ingest.deduplicate import settle
+from oprover_jax.ingest.report import BuildReport, reported
+from oprover_jax.ingest.sources.files import check_file, source_files
+from oprover_jax.ingest.sources.reading import Task, counts_of, read_files
+from oprover_jax.ingest.sources.rows import Place
+from oprover_jax.ingest.verify_proofs import UNCHECKED, join, judge, judged
+from oprover_jax.progress import Screen
+from oprover_jax.records import Statement
+from oprover_jax.statements.benchmarks import load_benchmarks
+
+VERSION = 1  # of what a build does with the same files; part of the key
+_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build reads, seen to be readable, and its key."""
+
+    tasks: tuple[Task, ...]
+    benchmarks: list[Statement]
+    key: str
+
+
+def build_corpus(
+    config: BuildConfig, where: str | Path, data: Path | None, screen: Screen, staging: Path | None = None
+) -> BuildReport | None:
+    """Reads, settles, judges and commits the sources of `config` into the corpus at `where`; made if it is not there.
+
+    `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
+    Returns the report; None for a build that was done with other stages, as on another machine.
+
+    Raises:
+      InputError: naming a source, file or column that is not as it must be, before anything is written; or where another process is at
+        work on the same build.
+      LeanWorkerError: where the Lean that verifies cannot be used. The stages before are kept.
+    """
+    builds = _builds(where, staging)
+    found = plan(config, data, builds)
+    corpus = open_corpus(where, create=True)
+    folder = builds / found.key
+    with _alone(folder):
+        if not corpus.has(found.key):
+            _build(config, found, corpus, folder, screen)
+        else:
+            screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
+        shutil.rmtree(folder / "work", ignore_errors=True)
+    path = folder / "report.json"
+    return msgspec.json.decode(path.read_bytes(), type=BuildReport) if path.is_file() else None
+
+
+def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
+    """All files of all sources, each looked at. Raises InputError naming a file that is missing or torn or lacks a column."""
+    fenced = (data / "benchmarks").resolve() if data is not None else None
+    tasks = []
+    digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config)), enc_hook=str))
+    digests = _Digests(builds / "digests.json")
+    for index, source in enumerate(config.sources):
+        path, layout = data_path(source, data), source.layout
+        for number, file in enumerate(source_files(path, layout, source.name)):
+            if fenced is not None and file.resolve().is_relative_to(fenced):
+                raise InputError(f"source {source.name} reads {file}, a benchmark; benchmarks never enter a corpus, so take it out")
+            check_file(file, layout)
+            shown = str(file.relative_to(path)) if path.is_dir() else file.name
+            tasks.append(Task(file, Place(source.name, layout, config.limits, shown), f"{index:03d}-{number:06d}"))
+            digest.update(f"{source.name}/{shown} {digests.of(file)}\n".encode())
+    benchmarks: list[Statement] = []
+    if config.benchmarks:
+        if data is None:
+            raise InputError("benchmarks are kept out by what the data folder holds; give it as --data or in OPROVER_DATA")
+        benchmarks = load_benchmarks(data, config.benchmarks)
+        digest.update(" ".join(one.id for one in benchmarks).encode())
+    digests.save()
+    return Plan(tuple(tasks), benchmarks, digest.hexdigest()[:24])
+
+
+def _identity(config: BuildConfig) -> dict[str, Any]:
+    """What the outcome depends on: not how many processes there are."""
+    verify = dataclasses.replace(config.verify, workers=1)
+    settled = dataclasses.replace(config.settle, runner="local", workers=1, memory_gb=1.0)
+    return asdict(dataclasses.replace(config, readers=1, verify=verify, settle=settled))
+
+
+def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen: Screen) -> None:
+    work = folder / "work"
+    with screen.bar("read") as bar:
+        bar.total(len(plan.tasks))
+        for done, task in enumerate(read_files(plan.tasks, work, config.readers), start=1):
+            bar.update(done, f"{task.place.origin}/{task.place.file}")
+    settled, joined = work / "settled", work / "joined.parquet"
+    if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
+        settle(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.settle, screen)
+        join(settled, corpus, joined, config.settle.memory_gb)
+    upstream = {source.name: source.layout.upstream for source in config.sources}
+    with screen.bar("judge") as bar:
+        judge(joined, work / "judged", config.verify, upstream, bar)
+    found = judged(work / "judged")
+    statements = settled / "statements"
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", found)
+    _keep(work, folder, report)
+    rows = {
+        "statements": _without(_batches(statements), found.no_propositions),
+        "proofs": _batches(work / "judged" / "proofs"),
+        "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
+    }
+    note = {"what": "build", "sources": ", ".join(source.name for source in config.sources), **report.totals}
+    corpus.commit(rows, note, key=plan.key)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds the stages of a build for this process. Raises InputError where another one is at work on them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"another process is at work on this build in {folder}; wait for it, or end it") from None
+        yield
+
+
+def _keep(work: Path, folder: Path, report: BuildReport) -> None:
+    """What stays when the stages are gone."""
+    with replacing(folder / "report.json") as path:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    shutil.rmtree(folder / "removed", ignore_errors=True)
+    shutil.copytree(work / "settled" / "removed", folder / "removed")
+    with replacing(folder / "unchecked.parquet") as path, pq.ParquetWriter(path, UNCHECKED, compression="zstd") as writer:
+        for batch in _batches(work / "judged" / "unchecked"):
+            writer.write_batch(batch)
+
+
+def _batches(*folders: Path) -> Iterator[pa.RecordBatch]:
+    for path in (path for folder in folders for path in sorted(folder.glob("*.parquet"))):
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(_ROWS)
+
+
+def _without(batches: Iterator[pa.RecordBatch], ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    gone = pa.array(ids, pa.string())
+    for batch in batches:
+        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))
+
+
+def _builds(where: str | Path, staging: Path | None) -> Path:
+    if staging is not None:
+        return staging
+    if "://" in str(where):
+        raise InputError(f"{where} is on another machine, and the stages of a build are kept on this one; say where, as --staging FOLDER")
+    path = Path(where).resolve()
+    return path.with_name(f"{path.name}.builds")
+
+
+class _Digests:
+    """SHA-256 of files by their content. What is known of a file is believed while its size and time are what they were."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known = msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[int, int, str]])
+        except (FileNotFoundError, msgspec.DecodeError):
+            self._known = {}
+
+    def of(self, file: Path) -> str:
+        about = file.stat()
+        known = self._known.get(str(file.resolve()))
+        if known is None or known[:2] != (about.st_size, about.st_mtime_ns):
+            with file.open("rb") as opened:
+                known = (about.st_size, about.st_mtime_ns, hashlib.file_digest(opened, "sha256").hexdigest())
+            self._known[str(file.resolve())] = known
+        return known[2]
+
+    def save(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self._path) as path:
+            path.write_bytes(msgspec.json.encode(self._known))

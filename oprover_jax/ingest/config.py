@@ -1,0 +1,108 @@
+"""What `oprover corpus build` reads: the sources, how their proofs are checked, how near copies are found, what must never enter."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lean_worker.backends import BackendChoice
+from lean_worker.protocol import Tier
+from oprover_jax.errors import InputError
+from oprover_jax.ingest.deduplicate import SettleConfig
+from oprover_jax.ingest.sources.layouts import LAYOUTS, Columns, Layout
+from oprover_jax.ingest.sources.rows import RowLimits
+from oprover_jax.statements.benchmarks import REGISTRY, Benchmark
+
+FIELDS = sorted({one.name for one in dataclasses.fields(Columns)} - {"proofs", "lacking"} | {"proof"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """One set of theorems: its `kind` names a layout, `path` a file, a folder or a pattern, under the data folder unless absolute.
+
+    What is given here takes the place of what the layout says: `columns` as pairs such as ("formal", "stmt"), for one's own column names.
+    """
+
+    name: str
+    kind: str
+    path: str
+    licence: str = ""
+    source: str = ""
+    header: str = ""
+    lean: str = ""
+    upstream: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise InputError(f"a source is called {self.name!r}; give it a name of letters, digits, '-', '_' and '.'")
+        if self.kind not in LAYOUTS:
+            raise InputError(f"source {self.name} is of kind {self.kind!r}; known are {', '.join(LAYOUTS)}")
+        unknown = [field for field, _ in self.columns if field not in FIELDS]
+        if unknown:
+            raise InputError(f"source {self.name} gives a column for {unknown[0]!r}; known are {', '.join(FIELDS)}")
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of its kind with what this source says of itself."""
+        layout = LAYOUTS[self.kind]
+        given = {name: getattr(self, name) for name in ("header", "source", "licence", "lean", "upstream") if getattr(self, name)}
+        columns: dict[str, Any] = {field: column for field, column in self.columns if field != "proof"}
+        proofs = tuple(column for field, column in self.columns if field == "proof")
+        columns |= {"proofs": proofs} if proofs else {}
+        own = dataclasses.replace(layout.columns, **columns, lacking=layout.columns.lacking - {column for _, column in self.columns})
+        return dataclasses.replace(layout, columns=own, **({"source": layout.source or self.name} | given))
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """How proofs are checked. Where `enabled` is off every proof is kept unchecked."""
+
+    enabled: bool = True
+    lean: BackendChoice = field(default_factory=BackendChoice)
+    tier: Tier = "slow"
+    """Slow judges twice, the second time in a process that never ran the proof; only the embedded Lean has it."""
+    workers: int = 2
+    timeout: float = 20.0
+    """Seconds of wall clock for one check."""
+    retries: int = 2
+    """How often a check without an answer is asked again."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.timeout <= 0 or self.retries < 0:
+            raise InputError(
+                f"verify.workers, timeout and retries are {self.workers}, {self.timeout}, {self.retries}; none may be that small"
+            )
+        if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
+            raise InputError(f"{self.lean.backend} has no slow tier; set verify.tier=fast")
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """One build. `benchmarks` are those whose statements are kept out, read from benchmarks/ of the data folder; with none nothing is."""
+
+    sources: tuple[Source, ...]
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
+    settle: SettleConfig = field(default_factory=SettleConfig)
+    limits: RowLimits = field(default_factory=RowLimits)
+    benchmarks: tuple[Benchmark, ...] = REGISTRY
+    readers: int = 1
+    """Processes that read files, one file each; the result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        names = [source.name for source in self.sources]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice or not names:
+            raise InputError(f"sources need names, each its own; {', '.join(sorted(twice)) or 'there is none'}")
+        if self.readers < 1:
+            raise InputError(f"readers is {self.readers}; it must be at least 1")
+
+
+def data_path(source: Source, data: Path | None) -> Path:
+    """Where the source lies. Raises InputError where it is relative and no data folder was given."""
+    path = Path(source.path)
+    if path.is_absolute():
+        return path
+    if data is None:
+        raise InputError(f"source {source.name} is {source.path} in a data folder; give that folder as --data or in OPROVER_DATA")
+    return data / path

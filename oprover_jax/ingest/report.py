@@ -1,0 +1,164 @@
+"""What came of a build, in numbers: for each source as it was named, for each project and licence, and why rows did not enter."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from oprover_jax.ingest.sources.reading import Counts, reason_of
+from oprover_jax.ingest.sources.rows import FLAGGED, UNKNOWN_LICENCE
+from oprover_jax.ingest.verify_proofs import Judged
+
+Reasons = dict[str, int]
+
+_COPIES = frozenset({"same statement", "same proof", "near duplicate"})
+
+
+class SourceReport(msgspec.Struct):
+    """One source. `read` rows gave `kept` statements or pairs; what else became of them is counted by reason.
+
+    `refused` did not read as a theorem with a proof; `copies` were there before; `contaminated` are part of a benchmark; `accepted` and
+    what follows are the proofs that are left. The statement of a refused or rejected proof may have entered all the same.
+    """
+
+    name: str
+    read: int = 0
+    kept: int = 0
+    refused: Reasons = msgspec.field(default_factory=dict)
+    copies: Reasons = msgspec.field(default_factory=dict)
+    contaminated: Reasons = msgspec.field(default_factory=dict)
+    accepted: int = 0
+    unchecked: Reasons = msgspec.field(default_factory=dict)
+    rejected: Reasons = msgspec.field(default_factory=dict)
+
+
+class Entered(msgspec.Struct):
+    """What entered of one project under one licence."""
+
+    source: str
+    licence: str
+    statements: int = 0
+    proofs: int = 0
+    accepted: int = 0
+
+
+class BuildReport(msgspec.Struct):
+    """All of a build, as `report.json` holds it."""
+
+    key: str
+    sources: list[SourceReport]
+    entered: list[Entered]
+
+    @property
+    def totals(self) -> Reasons:
+        """Over all sources, for the commit's note."""
+        found = {"read": 0, "refused": 0, "copies": 0, "contaminated": 0, "accepted": 0, "unchecked": 0, "rejected": 0}
+        for one in self.sources:
+            for what in found:
+                number = getattr(one, what)
+                found[what] += number if isinstance(number, int) else _sum(number)
+        return found
+
+    @property
+    def without_licence(self) -> int:
+        """Statements whose licence nobody gave."""
+        return sum(one.statements for one in self.entered if one.licence == UNKNOWN_LICENCE)
+
+
+def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Path, judged: Judged) -> BuildReport:
+    """The report of a build whose stages are done."""
+    found = {counts.origin: SourceReport(counts.origin) for counts in read}
+    for counts in read:
+        one = found[counts.origin]
+        one.read, one.kept = one.read + counts.read, one.kept + counts.kept
+        for reason, number in counts.refused.items():
+            _add(one.contaminated if reason == FLAGGED else one.refused, reason, number)
+    for (origin, reason), number in _removed(settled / "removed").items():
+        _add(found[origin].copies if reason in _COPIES else found[origin].contaminated, reason, number)
+    for origin, one in found.items():
+        one.accepted = judged.accepted.get(origin, 0)
+        one.unchecked, one.rejected = judged.unchecked.get(origin, {}), judged.rejected.get(origin, {})
+    statements = _counted(settled / "statements", ["source", "licence"], judged.no_propositions)
+    proofs = _counted(judged_proofs, ["source", "licence", "checked"])
+    entered = []
+    for source, licence in sorted({key[:2] for key in [*statements, *proofs]}):
+        checked = {key[2]: number for key, number in proofs.items() if key[:2] == (source, licence)}
+        entered.append(Entered(source, licence, statements[source, licence], sum(checked.values()), checked.get("accepted", 0)))
+    return BuildReport(key, list(found.values()), entered)
+
+
+def print_report(report: BuildReport, console: Console) -> None:
+    """The tables of a build."""
+    table = _table("sources", ("source",), ("read", "kept", "refused", "copies", "bench.", "accepted", "unchecked", "rejected"))
+    for one in report.sources:
+        reasons = (one.refused, one.copies, one.contaminated)
+        numbers = (one.read, one.kept, *map(_sum, reasons), one.accepted, *map(_sum, (one.unchecked, one.rejected)))
+        table.add_row(one.name, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    table = _table("entered", ("project", "licence"), ("statements", "proofs", "accepted"))
+    for entry in report.entered:
+        table.add_row(_short(entry.source), entry.licence, f"{entry.statements:,}", f"{entry.proofs:,}", f"{entry.accepted:,}")
+    console.print(table)
+    table = _table("why not, or not checked", ("what", "reason"), ("number",))
+    for what in ("refused", "copies", "contaminated", "unchecked", "rejected"):
+        total: Counter[str] = Counter()
+        for one in report.sources:
+            total.update(getattr(one, what))
+        for reason, number in total.most_common():
+            table.add_row(what, reason, f"{number:,}")
+    console.print(table)
+    if report.without_licence:
+        console.print(f"{report.without_licence:,} statements have no known licence; they say so", highlight=False)
+
+
+def _sum(reasons: Reasons) -> int:
+    return sum(reasons.values())
+
+
+def _add(reasons: Reasons, reason: str, number: int) -> None:
+    reasons[reason] = reasons.get(reason, 0) + number
+
+
+def _short(source: str) -> str:
+    """A project at a commit, as one reads it."""
+    return re.sub(r"(@[0-9a-f]{7})[0-9a-f]+$", r"\1", source)
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    for word in words:
+        table.add_column(word, overflow="fold")
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table
+
+
+def _removed(folder: Path) -> Counter[tuple[str, str]]:
+    """What settling removed: by the origin, which `where` begins with, and the reason without its figures."""
+    found: Counter[tuple[str, str]] = Counter()
+    for path in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["where", "reason"]):
+                for where, reason in zip(batch["where"].to_pylist(), batch["reason"].to_pylist(), strict=True):
+                    found[where.partition("/")[0], re.sub(r" [0-9.]+$", "", reason_of(reason))] += 1
+    return found
+
+
+def _counted(folder: Path, columns: list[str], without: Sequence[str] = ()) -> Counter[tuple[str, ...]]:
+    """Rows by the values of some columns; those with the ids `without` are left out."""
+    found: Counter[tuple[str, ...]] = Counter()
+    gone = pa.array(without, pa.string())
+    for path in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["id", *columns]):
+                kept = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))])
+                for row in kept.group_by(columns).aggregate([([], "count_all")]).to_pylist():
+                    found[tuple(row[column] for column in columns)] += row["count_all"]
+    return found

@@ -1,0 +1,256 @@
+"""What Lean says of the proofs of a build, where its library can: batch by batch, each kept when it is done.
+
+What a verdict is worth depends on where a proof comes from:
+
+- **accepted**: the kernel proved exactly that statement, from the three allowed axioms. `checked` is "accepted".
+- The statement imports what this Lean has not, or the source says that it needs it: **unchecked**, nobody was asked.
+- What is stated is a definition and no proposition, as some `example`s are: **rejected**, and its statement does not enter.
+- The statement does not elaborate: **unchecked**. The library that comes with the wheel is a small part of core Lean; that it lacks a
+  definition says nothing about a proof.
+- The proof is refused, and the source's own project has checked it on its own Lean (`Layout.upstream`): **unchecked** as well, for a
+  missing lemma looks no different from a wrong step. Lean's words are kept in the build's `unchecked.parquet`.
+- The proof is refused, and nobody is known to have checked it: **rejected**, to quarantine with Lean's first error.
+- It rests on another axiom, or a second judge found that it proves something else: rejected, whoever checked it.
+- No answer (a timeout, a crash), asked again and still none: **unchecked**. Infrastructure never makes a proof wrong.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from lean_worker.backends import make_backend
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check, Verdict
+from lean_worker.session import provides
+from lean_worker.verdict_cache import VerdictCache
+from oprover_jax.corpus.corpus import Corpus
+from oprover_jax.corpus.database import open_database
+from oprover_jax.corpus.tables import PROOFS, QUARANTINE, STATEMENTS
+from oprover_jax.files import replacing
+from oprover_jax.ingest.config import VerifyConfig
+from oprover_jax.progress import StageProgress
+from oprover_jax.records import utc_now
+
+UNCHECKED = pa.schema([(name, pa.string()) for name in ("id", "statement_id", "origin", "reason", "words")])
+"""Proofs that are kept without a verdict, and why: Lean's words where it had any."""
+
+NO_PROPOSITION = "no proposition"
+
+_BATCH = 2048  # a multiple of what DuckDB moves at once
+_IMPORT = re.compile(r"^(?:public |meta |private )*import +(?:all +)?([\w.«»]+)", re.MULTILINE)
+_NEEDS = re.compile(r"(?:^|\bwith )(mathlib|batteries|nng4)\b")
+_MODULES = {"mathlib": "Mathlib", "batteries": "Batteries", "nng4": "Game"}
+_NO_PROPOSITION = re.compile(r"^type of theorem .* is not a proposition")
+_NOBODY = Verdict("", None, "unavailable")
+_DAMNING = frozenset({"axiom", "kernel", "mismatch"})  # no missing lemma explains these
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`checked` is accepted, unchecked or rejected; `reason` is counted, `words` are Lean's."""
+
+    checked: str
+    reason: str = ""
+    words: str = ""
+
+
+class Judged(msgspec.Struct):
+    """What came of a batch, by origin: proofs accepted, unchecked and rejected, by reason. And ids of statements that are none."""
+
+    accepted: dict[str, int] = msgspec.field(default_factory=dict)
+    unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    rejected: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    no_propositions: list[str] = msgspec.field(default_factory=list)
+
+
+def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
+    """Writes the new proofs, each with its statement's text, to one file in a fixed order. A statement may be one that the corpus has.
+
+    `memory_gb` is what DuckDB holds before it writes to disk.
+    """
+    with open_database(out.parent / "spill", memory_limit=f"{memory_gb}GB") as database, replacing(out) as path:
+        for table, schema in (("proofs", PROOFS), ("statements", STATEMENTS)):
+            database.register(table, ds.dataset(sorted(map(str, (settled / table).glob("*.parquet"))), schema=schema, format="parquet"))
+        database.register("known", corpus.dataset("statements"))
+        joined = database.sql(
+            "select proofs.*, one.formal as statement, one.header as header, one.lean as written_for from proofs"
+            " join (select distinct on (id) * from (select id, formal, header, lean from statements"
+            " union all select id, formal, header, lean from known)) as one on one.id = proofs.statement_id"
+            " order by proofs.statement_id, proofs.id"
+        )
+        joined.write_parquet(str(path), compression="zstd", row_group_size=_BATCH)
+
+
+def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
+    """Writes `out`/proofs, quarantine, unchecked and counts, a part of each for every batch that is not there yet.
+
+    `upstream` says for each origin who has checked its proofs, "" for nobody. Verdicts are kept as they come, so a batch that was cut off
+    asks only what was not answered.
+
+    Raises:
+      LeanWorkerError: where the Lean that `config` names cannot be used; never another one instead.
+    """
+    for folder in ("proofs", "quarantine", "unchecked", "counts"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    with pq.ParquetFile(joined) as file:
+        progress.total(file.metadata.num_rows)
+        sizes = [file.metadata.row_group(batch).num_rows for batch in range(file.num_row_groups)]
+        left = [batch for batch in range(len(sizes)) if not _counts_path(out, batch).is_file()]
+        if not left:
+            return
+        with _Judge(config, upstream, out) as judges:
+            for batch in left:
+                tell = partial(_tell, progress, sum(sizes[:batch]))
+                judges.write(batch, file.read_row_group(batch).to_pylist(), tell)
+
+
+def judged(out: Path) -> Judged:
+    """The counts of all batches together."""
+    total = Judged()
+    for path in sorted((out / "counts").glob("*.json")):
+        one = msgspec.json.decode(path.read_bytes(), type=Judged)
+        total.no_propositions += one.no_propositions
+        total.accepted = dict(Counter(total.accepted) + Counter(one.accepted))
+        for table in ("unchecked", "rejected"):
+            known, more = getattr(total, table), getattr(one, table)
+            for origin, reasons in more.items():
+                known[origin] = dict(Counter(known.get(origin, {})) + Counter(reasons))
+    return total
+
+
+def lacking(header: str, written_for: str, provided: Callable[[str], bool]) -> str:
+    """What the statement needs and this Lean does not provide: a module of its imports, or what its source says. "" for nothing."""
+    needed = _IMPORT.findall(header) or [_MODULES[need] for need in _NEEDS.findall(written_for)]
+    return next((module.partition(".")[0] for module in needed if not provided(module)), "")
+
+
+def outcome(verdict: Verdict, upstream: str) -> Outcome:
+    """What a verdict means for a proof whose source says that `upstream` has checked it, or nobody has."""
+    error = next((message.text for message in verdict.messages if message.severity == "error"), "")
+    words = " ".join((error or " ".join(message.text for message in verdict.messages)).split())[:500]
+    if verdict.accepted:
+        return Outcome("accepted")
+    if verdict.accepted is None:
+        return Outcome("unchecked", f"no verdict ({verdict.kind})", words)
+    if verdict.kind == "statement" and _NO_PROPOSITION.search(words):
+        return Outcome("rejected", NO_PROPOSITION, words)
+    if verdict.kind == "statement":
+        return Outcome("unchecked", "statement beyond this Lean's library", words)
+    if upstream and verdict.kind not in _DAMNING:
+        how = "by the screen" if verdict.kind == "forbidden" else "under this Lean's library"
+        return Outcome("unchecked", f"refused {how}, checked upstream", words)
+    return Outcome("rejected", f"Lean rejected it ({verdict.kind})", words)
+
+
+class _Judge:
+    """A pool of Lean workers, or none, and the writing of batches."""
+
+    def __init__(self, config: VerifyConfig, upstream: Mapping[str, str], out: Path) -> None:
+        self._config, self._upstream, self._out = config, upstream, out
+        self._cache = VerdictCache(out / "verdicts.sqlite")
+        self._pool: Pool | None = None
+        if config.enabled:
+            self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), trusted_headers=True, cache=self._cache)
+
+    def __enter__(self) -> "_Judge":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        self._cache.close()
+
+    def write(self, batch: int, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> None:
+        found = self._outcomes(rows, tell)
+        proofs, quarantine, unchecked = [], [], []
+        accepted: Counter[str] = Counter()
+        counts = Judged()
+        for row, (one, verdict) in zip(rows, found, strict=True):
+            origin = row["origin"]
+            if one.checked == "rejected":
+                reason = f"{one.reason}: {one.words}"
+                shown = {name: row[name] for name in ("origin", "statement_id", "header", "statement", "proof")}
+                quarantine.append(
+                    {"source": row["source"], "where": row["id"], "reason": reason, "row": msgspec.json.encode(shown).decode()}
+                )
+                _count(counts.rejected, origin, one.reason)
+                if one.reason == NO_PROPOSITION:
+                    counts.no_propositions.append(row["statement_id"])
+                continue
+            if one.checked == "unchecked":
+                unchecked.append(
+                    {name: row[name] for name in ("id", "statement_id", "origin")} | {"reason": one.reason, "words": one.words}
+                )
+                _count(counts.unchecked, origin, one.reason)
+            else:
+                accepted[origin] += 1
+            proofs.append(_proof(row, one, verdict))
+        counts.accepted = dict(accepted)
+        for folder, schema, table in (
+            ("proofs", PROOFS, proofs),
+            ("quarantine", QUARANTINE, quarantine),
+            ("unchecked", UNCHECKED, unchecked),
+        ):
+            with replacing(self._out / folder / f"{batch:06d}.parquet") as path:
+                pq.write_table(pa.Table.from_pylist(table, schema=schema), path, compression="zstd")
+        with replacing(_counts_path(self._out, batch)) as path:
+            path.write_bytes(msgspec.json.encode(counts))
+
+    def _outcomes(self, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
+        if self._pool is None:
+            return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
+        provided = partial(provides, self._pool.backend)
+        missing = [lacking(row["header"], row["written_for"], provided) for row in rows]
+        checks = {
+            index: Check(row["id"], row["statement"], row["proof"], row["header"], self._config.tier, helpers=True)
+            for index, (row, needed) in enumerate(zip(rows, missing, strict=True))
+            if not needed
+        }
+        verdicts = self._verdicts(checks, lambda answered: tell(len(rows) - len(checks) + answered))
+        return [
+            (outcome(verdicts[index], self._upstream[row["origin"]]), verdicts[index])
+            if index in verdicts
+            else (Outcome("unchecked", f"needs {missing[index]}"), None)
+            for index, row in enumerate(rows)
+        ]
+
+    def _verdicts(self, checks: Mapping[int, Check], tell: Callable[[int], None]) -> dict[int, Verdict]:
+        assert self._pool is not None
+        verdicts: dict[int, Verdict] = {}
+        for _ in range(1 + self._config.retries):
+            asked = {index: self._pool.submit(check) for index, check in checks.items() if verdicts.get(index, _NOBODY).accepted is None}
+            for index, future in asked.items():
+                verdicts[index] = future.result()
+                tell(len(verdicts))
+        return verdicts
+
+
+def _tell(progress: StageProgress, before: int, done: int) -> None:
+    progress.update(before + done, "proofs")
+
+
+def _proof(row: Mapping[str, Any], one: Outcome, verdict: Verdict | None) -> dict[str, Any]:
+    """The row of PROOFS; the Lean is the one that judged it, and for an unchecked proof the one that it was written for."""
+    kept = {name: row[name] for name in PROOFS.names}
+    if one.checked != "accepted" or verdict is None:
+        return kept | {"lean": row["written_for"], "checked": "unchecked"}
+    judged_by = {"lean": verdict.lean, "library": verdict.library, "axioms": list(verdict.axioms), "seconds": verdict.seconds}
+    return kept | judged_by | {"verified_at": utc_now(), "checked": "accepted"}
+
+
+def _count(table: dict[str, dict[str, int]], origin: str, reason: str) -> None:
+    reasons = table.setdefault(origin, {})
+    reasons[reason] = reasons.get(reason, 0) + 1
+
+
+def _counts_path(out: Path, batch: int) -> Path:
+    return out / "counts" / f"{batch:06d}.json"

@@ -1,0 +1,1 @@
+"""When two statements are the same: normal and canonical forms, decontamination, benchmarks."""

@@ -1,0 +1,1 @@
+"""Generated theorem families and a textbook: the data of the demo."""

@@ -1,0 +1,29 @@
+"""The whole loop in miniature: the demo's configuration with everything small. A policy this size proves next to nothing."""
+
+import dataclasses
+from pathlib import Path
+
+from oprover_jax.configuration import load
+from oprover_jax.posttraining.experiment import EvaluationConfig, Experiment, RolloutConfig
+from oprover_jax.synthetic.build import CorpusConfig
+
+DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
+
+
+def experiment() -> Experiment:
+    demo = load(DEMO, Experiment)
+    return dataclasses.replace(
+        demo,
+        name="tiny",
+        model=dataclasses.replace(demo.model, layers=2, embed=64, q_heads=2, kv_heads=2, mlp=128),
+        corpus=CorpusConfig(public=60, pool=40, benchmark=8, textbook=False),
+        cpt=dataclasses.replace(demo.cpt, steps=4),
+        sft=dataclasses.replace(demo.sft, steps=12),
+        repair_sft=dataclasses.replace(demo.repair_sft, steps=4),
+        gspo=dataclasses.replace(demo.gspo, steps=2, states=4, group=4),
+        iterations=1,
+        refine=dataclasses.replace(demo.refine, max_new_tokens=24),
+        engine=dataclasses.replace(demo.engine, slots=32),
+        rollout=RolloutConfig(statements=8, samples=4),
+        evaluation=EvaluationConfig(samples=8),
+    )
