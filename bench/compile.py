@@ -47,7 +47,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
         ours = run(
-            maxtext, out, "-m", "oprover_jax.cli", "compile", "--config", str(config), "--out", str(out), "--set", f"row_tokens={length}"
+            maxtext, out, "-m", "oprover_jax.cli", "compile", "--config", str(config), "--out", str(out), "--set", f"seq_len={length}"
         )
         out.unlink()
         theirs = run(maxtext, out, str(Path(__file__).parent / "peers" / "maxtext_compile.py"), model, topology, str(length), str(out))

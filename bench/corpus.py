@@ -26,7 +26,7 @@ if __name__ == "__main__":  # processes that it starts have its path, without th
     from common import report
 
 from oprover_jax.corpus.corpus import open_corpus
-from oprover_jax.ingest.deduplicate import SettleConfig, settle
+from oprover_jax.ingest.deduplicate import DeduplicateConfig, deduplicate
 from oprover_jax.ingest.sources.layouts import LAYOUTS
 from oprover_jax.ingest.sources.reading import Task, read_files
 from oprover_jax.ingest.sources.rows import Place, RowLimits
@@ -150,8 +150,8 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
         for _ in read_files(files, work / "read", workers):
             pass
     with clock(seconds, cpu, "settle"):
-        settings = SettleConfig(workers=workers, memory_gb=memory_gb)
-        found = settle(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
+        settings = DeduplicateConfig(workers=workers, memory_gb=memory_gb)
+        found = deduplicate(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
     with clock(seconds, cpu, "commit"):
         corpus = open_corpus(work / "corpus", create=True)
         tables = {table: ds.dataset(work / "settled" / table).to_batches() for table in ("statements", "proofs")}

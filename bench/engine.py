@@ -21,7 +21,7 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 
 # SGL-JAX wants heads of 128
 MODELS = {
-    "tiny": Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=128, mlp=448),
+    "tiny": Qwen3Config(vocab_size=1024, num_layers=4, hidden_size=160, num_heads=4, num_kv_heads=2, head_dim=128, intermediate_size=448),
     "0.6B": published("0.6B"),
 }
 

@@ -79,7 +79,7 @@ def main(
       steps: Steps that are timed, after two that are not.
     """
     config = dataclasses.replace(published(size), dtype=dtype, attention=attention, remat=remat)
-    config = dataclasses.replace(config, layers=layers or config.layers)
+    config = dataclasses.replace(config, num_layers=layers or config.num_layers)
     mesh = make_mesh(MeshConfig(), jax.devices()[:1])
     optimizer = make_optimizer(OptimizerConfig())
     step = make_train_step(cross_entropy(config, chunk), optimizer, mesh)
@@ -100,7 +100,7 @@ def main(
     seconds = (time.perf_counter() - start) / steps
     memory = jax.devices()[0].memory_stats() or {}
     del state
-    heads = config.layers * config.q_heads * config.head_dim
+    heads = config.num_layers * config.num_heads * config.head_dim
     tokens = int((made["segment_ids"] > 0).sum())
     flops = tokens * config.flops_per_token(0) + 12.0 * heads * seen_pairs(made["segment_ids"])  # two products, forward and twice backward
     whole_rows = rows * length * config.flops_per_token(length)

@@ -21,7 +21,9 @@ def experiment() -> Experiment:
     gentle = replace(muon, peak_lr=2e-3)  # at the full rate a second SFT first unlearns what the first one taught
     return Experiment(
         name="demo",
-        model=Qwen3Config(vocab_size=1024, layers=4, embed=160, q_heads=4, kv_heads=2, head_dim=40, mlp=448, rope_theta=1e4),
+        model=Qwen3Config(
+            vocab_size=1024, num_layers=4, hidden_size=160, num_heads=4, num_kv_heads=2, head_dim=40, intermediate_size=448, rope_theta=1e4
+        ),
         corpus=CorpusConfig(
             public=2000,
             benchmark=200,
@@ -30,20 +32,20 @@ def experiment() -> Experiment:
             benchmark_weights=(2.0, 2.0, 2.0, 1.0, 1.0),
         ),
         encoder="lexical",
-        cpt=TrainingConfig(steps=130, optimizer=muon, rows=8, row_tokens=256),
-        sft=TrainingConfig(steps=360, optimizer=muon, rows=6, row_tokens=320),
-        repair_sft=TrainingConfig(steps=280, optimizer=gentle, rows=6, row_tokens=320),
+        cpt=TrainingConfig(steps=130, optimizer=muon, batch_size=8, seq_len=256),
+        sft=TrainingConfig(steps=360, optimizer=muon, batch_size=6, seq_len=320),
+        repair_sft=TrainingConfig(steps=280, optimizer=gentle, batch_size=6, seq_len=320),
         gspo=GSPOStage(
             steps=4,
             optimizer=OptimizerConfig(name="adamw", peak_lr=1e-4, schedule="constant", warmup_steps=1),
             states=8,
-            group=8,
-            row_tokens=300,
+            group_size=8,
+            seq_len=300,
         ),
         budget=Budget(prompt=248, statement=136, references=72, attempt=40, feedback=56),
         refine=RefineConfig(rounds=2, retrieve=2, temperature=0.7, max_new_tokens=52),
         engine=EngineConfig(slots=128, max_len=300),
-        rollout=RolloutConfig(statements=320, samples=8, temperature=1.0),
-        select=SelectConfig(per_proof=3),  # `by simp_all` closes many goals: three of them are lesson enough
-        evaluation=EvaluationConfig(samples=16),
+        rollout=RolloutConfig(statements=320, num_samples=8, temperature=1.0),
+        select=SelectConfig(per_proof=3),  # `by simp_all` closes many goals: three of them are enough
+        evaluation=EvaluationConfig(num_samples=16),
     )

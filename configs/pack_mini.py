@@ -23,6 +23,6 @@ def experiment() -> PackConfig:
             "math": Text(str(data / "cpt" / "math_champ.jsonl"), weight=4.0, flag="contaminates"),
         },
         tokenizer=str(data / "tokenizer-qwen3"),
-        row_tokens=8192,
+        seq_len=8192,
         unit_bytes=8 * 2**20,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, screen
+from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, filter_proof
 from lean_worker.statement import StatementError, split_statement
 
 MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH
@@ -60,7 +60,7 @@ def read_candidate(text: str, helpers_permitted: bool, statement: str | None = N
         raise Refused(str(error)) from error
     if candidate.helpers.strip() and not helpers_permitted:
         raise Refused("declarations besides the theorem are not allowed in this check")
-    refused = screen(candidate.body, commands, stated.names)
+    refused = filter_proof(candidate.body, commands, stated.names)
     for keyword, name, rest in helpers:
         refused = refused or _helper_reason(keyword, name, rest, commands)
     if refused:
@@ -174,4 +174,4 @@ def _helper_reason(keyword: Token | None, name: Token | None, rest: str, command
         return f"`{keyword.text}` cannot be a helper; theorem, lemma and def can"
     if name is not None and "_root_" in name.parts:
         return f"`{name.text}` cannot be the name of a helper; leave `_root_` out"
-    return screen(rest, commands)
+    return filter_proof(rest, commands)

@@ -167,7 +167,7 @@ def _string_reason(token: Token, previous: Token | None) -> str | None:
     return None
 
 
-def screen(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> str | None:
+def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> str | None:
     """Return why the proof is refused, in one phrase, or None where Lean may judge it.
 
     Args:

@@ -9,7 +9,7 @@ Severity = Literal["error", "warning", "information"]
 Kind = Literal[
     "accepted",
     "error",  # Lean's elaborator or kernel refused the proof
-    "forbidden",  # the screen refused a token before Lean saw the proof
+    "forbidden",  # the proof filter refused a token before Lean saw the proof
     "axiom",  # proved, but from an axiom outside the allowed three (`sorry` included)
     "mismatch",  # slow tier: what was proved is not the statement
     "kernel",  # slow tier: the compiled proof did not stand a second check by the kernel

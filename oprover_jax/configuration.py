@@ -36,17 +36,17 @@ def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
         raise InputError(
             f"configuration {path} describes {type(found).__name__}, and this command takes {kind.__name__}; name another file"
         )
-    return apply_changes(found, changes)
+    return apply_overrides(found, changes)
 
 
-def apply_changes(configuration: Kind, changes: Sequence[str]) -> Kind:
+def apply_overrides(configuration: Kind, changes: Sequence[str]) -> Kind:
     """A copy with every `key.path=value` of `changes` applied."""
     for change in changes:
-        configuration = apply_change(configuration, change)
+        configuration = apply_override(configuration, change)
     return configuration
 
 
-def apply_change(configuration: Kind, change: str) -> Kind:
+def apply_override(configuration: Kind, change: str) -> Kind:
     """A copy with one `key.path=value` applied; the value is read as JSON, or as text where it is none."""
     key, equals, text = change.partition("=")
     if not equals:

@@ -25,14 +25,14 @@ class StageProgress:
         self.progress.update(self.task, completed=done, detail=detail)
 
 
-class Screen:
+class ProgressConsole:
     """Live bars on a terminal, lines in a log; either way the finished stages stay readable."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console()
+    def __init__(self, rich: Console | None = None) -> None:
+        self.rich = rich or Console()
 
     def line(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)  # Lean's words have brackets of their own
+        self.rich.print(text, highlight=False, markup=False, soft_wrap=True)  # Lean's words have brackets of their own
 
     @contextmanager
     def stage(self, number: int, of: int, name: str) -> Iterator[StageProgress]:
@@ -43,7 +43,7 @@ class Screen:
     @contextmanager
     def bar(self, label: str) -> Iterator[StageProgress]:
         """Shows one piece of work for as long as the block runs."""
-        if not self.console.is_terminal:
+        if not self.rich.is_terminal:
             self.line(f"{label} started {time.strftime('%H:%M:%S')}")
         bars = Progress(
             SpinnerColumn(),
@@ -53,9 +53,9 @@ class Screen:
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[detail]}"),
-            console=self.console,
+            console=self.rich,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not self.rich.is_terminal,
             refresh_per_second=4,
         )
         with bars:

@@ -78,7 +78,7 @@ class SlowTier:
             self._folder.close()
 
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        """Return the verdict on a candidate, whether or not a screen has seen it. After `close` there is none: kind `unavailable`."""
+        """Return the verdict on a candidate, whether or not the proof filter has seen it. After `close`: kind `unavailable`."""
         with self._idle:
             if self._setting.running.closed:
                 return self._verdict(Judgement("unavailable", "the slow tier is closed"))

@@ -16,7 +16,7 @@ import msgspec
 
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.proof_filter import screen
+from lean_worker.proof_filter import filter_proof
 from lean_worker.protocol import Check, Message, Verdict
 from lean_worker.service.kimina_wire import Position, ReplMessage, Sorry
 from lean_worker.source import Declaration, SourceError, declarations
@@ -142,7 +142,7 @@ def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[Re
     bare = _without_allowed(body, found)
     out = []
     for start, end in pairwise(starts):
-        reason = screen(bare[start:end]) if bare[start:end].strip() else None
+        reason = filter_proof(bare[start:end]) if bare[start:end].strip() else None
         if reason:
             text = reason.replace(" in a proof", " in a snippet").replace("the proof", "a command")
             first = start + len(body[start:end]) - len(body[start:end].lstrip())

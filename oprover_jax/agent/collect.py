@@ -33,7 +33,7 @@ class Collection:
     tried at once, and what is finished is stored every `flush_seconds`."""
 
     statements: Sequence[Statement]
-    samples: int
+    num_samples: int
     config: RefineConfig
     stage: str
     seed: int
@@ -76,7 +76,14 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         async with room:
             finished.append(
                 await prove(
-                    prover, wanted.statements[index], retrieved[index], wanted.samples, wanted.config, wanted.stage, wanted.seed, on_round
+                    prover,
+                    wanted.statements[index],
+                    retrieved[index],
+                    wanted.num_samples,
+                    wanted.config,
+                    wanted.stage,
+                    wanted.seed,
+                    on_round,
                 )
             )
         if time.monotonic() - flushed >= wanted.flush_seconds:

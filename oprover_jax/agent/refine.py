@@ -71,21 +71,21 @@ async def prove(
     first = await prover.engine.generate(Request(prompt, sampling, samples, seed_of(seed, statement.id, 0)))
 
     async def one(sample: int, completion: Completion) -> Trajectory:
-        rounds = [await judge(prover, state, prompt, completion, config.reward)]
+        rounds = [await score_attempt(prover, state, prompt, completion, config.reward)]
         on_round(len(rounds), rounds[-1])
         while not ended(rounds[-1]) and len(rounds) < config.rounds:
             following = next_state(state, rounds[-1]) if config.feedback == "lean" else state
             ids = tuple(prover.template.prompt(following))
             request = Request(ids, sampling, 1, seed_of(seed, statement.id, len(rounds), sample))
             [completion] = await prover.engine.generate(request)
-            rounds.append(await judge(prover, following, ids, completion, config.reward))
+            rounds.append(await score_attempt(prover, following, ids, completion, config.reward))
             on_round(len(rounds), rounds[-1])
         return Trajectory(statement, sample, stage, tuple(rounds))
 
     return list(await asyncio.gather(*(one(i, completion) for i, completion in enumerate(first))))
 
 
-async def judge(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
+async def score_attempt(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
     """One attempt read, checked by the kernel and paid."""
     text = prover.template.codec.decode(completion.token_ids)
     answer = parse_answer(text, state.statement.formal)

@@ -1,1 +1,1 @@
-"""Branch 2 of OProofs, from candidates to statements: formalized by a policy, elaborated by Lean, judged by a critic, screened, chosen."""
+"""Branch 2 of OProofs: informal texts become formal statements, elaborated by Lean, scored by a critic, checked for vacuity."""

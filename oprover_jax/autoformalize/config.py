@@ -40,13 +40,13 @@ class Asking:
     """How a policy is asked: `prompt` with its places in braces, `samples` answers, each of at most `max_new_tokens` tokens."""
 
     prompt: str
-    samples: int
+    num_samples: int
     temperature: float = 0.7
     max_new_tokens: int = 2048
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or self.max_new_tokens < 1:
-            raise ValueError(f"samples is {self.samples} and max_new_tokens {self.max_new_tokens}; both must be at least 1")
+        if self.num_samples < 1 or self.max_new_tokens < 1:
+            raise ValueError(f"samples is {self.num_samples} and max_new_tokens {self.max_new_tokens}; both must be at least 1")
         if "{informal}" not in self.prompt:
             raise ValueError("a prompt has no place {informal} for the text; add it")
 
@@ -68,8 +68,8 @@ class FormalizeConfig:
 
     `part` candidates are one part of the work: what a kill may lose is the parts in work, `in_flight` of them."""
 
-    formalizer: Asking = field(default_factory=lambda: Asking(FORMALIZE, samples=4))
-    critic: Asking = field(default_factory=lambda: Asking(CRITIC, samples=2, temperature=0.3))
+    formalizer: Asking = field(default_factory=lambda: Asking(FORMALIZE, num_samples=4))
+    critic: Asking = field(default_factory=lambda: Asking(CRITIC, num_samples=2, temperature=0.3))
     header: str = ""
     faithful: float = 0.7
     vacuity: VacuityConfig = field(default_factory=VacuityConfig)

@@ -16,18 +16,18 @@ from oprover_jax.autoformalize.stages import statement_of
 from oprover_jax.corpus.corpus import Corpus
 from oprover_jax.corpus.tables import FORMALIZATIONS, INCOMING, STATEMENTS, rows_to_table
 from oprover_jax.files import replacing
-from oprover_jax.ingest.deduplicate import SettleConfig, SettleReport, settle
-from oprover_jax.progress import Screen
+from oprover_jax.ingest.deduplicate import DeduplicateConfig, SettleReport, deduplicate
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 
 
-def enter(work: Path, settings: Settings, corpus: Corpus, benchmarks: Sequence[Statement], screen: Screen) -> Step:
+def enter(work: Path, settings: Settings, corpus: Corpus, benchmarks: Sequence[Statement], console: ProgressConsole) -> Step:
     """Commits the statements of `work` that neither the corpus nor a benchmark has. Done once: the second time it reads what it did."""
     rows = list(chosen(work))
     key = _key(settings, rows)
     if not corpus.has(key):
         incoming = _incoming(work, settings, rows)
-        report = settle([incoming], corpus, benchmarks, work / "settled", SettleConfig(), screen)
+        report = deduplicate([incoming], corpus, benchmarks, work / "settled", DeduplicateConfig(), console)
         parts = sorted((work / "settled" / "statements").glob("*.parquet"))
         new = {identity for part in parts for identity in pq.read_table(part, columns=["id"], partitioning=None)["id"].to_pylist()}
         note = {"verb": "formalize", "settings": msgspec.to_builtins(settings), "settled": msgspec.to_builtins(report)}
@@ -58,7 +58,7 @@ def _lineage(rows: Sequence[Formalization], new: set[str], settings: Settings) -
         identity = statement_of(row).id
         if identity in new:
             own = {name: getattr(row, name) for name in FORMALIZATIONS.names if name in Formalization.__struct_fields__}
-            tried = [f"{one.screen}, {one.tactic}: {one.verdict}" for one in row.tried]
+            tried = [f"{one.check}, {one.tactic}: {one.verdict}" for one in row.tried]
             judged = {"critic": settings.critic, "faithful": row.critic, "judgements": list(row.judgements), "tried": tried}
             found.append({**own, **judged, "statement_id": identity, "formalizer": settings.formalizer, "source": settings.config.source})
     return rows_to_table(found, FORMALIZATIONS)

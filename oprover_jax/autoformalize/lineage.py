@@ -35,7 +35,7 @@ class Formalization(msgspec.Struct, frozen=True):
     """Each stage fills in its fields, and goes on with the rows that none has `lost`; `detail` is Lean's word on it, or the like.
 
     `where`, `place`, `url`: the file, the passage in it and its address; `classifier` and `critic`: the two scores; `version`: of the
-    policy that wrote `answer`; `lean`, `library`: who elaborated it; `tried`: the screens, tactic by tactic.
+    policy that wrote `answer`; `lean`, `library`: who elaborated it; `tried`: the vacuity checks, tactic by tactic.
     """
 
     text_id: str

@@ -25,7 +25,7 @@ class Model:
     async def ask(self, text: str, asking: Asking, seed: int) -> list[tuple[str, Completion]]:
         """`asking.samples` answers. Raises ValueError for a text that is too long for the policy."""
         sampling = Sampling(asking.max_new_tokens, asking.temperature, self.codec.end_ids)
-        completions = await self.engine.generate(Request(self.codec.said(text), sampling, asking.samples, seed))
+        completions = await self.engine.generate(Request(self.codec.said(text), sampling, asking.num_samples, seed))
         return [(self.codec.decode(completion.token_ids), completion) for completion in completions]
 
 

@@ -3,7 +3,7 @@
 WORK/settings.json               what the work was started with; other settings are refused
 WORK/candidates/00000.parquet    the texts of a part, fixed when they were first seen; texts of a later start make new parts
 WORK/formalize/, elaborate/,     what a stage made of each part: all rows that entered, those that are lost with the reason;
-     critic/, screen/, choose/   a part is there whole or not at all, and is never done twice
+     critic/, vacuity/, choose/   a part is there whole or not at all, and is never done twice
 WORK/funnel.json                 in, out and losses of every stage
 """
 
@@ -21,17 +21,17 @@ from oprover_jax.autoformalize.lineage import Formalization, read_lost, read_row
 from oprover_jax.autoformalize.mining.candidates import Candidate, read_part, write_candidates
 from oprover_jax.autoformalize.mining.funnel import Funnel, Step, write_funnel
 from oprover_jax.autoformalize.model import Model
-from oprover_jax.autoformalize.stages import choose, criticise, elaborate, formalize, screen_rows
+from oprover_jax.autoformalize.stages import check_rows, choose, criticise, elaborate, formalize
 from oprover_jax.autoformalize.vacuity import known_tactics
 from oprover_jax.errors import InputError
 from oprover_jax.files import claim
 from oprover_jax.posttraining.experiment import EngineConfig, LeanConfig
-from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.verify.verifier import Verifier, Workers
 
 CANDIDATES = "candidates"
-STAGES = ("formalize", "elaborate", "critic", "screen", "choose")
+STAGES = ("formalize", "elaborate", "critic", "vacuity", "choose")
 
 Work = Callable[[Path], Awaitable[list[Formalization]]]
 """A part of the stage before, by its file, to this stage's rows."""
@@ -60,7 +60,7 @@ class Settings(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, config=config)
 
 
-def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, tools: Tools, screen: Screen) -> Funnel:
+def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, tools: Tools, console: ProgressConsole) -> Funnel:
     """Takes `texts` through all stages in the folder `work`; what is done there is kept. Returns the funnel, which is written too.
 
     Raises:
@@ -68,7 +68,7 @@ def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, 
     """
     config = settings.config
     claim(work, msgspec.json.format(msgspec.json.encode(settings.deciding)), "oprover corpus formalize", "--work")
-    folder = _Folder(work, _parts(texts, work, config.part), config.in_flight, screen)
+    folder = _Folder(work, _parts(texts, work, config.part), config.in_flight, console)
     if folder.waiting("formalize"):
         with tools.formalizer() as model:
             folder.run("formalize", lambda path: formalize(read_part(path), model, config))
@@ -77,7 +77,7 @@ def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, 
         with tools.critic() as model:
             folder.run("critic", lambda path: criticise(_left(path), model, config))
     vacuity, unknown = asyncio.run(_known(config, Verifier(tools.workers)))
-    folder.run("screen", lambda path: screen_rows(_left(path), Verifier(tools.workers), vacuity))
+    folder.run("vacuity", lambda path: check_rows(_left(path), Verifier(tools.workers), vacuity))
     folder.run("choose", lambda path: _chosen(path, config.per_text))
     notes = {"tactics that this Lean does not know, and so not tried": ", ".join(unknown)} if unknown else {}
     funnel = Funnel(tuple(map(folder.step, STAGES)), notes)
@@ -98,7 +98,7 @@ class _Folder:
     work: Path
     parts: Sequence[str]
     in_flight: int
-    screen: Screen
+    console: ProgressConsole
 
     def waiting(self, stage: str) -> list[str]:
         """The parts that `stage` has to do. Of one that has nothing left from the stage before, this is written down at once."""
@@ -115,7 +115,7 @@ class _Folder:
         """Makes the missing parts of `stage` out of those of the stage before, several at once."""
         waiting = self.waiting(stage)
         if waiting:
-            with self.screen.bar(stage) as progress:
+            with self.console.bar(stage) as progress:
                 progress.total(len(waiting))
                 asyncio.run(self._run(stage, work, waiting, progress))
 
@@ -156,12 +156,14 @@ async def _chosen(path: Path, per_text: int) -> list[Formalization]:
 
 
 async def _known(config: FormalizeConfig, verifier: Verifier) -> tuple[VacuityConfig, list[str]]:
-    """The screens without the tactics that this Lean cannot parse, and these. Raises InputError where no tactic of a screen is left."""
+    """The checks without the tactics that this Lean cannot parse, and these. Raises InputError where no tactic of a check is left."""
     wanted = config.vacuity
     contradiction = await known_tactics(verifier, wanted.contradiction, config.header)
     trivial = await known_tactics(verifier, wanted.trivial, config.header)
     if (wanted.contradiction and not contradiction) or (wanted.trivial and not trivial):
-        raise InputError(f"Lean knows no tactic of a screen, or does not elaborate the header {config.header!r}; correct header or vacuity")
+        raise InputError(
+            f"Lean knows no tactic of a console, or does not elaborate the header {config.header!r}; correct header or vacuity"
+        )
     unknown = {*wanted.contradiction, *wanted.trivial} - {*contradiction, *trivial}
     return replace(wanted, contradiction=tuple(contradiction), trivial=tuple(trivial)), sorted(unknown)
 

@@ -13,7 +13,7 @@ from oprover_jax.autoformalize.config import FormalizeConfig, VacuityConfig
 from oprover_jax.autoformalize.lineage import Formalization, of_candidate
 from oprover_jax.autoformalize.mining.candidates import Candidate
 from oprover_jax.autoformalize.model import Model
-from oprover_jax.autoformalize.vacuity import screen
+from oprover_jax.autoformalize.vacuity import check_vacuity
 from oprover_jax.records import Statement
 from oprover_jax.statements.normalize import statement_id
 from oprover_jax.verify.verifier import Verifier
@@ -48,7 +48,7 @@ async def _formalized(candidate: Candidate, model: Model, config: FormalizeConfi
         answers = await model.ask(prompt, config.formalizer, seed_of(config.seed, "formalize", candidate.id))
     except ValueError as error:
         lost = replace(of_candidate(candidate, 0), lost="too long for the policy", detail=str(error))
-        return [replace(lost, sample=sample) for sample in range(config.formalizer.samples)]
+        return [replace(lost, sample=sample) for sample in range(config.formalizer.num_samples)]
     rows = []
     for sample, (answer, completion) in enumerate(answers):
         row = replace(of_candidate(candidate, sample), answer=answer, version=completion.policy_version)
@@ -97,13 +97,13 @@ async def _criticised(row: Formalization, model: Model, config: FormalizeConfig)
     return row if sum(scores) / len(scores) >= config.faithful else replace(row, lost="not faithful")
 
 
-async def screen_rows(rows: Sequence[Formalization], verifier: Verifier, config: VacuityConfig) -> list[Formalization]:
-    """Vacuous statements are lost, and those that Lean was not there to screen; trivial ones are marked, and lost unless to be kept."""
-    return list(await asyncio.gather(*(_screened(row, verifier, config) for row in rows)))
+async def check_rows(rows: Sequence[Formalization], verifier: Verifier, config: VacuityConfig) -> list[Formalization]:
+    """Vacuous statements are lost, and those that Lean was not there to check; trivial ones are marked, and lost unless to be kept."""
+    return list(await asyncio.gather(*(_checked(row, verifier, config) for row in rows)))
 
 
-async def _screened(row: Formalization, verifier: Verifier, config: VacuityConfig) -> Formalization:
-    found = await screen(verifier, statement_of(row), config)
+async def _checked(row: Formalization, verifier: Verifier, config: VacuityConfig) -> Formalization:
+    found = await check_vacuity(verifier, statement_of(row), config)
     row = replace(row, tried=found.tried, trivial=found.trivial)
     if found.vacuous:
         return replace(row, lost="vacuous: contradictory hypotheses", detail=found.vacuous)

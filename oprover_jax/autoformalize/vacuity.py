@@ -2,7 +2,7 @@
 
 The hypotheses are contradictory where `intros; exfalso` and a short tactic prove the statement: False from the hypotheses, whatever the
 goal is. A theorem that concludes False, or an arbitrary proposition, says just that, and is not held to it. What no tactic proves in its
-time passes: a screen like this one misses some, and refuses none that says something. A tactic that no Lean was there to try is no screen.
+time passes: a check like this one misses some, and refuses none that says something. A tactic that no Lean could try checks nothing.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ _OPENING, _CLOSING = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One tactic of a screen and Lean's verdict on it: a `Verdict.kind`."""
+    """One tactic of a check and Lean's verdict on it: a `Verdict.kind`."""
 
-    screen: str
+    check: str
     tactic: str
     verdict: str
 
 
 @dataclass(frozen=True)
-class Screened:
+class Vacuity:
     """`vacuous` and `trivial` are the tactic that showed it, or empty; `tried` is all that Lean was asked."""
 
     vacuous: str
@@ -47,7 +47,7 @@ class Screened:
 async def known_tactics(verifier: Verifier, wanted: Sequence[str], header: str) -> list[str]:
     """Those of `wanted` that this Lean can parse: a tactic that it does not know would fail for ever and look like a verdict.
 
-    Raises LeanWorkerError where there is no verdict on one: it would be left out of the screen, known or not.
+    Raises LeanWorkerError where there is no verdict on one: it would be left out of the check, known or not.
     """
     probe = Statement("probe", "probe", "theorem probe : True := by sorry", header)
     verdicts = await asyncio.gather(*(verifier.verify(probe, f"by first | trivial | ({tactic})") for tactic in wanted))
@@ -59,7 +59,7 @@ async def known_tactics(verifier: Verifier, wanted: Sequence[str], header: str) 
     return [tactic for tactic, verdict in zip(wanted, verdicts, strict=True) if verdict.accepted]
 
 
-async def screen(verifier: Verifier, statement: Statement, config: VacuityConfig) -> Screened:
+async def check_vacuity(verifier: Verifier, statement: Statement, config: VacuityConfig) -> Vacuity:
     """Tries the tactics of `config`, the contradictions first: a vacuous statement is not asked whether it is trivial."""
     tried: list[Tried] = []
     vacuous = ""
@@ -70,7 +70,7 @@ async def screen(verifier: Verifier, statement: Statement, config: VacuityConfig
     if not vacuous:
         proofs = {tactic: f"by first | {tactic} | (intros; {tactic})" for tactic in config.trivial}
         trivial = await _first(verifier, statement, "trivial", proofs, tried)
-    return Screened(vacuous, trivial, tuple(tried))
+    return Vacuity(vacuous, trivial, tuple(tried))
 
 
 async def _first(verifier: Verifier, statement: Statement, name: str, proofs: dict[str, str], tried: list[Tried]) -> str:

@@ -8,7 +8,7 @@ import tyro
 if TYPE_CHECKING:
     from oprover_jax.ingest.config import BuildConfig
 
-Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MEANING=COLUMN"), tyro.conf.UseAppendAction]
 
 corpus_app = tyro.extras.SubcommandApp()
@@ -23,9 +23,9 @@ def show_command(corpus: tyro.conf.Positional[str]) -> None:
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.show import show
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    show(open_corpus(corpus), Screen().console)
+    show(open_corpus(corpus), ProgressConsole().rich)
 
 
 @corpus_app.command(name="tidy")
@@ -37,10 +37,10 @@ def tidy_command(corpus: tyro.conf.Positional[str], days: float = 7.0) -> None:
       days: Younger files stay: an append that is still at work has such files too.
     """
     from oprover_jax.corpus.corpus import open_corpus
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
     removed = open_corpus(corpus).tidy(days * 24 * 3600)
-    Screen().line(f"{len(removed)} files removed")
+    ProgressConsole().line(f"{len(removed)} files removed")
 
 
 @corpus_app.command(name="add")
@@ -54,38 +54,38 @@ def add_command(corpus: str, run: Path) -> None:
       run: Folder of the run.
     """
     from oprover_jax.commands.add_run import add_run
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    add_run(corpus, run, Screen())
+    add_run(corpus, run, ProgressConsole())
 
 
 @corpus_app.command(name="reprove")
 def reprove_command(
-    corpus: str, run: Path, limit: int | None = None, samples: int = 4, rounds: int = 2, batch: int = 64, seed: int = 0
+    corpus: str, run: Path, limit: int | None = None, num_samples: int = 4, rounds: int = 2, batch: int = 64, seed: int = 0
 ) -> None:
     """Try the statements of a corpus that have no verified proof, those with the fewest tries first, with the last policy of a run.
 
     Proofs that Lean accepted twice go into the corpus, and every trajectory with its failed attempts and repairs, batch by batch.
-    Killed at any moment, the same command goes on; finished, it changes nothing until --samples is raised. Several may work on one
+    Killed at any moment, the same command goes on; finished, it changes nothing until --num-samples is raised. Several may work on one
     corpus, each with a --seed of its own.
 
     Args:
       corpus: Folder of the corpus, or its URL.
       run: Folder of the run whose last policy is used.
       limit: At most so many statements; all of them if left out.
-      samples: Rollouts by this run on each statement, those of earlier calls included.
+      num_samples: Rollouts by this run on each statement, those of earlier calls included.
       rounds: Attempts with Lean's answer in between, at most, per rollout.
       batch: Statements per commit.
       seed: Another order and other draws for another number.
     """
     from oprover_jax.commands.reprove import ReproveConfig, reprove_with_run
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    reprove_with_run(corpus, run, ReproveConfig(limit, samples, rounds, batch, seed), Screen())
+    reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole())
 
 
 @corpus_app.command(name="build")
-def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, set: Changes = ()) -> None:
+def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, overrides: Overrides = ()) -> None:
     """Build a corpus, or grow one, from published sets of theorems: read, remove copies and benchmarks, let Lean judge, commit.
 
     Killed at any moment, the same command goes on where it was; run again when it is done, it changes nothing. What did not enter is in
@@ -96,12 +96,12 @@ def build_command(config: Path, corpus: str, data: Path | None = None, staging: 
       corpus: Folder or URL of the corpus; made if it is not there.
       data: Folder that the sources' paths and the benchmarks are in; also read from OPROVER_DATA.
       staging: Where the stages of the build are kept, on this machine; CORPUS.builds if left out.
-      set: Change one number of the configuration, such as --set verify.workers=8 --set verify.enabled=false.
+      overrides: Change one number of the configuration, such as --set verify.workers=8 --set verify.enabled=false.
     """
     from oprover_jax.configuration import load
     from oprover_jax.ingest.config import BuildConfig
 
-    _build(load(config, BuildConfig, set), corpus, data, staging)
+    _build(load(config, BuildConfig, overrides), corpus, data, staging)
 
 
 @corpus_app.command(name="ingest")
@@ -116,7 +116,7 @@ def ingest_command(
     column: Columns = (),
     data: Path | None = None,
     staging: Path | None = None,
-    set: Changes = (),
+    overrides: Overrides = (),
 ) -> None:
     """Take one set of theorems into a corpus: a build of one source.
 
@@ -134,9 +134,9 @@ def ingest_command(
       column: Name of a column by what it means, such as --column formal=stmt --column proof=code.
       data: Folder that the path and the benchmarks are in; also read from OPROVER_DATA.
       staging: Where the stages are kept, on this machine; CORPUS.builds if left out.
-      set: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=[].
+      overrides: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=[].
     """
-    from oprover_jax.configuration import apply_change
+    from oprover_jax.configuration import apply_override
     from oprover_jax.errors import InputError
     from oprover_jax.ingest.config import BuildConfig, Source
 
@@ -145,8 +145,8 @@ def ingest_command(
         raise InputError(f"--column {wrong!r} has no '='; write it as meaning=column")
     pairs = tuple((meaning, title) for meaning, _, title in (one.partition("=") for one in column))
     config = BuildConfig((Source(name, kind, path, licence=licence, lean=lean, upstream=upstream, columns=pairs),))
-    for change in set:
-        config = apply_change(config, change)
+    for change in overrides:
+        config = apply_override(config, change)
     _build(config, corpus, data, staging)
 
 
@@ -155,17 +155,17 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
 
     from oprover_jax.ingest.build import build_corpus
     from oprover_jax.ingest.report import print_report
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    screen = Screen()
+    console = ProgressConsole()
     folder = data or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
-    report = build_corpus(config, corpus, folder, screen, staging)
+    report = build_corpus(config, corpus, folder, console, staging)
     if report is not None:
-        print_report(report, screen.console)
+        print_report(report, console.rich)
 
 
 @corpus_app.command(name="train-classifier")
-def train_classifier_command(labelled: Path, out: Path, set: Changes = ()) -> None:
+def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = ()) -> None:
     """Train the classifier that tells mathematical statements from other text.
 
     A tenth of the rows is kept back: half of it chooses the threshold, half is reported. The same rows and seed give the same file.
@@ -173,18 +173,18 @@ def train_classifier_command(labelled: Path, out: Path, set: Changes = ()) -> No
     Args:
       labelled: JSONL; each row has text, and label "statement" or "other".
       out: The file to write (.npz), with its settings, its threshold and its held-out figures.
-      set: Change one number, such as --set seed=1 --set precision=0.99 (of the calibration rows at the threshold).
+      overrides: Change one number, such as --set seed=1 --set precision=0.99 (of the calibration rows at the threshold).
     """
     from oprover_jax.autoformalize.mining.classifier import ClassifierConfig
     from oprover_jax.autoformalize.mining.fit import train_classifier
-    from oprover_jax.configuration import apply_changes
-    from oprover_jax.progress import Screen
+    from oprover_jax.configuration import apply_overrides
+    from oprover_jax.progress import ProgressConsole
 
-    train_classifier(labelled, out, apply_changes(ClassifierConfig(), set), Screen())
+    train_classifier(labelled, out, apply_overrides(ClassifierConfig(), overrides), ProgressConsole())
 
 
 @corpus_app.command(name="mine")
-def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = None, workers: int = 2, set: Changes = ()) -> None:
+def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = None, workers: int = 2, overrides: Overrides = ()) -> None:
     """Mine candidate mathematical statements from web pages and GitHub text.
 
     Reads .html, .md, .rst, .tex, .txt and .jsonl (rows with text or html, url, licence). Killed at any moment, the same command goes on;
@@ -196,18 +196,18 @@ def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = No
       out: Folder for the candidates.
       data: Folder with benchmarks/, also read from OPROVER_DATA: passages that overlap with a statement there are left out.
       workers: Processes.
-      set: Change one number, such as --set threshold=0.5 --set licence=CC-BY-SA-4.0 (of pages that state none).
+      overrides: Change one number, such as --set threshold=0.5 --set licence=CC-BY-SA-4.0 (of pages that state none).
     """
     from oprover_jax.autoformalize.mining.funnel import print_funnel
     from oprover_jax.autoformalize.mining.mine import Mine, MineConfig, mine
     from oprover_jax.autoformalize.mining.overlap import overlap_with
-    from oprover_jax.configuration import apply_changes
+    from oprover_jax.configuration import apply_overrides
     from oprover_jax.posttraining.iterate import data_folder
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    screen = Screen()
-    job = Mine(text, classifier, out, apply_changes(MineConfig(), set), overlap_with(data_folder(data), screen))
-    print_funnel(mine(job, workers, screen), screen.console)
+    console = ProgressConsole()
+    job = Mine(text, classifier, out, apply_overrides(MineConfig(), overrides), overlap_with(data_folder(data), console))
+    print_funnel(mine(job, workers, console), console.rich)
 
 
 @corpus_app.command(name="formalize")
@@ -220,7 +220,7 @@ def formalize_command(
     lean: str = "",
     config: Path | None = None,
     data: Path | None = None,
-    set: Changes = (),
+    overrides: Overrides = (),
 ) -> None:
     """Formalize mined texts: a policy writes theorems, Lean elaborates them, a critic judges them, what says nothing is screened out.
 
@@ -236,17 +236,17 @@ def formalize_command(
       lean: Address of a Lean worker service, such as one with Mathlib (its key in LEAN_WORKER_KEY); the embedded Lean if left out.
       config: A Python file with a FormalizeConfig, such as configs/formalize_mathlib.py; settings for core Lean if left out.
       data: Folder with benchmarks/, also read from OPROVER_DATA: its statements never enter the corpus.
-      set: Change one number, such as --set formalizer.samples=8 --set faithful=0.8.
+      overrides: Change one number, such as --set formalizer.num_samples=8 --set faithful=0.8.
     """
     from oprover_jax.autoformalize.config import FormalizeConfig
     from oprover_jax.commands.formalize import Sources, formalize_into
-    from oprover_jax.configuration import apply_changes, load
+    from oprover_jax.configuration import apply_overrides, load
     from oprover_jax.posttraining.iterate import data_folder
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    settings = load(config, FormalizeConfig, set) if config is not None else apply_changes(FormalizeConfig(), set)
+    settings = load(config, FormalizeConfig, overrides) if config is not None else apply_overrides(FormalizeConfig(), overrides)
     sources = Sources(candidates, formalizer, critic or formalizer, lean, data_folder(data))
-    formalize_into(corpus, work, sources, settings, Screen())
+    formalize_into(corpus, work, sources, settings, ProgressConsole())
 
 
 @corpus_app.command(name="stats")
@@ -260,12 +260,12 @@ def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) ->
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.stats import corpus_stats
     from oprover_jax.corpus.stats_report import print_stats, write_stats
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    screen, stats = Screen(), corpus_stats(open_corpus(corpus))
-    print_stats(stats, screen.console)
+    console, stats = ProgressConsole(), corpus_stats(open_corpus(corpus))
+    print_stats(stats, console.rich)
     if out is not None:
-        screen.line("written: " + ", ".join(map(str, write_stats(stats, out))))
+        console.line("written: " + ", ".join(map(str, write_stats(stats, out))))
 
 
 @corpus_app.command(name="tag")
@@ -281,9 +281,9 @@ def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limi
       limit: At most so many statements; all of them if left out.
     """
     from oprover_jax.commands.tag import tag
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    tag(corpus, run, limit, Screen())
+    tag(corpus, run, limit, ProgressConsole())
 
 
 @corpus_app.command(name="export")
@@ -305,9 +305,9 @@ def export_command(
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.export import PERMITTED, ExportConfig, export_corpus
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    export_corpus(open_corpus(corpus), out, ExportConfig(licence or PERMITTED), overwrite, Screen())
+    export_corpus(open_corpus(corpus), out, ExportConfig(licence or PERMITTED), overwrite, ProgressConsole())
 
 
 @corpus_app.command(name="import")
@@ -321,6 +321,6 @@ def import_command(export: tyro.conf.Positional[Path], corpus: str) -> None:
       corpus: Folder of the corpus, or its URL; made if it is not there.
     """
     from oprover_jax.corpus.import_export import take_export
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    take_export(export, corpus, Screen())
+    take_export(export, corpus, ProgressConsole())

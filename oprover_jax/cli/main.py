@@ -15,7 +15,7 @@ from oprover_jax.rollout.engine import EngineError
 if TYPE_CHECKING:
     from oprover_jax.rollout.sglang_engine import SGLangEngine
 
-Changes = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
 _PATIENCE_SECONDS = 60.0  # that a user waits for a lost server
 
@@ -24,7 +24,7 @@ app.command(corpus_app, name="corpus", help="The OProofs corpus: build, grow, co
 
 
 @app.command(name="iterate")
-def iterate_command(config: Path, run: Path, data: Path | None = None, set: Changes = ()) -> None:
+def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = ()) -> None:
     """Train a prover: CPT, SFT, then rounds of practice on Lean, SFT on repairs and GSPO, with scores after each.
 
     Killed at any moment, the same command goes on where it was.
@@ -33,24 +33,24 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, set: Chan
       config: The experiment, a Python file such as configs/demo.py.
       run: Folder of the run; made if it is not there.
       data: Folder with theorems that people wrote, for a second held-out score; also read from OPROVER_DATA.
-      set: Change one number of the configuration, such as --set seed=1 --set gspo.steps=4.
+      overrides: Change one number of the configuration, such as --set seed=1 --set gspo.steps=4.
     """
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.experiment import Experiment
     from oprover_jax.posttraining.iterate import data_folder, iterate
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
     from oprover_jax.training.distributed import initialize
 
-    experiment = load(config, Experiment, set)
+    experiment = load(config, Experiment, overrides)
     if initialize().way != "none":
         raise InputError(
             "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"
         )
-    iterate(experiment, run, data_folder(data), Screen())
+    iterate(experiment, run, data_folder(data), ProgressConsole())
 
 
 @app.command(name="pack")
-def pack_command(config: Path, out: Path, set: Changes = ()) -> None:
+def pack_command(config: Path, out: Path, overrides: Overrides = ()) -> None:
     """Pack text, proofs and rollouts into rows for training, once: a folder of rows for each source, with their mixture.
 
     Killed at any moment, the same command goes on where it was and ends with the same bytes. The folder is the `data` of a training job.
@@ -58,21 +58,21 @@ def pack_command(config: Path, out: Path, set: Changes = ()) -> None:
     Args:
       config: What to pack, a Python file such as configs/pack_mini.py.
       out: Folder to write.
-      set: Change one number, such as --set row_tokens=4096 --set sources.lean.weight=0.5.
+      overrides: Change one number, such as --set seq_len=4096 --set sources.lean.weight=0.5.
     """
     from oprover_jax.configuration import load
     from oprover_jax.data.pack import pack_sources
     from oprover_jax.data.pack_config import PackConfig
     from oprover_jax.data.pack_report import print_packed
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    screen = Screen()
-    packed = load(config, PackConfig, set)
-    print_packed(packed, pack_sources(packed, out, screen), screen)
+    console = ProgressConsole()
+    packed = load(config, PackConfig, overrides)
+    print_packed(packed, pack_sources(packed, out, console), console)
 
 
 @app.command(name="cpt")
-def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
+def cpt_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """Continued pretraining of one model on rows that `oprover pack` wrote, on any mesh and any number of hosts.
 
     Ctrl-C and SIGTERM save before leaving, and the same command goes on where it was, on other devices too. `touch RUN/profile`
@@ -81,25 +81,25 @@ def cpt_command(config: Path, run: Path, set: Changes = ()) -> None:
     Args:
       config: A training job, a Python file such as configs/cpt_8b_v5p.py.
       run: Folder of the run; made if it is not there, shared between hosts.
-      set: Change one number of the job, such as --set data=FOLDER --set optimizer.peak_lr=1e-4.
+      overrides: Change one number of the job, such as --set data=FOLDER --set optimizer.peak_lr=1e-4.
     """
-    _train("cpt", config, run, set)
+    _train("cpt", config, run, overrides)
 
 
 @app.command(name="sft")
-def sft_command(config: Path, run: Path, set: Changes = ()) -> None:
+def sft_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """Supervised fine-tuning: as cpt, on rows whose weights leave the prompts out.
 
     Args:
       config: A training job with the objective sft, a Python file.
       run: Folder of the run; made if it is not there, shared between hosts.
-      set: Change one number of the job, such as --set data=FOLDER --set loop.steps=1000.
+      overrides: Change one number of the job, such as --set data=FOLDER --set loop.steps=1000.
     """
-    _train("sft", config, run, set)
+    _train("sft", config, run, overrides)
 
 
 @app.command(name="rl")
-def rl_command(config: Path, run: Path, set: Changes = ()) -> None:
+def rl_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """GSPO on stored rollouts: each batch is scored by the policy as it is, then practised on in mini-batches.
 
     It goes on, saves and is watched as cpt is. For rounds of practice that draw their own rollouts see iterate.
@@ -107,12 +107,12 @@ def rl_command(config: Path, run: Path, set: Changes = ()) -> None:
     Args:
       config: A training job with the objective rl, such as configs/rl_8b_v5p.py.
       run: Folder of the run; made if it is not there, shared between hosts.
-      set: Change one number of the job, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
+      overrides: Change one number of the job, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
     """
-    _train("rl", config, run, set)
+    _train("rl", config, run, overrides)
 
 
-def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
+def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> None:
     from oprover_jax.training.distributed import initialize
 
     initialize()
@@ -121,23 +121,23 @@ def _train(objective: str, config: Path, run: Path, changes: Changes) -> None:
 
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.rollout_rows import with_rows
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
     from oprover_jax.training.job import TrainingJob
     from oprover_jax.training.train import train
 
-    job = load(config, TrainingJob, changes)
+    job = load(config, TrainingJob, overrides)
     if job.objective != objective:
         raise InputError(f"configuration {config} describes a job for `oprover {job.objective}`; use that, or name another file")
-    screen = Screen(Console(quiet=jax.process_index() != 0))
+    console = ProgressConsole(Console(quiet=jax.process_index() != 0))
     if objective == "rl":
         job, report = with_rows(job, run)
         if report is not None:
-            screen.line(f"rollouts: {report}")
-    train(job, run, screen)
+            console.line(f"rollouts: {report}")
+    train(job, run, console)
 
 
 @app.command(name="compile")
-def compile_command(config: Path, out: Path | None = None, set: Changes = ()) -> None:
+def compile_command(config: Path, out: Path | None = None, overrides: Overrides = ()) -> None:
     """Compile a job's whole train step for the TPU topology that it names, on this machine and without a TPU.
 
     Shows the memory that each chip needs beside what it has, the collectives and the FLOPs. Takes minutes. Exit code 1 if it does not fit.
@@ -145,29 +145,29 @@ def compile_command(config: Path, out: Path | None = None, set: Changes = ()) ->
     Args:
       config: A training job, such as configs/cpt_8b_v6e.py.
       out: Where to write the figures as JSON.
-      set: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
+      overrides: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
     """
     import os
 
     os.environ["JAX_PLATFORMS"] = "cpu"  # a GPU of this machine has no part in it
     from oprover_jax.configuration import load
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
     from oprover_jax.training.aot import compile_for, topology_devices
     from oprover_jax.training.aot_report import print_report, write_report
     from oprover_jax.training.job import TrainingJob
 
-    job = load(config, TrainingJob, set)
+    job = load(config, TrainingJob, overrides)
     if not job.topology:
         raise InputError(f"configuration {config} names no topology; give one such as --set topology=v6e:4x4")
     if out is not None and not out.parent.is_dir():
         raise InputError(f"{out.parent} is no folder, and --out {out} is to be written to it; make it first")
-    screen = Screen()
+    console = ProgressConsole()
     devices = topology_devices(job.topology)
-    screen.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
+    console.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
     report = compile_for(devices, job)
     if out is not None:
         write_report(report, out)
-    print_report(report, screen.console)
+    print_report(report, console.rich)
     if not report.fits:
         sys.exit(1)
 
@@ -180,7 +180,7 @@ def prove_command(
     server: Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL"), tyro.conf.UseAppendAction] = (),
     api_key_file: Path | None = None,
     rounds: int = 8,
-    samples: int = 16,
+    num_samples: int = 16,
     prompt_tokens: int | None = None,
     answer_tokens: int | None = None,
     out: Path | None = None,
@@ -198,7 +198,7 @@ def prove_command(
       server: Ask the policy at http://HOST:PORT and load none here; give it several times for several servers.
       api_key_file: A file whose first line is the servers' bearer key; also read from OPROVER_API_KEY.
       rounds: Attempts with Lean's answer in between, at most, per rollout.
-      samples: Rollouts per theorem.
+      num_samples: Rollouts per theorem.
       prompt_tokens: Longest prompt, for --model; 2048 if left out.
       answer_tokens: Longest answer, for --model; 2048 if left out.
       out: Where to write; FILE.proved.lean if left out.
@@ -208,7 +208,7 @@ def prove_command(
 
     from oprover_jax.commands.prove import prove_file
     from oprover_jax.commands.proving_agent import Lengths, agent_of_model, agent_of_run
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
     given = {name: tokens for name, tokens in (("prompt", prompt_tokens), ("answer", answer_tokens)) if tokens is not None}
     if run is not None and model is not None:
@@ -217,16 +217,16 @@ def prove_command(
         raise InputError("--server is asked in tokens; say whose they are by --run RUN or --model FOLDER")
     if given and model is None:
         raise InputError(f"--{next(iter(given))}-tokens is for --model; a run has lengths of its own, so leave it out")
-    for name, value in (("rounds", rounds), ("samples", samples), *((f"{name}-tokens", tokens) for name, tokens in given.items())):
+    for name, value in (("rounds", rounds), ("num-samples", num_samples), *((f"{name}-tokens", tokens) for name, tokens in given.items())):
         if value < 1:
             raise InputError(f"--{name} is {value}; give at least 1")
     with _servers(server, api_key_file) if server else nullcontext() as engine:
         if model is not None:
-            opened = agent_of_model(model, rounds, samples, Lengths(**given), engine)
+            opened = agent_of_model(model, rounds, num_samples, Lengths(**given), engine)
         else:
             opened = agent_of_run(run or Path("runs/demo"), rounds, engine)
         with opened as agent:
-            prove_file(file, agent, samples, out or file.with_suffix(".proved.lean"), seed, Screen())
+            prove_file(file, agent, num_samples, out or file.with_suffix(".proved.lean"), seed, ProgressConsole())
 
 
 def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine":
@@ -285,7 +285,7 @@ def serve_command(
         from oprover_jax.server.settings import ServerSettings
     except ModuleNotFoundError as error:
         raise InputError(f"the server needs {error.name}; install the extra `serve`") from error
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
     from oprover_jax.sharding import MeshConfig
 
     key = read_key(api_key_file, "OPROVER_API_KEY")
@@ -304,7 +304,7 @@ def serve_command(
             version=version,
             max_len=max_len,
             slots=slots,
-            screen=Screen(),
+            console=ProgressConsole(),
         )
 
 
@@ -317,9 +317,9 @@ def report_command(run: Path) -> None:
     """
     from oprover_jax.evaluation.report import read_report
     from oprover_jax.evaluation.report_page import print_report
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    print_report(read_report(run), Screen().console)
+    print_report(read_report(run), ProgressConsole().rich)
 
 
 @app.command(name="export")
@@ -335,9 +335,9 @@ def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] =
       overwrite: Replace the model that is there.
     """
     from oprover_jax.commands.export import export_run
-    from oprover_jax.progress import Screen
+    from oprover_jax.progress import ProgressConsole
 
-    export_run(run, out, dtype, overwrite, Screen())
+    export_run(run, out, dtype, overwrite, ProgressConsole())
 
 
 def main() -> None:

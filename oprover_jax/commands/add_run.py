@@ -13,12 +13,12 @@ from oprover_jax.corpus.tables import TABLES, proof_row, rows_to_table, statemen
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder, open_run, read_header
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement, Trajectory
 from oprover_jax.synthetic import build
 
 
-def add_run(where: str | Path, path: Path, screen: Screen) -> list[Commit]:
+def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Commit]:
     """Adds what the finished stages of the run at `path` hold and the corpus does not; one commit for each, made once.
 
     Taken are public statements with their proofs, the pool's statements, and from each rollout the proofs that both tiers accepted and
@@ -35,13 +35,13 @@ def add_run(where: str | Path, path: Path, screen: Screen) -> list[Commit]:
             continue
         key = f"{run}/{stage.name}"
         if corpus.has(key):
-            screen.line(f"{key}: added earlier")
+            console.line(f"{key}: added earlier")
             continue
         rows = _of_corpus(corpus, path, run) if stage.kind == "corpus" else _of_rollout(corpus, path, run, stage.name)
         commit = corpus.commit(rows, {"command": "add", "run": run, "stage": stage.name}, key)
         if commit is not None:
             commits.append(commit)
-            screen.line(f"{key}: " + ", ".join(f"{commit.rows(table)} {table}" for table in TABLES if commit.rows(table)))
+            console.line(f"{key}: " + ", ".join(f"{commit.rows(table)} {table}" for table in TABLES if commit.rows(table)))
     return commits
 
 

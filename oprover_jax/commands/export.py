@@ -9,11 +9,11 @@ from oprover_jax.models.hf.names import hf_tensors
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import trained_policy
 from oprover_jax.posttraining.run_folder import open_run
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import make_mesh
 
 
-def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, screen: Screen) -> None:
+def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, console: ProgressConsole) -> None:
     """Writes `out`. InputError, and nothing written, for a folder that is no run or has no policy yet, or where `out` is taken."""
     folder, experiment = open_run(run, Experiment)
     check_target(out, overwrite)
@@ -21,7 +21,7 @@ def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, screen: Scre
     tokenizer = folder.stage("tokenizer") / "tokenizer.json"
     end_id, beside = load_tokenizer(tokenizer).end_id, tokenizer_of_run(tokenizer, experiment.engine.max_len)
     written: list[str] = []
-    with screen.stage(1, 1, "export") as progress:
+    with console.stage(1, 1, "export") as progress:
         progress.total(len(hf_tensors(experiment.model)))
 
         def on_write(name: str, _: int) -> None:
@@ -29,7 +29,7 @@ def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, screen: Scre
             progress.update(len(written), name)
 
         export_hf(experiment.model, params, out, dtype=dtype, overwrite=overwrite, beside=beside, end_id=end_id, on_write=on_write)
-    screen.line(f"{out}: {experiment.model.parameters:,} weights of {stage} in {dtype}, and the tokenizer")
+    console.line(f"{out}: {experiment.model.parameters:,} weights of {stage} in {dtype}, and the tokenizer")
 
 
 def tokenizer_of_run(path: Path, max_len: int) -> dict[str, bytes]:

@@ -16,7 +16,7 @@ from oprover_jax.autoformalize.model import open_model
 from oprover_jax.autoformalize.pipeline import Settings, Tools, formalize_texts
 from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import make_mesh
 from oprover_jax.statements.benchmarks import load_benchmarks
 from oprover_jax.verify.verifier import Workers
@@ -34,7 +34,7 @@ class Sources:
     data: Path | None = None
 
 
-def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeConfig, screen: Screen) -> Funnel:
+def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeConfig, console: ProgressConsole) -> Funnel:
     """Takes the candidates through the stages in `work`, and commits what is new to `corpus`.
 
     Raises:
@@ -47,18 +47,18 @@ def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeC
     opened = open_corpus(corpus, create=True)
     benchmarks = load_benchmarks(sources.data) if sources.data is not None else []
     if not benchmarks:
-        screen.line("no benchmarks given (--data): nothing is held against them")
+        console.line("no benchmarks given (--data): nothing is held against them")
     mesh = make_mesh(config.mesh)
     settings = Settings(config, str(sources.formalizer.resolve()), str(sources.critic.resolve()))
     with _workers(sources.lean, config) as workers:
         tools = Tools(
             lambda: open_model(sources.formalizer, config.engine, mesh), lambda: open_model(sources.critic, config.engine, mesh), workers
         )
-        funnel = formalize_texts(texts, work, settings, tools, screen)
-    entered = enter(work, settings, opened, benchmarks, screen)
+        funnel = formalize_texts(texts, work, settings, tools, console)
+    entered = enter(work, settings, opened, benchmarks, console)
     funnel = msgspec.structs.replace(funnel, steps=(*funnel.steps, entered))
     write_funnel(work / "funnel.json", funnel)
-    print_funnel(funnel, screen.console)
+    print_funnel(funnel, console.rich)
     return funnel
 
 

@@ -11,12 +11,12 @@ from oprover_jax.agent.refine import OnRound, ended, prove
 from oprover_jax.commands.proving_agent import ProvingAgent
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.run_folder import write_atomic
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.statements.normalize import statement_id
 
 
-def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: int, screen: Screen) -> dict[str, str]:
+def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: int, console: ProgressConsole) -> dict[str, str]:
     """Proves what it can of `path`, theorem by theorem; writes the filled file to `out` after each one; returns name -> proof.
 
     Raises:
@@ -31,40 +31,40 @@ def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: i
     text = path.read_text(encoding="utf-8")
     targets = open_declarations(text, agent.pool, path.name)
     if not targets:
-        screen.line(f"{path}: no theorem is left as `sorry`; nothing to do")
+        console.line(f"{path}: no theorem is left as `sorry`; nothing to do")
         return {}
     proofs: dict[int, str] = {}
     written = False
     try:
         for number, target in enumerate(targets, 1):
-            trajectories = _prove_one(agent, target, samples, seed, screen, f"[{number:>2}/{len(targets)}] {_where(target)}")
+            trajectories = _prove_one(agent, target, samples, seed, console, f"[{number:>2}/{len(targets)}] {_where(target)}")
             best = _shortest(trajectories)
             if best is not None:
                 proofs[target.start] = best
             write_atomic(out, filled(text, proofs).encode())
             written = True
-            screen.line(_outcome(target, best, trajectories))
+            console.line(_outcome(target, best, trajectories))
     except KeyboardInterrupt:
-        screen.line(f"stopped; {_summary(targets, proofs, out)}" if written else "stopped in the first theorem; nothing is written")
+        console.line(f"stopped; {_summary(targets, proofs, out)}" if written else "stopped in the first theorem; nothing is written")
         sys.exit(130)
-    screen.line(_summary(targets, proofs, out))
+    console.line(_summary(targets, proofs, out))
     return {target.name: proofs[target.start] for target in targets if target.start in proofs}
 
 
-def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int, screen: Screen, label: str) -> list[Trajectory]:
+def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int, console: ProgressConsole, label: str) -> list[Trajectory]:
     """Trajectories on one theorem, round by round on the screen; none where the statement is longer than the policy can read."""
     identity = statement_id(target.statement, target.header)
     statement = Statement(id=identity, name=target.name, formal=target.statement, header=target.header)
     if not agent.template.fits(statement):
         return []
     prover, retrieved = agent.prover(), agent.retrieve(statement)
-    with screen.bar(label) as progress:
+    with console.bar(label) as progress:
         progress.total(samples * agent.refine.rounds)
 
         def show(attempts: int, detail: str, complete: bool) -> None:
             progress.update(attempts, detail)
-            if complete and not screen.console.is_terminal:
-                screen.line(f"{label} {detail}")
+            if complete and not console.rich.is_terminal:
+                console.line(f"{label} {detail}")
 
         on_round = _by_round(samples, agent.refine.rounds, show)
         return asyncio.run(prove(prover, statement, retrieved, samples, agent.refine, "prove", seed, on_round))

@@ -24,7 +24,7 @@ from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.proving import accepted_proofs, judged_again
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement, Trajectory
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.engine import Engine
@@ -55,7 +55,7 @@ class ReproveConfig:
     every `batch` statements; `seed` sets the order of statements with as many tries, and the draws."""
 
     limit: int | None = None
-    samples: int = 4
+    num_samples: int = 4
     rounds: int = 2
     batch: int = 64
     seed: int = 0
@@ -102,7 +102,7 @@ class Reproved:
         return f"{self.tried} statements tried, {self.proved} proved, {self.proofs} proofs; not tried: {skipped}"
 
 
-def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, screen: Screen) -> Reproved:
+def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, console: ProgressConsole) -> Reproved:
     """Reproves with the last policy of the run at `path`, its memory, Lean workers and agent at the temperature of practice. No statement
     is shown a proof of its near duplicates, be they the corpus's or the run's.
 
@@ -116,10 +116,10 @@ def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, scree
         bench.require_policy()
         filters = dataclasses.replace(bench.filters, near=[*bench.filters.near, corpus.near()])
         agent = Agent(run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine)
-        return reprove(corpus, agent, bench.corpus.benchmark, config, screen)
+        return reprove(corpus, agent, bench.corpus.benchmark, config, console)
 
 
-def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config: ReproveConfig, screen: Screen) -> Reproved:
+def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config: ReproveConfig, console: ProgressConsole) -> Reproved:
     """Tries the statements of `corpus` without a verified proof, those with the fewest tries first; every batch is one commit.
 
     Kept are the proofs that Lean accepted and accepted again on the slow tier, and all trajectories, failed attempts and repairs with
@@ -129,7 +129,7 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
     found, started, snapshot = Reproved(), time.monotonic(), corpus.commits()
     agent.memory.add(corpus.proofs(snapshot, agent.origin))
     seen, proved = {commit.id for commit in snapshot}, set[str]()
-    with _unproved(corpus, snapshot, agent.run, config) as (count, queue), screen.bar("reprove") as progress:
+    with _unproved(corpus, snapshot, agent.run, config) as (count, queue), console.bar("reprove") as progress:
         total = min(count, config.limit or count)
         progress.total(total)
         triable = islice(_triable(queue, agent, fingerprints(held_out), config.batch, found), config.limit)
@@ -149,10 +149,10 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
             note = {"command": "reprove", "run": agent.run, "tried": len(left), "proofs": len(proofs), "seed": config.seed}
             corpus.commit(new_rows(corpus, agent.run, (), proofs, trajectories), note)
             agent.memory.add(proofs)
-            if not screen.console.is_terminal:
+            if not console.rich.is_terminal:
                 minutes = (time.monotonic() - started) / max(found.tried, 1) * (total - found.tried) / 60
-                screen.line(f"{found.text()}; at most {minutes:.0f} min left of {total} statements")
-    screen.line(found.text())
+                console.line(f"{found.text()}; at most {minutes:.0f} min left of {total} statements")
+    console.line(found.text())
     return found
 
 
@@ -171,7 +171,7 @@ def _try(
 ) -> tuple[list[Trajectory], list[ProofRecord]]:
     """Trajectories on `statements`, on each of which there are `own` rollouts already, and the proofs that stood both tiers."""
     verifier = Verifier(agent.workers)  # a new one each time: it remembers every verdict
-    wanted = Collection(statements, config.samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
+    wanted = Collection(statements, config.num_samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
     trajectories: list[Trajectory] = []
     asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, wanted, trajectories.extend, show))
     numbered = [replace(trajectory, sample=own + trajectory.sample) for trajectory in trajectories]
@@ -184,7 +184,7 @@ def _unproved(
 ) -> Iterator[tuple[int, Iterator[tuple[int, Statement]]]]:
     """How many statements are to be tried, and these with the number of the run's rollouts on them so far; sorted out of core."""
     with corpus.database(snapshot) as database:
-        database.execute(_UNPROVED, {"run": run, "stage": _STAGE, "samples": config.samples, "seed": str(config.seed)})
+        database.execute(_UNPROVED, {"run": run, "stage": _STAGE, "samples": config.num_samples, "seed": str(config.seed)})
         [[count]] = database.sql("select count(*) from unproved").fetchall()
         reader = database.sql("from unproved").to_arrow_reader(1024)
         yield count, ((row["own"], statement_of(row)) for batch in reader for row in batch.to_pylist())

@@ -8,7 +8,7 @@ import jax
 
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.policy import policy_of_model, policy_of_run
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.server.serve import serve
 from oprover_jax.server.service import Service
@@ -29,7 +29,7 @@ def serve_policy(
     version: int,
     max_len: int,
     slots: int,
-    screen: Screen,
+    console: ProgressConsole,
 ) -> None:
     """Serves on `bound` until SIGINT or SIGTERM. InputError unless exactly one of `model` and `run` is given."""
     if (model is None) == (run is None):
@@ -49,7 +49,7 @@ def serve_policy(
     service = Service(engine, policy.codec, settings, policy.folder)
     host, port = bound.getsockname()[:2]
     where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    screen.line(
+    console.line(
         f"serving {settings.model} on {where}: version {policy.version}, {policy.config.parameters:,} weights, "
         f"{slots} slots of {engine.limits.max_len} tokens on {on.size} {jax.devices()[0].platform}; "
         f"loaded in {time.monotonic() - began:.1f} s"

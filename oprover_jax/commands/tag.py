@@ -13,7 +13,7 @@ from oprover_jax.data.tokenizer import Tokenizer
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.rollout.engine import Engine, Request, Sampling
 
@@ -22,7 +22,7 @@ BATCH_BY_ENGINE = 2048  # statements for one commit
 BATCH_BY_RULES = 16_384
 
 
-def tag(where: str | Path, run: Path | None, limit: int | None, screen: Screen) -> Counter[str]:
+def tag(where: str | Path, run: Path | None, limit: int | None, console: ProgressConsole) -> Counter[str]:
     """Tags what the corpus at `where` has untagged, with the last policy of `run` or without one by the rules.
 
     Raises:
@@ -30,12 +30,12 @@ def tag(where: str | Path, run: Path | None, limit: int | None, screen: Screen) 
     """
     corpus = open_corpus(where)
     if run is None:
-        return tag_corpus(corpus, tags_by_rules, "", BATCH_BY_RULES, limit, screen)
+        return tag_corpus(corpus, tags_by_rules, "", BATCH_BY_RULES, limit, console)
     folder, experiment = open_run(run, Experiment)
     with Workbench(experiment, folder) as bench:
         bench.require_policy()
         name = f"engine:{run_id(folder)}/{bench.policy()[0]}"
-        return tag_corpus(corpus, engine_tagger(bench.engine, bench.tokenizer, name), name, BATCH_BY_ENGINE, limit, screen)
+        return tag_corpus(corpus, engine_tagger(bench.engine, bench.tokenizer, name), name, BATCH_BY_ENGINE, limit, console)
 
 
 def engine_tagger(engine: Engine, tokenizer: Tokenizer, name: str) -> Tagger:

@@ -69,7 +69,7 @@ _COLUMNS = {
     "critic": "whose policy judged whether the statement says what the passage says",
     "faithful": "the critic's mean score, 0 to 1",
     "judgements": "the critic's words",
-    "tried": "tactics that the screens for empty statements tried, with Lean's verdicts",
+    "tried": "tactics that the checks for vacuous statements tried, with Lean's verdicts",
     "trivial": "the tactic that closed the goal by itself, empty where none did",
 }
 

@@ -28,7 +28,7 @@ from oprover_jax.corpus.storage import PARQUET
 from oprover_jax.corpus.tables import TABLES
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing_folder
-from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.records import SCHEMA_VERSION, utc_now
 
 PERMITTED = (
@@ -73,7 +73,7 @@ class ExportConfig:
             raise InputError(f"shard_bytes is {self.shard_bytes}; give at least 1")
 
 
-def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite: bool, screen: Screen) -> Manifest:
+def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite: bool, console: ProgressConsole) -> Manifest:
     """Writes `folder`, whole or not at all; one that holds this very export already is checked and left alone.
 
     Raises:
@@ -84,10 +84,10 @@ def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite:
     there = _there(folder, made_from, overwrite)
     if there is not None:
         check_files(folder, there)
-        screen.line(f"{folder} holds this export already")
+        console.line(f"{folder} holds this export already")
         return there
     licences = [licence.lower() for licence in config.licences]
-    with replacing_folder(folder) as temporary, screen.bar("export") as progress:
+    with replacing_folder(folder) as temporary, console.bar("export") as progress:
         progress.total(sum(commit.rows(table) for commit in commits for table in EXPORTED))
         with corpus.database(commits) as database:
             permitted, left_out = _permitted(database, licences), _left_out(database, licences)
@@ -103,8 +103,8 @@ def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite:
         (temporary / "README.md").write_text(card_text(folder.name, temporary, manifest, KEYS), encoding="utf-8")
         write_manifest(temporary, manifest)
     for one in left_out:
-        screen.line(f"left out: {one.rows:,} {one.table} under the licence {one.licence!r}")
-    screen.line(f"{folder}: " + (", ".join(f"{manifest.rows(table):,} {table}" for table in tables) or "no rows"))
+        console.line(f"left out: {one.rows:,} {one.table} under the licence {one.licence!r}")
+    console.line(f"{folder}: " + (", ".join(f"{manifest.rows(table):,} {table}" for table in tables) or "no rows"))
     return manifest
 
 

@@ -12,10 +12,10 @@ from oprover_jax.corpus.export import BATCH_ROWS, EXPORTED, KEYS
 from oprover_jax.corpus.manifest import Manifest, check_files, read_manifest
 from oprover_jax.corpus.tables import TABLES
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 
-def take_export(folder: Path, where: str | Path, screen: Screen) -> Commit | None:
+def take_export(folder: Path, where: str | Path, console: ProgressConsole) -> Commit | None:
     """Adds the rows of the export in `folder` that the corpus at `where` has not, in one commit; None where it was imported before.
 
     All files are checked first. The verdicts of the export are believed: Lean is not asked again.
@@ -29,12 +29,12 @@ def take_export(folder: Path, where: str | Path, screen: Screen) -> Commit | Non
         raise InputError(
             f"{folder} has {', '.join(unknown)}, of which this version knows nothing; import it with the release that wrote it"
         )
-    with screen.bar("check") as progress:
+    with console.bar("check") as progress:
         progress.total(sum(shard.bytes for shards in manifest.tables.values() for shard in shards))
         check_files(folder, manifest, lambda read: progress.update(read, "bytes"))
     corpus, key = open_corpus(where, create=True), f"import {manifest.content}"
     if corpus.has(key):
-        screen.line(f"{folder}: imported earlier")
+        console.line(f"{folder}: imported earlier")
         return None
     with ExitStack() as stack:
         database = stack.enter_context(corpus.database())
@@ -42,7 +42,7 @@ def take_export(folder: Path, where: str | Path, screen: Screen) -> Commit | Non
         commit = corpus.commit(rows, {"command": "import", "export": folder.resolve().name, "made_from": manifest.made_from}, key)
     if commit is not None:
         held = {table: (commit.rows(table), manifest.rows(table)) for table in manifest.tables}
-        screen.line(f"{folder}: " + ", ".join(f"{new:,} of {rows:,} {table}" for table, (new, rows) in held.items()) + " are new")
+        console.line(f"{folder}: " + ", ".join(f"{new:,} of {rows:,} {table}" for table, (new, rows) in held.items()) + " are new")
     return commit
 
 

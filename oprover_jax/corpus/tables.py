@@ -93,7 +93,7 @@ FORMALIZATIONS = pa.schema(
     ]
 )
 """Where a statement that was formalized out of a text came from: page, passage and its classifier's score, whose answer it is, which Lean
-elaborated it, the critic's mean score `faithful` in [0, 1] and its words, and the tactics that the screens tried with Lean's verdicts."""
+elaborated it, the critic's mean score `faithful` in [0, 1] and its words, and the tactics of the vacuity checks with Lean's verdicts."""
 
 TAGS = pa.schema(
     [

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from oprover_jax.corpus.corpus import Corpus
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_of
 from oprover_jax.corpus.tag_rules import BY_RULES, DOMAINS, difficulty_by_rules, domain_by_rules
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement, utc_now
 
 TAGGED = """
@@ -76,13 +76,13 @@ def read_tag(answer: str) -> tuple[str, int] | None:
     return (domains[-1].lower(), int(difficulties[-1])) if domains and difficulties else None
 
 
-def tag_corpus(corpus: Corpus, tagger: Tagger, asked: str, batch: int, limit: int | None, screen: Screen) -> Counter[str]:
+def tag_corpus(corpus: Corpus, tagger: Tagger, asked: str, batch: int, limit: int | None, console: ProgressConsole) -> Counter[str]:
     """Tags the statements that lack a domain or a difficulty, `batch` at a time, each batch a commit; how many, by who says so.
 
     Rules (`asked` "") go over what has no tag at all, an engine over what it has not been asked yet. Killed, it loses one batch.
     """
     counted: Counter[str] = Counter()
-    with corpus.database() as database, screen.bar("tag") as progress:
+    with corpus.database() as database, console.bar("tag") as progress:
         database.execute(_UNTAGGED, {"asked": asked, "limit": limit if limit is not None else 2**62})
         [[total]] = database.sql("select count(*) from untagged").fetchall()
         progress.total(total)
@@ -91,7 +91,7 @@ def tag_corpus(corpus: Corpus, tagger: Tagger, asked: str, batch: int, limit: in
                 statements = [statement_of(row) for row in rows.to_pylist()]
                 counted.update(_commit(corpus, statements, tagger(statements)))
                 progress.update(counted.total(), ", ".join(f"{count:,} by {by}" for by, count in counted.items()))
-    screen.line(f"{total:,} statements tagged" + "".join(f", {count:,} by {by}" for by, count in sorted(counted.items())))
+    console.line(f"{total:,} statements tagged" + "".join(f", {count:,} by {by}" for by, count in sorted(counted.items())))
     return counted
 
 

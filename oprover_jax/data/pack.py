@@ -30,7 +30,7 @@ from oprover_jax.data.sources import Left, Piece, Source
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.processes import in_processes
-from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.progress import ProgressConsole, StageProgress
 
 __all__ = ["pack_sources"]
 
@@ -58,7 +58,7 @@ class _Job:
     unit: Unit
 
 
-def pack_sources(config: PackConfig, out: Path, screen: Screen) -> dict[str, RowsIndex]:
+def pack_sources(config: PackConfig, out: Path, console: ProgressConsole) -> dict[str, RowsIndex]:
     """Packs all sources of `config` into `out`, or what is still missing there, and returns the index of each.
 
     Raises:
@@ -86,7 +86,7 @@ def pack_sources(config: PackConfig, out: Path, screen: Screen) -> dict[str, Row
             for number, unit in enumerate(units)
             if _finished(out / name, number) is None
         ]
-        _pack_all(config, todo, plans, screen)
+        _pack_all(config, todo, plans, console)
         indices = {name: _finish(out / name, len(units), made_of[name]) for name, units in plans.items()}
         with replacing(out / MIXTURE) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode({name: config.sources[name].weight for name in plans}), indent=1))
@@ -171,14 +171,14 @@ def _finish(folder: Path, units: int, made_of: str) -> RowsIndex:
     return read_index(folder)
 
 
-def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Unit]], screen: Screen) -> None:
+def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Unit]], console: ProgressConsole) -> None:
     every = sum(len(units) for units in plans.values())
     if len(todo) < every:
-        screen.line(f"{every - len(todo)} of {every} shards are there already")
+        console.line(f"{every - len(todo)} of {every} shards are there already")
     if not todo:
         return
-    with screen.bar(f"pack {config.name}") as progress:
-        shown = _Shown(screen, progress, todo)
+    with console.bar(f"pack {config.name}") as progress:
+        shown = _Shown(console, progress, todo)
         for job, note in in_processes(partial(_pack_unit, config), todo, config.workers or len(os.sched_getaffinity(0))):
             shown.more(job, note)
 
@@ -186,8 +186,8 @@ def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Un
 class _Shown:
     """The progress: megabytes of text, tokens, and the time that is left."""
 
-    def __init__(self, screen: Screen, progress: StageProgress, todo: Sequence[_Job]) -> None:
-        self.screen, self.progress = screen, progress
+    def __init__(self, console: ProgressConsole, progress: StageProgress, todo: Sequence[_Job]) -> None:
+        self.console, self.progress = console, progress
         self.size, self.done, self.tokens = sum(_size(job) for job in todo), 0, 0
         self.start = self.last = time.monotonic()
         progress.total(-(-self.size // 10**6))
@@ -198,10 +198,10 @@ class _Shown:
         now = time.monotonic()
         detail = f"MB, {self.tokens / (now - self.start):,.0f} tokens/s"
         self.progress.update(-(-self.done // 10**6), detail)
-        if not self.screen.console.is_terminal and (now - self.last > _LINE_EVERY or self.done == self.size):
+        if not self.console.rich.is_terminal and (now - self.last > _LINE_EVERY or self.done == self.size):
             self.last = now
             left = (self.size - self.done) * (now - self.start) / max(1, self.done)
-            self.screen.line(f"{self.done / 1e6:,.1f} of {self.size / 1e6:,.1f} {detail}, {left:,.0f} s left")
+            self.console.line(f"{self.done / 1e6:,.1f} of {self.size / 1e6:,.1f} {detail}, {left:,.0f} s left")
 
 
 def _size(job: _Job) -> int:
@@ -226,8 +226,8 @@ def _pack_unit(config: PackConfig, job: _Job) -> _Note:
                 left[Left.REMOVED] += 1
             else:
                 examples.append(document(encode(found)))
-    rows, report = fill_rows(examples, config.row_tokens, source.too_long)
-    shard, _ = write_shard(job.folder, job.number, (row_of(segments, config.row_tokens) for segments in rows))
+    rows, report = fill_rows(examples, config.seq_len, source.too_long)
+    shard, _ = write_shard(job.folder, job.number, (row_of(segments, config.seq_len) for segments in rows))
     note = _Note(shard, report + PackReport(removed=left[Left.REMOVED], unusable=left[Left.UNUSABLE]))
     with replacing(_note_of(job.folder, job.number)) as temporary:
         temporary.write_bytes(msgspec.json.encode(note))

@@ -29,7 +29,7 @@ class PackConfig:
     sources: dict[str, Any] = field(default_factory=dict)  # of Source
     tokenizer: str = ""
     end: str = "<|endoftext|>"
-    row_tokens: int = 8192
+    seq_len: int = 8192
     unit_bytes: int = 64 * 2**20
     workers: int = 0
     decontaminate: Callable[[str], str] | None = None
@@ -42,7 +42,7 @@ class PackConfig:
                 raise ValueError(f"source {name!r} has weight {source.weight}; give a positive one or leave it out")
             if not name.replace("-", "").replace("_", "").isalnum():
                 raise ValueError(f"source {name!r} names a folder; use letters, digits, - and _")
-        for setting, least in (("row_tokens", 1), ("unit_bytes", 1), ("workers", 0)):
+        for setting, least in (("seq_len", 1), ("unit_bytes", 1), ("workers", 0)):
             if getattr(self, setting) < least:
                 raise ValueError(f"{setting} is {getattr(self, setting)}; it must be at least {least}")
 
@@ -53,7 +53,7 @@ class PackConfig:
         hook = self.decontaminate
         named = None if hook is None else getattr(hook, "__qualname__", None) or repr(hook)
         tokenizer = hashlib.sha256(_tokenizer_file(self.tokenizer).read_bytes()).hexdigest()
-        return (type(source).__name__, sorted(settings.items()), tokenizer, self.end, self.row_tokens, self.unit_bytes, named)
+        return (type(source).__name__, sorted(settings.items()), tokenizer, self.end, self.seq_len, self.unit_bytes, named)
 
 
 @lru_cache(maxsize=1)

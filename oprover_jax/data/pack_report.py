@@ -6,13 +6,13 @@ from rich.table import Table
 
 from oprover_jax.data.dataset import RowsIndex
 from oprover_jax.data.pack_config import PackConfig
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 
-def print_packed(config: PackConfig, indices: Mapping[str, RowsIndex], screen: Screen) -> None:
+def print_packed(config: PackConfig, indices: Mapping[str, RowsIndex], console: ProgressConsole) -> None:
     """A table: documents and what became of them, tokens, fill, share of the mixture."""
     columns = ["source", "share", "examples", "rows", "tokens", "fill", "continued", "dropped", "removed", "unusable", "bytes a token"]
-    table = Table(*columns, title=f"{config.name}: rows of {config.row_tokens:,} tokens")
+    table = Table(*columns, title=f"{config.name}: rows of {config.seq_len:,} tokens")
     total = sum(source.weight for source in config.sources.values())
     for name, index in indices.items():
         report = index.report
@@ -20,4 +20,4 @@ def print_packed(config: PackConfig, indices: Mapping[str, RowsIndex], screen: S
         size = sum(shard.bytes for shard in index.shards) / report.positions
         about = [f"{config.sources[name].weight / total:.1%}", f"{report.examples:,}", f"{report.rows:,}", f"{report.positions:,}"]
         table.add_row(name, *about, f"{report.fill(index.length):.2%}", *counts, f"{size:.2f}")
-    screen.console.print(table)
+    console.rich.print(table)

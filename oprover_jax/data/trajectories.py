@@ -21,13 +21,13 @@ from oprover_jax.data.rows import Example, document, prompted
 from oprover_jax.data.sources import Piece, open_parquet
 from oprover_jax.errors import InputError
 
-__all__ = ["Lesson", "Trajectories", "choose"]
+__all__ = ["RoundExample", "Trajectories", "choose"]
 
 _ROWS = 256  # rollouts read at a time
 
 
 @dataclass(frozen=True)
-class Lesson:
+class RoundExample:
     """A round that Lean accepted: of which statement and sample, `number` in its rollout (0: first), ids of the attempt, the proof (or a
     hash of it), and where it is stored."""
 
@@ -40,20 +40,20 @@ class Lesson:
 
 
 def choose(
-    lessons: Iterable[Lesson], solved: Mapping[str, Sequence[bool]], per_statement: int, per_proof: int, mastered: float
-) -> list[Lesson]:
+    examples: Iterable[RoundExample], solved: Mapping[str, Sequence[bool]], per_statement: int, per_proof: int, mastered: float
+) -> list[RoundExample]:
     """Accepted rounds, distinct by proof; of one statement repairs first, then the shortest, `per_statement` at most (one where more than
     the share `mastered` of its rollouts were solved); of one proof those on the statements that were solved least often, `per_proof` at
     most. `solved` says of each statement which of its rollouts were."""
-    by_statement: dict[str, list[Lesson]] = defaultdict(list)
-    for lesson in lessons:
-        by_statement[lesson.statement].append(lesson)
+    by_statement: dict[str, list[RoundExample]] = defaultdict(list)
+    for example in examples:
+        by_statement[example.statement].append(example)
     rates = {name: sum(solved[name]) / len(solved[name]) for name in by_statement}
     uses: Counter[str | int | None] = Counter()
     chosen = []
     for name in sorted(by_statement, key=lambda name: (rates[name], name)):
         ranked = sorted(by_statement[name], key=lambda one: (one.number == 0, one.length, one.sample))
-        distinct: dict[str | int | None, Lesson] = {}
+        distinct: dict[str | int | None, RoundExample] = {}
         for one in ranked:
             distinct.setdefault(one.proof, one)
         keep = 1 if rates[name] > mastered else per_statement
@@ -84,18 +84,18 @@ class Trajectories:
 
     def plan(self, size: int) -> list[Piece]:
         files = _stored(self.path)
-        lessons: list[Lesson] = []
+        examples: list[RoundExample] = []
         solved: dict[str, list[bool]] = defaultdict(list)
         for number, path in enumerate(files):
-            for statement, accepted, found in _lessons(path, number):
+            for statement, accepted, found in _examples(path, number):
                 solved[statement].append(accepted)
-                lessons += found
+                examples += found
         if self.loss == "attempt":
-            lessons = choose(lessons, solved, self.per_statement, self.per_proof, self.mastered)
-        if not lessons:
+            examples = choose(examples, solved, self.per_statement, self.per_proof, self.mastered)
+        if not examples:
             raise InputError(f"{self.path} holds no accepted round; name a corpus or a run whose rollouts proved something")
         picked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        for one in lessons:
+        for one in examples:
             file, row = one.where
             picked[file].append((row, one.number, one.length))
         pieces = []
@@ -139,7 +139,7 @@ class _Round(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Round)
 
 
-def _lessons(path: str, file: int) -> Iterator[tuple[str, bool, list[Lesson]]]:
+def _examples(path: str, file: int) -> Iterator[tuple[str, bool, list[RoundExample]]]:
     """(statement, whether it was proved, its accepted rounds) of each rollout in a part."""
     parquet = open_parquet(path)
     names = parquet.schema_arrow.names
@@ -160,7 +160,7 @@ def _lessons(path: str, file: int) -> Iterator[tuple[str, bool, list[Lesson]]]:
             for number, text in enumerate(rounds):
                 one = _decoder.decode(text)
                 if one.well_formed and one.verdict is not None and one.verdict.accepted is True:
-                    found.append(Lesson(name, sample, number, lengths[row][number], _hash(one.proof), (file, at + row)))
+                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(one.proof), (file, at + row)))
             yield name, accepted is True, found
         at += len(batch)
 

@@ -1,8 +1,8 @@
 """`oprover corpus build`: published sets become one commit of a corpus.
 
     read     every file of every source -> parts of INCOMING and QUARANTINE        (corpus.sources)
-    settle   ids, copies, what benchmarks hold -> new statements and proofs        (corpus.settle)
-    judge    Lean's verdict on each new proof that it can check                    (corpus.judge)
+    deduplicate   ids, copies, what benchmarks hold -> new statements and proofs   (ingest.deduplicate)
+    verify   Lean's verdict on each new proof that it can check                    (ingest.verify_proofs)
     commit   statements, proofs and quarantine, all or nothing, under a key
 
 Each stage keeps what it has done in CORPUS.builds/KEY/work; killed at any moment, the same command goes on there. The key is the hash of
@@ -30,13 +30,13 @@ from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.ingest.config import BuildConfig, data_path
-from oprover_jax.ingest.deduplicate import settle
+from oprover_jax.ingest.deduplicate import deduplicate
 from oprover_jax.ingest.report import BuildReport, reported
 from oprover_jax.ingest.sources.files import check_file, source_files
 from oprover_jax.ingest.sources.reading import Task, counts_of, read_files
 from oprover_jax.ingest.sources.rows import Place
-from oprover_jax.ingest.verify_proofs import UNCHECKED, join, judge, judged
-from oprover_jax.progress import Screen
+from oprover_jax.ingest.verify_proofs import UNCHECKED, join, read_verdicts, verify_proofs
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.benchmarks import load_benchmarks
 
@@ -54,9 +54,9 @@ class Plan:
 
 
 def build_corpus(
-    config: BuildConfig, where: str | Path, data: Path | None, screen: Screen, staging: Path | None = None
+    config: BuildConfig, where: str | Path, data: Path | None, console: ProgressConsole, staging: Path | None = None
 ) -> BuildReport | None:
-    """Reads, settles, judges and commits the sources of `config` into the corpus at `where`; made if it is not there.
+    """Reads, deduplicates, verifies and commits the sources of `config` into the corpus at `where`; made if it is not there.
 
     `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
     Returns the report; None for a build that was done with other stages, as on another machine.
@@ -72,9 +72,9 @@ def build_corpus(
     folder = builds / found.key
     with _alone(folder):
         if not corpus.has(found.key):
-            _build(config, found, corpus, folder, screen)
+            _build(config, found, corpus, folder, console)
         else:
-            screen.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
+            console.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
         shutil.rmtree(folder / "work", ignore_errors=True)
     path = folder / "report.json"
     return msgspec.json.decode(path.read_bytes(), type=BuildReport) if path.is_file() else None
@@ -108,31 +108,31 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
 def _identity(config: BuildConfig) -> dict[str, Any]:
     """What the outcome depends on: not how many processes there are."""
     verify = dataclasses.replace(config.verify, workers=1)
-    settled = dataclasses.replace(config.settle, runner="local", workers=1, memory_gb=1.0)
-    return asdict(dataclasses.replace(config, readers=1, verify=verify, settle=settled))
+    settled = dataclasses.replace(config.deduplicate, runner="local", workers=1, memory_gb=1.0)
+    return asdict(dataclasses.replace(config, readers=1, verify=verify, deduplicate=settled))
 
 
-def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, screen: Screen) -> None:
+def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, console: ProgressConsole) -> None:
     work = folder / "work"
-    with screen.bar("read") as bar:
+    with console.bar("read") as bar:
         bar.total(len(plan.tasks))
         for done, task in enumerate(read_files(plan.tasks, work, config.readers), start=1):
             bar.update(done, f"{task.place.origin}/{task.place.file}")
     settled, joined = work / "settled", work / "joined.parquet"
     if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
-        settle(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.settle, screen)
-        join(settled, corpus, joined, config.settle.memory_gb)
+        deduplicate(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.deduplicate, console)
+        join(settled, corpus, joined, config.deduplicate.memory_gb)
     upstream = {source.name: source.layout.upstream for source in config.sources}
-    with screen.bar("judge") as bar:
-        judge(joined, work / "judged", config.verify, upstream, bar)
-    found = judged(work / "judged")
+    with console.bar("verify") as bar:
+        verify_proofs(joined, work / "verified", config.verify, upstream, bar)
+    found = read_verdicts(work / "verified")
     statements = settled / "statements"
-    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "judged" / "proofs", found)
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "verified" / "proofs", found)
     _keep(work, folder, report)
     rows = {
         "statements": _without(_batches(statements), found.no_propositions),
-        "proofs": _batches(work / "judged" / "proofs"),
-        "quarantine": _batches(work / "quarantine", work / "judged" / "quarantine"),
+        "proofs": _batches(work / "verified" / "proofs"),
+        "quarantine": _batches(work / "quarantine", work / "verified" / "quarantine"),
     }
     note = {"what": "build", "sources": ", ".join(source.name for source in config.sources), **report.totals}
     corpus.commit(rows, note, key=plan.key)
@@ -157,7 +157,7 @@ def _keep(work: Path, folder: Path, report: BuildReport) -> None:
     shutil.rmtree(folder / "removed", ignore_errors=True)
     shutil.copytree(work / "settled" / "removed", folder / "removed")
     with replacing(folder / "unchecked.parquet") as path, pq.ParquetWriter(path, UNCHECKED, compression="zstd") as writer:
-        for batch in _batches(work / "judged" / "unchecked"):
+        for batch in _batches(work / "verified" / "unchecked"):
             writer.write_batch(batch)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lean_worker.backends import BackendChoice
 from lean_worker.protocol import Tier
 from oprover_jax.errors import InputError
-from oprover_jax.ingest.deduplicate import SettleConfig
+from oprover_jax.ingest.deduplicate import DeduplicateConfig
 from oprover_jax.ingest.sources.layouts import LAYOUTS, Columns, Layout
 from oprover_jax.ingest.sources.rows import RowLimits
 from oprover_jax.statements.benchmarks import REGISTRY, Benchmark
@@ -83,7 +83,7 @@ class BuildConfig:
 
     sources: tuple[Source, ...]
     verify: VerifyConfig = field(default_factory=VerifyConfig)
-    settle: SettleConfig = field(default_factory=SettleConfig)
+    deduplicate: DeduplicateConfig = field(default_factory=DeduplicateConfig)
     limits: RowLimits = field(default_factory=RowLimits)
     benchmarks: tuple[Benchmark, ...] = REGISTRY
     readers: int = 1

@@ -1,7 +1,7 @@
 """From rows as sources give them to new statements and proofs: ids, duplicates, near duplicates and benchmarks, out of core.
 
     incoming parts ── identify ──► ids, contaminated texts ──► first copies (DuckDB) ──► new statements
-    new statements ── judge ─────► contaminated statements, near duplicates ──► statements/, proofs/, removed/
+    new statements ── features ─────► contaminated statements, near duplicates ──► statements/, proofs/, removed/
 
 Copies are equal by id; the first one stays, in the order of the parts and their rows, and what a corpus holds comes before all.
 Row-wise work is kept in `work/` under the output folder until the end, so that a run that was cut off goes on.
@@ -29,9 +29,9 @@ from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.ingest.first_copies import FirstCopies
 from oprover_jax.ingest.near import near_duplicates
-from oprover_jax.ingest.rowwise import JUDGED
+from oprover_jax.ingest.rowwise import FEATURES
 from oprover_jax.ingest.units import Runner, Work, run_units, save_index, units_of
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.decontaminate import DecontaminationConfig, build_index
 
@@ -41,7 +41,7 @@ _EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.int32(): 0, pa.float64(): 
 
 
 @dataclass(frozen=True)
-class SettleConfig:
+class DeduplicateConfig:
     """How rows become statements and proofs; `near` says what happens to a near duplicate: it names its first, or is dropped."""
 
     near: Literal["mark", "drop"] = "mark"
@@ -55,9 +55,9 @@ class SettleConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.near_share <= 1:
-            raise InputError(f"settle.near_share is {self.near_share}; it is a share above 0 and up to 1")
+            raise InputError(f"deduplicate.near_share is {self.near_share}; it is a share above 0 and up to 1")
         if self.workers < 1 or self.memory_gb <= 0:
-            raise InputError(f"settle.workers is {self.workers} and settle.memory_gb {self.memory_gb}; both must be above 0")
+            raise InputError(f"deduplicate.workers is {self.workers} and deduplicate.memory_gb {self.memory_gb}; both must be above 0")
 
 
 class SettleReport(msgspec.Struct, frozen=True):
@@ -72,13 +72,13 @@ class SettleReport(msgspec.Struct, frozen=True):
     seconds: dict[str, float]
 
 
-def settle(
+def deduplicate(
     incoming: Sequence[Path],
     corpus: Corpus | None,
     benchmarks: Sequence[Statement],
     out: Path,
-    settings: SettleConfig,
-    screen: Screen | None = None,
+    settings: DeduplicateConfig,
+    console: ProgressConsole | None = None,
 ) -> SettleReport:
     """Writes the new statements and proofs of `incoming` (files in the schema INCOMING) to `out`/statements and `out`/proofs.
 
@@ -97,7 +97,7 @@ def settle(
         return msgspec.convert(finished["report"], SettleReport)
     done.unlink(missing_ok=True)
     _begin(work, fingerprint)
-    report = _Settling(incoming, corpus, benchmarks, work, settings, screen or Screen()).run()
+    report = _Settling(incoming, corpus, benchmarks, work, settings, console or ProgressConsole()).run()
     for folder in ("statements", "proofs", "removed"):
         shutil.rmtree(out / folder, ignore_errors=True)
         (work / "new" / folder).mkdir(exist_ok=True)
@@ -116,8 +116,8 @@ class _Settling:
     corpus: Corpus | None
     benchmarks: Sequence[Statement]
     work: Path
-    settings: SettleConfig
-    screen: Screen
+    settings: DeduplicateConfig
+    console: ProgressConsole
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> SettleReport:
@@ -129,12 +129,12 @@ class _Settling:
         with self.phase("copies"):
             copies = FirstCopies(self.incoming, identified, self.corpus, self.work, self.settings.memory_gb, self.settings.workers)
             candidates = [self.candidates(copies, number, path) for number, path in enumerate(self.incoming)]
-        with self.phase("judge"):
-            judged = self.rowwise("judge", [known, *candidates], "judged", index)
+        with self.phase("compare"):
+            featured = self.rowwise("features", [known, *candidates], "featured", index)
         with self.phase("near"):
-            verdicts = self.verdicts([known, *candidates], judged, copies.texts())
+            verdicts = self.verdicts([known, *candidates], featured, copies.texts())
         with self.phase("write"):
-            copies.settle(_dropped(verdicts, self.settings.near))
+            copies.deduplicate(_dropped(verdicts, self.settings.near))
             stays = verdicts.filter(_stays(verdicts, self.settings.near))
             for number, path in enumerate(candidates):
                 _write_rows(path, _part(stays, number), STATEMENTS, self.work / "new" / "statements" / f"part-{number:05}.parquet")
@@ -176,7 +176,7 @@ class _Settling:
         """Does row-wise work on all rows of `files`; its results in order."""
         units = units_of(files, self.work / folder)
         finished = 0
-        with self.screen.bar(f"{work:<8}") as bar:
+        with self.console.bar(f"{work:<8}") as bar:
             bar.total(sum(unit.rows for unit in units))
             for rows in run_units(units, work, index, self.settings.runner, self.settings.workers):
                 finished += rows
@@ -189,12 +189,12 @@ class _Settling:
         _write_rows(path, copies.statements(number), STATEMENTS, result)
         return result
 
-    def verdicts(self, files: Sequence[Path], judged: Sequence[Path], texts: Mapping[str, tuple[str, str]]) -> pa.Table:
+    def verdicts(self, files: Sequence[Path], featured: Sequence[Path], texts: Mapping[str, tuple[str, str]]) -> pa.Table:
         """For each new statement, in order: its file and row among `files`, id, benchmark and reason, id of its near first, likeness."""
         sizes = [pq.read_metadata(path).num_rows for path in files]
         ids = pa.concat_tables([pq.read_table(path, columns=["id"]) for path in files])["id"].combine_chunks()
-        empty = pa.schema([JUDGED.field("benchmark"), JUDGED.field("reason")]).empty_table()
-        hits = pa.concat_tables([empty, *(pq.read_table(path, columns=empty.schema.names) for path in judged)])
+        empty = pa.schema([FEATURES.field("benchmark"), FEATURES.field("reason")]).empty_table()
+        hits = pa.concat_tables([empty, *(pq.read_table(path, columns=empty.schema.names) for path in featured)])
         found = pa.array(list(texts), pa.string())
         places = pc.index_in(ids, found)
         benchmark, reason = (
@@ -203,7 +203,7 @@ class _Settling:
         )
         ignored = np.array(benchmark.is_valid())
         ignored[: sizes[0]] = False  # what the corpus holds was looked at when it came in
-        first, likeness = near_duplicates(judged, self.settings.near_share, ignored)
+        first, likeness = near_duplicates(featured, self.settings.near_share, ignored)
         near = pc.if_else(pa.array(first == np.arange(len(first))), "", ids.take(pa.array(first)))
         file, row = np.repeat(np.arange(-1, len(files) - 1), sizes), np.concatenate([np.arange(size) for size in sizes])
         columns = {"file": file, "row": row, "id": ids, "benchmark": benchmark, "reason": reason, "near": near, "likeness": likeness}
@@ -254,7 +254,7 @@ def _column(given: pa.Array | None, field: pa.Field, rows: int) -> pa.Array:
     return pc.fill_null(given.cast(field.type), empty)
 
 
-def _fingerprint(incoming: Sequence[Path], corpus: Corpus | None, benchmarks: Sequence[Statement], settings: SettleConfig) -> str:
+def _fingerprint(incoming: Sequence[Path], corpus: Corpus | None, benchmarks: Sequence[Statement], settings: DeduplicateConfig) -> str:
     """A hash of all that the result depends on."""
     own = {name: value for name, value in asdict(settings).items() if name not in ("runner", "workers", "memory_gb")}
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in incoming]

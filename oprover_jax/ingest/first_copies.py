@@ -56,12 +56,12 @@ class FirstCopies:
         ).fetchall()
         return {key: (benchmark, reason) for key, benchmark, reason in found}
 
-    def settle(self, dropped: pa.Table) -> None:
+    def deduplicate(self, dropped: pa.Table) -> None:
         """Says which new statements do not stay, as id, reason and of; their proofs go with them."""
         self.database.register("given", dropped)
         self.database.execute(f"create table dropped as select {_NUMBER.format('id')} as statement, reason, of from given")
         self.database.unregister("given")
-        self.database.execute(  # of statements that the corpus holds nothing was judged, but what came with them was read
+        self.database.execute(  # of statements that the corpus holds nothing was featured, but what came with them was read
             "insert into dropped select statement, arg_min(reason, benchmark), min(benchmark) from rows"
             " where benchmark is not null and statement not in (select statement from dropped) group by statement"
         )
@@ -112,7 +112,7 @@ _NO_ROWS = (
 
 _REMOVED = f"""
 create table removed as
-with judged as (
+with featured as (
     select rows.place, rows.statement, rows.proof,
         case
             when dropped.statement is not null then dropped.reason
@@ -127,10 +127,11 @@ with judged as (
     left join first_proofs using (proof)
     left join first_statements on first_statements.statement = rows.statement
 )
-select judged.place, {_HEX.format("judged.statement")} as id, {_HEX.format("judged.proof")} as proof_id, incoming.source, incoming."where",
-    judged.reason, coalesce(judged.of, first_copy.source || ' ' || first_copy."where", 'in the corpus') as of
-from judged
-join incoming on incoming.place = judged.place
-left join incoming as first_copy on first_copy.place = judged.copy
-where judged.reason is not null
+select featured.place, {_HEX.format("featured.statement")} as id, {_HEX.format("featured.proof")} as proof_id,
+    incoming.source, incoming."where",
+    featured.reason, coalesce(featured.of, first_copy.source || ' ' || first_copy."where", 'in the corpus') as of
+from featured
+join incoming on incoming.place = featured.place
+left join incoming as first_copy on first_copy.place = featured.copy
+where featured.reason is not null
 """

@@ -22,23 +22,23 @@ _PAIRS_AT_ONCE = 200_000
 
 
 def near_duplicates(
-    judged: Sequence[Path], share: float, ignored: Bool[np.ndarray, "n"]
+    featured: Sequence[Path], share: float, ignored: Bool[np.ndarray, "n"]
 ) -> tuple[Int64[np.ndarray, "n"], Float[np.ndarray, "n"]]:
     """For each statement the number of the first of its group, itself where it is the first, and its similarity to that one.
 
-    Statements are numbered in the order of `judged`, files in the schema JUDGED. One after another they join the earliest first of a
+    Statements are numbered in the order of `featured`, files in the schema FEATURES. One after another they join the earliest first of a
     group to which their Jaccard similarity is at least `share` and whose numerals are theirs, or begin a group. Within a bucket of a
     band a statement is compared with the first one and with the one before it. Those `ignored` stay alone.
     """
     runs = pa.chunked_array(
-        [chunk for path in judged for chunk in pq.read_table(path, columns=["runs"])["runs"].chunks], pa.list_(pa.uint32())
+        [chunk for path in featured for chunk in pq.read_table(path, columns=["runs"])["runs"].chunks], pa.list_(pa.uint32())
     )
     counts = np.concatenate([np.zeros(0, np.int64), *(chunk.value_lengths().to_numpy() for chunk in runs.chunks)]).astype(np.int64)
     flat = np.concatenate([np.zeros(0, np.uint32), *(chunk.flatten().to_numpy() for chunk in runs.chunks)])
     first, alike = np.arange(len(counts)), np.ones(len(counts))
-    candidates = np.unique(np.concatenate([np.zeros(0, np.int64), *(_pairs(judged, name, ignored) for name in BAND_NAMES)]))
+    candidates = np.unique(np.concatenate([np.zeros(0, np.int64), *(_pairs(featured, name, ignored) for name in BAND_NAMES)]))
     numerals = np.concatenate(
-        [np.zeros(0, np.uint32), *(pq.read_table(path, columns=["numerals"])["numerals"].to_numpy() for path in judged)]
+        [np.zeros(0, np.uint32), *(pq.read_table(path, columns=["numerals"])["numerals"].to_numpy() for path in featured)]
     )
     begins = np.cumsum(counts) - counts
     for chunk in range(0, len(candidates), _PAIRS_AT_ONCE):
@@ -67,9 +67,9 @@ def reshaped(statements: Iterable[Statement]) -> dict[str, str]:
     return found
 
 
-def _pairs(judged: Sequence[Path], band: str, ignored: Bool[np.ndarray, "n"]) -> Int64[np.ndarray, "p"]:
+def _pairs(featured: Sequence[Path], band: str, ignored: Bool[np.ndarray, "n"]) -> Int64[np.ndarray, "p"]:
     """Pairs in one bucket of one band: (later, earlier) as later * n + earlier."""
-    hashes = np.concatenate([np.zeros(0, np.uint64), *(pq.read_table(path, columns=[band])[band].to_numpy() for path in judged)])
+    hashes = np.concatenate([np.zeros(0, np.uint64), *(pq.read_table(path, columns=[band])[band].to_numpy() for path in featured)])
     order = np.argsort(hashes, kind="stable")
     order = order[~ignored[order]]
     same = np.zeros(len(order), bool)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from oprover_jax.ingest.sources.reading import Counts, reason_of
 from oprover_jax.ingest.sources.rows import FLAGGED, UNKNOWN_LICENCE
-from oprover_jax.ingest.verify_proofs import Judged
+from oprover_jax.ingest.verify_proofs import Verified
 
 Reasons = dict[str, int]
 
@@ -72,7 +72,7 @@ class BuildReport(msgspec.Struct):
         return sum(one.statements for one in self.entered if one.licence == UNKNOWN_LICENCE)
 
 
-def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Path, judged: Judged) -> BuildReport:
+def reported(key: str, read: Sequence[Counts], settled: Path, verified_proofs: Path, verified: Verified) -> BuildReport:
     """The report of a build whose stages are done."""
     found = {counts.origin: SourceReport(counts.origin) for counts in read}
     for counts in read:
@@ -83,10 +83,10 @@ def reported(key: str, read: Sequence[Counts], settled: Path, judged_proofs: Pat
     for (origin, reason), number in _removed(settled / "removed").items():
         _add(found[origin].copies if reason in _COPIES else found[origin].contaminated, reason, number)
     for origin, one in found.items():
-        one.accepted = judged.accepted.get(origin, 0)
-        one.unchecked, one.rejected = judged.unchecked.get(origin, {}), judged.rejected.get(origin, {})
-    statements = _counted(settled / "statements", ["source", "licence"], judged.no_propositions)
-    proofs = _counted(judged_proofs, ["source", "licence", "checked"])
+        one.accepted = verified.accepted.get(origin, 0)
+        one.unchecked, one.rejected = verified.unchecked.get(origin, {}), verified.rejected.get(origin, {})
+    statements = _counted(settled / "statements", ["source", "licence"], verified.no_propositions)
+    proofs = _counted(verified_proofs, ["source", "licence", "checked"])
     entered = []
     for source, licence in sorted({key[:2] for key in [*statements, *proofs]}):
         checked = {key[2]: number for key, number in proofs.items() if key[:2] == (source, licence)}

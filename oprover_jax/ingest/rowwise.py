@@ -1,6 +1,6 @@
 """The work on single rows, as pure functions from record batches to record batches: the same in a local process and under Ray Data.
 
-`identify` gives rows as they come from a source their ids and searches their texts for benchmarks; `judge` looks at each distinct
+`identify` gives rows as they come from a source their ids and searches their texts for benchmarks; `features` looks at each distinct
 statement once: it compares it with the benchmarks and sketches it for the search for near duplicates.
 """
 
@@ -35,7 +35,7 @@ IDENTIFIED = pa.schema(
 have of a benchmark, `proof_benchmark` and `proof_reason` what the proof has; null where that is nothing."""
 
 BAND_NAMES = [f"band_{number:02}" for number in range(BANDS)]
-JUDGED = pa.schema(
+FEATURES = pa.schema(
     [
         ("benchmark", _TEXT),
         ("reason", _TEXT),
@@ -48,7 +48,7 @@ JUDGED = pa.schema(
 two statements are compared."""
 
 IDENTIFY_COLUMNS = ["formal", "header", "proof", "informal"]
-JUDGE_COLUMNS = ["formal", "header"]
+FEATURE_COLUMNS = ["formal", "header"]
 
 
 def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
@@ -78,9 +78,9 @@ def _found(index: BenchmarkIndex, kind: str, texts: Sequence[str | None]) -> lis
     return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := found.get(text)) else None for text in texts]
 
 
-def judge(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
-    """Rows with JUDGE_COLUMNS to JUDGED; without an index nothing is contaminated."""
-    formals, headers = (batch[name].to_pylist() for name in JUDGE_COLUMNS)
+def features(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
+    """Rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
+    formals, headers = (batch[name].to_pylist() for name in FEATURE_COLUMNS)
     items = [canonical(formal) for formal in formals]
     found = statement_runs(items)
     hits = find_in_canonical(index, formals, headers, items, found) if index else [None] * len(batch)
@@ -89,7 +89,7 @@ def judge(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch
     bands = _bands(np.array(digests, np.uint64).reshape(len(batch), BANDS, ROWS_OF_A_BAND))
     runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((found.hashes >> np.uint64(32)).astype(np.uint32)))
     columns = [*(pa.array(bands[:, band]) for band in range(BANDS)), pa.array([_numerals(own) for own in items], pa.uint32()), runs]
-    return pa.RecordBatch.from_arrays([*_hit_columns(hits), *columns], schema=JUDGED)
+    return pa.RecordBatch.from_arrays([*_hit_columns(hits), *columns], schema=FEATURES)
 
 
 def _numerals(items: Sequence[Item]) -> int:

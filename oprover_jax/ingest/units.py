@@ -21,12 +21,12 @@ from oprover_jax.processes import in_processes
 from oprover_jax.statements.decontaminate import BenchmarkIndex
 
 Runner = Literal["local", "ray"]
-Work = Literal["identify", "judge"]
+Work = Literal["identify", "features"]
 
 FILE_SHIFT = 40
 _BATCH_ROWS = 2048
-_COLUMNS = {"identify": rowwise.IDENTIFY_COLUMNS, "judge": rowwise.JUDGE_COLUMNS}
-_FUNCTIONS = {"identify": rowwise.identify, "judge": rowwise.judge}
+_COLUMNS = {"identify": rowwise.IDENTIFY_COLUMNS, "features": rowwise.FEATURE_COLUMNS}
+_FUNCTIONS = {"identify": rowwise.identify, "features": rowwise.features}
 
 
 @dataclass(frozen=True)

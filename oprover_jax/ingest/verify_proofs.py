@@ -63,7 +63,7 @@ class Outcome:
     words: str = ""
 
 
-class Judged(msgspec.Struct):
+class Verified(msgspec.Struct):
     """What came of a batch, by origin: proofs accepted, unchecked and rejected, by reason. And ids of statements that are none."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
@@ -90,7 +90,7 @@ def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
         joined.write_parquet(str(path), compression="zstd", row_group_size=_BATCH)
 
 
-def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
+def verify_proofs(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
     """Writes `out`/proofs, quarantine, unchecked and counts, a part of each for every batch that is not there yet.
 
     `upstream` says for each origin who has checked its proofs, "" for nobody. Verdicts are kept as they come, so a batch that was cut off
@@ -107,17 +107,17 @@ def judge(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, 
         left = [batch for batch in range(len(sizes)) if not _counts_path(out, batch).is_file()]
         if not left:
             return
-        with _Judge(config, upstream, out) as judges:
+        with _Verification(config, upstream, out) as verification:
             for batch in left:
                 tell = partial(_tell, progress, sum(sizes[:batch]))
-                judges.write(batch, file.read_row_group(batch).to_pylist(), tell)
+                verification.write(batch, file.read_row_group(batch).to_pylist(), tell)
 
 
-def judged(out: Path) -> Judged:
+def read_verdicts(out: Path) -> Verified:
     """The counts of all batches together."""
-    total = Judged()
+    total = Verified()
     for path in sorted((out / "counts").glob("*.json")):
-        one = msgspec.json.decode(path.read_bytes(), type=Judged)
+        one = msgspec.json.decode(path.read_bytes(), type=Verified)
         total.no_propositions += one.no_propositions
         total.accepted = dict(Counter(total.accepted) + Counter(one.accepted))
         for table in ("unchecked", "rejected"):
@@ -146,12 +146,12 @@ def outcome(verdict: Verdict, upstream: str) -> Outcome:
     if verdict.kind == "statement":
         return Outcome("unchecked", "statement beyond this Lean's library", words)
     if upstream and verdict.kind not in _DAMNING:
-        how = "by the screen" if verdict.kind == "forbidden" else "under this Lean's library"
+        how = "by the proof filter" if verdict.kind == "forbidden" else "under this Lean's library"
         return Outcome("unchecked", f"refused {how}, checked upstream", words)
     return Outcome("rejected", f"Lean rejected it ({verdict.kind})", words)
 
 
-class _Judge:
+class _Verification:
     """A pool of Lean workers, or none, and the writing of batches."""
 
     def __init__(self, config: VerifyConfig, upstream: Mapping[str, str], out: Path) -> None:
@@ -161,7 +161,7 @@ class _Judge:
         if config.enabled:
             self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), trusted_headers=True, cache=self._cache)
 
-    def __enter__(self) -> "_Judge":
+    def __enter__(self) -> "_Verification":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -173,7 +173,7 @@ class _Judge:
         found = self._outcomes(rows, tell)
         proofs, quarantine, unchecked = [], [], []
         accepted: Counter[str] = Counter()
-        counts = Judged()
+        counts = Verified()
         for row, (one, verdict) in zip(rows, found, strict=True):
             origin = row["origin"]
             if one.checked == "rejected":

@@ -10,7 +10,7 @@ from oprover_jax.losses.gspo import GSPOConfig
 
 
 def informative_groups(rewards: Float[np.ndarray, "G N"], valid: Bool[np.ndarray, "G N"]) -> Bool[np.ndarray, "G"]:
-    """Groups whose valid rewards are not all equal; the others teach nothing, as their advantages are all 0."""
+    """Groups whose valid rewards are not all equal; the advantages of all others are 0."""
     # equality is asked of the rewards themselves: rounding leaves a std near 1e-17 for three rewards of 0.8
     return np.where(valid, rewards, -np.inf).max(axis=1) > np.where(valid, rewards, np.inf).min(axis=1)
 

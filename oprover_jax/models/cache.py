@@ -30,7 +30,7 @@ class KVCache(NamedTuple):
 
 def init_cache(config: Qwen3Config, slots: int, max_len: int, mesh: Mesh) -> KVCache:
     """An empty cache on `mesh`. ShardingError where slots or key heads do not divide."""
-    outer, d = (config.layers, slots, config.kv_heads), config.head_dim
+    outer, d = (config.num_layers, slots, config.num_kv_heads), config.head_dim
 
     def empty(shape: tuple[int, ...], axes: tuple[str | None, ...]) -> Array:
         return jnp.zeros(shape, config.dtype, device=named(shape, axes, mesh, "KV cache"))
@@ -87,7 +87,7 @@ def decode(
     check_divides((slots,), ("batch",), current_mesh(), "slots")
     token, position = (jax.reshard(x, spec("batch")) for x in (token, position))
     attend = partial(_attend_to_cache, cache=cache, position=position, block=block)
-    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, jnp.arange(config.layers))
+    hidden, fresh = run_layers(config, params, token[:, None], position[:, None], attend, jnp.arange(config.num_layers))
     return hidden[:, 0], _write(cache, KVCache(*fresh), position)
 
 

@@ -37,12 +37,12 @@ class Qwen3Config:
     """
 
     vocab_size: int
-    layers: int
-    embed: int
-    q_heads: int
-    kv_heads: int
+    num_layers: int
+    hidden_size: int
+    num_heads: int
+    num_kv_heads: int
     head_dim: int
-    mlp: int
+    intermediate_size: int
     rope_theta: float = 1e6
     norm_eps: float = 1e-6
     tie_embeddings: bool = True
@@ -52,13 +52,11 @@ class Qwen3Config:
     mlp_parts: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "layers", "embed", "q_heads", "kv_heads", "head_dim", "mlp"):
+        for name in ("vocab_size", "num_layers", "hidden_size", "num_heads", "num_kv_heads", "head_dim", "intermediate_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Qwen3Config.{name} is {getattr(self, name)}; it must be at least 1")
-        if self.q_heads % self.kv_heads:
-            raise ValueError(
-                f"q_heads {self.q_heads} is no multiple of kv_heads {self.kv_heads}; each key head serves equally many queries"
-            )
+        if self.num_heads % self.num_kv_heads:
+            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}; give a multiple")
         if self.head_dim % 2:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embedding turns pairs, so make it even")
         if self.dtype not in ("float32", "bfloat16"):
@@ -66,8 +64,10 @@ class Qwen3Config:
         check_remat(self.remat)
         if self.mlp_parts < 1 or (self.mlp_parts > 1 and self.remat != "full"):
             raise ValueError(f"mlp_parts is {self.mlp_parts} under remat {self.remat!r}; more than 1 needs remat='full'")
-        if self.mlp % self.mlp_parts:
-            raise ValueError(f"mlp is {self.mlp}, which cannot be split into mlp_parts={self.mlp_parts}; make one a multiple of the other")
+        if self.intermediate_size % self.mlp_parts:
+            raise ValueError(
+                f"mlp is {self.intermediate_size}, which cannot be split into mlp_parts={self.mlp_parts}; make one a multiple of the other"
+            )
         if self.attention not in IMPLEMENTATIONS:
             raise ValueError(f"attention is {self.attention!r}; choose one of {', '.join(IMPLEMENTATIONS)}")
 
@@ -79,10 +79,12 @@ class Qwen3Config:
     def flops_per_token(self, sequence: int) -> float:
         """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward.
         What remat computes again is not counted."""
-        attention = self.q_heads * self.head_dim
-        per_layer = self.embed * self.head_dim * (2 * self.q_heads + 2 * self.kv_heads) + 3 * self.embed * self.mlp
-        products = self.layers * per_layer + self.vocab_size * self.embed
-        return 6.0 * products + 6.0 * self.layers * attention * sequence
+        attention = self.num_heads * self.head_dim
+        per_layer = (
+            self.hidden_size * self.head_dim * (2 * self.num_heads + 2 * self.num_kv_heads) + 3 * self.hidden_size * self.intermediate_size
+        )
+        products = self.num_layers * per_layer + self.vocab_size * self.hidden_size
+        return 6.0 * products + 6.0 * self.num_layers * attention * sequence
 
 
 class RMSNorm(nnx.Module):
@@ -102,12 +104,14 @@ class Qwen3Attention(nnx.Module):
     """Projections around attention, with per-head norms of queries and keys. Kernels are [embed, heads, d] and [heads, d, embed]."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
-        embed, d = config.embed, config.head_dim
-        self.q = _kernel(rngs, (embed, config.q_heads, d), ("embed", "q_heads", "head_dim"), embed)
-        self.k = _kernel(rngs, (embed, config.kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
-        self.v = _kernel(rngs, (embed, config.kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
+        embed, d = config.hidden_size, config.head_dim
+        self.q = _kernel(rngs, (embed, config.num_heads, d), ("embed", "q_heads", "head_dim"), embed)
+        self.k = _kernel(rngs, (embed, config.num_kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
+        self.v = _kernel(rngs, (embed, config.num_kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
         # a residual branch is drawn smaller by sqrt(2 layers), so that the stream's variance does not grow with depth
-        self.out = _kernel(rngs, (config.q_heads, d, embed), ("q_heads", "head_dim", "embed"), config.q_heads * d * 2 * config.layers)
+        self.out = _kernel(
+            rngs, (config.num_heads, d, embed), ("q_heads", "head_dim", "embed"), config.num_heads * d * 2 * config.num_layers
+        )
         self.q_norm = RMSNorm(d, config.norm_eps)
         self.k_norm = RMSNorm(d, config.norm_eps)
 
@@ -122,9 +126,11 @@ class SwiGLU(nnx.Module):
     """down(silu(gate(x)) * up(x))."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
-        self.gate = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
-        self.up = _kernel(rngs, (config.embed, config.mlp), ("embed", "mlp"), config.embed)
-        self.down = _kernel(rngs, (config.mlp, config.embed), ("mlp", "embed"), config.mlp * 2 * config.layers)
+        self.gate = _kernel(rngs, (config.hidden_size, config.intermediate_size), ("embed", "mlp"), config.hidden_size)
+        self.up = _kernel(rngs, (config.hidden_size, config.intermediate_size), ("embed", "mlp"), config.hidden_size)
+        self.down = _kernel(
+            rngs, (config.intermediate_size, config.hidden_size), ("mlp", "embed"), config.intermediate_size * 2 * config.num_layers
+        )
         self.parts = config.mlp_parts
 
     def __call__(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
@@ -163,9 +169,9 @@ class Block(nnx.Module):
     a cache, or None) and returns, beside the mixed values, what the caller wants kept of it."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
-        self.attention_norm = RMSNorm(config.embed, config.norm_eps)
+        self.attention_norm = RMSNorm(config.hidden_size, config.norm_eps)
         self.attention = Qwen3Attention(config, rngs)
-        self.mlp_norm = RMSNorm(config.embed, config.norm_eps)
+        self.mlp_norm = RMSNorm(config.hidden_size, config.norm_eps)
         self.mlp = SwiGLU(config, rngs)
 
     def __call__(self, x: Float[Array, "B S D"], rope: Rope, attend: Attend, held: Any) -> tuple[Float[Array, "B S D"], Any]:
@@ -179,13 +185,13 @@ class Qwen3(nnx.Module):
     """The weights: `embedding` [vocab, embed], `layers` (every leaf with a leading layer axis), `final_norm`, and `head` when untied."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
-        shape, logical = (config.vocab_size, config.embed), ("vocab", "embed")
+        shape, logical = (config.vocab_size, config.hidden_size), ("vocab", "embed")
         self.embedding = nnx.Param(0.02 * jax.random.normal(rngs.params(), shape), logical=logical)
         if not config.tie_embeddings:
-            self.head = _kernel(rngs, shape, logical, config.embed)
+            self.head = _kernel(rngs, shape, logical, config.hidden_size)
         stack = nnx.vmap(lambda keys: Block(config, keys), in_axes=0, out_axes=0)
-        self.layers = stack(rngs.split(config.layers))
-        self.final_norm = RMSNorm(config.embed, config.norm_eps)
+        self.layers = stack(rngs.split(config.num_layers))
+        self.final_norm = RMSNorm(config.hidden_size, config.norm_eps)
 
     def embed(self, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, "B S D"]:
         """Rows of the embedding table, laid out as `tokens` is. The table stays where it rests: every device looks up its columns of

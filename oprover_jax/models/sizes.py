@@ -6,12 +6,18 @@ from oprover_jax.models.qwen3 import Qwen3Config
 _VOCAB = 151_936
 
 PUBLISHED = {
-    "0.6B": Qwen3Config(_VOCAB, layers=28, embed=1024, q_heads=16, kv_heads=8, head_dim=128, mlp=3072),
-    "1.7B": Qwen3Config(_VOCAB, layers=28, embed=2048, q_heads=16, kv_heads=8, head_dim=128, mlp=6144),
-    "4B": Qwen3Config(_VOCAB, layers=36, embed=2560, q_heads=32, kv_heads=8, head_dim=128, mlp=9728),
-    "8B": Qwen3Config(_VOCAB, layers=36, embed=4096, q_heads=32, kv_heads=8, head_dim=128, mlp=12_288, tie_embeddings=False),
-    "14B": Qwen3Config(_VOCAB, layers=40, embed=5120, q_heads=40, kv_heads=8, head_dim=128, mlp=17_408, tie_embeddings=False),
-    "32B": Qwen3Config(_VOCAB, layers=64, embed=5120, q_heads=64, kv_heads=8, head_dim=128, mlp=25_600, tie_embeddings=False),
+    "0.6B": Qwen3Config(_VOCAB, num_layers=28, hidden_size=1024, num_heads=16, num_kv_heads=8, head_dim=128, intermediate_size=3072),
+    "1.7B": Qwen3Config(_VOCAB, num_layers=28, hidden_size=2048, num_heads=16, num_kv_heads=8, head_dim=128, intermediate_size=6144),
+    "4B": Qwen3Config(_VOCAB, num_layers=36, hidden_size=2560, num_heads=32, num_kv_heads=8, head_dim=128, intermediate_size=9728),
+    "8B": Qwen3Config(
+        _VOCAB, num_layers=36, hidden_size=4096, num_heads=32, num_kv_heads=8, head_dim=128, intermediate_size=12_288, tie_embeddings=False
+    ),
+    "14B": Qwen3Config(
+        _VOCAB, num_layers=40, hidden_size=5120, num_heads=40, num_kv_heads=8, head_dim=128, intermediate_size=17_408, tie_embeddings=False
+    ),
+    "32B": Qwen3Config(
+        _VOCAB, num_layers=64, hidden_size=5120, num_heads=64, num_kv_heads=8, head_dim=128, intermediate_size=25_600, tie_embeddings=False
+    ),
 }
 """Sizes only: what concerns the computation (dtype, remat, attention) is left at its default; `dataclasses.replace` sets it."""
 

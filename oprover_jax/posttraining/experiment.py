@@ -32,51 +32,53 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A stage of cross-entropy training: `steps` steps of `rows` packed rows of `row_tokens` tokens."""
+    """A stage of cross-entropy training: `steps` steps of `batch_size` packed sequences of `seq_len` tokens."""
 
     steps: int
     optimizer: OptimizerConfig
-    rows: int = 8
-    row_tokens: int = 256
-    accumulation: int = 1
+    batch_size: int = 8
+    seq_len: int = 256
+    grad_accum_steps: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("steps", "rows", "row_tokens", "accumulation"):
+        for name in ("steps", "batch_size", "seq_len", "grad_accum_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.rows % self.accumulation:
-            raise ValueError(f"rows={self.rows} cannot be split into accumulation={self.accumulation} micro-batches; make it a multiple")
+        if self.batch_size % self.grad_accum_steps:
+            raise ValueError(f"batch_size={self.batch_size} is not a multiple of grad_accum_steps={self.grad_accum_steps}")
 
     @property
     def tokens_per_step(self) -> int:
-        return self.rows * self.row_tokens
+        return self.batch_size * self.seq_len
 
 
 @dataclass(frozen=True)
 class GSPOStage:
-    """`steps` times: draw `group` attempts from each of `states` hard states, then `minibatches` updates on them (paper: four).
+    """`steps` times: draw `group_size` attempts from each of `states` hard states, then `minibatches` updates on them (paper: four).
 
-    `row_tokens` is the length of one padded attempt with its prompt.
+    `seq_len` is the length of one padded attempt with its prompt.
     """
 
     steps: int
     optimizer: OptimizerConfig
     states: int = 12
-    group: int = 8
+    group_size: int = 8
     minibatches: int = 4
-    row_tokens: int = 320
+    seq_len: int = 320
     loss: GSPOConfig = field(default_factory=GSPOConfig)
 
     def __post_init__(self) -> None:
-        if self.group < 2:
-            raise ValueError(f"gspo.group is {self.group}; an advantage needs at least 2 attempts from the same state")
-        if self.states * self.group % self.minibatches:
-            raise ValueError(f"gspo: {self.states} states x {self.group} attempts cannot be split into {self.minibatches} mini-batches")
+        if self.group_size < 2:
+            raise ValueError(f"gspo.group_size is {self.group_size}; an advantage needs at least 2 attempts from the same state")
+        if self.states * self.group_size % self.minibatches:
+            raise ValueError(
+                f"gspo: {self.states} states x {self.group_size} attempts cannot be split into {self.minibatches} mini-batches"
+            )
 
     @property
-    def rows(self) -> int:
+    def batch_size(self) -> int:
         """Attempts in one mini-batch."""
-        return self.states * self.group // self.minibatches
+        return self.states * self.group_size // self.minibatches
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class RolloutConfig:
     practice (rollouts and GSPO), which may be above that of evaluation: what is never tried is never learned."""
 
     statements: int = 600
-    samples: int = 8
+    num_samples: int = 8
     temperature: float = 1.0
 
 
@@ -93,9 +95,9 @@ class RolloutConfig:
 class EvaluationConfig:
     """`samples` rollouts on each of the first `statements` held-out statements (0: all of them)."""
 
-    samples: int = 16
+    num_samples: int = 16
     statements: int = 0
-    external_samples: int = 8
+    num_external_samples: int = 8
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,15 @@ class Experiment:
     def __post_init__(self) -> None:
         shards = self.mesh.dcn * self.mesh.fsdp
         for name, rows in (
-            ("cpt.rows / cpt.accumulation", self.cpt.rows // self.cpt.accumulation),
-            ("sft.rows / sft.accumulation", self.sft.rows // self.sft.accumulation),
-            ("repair_sft.rows / repair_sft.accumulation", self.repair_sft.rows // self.repair_sft.accumulation),
-            ("gspo.states * gspo.group / gspo.minibatches", self.gspo.rows),
+            ("cpt.batch_size / cpt.grad_accum_steps", self.cpt.batch_size // self.cpt.grad_accum_steps),
+            ("sft.batch_size / sft.grad_accum_steps", self.sft.batch_size // self.sft.grad_accum_steps),
+            ("repair_sft.batch_size / repair_sft.grad_accum_steps", self.repair_sft.batch_size // self.repair_sft.grad_accum_steps),
+            ("gspo.states * gspo.group_size / gspo.minibatches", self.gspo.batch_size),
         ):
             if rows % shards:
                 raise ValueError(f"{name} = {rows} does not divide over the mesh's dcn x fsdp = {shards}; make it a multiple of {shards}")
         longest = self.budget.prompt + self.refine.max_new_tokens
-        for name, room in (("engine.max_len", self.engine.max_len), ("gspo.row_tokens", self.gspo.row_tokens)):
+        for name, room in (("engine.max_len", self.engine.max_len), ("gspo.seq_len", self.gspo.seq_len)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
         if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from oprover_jax.agent.refine import Prover, judge, sampling_of, seed_of
+from oprover_jax.agent.refine import Prover, sampling_of, score_attempt, seed_of
 from oprover_jax.agent.template import State
 from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
 from oprover_jax.errors import TrainingFailed
@@ -51,7 +51,7 @@ async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, gr
         request = Request(hard.prompt_ids, sampling, group, (seed + number) & 0x7FFFFFFF)
         completions = await prover.engine.generate(request)
         state = State(hard.statement)
-        return list(await asyncio.gather(*(judge(prover, state, hard.prompt_ids, done, refine.reward) for done in completions)))
+        return list(await asyncio.gather(*(score_attempt(prover, state, hard.prompt_ids, done, refine.reward) for done in completions)))
 
     return list(await asyncio.gather(*(one(number, hard) for number, hard in enumerate(states))))
 
@@ -67,7 +67,7 @@ class Outcomes:
     stale: Bool[np.ndarray, "G N"]
 
     def summary(self) -> dict[str, float]:
-        """`reward` (mean of the valid ones) and the shares of groups that teach and of attempts that were truncated or stale."""
+        """`reward` (mean of the valid ones) and the shares of informative groups and of attempts that were truncated or stale."""
         return {
             "reward": float(self.rewards[self.valid].mean()) if self.valid.any() else 0.0,
             "effective_groups": float(informative_groups(self.rewards, self.valid).mean()),
@@ -124,12 +124,12 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
             version = policy_version(experiment, stage.name, step)
             publish_in_place(bench.engine, trainer.state.params, version)
             prover = Prover(bench.engine, bench.verifier, bench.template)
-            groups = asyncio.run(attempts(prover, chosen, stage, settings.group, seed_of(experiment.seed, stage.name, step)))
+            groups = asyncio.run(attempts(prover, chosen, stage, settings.group_size, seed_of(experiment.seed, stage.name, step)))
             judged = fresh_outcomes(groups, version, settings.loss.staleness)
-            last = judged.summary() | trainer.update(batch_rows(groups, settings.row_tokens), judged, step)
+            last = judged.summary() | trainer.update(batch_rows(groups, settings.seq_len), judged, step)
             log.write({"step": step, **last})
             refused = f", {judged.stale.sum()} attempts refused as stale" if judged.stale.any() else ""
-            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups teach{refused}")
+            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups informative{refused}")
             trainer.save(step + 1)
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -174,7 +174,7 @@ class Trainer:
         apart = [jax.device_get(sampler_mismatch(b["old_logprob"], b["sampler_logprob"], b["weights"])) for b in scored]
         rate = learning_rate(self._settings.optimizer, step, self._settings.steps)
         collected = []
-        for batch in self._taught(scored, judged):
+        for batch in self._with_advantages(scored, judged):
             self.state, metrics = self._step(self.state, batch, rate)
             collected.append(metrics)
         host = [jax.device_get(metrics) | gaps for metrics, gaps in zip(collected, apart, strict=True)]
@@ -190,7 +190,7 @@ class Trainer:
             batch["reference_logprob"] = self._logprobs(self._reference, inputs)
         return batch
 
-    def _taught(self, batches: Sequence[Batch], judged: Outcomes) -> list[Batch]:
+    def _with_advantages(self, batches: Sequence[Batch], judged: Outcomes) -> list[Batch]:
         """Scored mini-batches made ready for the objective: with advantages, and weight only on the attempts that are trained on."""
         loss, count = self._settings.loss, len(batches)
         penalty = None
@@ -201,11 +201,11 @@ class Trainer:
             penalty = loss.kl_weight * dealt.reshape(judged.rewards.shape)
         advantages = group_advantages(judged.rewards, judged.valid, penalty).astype(np.float32).ravel()
         trained = trained_attempts(judged.rewards, judged.valid, judged.truncated, loss).ravel()
-        taught = []
+        ready = []
         for i, batch in enumerate(batches):
             weights = jax.device_get(batch["weights"]) * trained[i::count, None]
-            taught.append(batch | self._placed({"weights": weights, "advantages": advantages[i::count]}))
-        return taught
+            ready.append(batch | self._placed({"weights": weights, "advantages": advantages[i::count]}))
+        return ready
 
     def _placed(self, arrays: Row) -> Batch:
         """Stacked rows, [B, S] or [B], laid out over the mesh."""

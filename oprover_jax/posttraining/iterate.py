@@ -18,13 +18,13 @@ from oprover_jax.posttraining.gspo import gspo
 from oprover_jax.posttraining.plan import Kind, Stage, plan
 from oprover_jax.posttraining.run_folder import Done, RunFolder, write_atomic
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.training.metrics import read_metrics
 
 RUNNERS: dict[Kind, Callable[[Workbench, Stage, StageProgress], dict[str, Any]]] = {
     "corpus": preparation.corpus,
     "tokenizer": preparation.tokenizer,
-    "lessons": preparation.lessons,
+    "warmup": preparation.warmup_examples,
     "cpt": training.cpt,
     "sft": training.sft,
     "repair_sft": training.repair_sft,
@@ -36,7 +36,7 @@ RUNNERS: dict[Kind, Callable[[Workbench, Stage, StageProgress], dict[str, Any]]]
 }
 
 
-def iterate(experiment: Experiment, path: Path, data: Path | None, screen: Screen) -> Report:
+def iterate(experiment: Experiment, path: Path, data: Path | None, console: ProgressConsole) -> Report:
     """Runs what is left of the plan in the run folder `path` and writes report.json and report.html.
 
     `data` is the folder with theorems that people wrote (the second held-out benchmark); without it that stage is left out.
@@ -52,21 +52,21 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, screen: Scree
         for number, stage in enumerate(stages, 1):
             done = folder.done(stage.name)
             if done is None:
-                done = _run(bench, stage, number, len(stages), screen)
-            screen.finished(number, len(stages), stage.name, done.seconds, headline(done.summary))
+                done = _run(bench, stage, number, len(stages), console)
+            console.finished(number, len(stages), stage.name, done.seconds, headline(done.summary))
         report = write_report(folder, experiment, stages, bench)
-    print_report(report, screen.console)
-    screen.line(f"report: {path / 'report.html'}")
+    print_report(report, console.rich)
+    console.line(f"report: {path / 'report.html'}")
     return report
 
 
-def _run(bench: Workbench, stage: Stage, number: int, of: int, screen: Screen) -> Done:
+def _run(bench: Workbench, stage: Stage, number: int, of: int, console: ProgressConsole) -> Done:
     """One stage from its start or from where it was cut off; its seconds add up over the starts."""
     clock = bench.folder.stage(stage.name) / "seconds.json"
     before = msgspec.json.decode(clock.read_bytes(), type=float) if clock.exists() else 0.0
     started = time.monotonic()
     try:
-        with screen.stage(number, of, stage.name) as progress:
+        with console.stage(number, of, stage.name) as progress:
             summary = RUNNERS[stage.kind](bench, stage, progress)
     except BaseException:
         with suppress(DiskFull):  # the seconds are not worth hiding what ended the stage

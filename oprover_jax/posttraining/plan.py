@@ -6,7 +6,7 @@ from typing import Literal
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.posttraining.experiment import Experiment
 
-Kind = Literal["corpus", "tokenizer", "lessons", "cpt", "sft", "rollout", "repair_sft", "gspo", "evaluate", "ablation", "external"]
+Kind = Literal["corpus", "tokenizer", "warmup", "cpt", "sft", "rollout", "repair_sft", "gspo", "evaluate", "ablation", "external"]
 
 TRAINING: frozenset[str] = frozenset({"cpt", "sft", "repair_sft", "gspo"})
 
@@ -29,10 +29,10 @@ class Stage:
 def plan(experiment: Experiment, external: bool) -> list[Stage]:
     """CPT, SFT, iterations of rollout, SFT and GSPO, evaluation after each, then ablations of the last policy."""
     refine = experiment.refine
-    practice = replace(refine, temperature=experiment.rollout.temperature)
+    explore = replace(refine, temperature=experiment.rollout.temperature)
     stages = [
         Stage("corpus", "corpus"),
-        Stage("lessons", "lessons"),
+        Stage("warmup", "warmup"),
         Stage("tokenizer", "tokenizer"),
         Stage("cpt", "cpt"),
         Stage("evaluate-cpt", "evaluate", refine=refine),
@@ -41,9 +41,9 @@ def plan(experiment: Experiment, external: bool) -> list[Stage]:
     ]
     for i in range(1, experiment.iterations + 1):
         stages += [
-            Stage(f"rollout-{i}", "rollout", i, practice),
+            Stage(f"rollout-{i}", "rollout", i, explore),
             Stage(f"sft-{i}", "repair_sft", i),
-            Stage(f"gspo-{i}", "gspo", i, practice),
+            Stage(f"gspo-{i}", "gspo", i, explore),
             Stage(f"evaluate-{i}", "evaluate", i, refine),
         ]
     stages += [Stage(f"without-{what}", "ablation", refine=changed) for what, changed in ablations(refine).items()]

@@ -26,7 +26,7 @@ def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str,
     return {**sizes, "growth": msgspec.to_builtins(start), "corpus": sizes | {"report": made.report}}
 
 
-def lessons(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
+def warmup_examples(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Wrong proofs of public theorems with Lean's real answers to them: the first repairs are learned from these."""
     public, seed = bench.corpus.public, bench.experiment.seed
     tried = random.Random(seed).sample(public, min(bench.experiment.first_repairs, len(public)))
@@ -35,15 +35,15 @@ def lessons(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     return {"failed_attempts": len(failed), "verdicts": dict(Counter(bench.verifier.counts))}
 
 
-def read_lessons(bench: Workbench) -> list[FailedAttempt]:
-    return msgspec.json.decode((bench.folder.stage("lessons") / "failed_attempts.json").read_bytes(), type=list[FailedAttempt])
+def read_failed_attempts(bench: Workbench) -> list[FailedAttempt]:
+    return msgspec.json.decode((bench.folder.stage("warmup") / "failed_attempts.json").read_bytes(), type=list[FailedAttempt])
 
 
 def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """A byte-level BPE on the public corpus, on Lean's answers, and on the statements of the pool (never those of the benchmark)."""
     texts = [shown(stated_proof(record.statement.formal, record.proof)) for record in bench.corpus.public]
     texts += [shown(statement.formal) for statement in bench.corpus.pool]
-    texts += ["\n".join(one.feedback) for one in read_lessons(bench)]
+    texts += ["\n".join(one.feedback) for one in read_failed_attempts(bench)]
     trained = train_tokenizer(texts, bench.experiment.model.vocab_size, PHRASES)
     trained.save(bench.folder.stage(stage.name) / "tokenizer.json")
     characters = sum(map(len, texts))

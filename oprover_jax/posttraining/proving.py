@@ -27,8 +27,8 @@ from oprover_jax.verify.verifier import Verifier
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Practice on the pool; what the kernel accepted, and accepts again on the slow tier, goes into the corpus and the memory."""
     settings = bench.experiment.rollout
-    statements = practice(bench, stage.iteration, settings.statements)
-    trajectories = prove_all(bench, stage, statements, settings.samples, progress)
+    statements = rollout_statements(bench, stage.iteration, settings.statements)
+    trajectories = prove_all(bench, stage, statements, settings.num_samples, progress)
     accepted = accepted_proofs(trajectories, stage.name)
     found = bench.proofs(stage.name) or judged_again(bench.verifier, accepted)
     bench.put_proofs(stage.name, found)
@@ -48,7 +48,7 @@ def judged_again(verifier: Verifier, records: Sequence[ProofRecord]) -> list[Pro
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 
-def practice(bench: Workbench, iteration: int, count: int) -> list[Statement]:
+def rollout_statements(bench: Workbench, iteration: int, count: int) -> list[Statement]:
     """Statements of the pool that fit the prompt: those without a proof yet first, the rest of the places by lot.
 
     A function of the seed and of what was proved in earlier iterations.
@@ -64,12 +64,12 @@ def evaluate(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
     """Held-out scores of the policy as it is."""
     label = stage.name.removeprefix("evaluate-")
     label = f"iteration-{label}" if stage.iteration else label
-    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.samples, "score", label)
+    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.num_samples, "score", label)
 
 
 def ablation(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Held-out scores of the same policy with one of the agent's senses switched off."""
-    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.samples, "ablation", stage.name)
+    return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.num_samples, "ablation", stage.name)
 
 
 def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
     assert bench.data is not None  # the plan has this stage only where a folder was given
     training = [*(record.statement for record in bench.corpus.public), *bench.corpus.pool]
     fresh, known = decontaminate(external_benchmark(bench.data), training, lambda statement: statement)
-    samples = bench.experiment.evaluation.external_samples
+    samples = bench.experiment.evaluation.num_external_samples
     return _scored(bench, stage, progress, fresh, samples, "external", "textbook-by-people") | {"left_out": len(known)}
 
 

@@ -73,7 +73,7 @@ def with_rows(job: TrainingJob, folder: Path) -> tuple[TrainingJob, RolloutRepor
         return job, None
     stored = source / "trajectories" if (source / "trajectories").is_dir() else source
     # other rollouts (a part has a name of its own) make another dataset, and with it another job
-    made_of = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.row_tokens)
+    made_of = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.seq_len)
     target = folder / f"rollouts-{made_of}"
     report, refused = None, None
     if not target.exists() and jax.process_index() == 0:
@@ -92,7 +92,7 @@ def _write(target: Path, stored: Path, job: TrainingJob) -> RolloutReport:
     trajectories = store.read(stored, store.TRAJECTORIES)
     if not trajectories:
         raise InputError(f"{stored} holds no rollouts; name the folder of a stage that proves, such as RUN/stages/rollout-1")
-    rows, report = rollout_rows(trajectories, job.gspo, job.row_tokens)
+    rows, report = rollout_rows(trajectories, job.gspo, job.seq_len)
     if not rows:
         raise InputError(f"no attempt in {stored} can be trained on: {report}; draw several from each state, or make rows longer")
     write_rows(target, rows)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oprover_jax.data.rows import Example, prompted
-from oprover_jax.data.trajectories import Lesson, choose
+from oprover_jax.data.trajectories import RoundExample, choose
 from oprover_jax.records import Round, Statement, Trajectory
 
 
@@ -54,19 +54,19 @@ def sft_examples(trajectories: Sequence[Trajectory], config: SelectConfig) -> li
     Loss on the new attempt only, as published. Token ids are those that were read and written, never encoded again.
     """
     solved: dict[str, list[bool]] = defaultdict(list)
-    lessons = []
+    examples = []
     for index, trajectory in enumerate(trajectories):
         name = trajectory.statement.id
         solved[name].append(trajectory.accepted is True)
         for number, one in enumerate(trajectory.rounds):
-            if _is_lesson(one):
-                lessons.append(Lesson(name, trajectory.sample, number, len(one.attempt_ids), one.proof, (index, number)))
-    chosen = choose(lessons, solved, config.per_statement, config.per_proof, config.mastered)
+            if _is_example(one):
+                examples.append(RoundExample(name, trajectory.sample, number, len(one.attempt_ids), one.proof, (index, number)))
+    chosen = choose(examples, solved, config.per_statement, config.per_proof, config.mastered)
     rounds = [trajectories[one.where[0]].rounds[one.number] for one in chosen]
     return [prompted(one.prompt_ids, one.attempt_ids) for one in rounds]
 
 
-def _is_lesson(one: Round) -> bool:
+def _is_example(one: Round) -> bool:
     return one.verdict is not None and one.verdict.accepted is True and one.well_formed
 
 
@@ -80,7 +80,7 @@ def hard_states(trajectories: Iterable[Trajectory], config: SelectConfig, seed: 
     rng = random.Random(seed)
     chosen: list[HardState] = []
     for _, group in sorted(by_statement.items()):
-        rate = sum(_is_lesson(t.rounds[0]) for t in group) / len(group)
+        rate = sum(_is_example(t.rounds[0]) for t in group) / len(group)
         if low < rate <= high:
             repairs = [t.rounds[1] for t in group if len(t.rounds) > 1]
             states = [group[0].rounds[0], *([rng.choice(repairs)] if repairs else [])]

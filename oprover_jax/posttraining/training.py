@@ -12,7 +12,7 @@ from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import TrainingConfig
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
-from oprover_jax.posttraining.preparation import library_sources, read_lessons
+from oprover_jax.posttraining.preparation import library_sources, read_failed_attempts
 from oprover_jax.posttraining.select import sft_examples
 from oprover_jax.posttraining.warmup_examples import documents, first_examples
 from oprover_jax.posttraining.workbench import Workbench
@@ -56,7 +56,9 @@ def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[
 
 def public_examples(bench: Workbench) -> list[Example]:
     """Public proofs and repairs in the agent's prompts. Only public proofs are retrieved, so that the set is the same in every stage."""
-    return first_examples(bench.template, bench.public_memory, bench.corpus.public, read_lessons(bench), bench.experiment.refine.retrieve)
+    return first_examples(
+        bench.template, bench.public_memory, bench.corpus.public, read_failed_attempts(bench), bench.experiment.refine.retrieve
+    )
 
 
 def train(
@@ -71,12 +73,12 @@ def train(
     """Packs the examples, trains on the sources by weight in tokens from the policy of the stage before, and leaves the new policy in the
     stage's folder."""
     folder = bench.folder.stage(stage.name)
-    packed = {name: write_packed(folder / "rows" / name, sources[name], config.row_tokens, too_long) for name in weights}
+    packed = {name: write_packed(folder / "rows" / name, sources[name], config.seq_len, too_long) for name in weights}
     progress.total(config.steps)
     optimizer = make_optimizer(config.optimizer)
     state = init_state(bench.policy()[1], optimizer, bench.mesh)
     mixture = {str(folder / "rows" / name): weight for name, weight in weights.items()}
-    batches = from_folders(mixture, config.rows, bench.experiment.seed + stage.iteration)
+    batches = from_folders(mixture, config.batch_size, bench.experiment.seed + stage.iteration)
     last: dict[str, float] = {}
 
     def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
@@ -102,7 +104,7 @@ def train(
     report = sum((index.report for index in packed.values()), PackReport())
     return {
         "examples": report.examples,
-        "fill": report.fill(config.row_tokens),
+        "fill": report.fill(config.seq_len),
         "tokens": config.steps * config.tokens_per_step,
         "continued": report.continued,
         "dropped": report.dropped,
@@ -113,14 +115,14 @@ def train(
 
 def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
     """The compiled step; stages with the same optimizer settings and shapes share one."""
-    key = ("cross_entropy", config.optimizer.program, config.accumulation)
+    key = ("cross_entropy", config.optimizer.program, config.grad_accum_steps)
     return bench.program(
         key,
         lambda: make_train_step(
             cross_entropy(bench.experiment.model),
             make_optimizer(config.optimizer),
             bench.mesh,
-            config.accumulation,
+            config.grad_accum_steps,
             config.optimizer.spike_factor,
         ),
     )

@@ -38,7 +38,7 @@ class PolicyEncoder:
 
     @property
     def dims(self) -> int:
-        return self._config.embed
+        return self._config.hidden_size
 
     @cached_property
     def hash(self) -> str:

@@ -48,7 +48,7 @@ class Request:
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
-    samples: int = 1
+    num_samples: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -75,7 +75,7 @@ class JaxEngine:
         self._params, self._version = self._own(params), version
         with jax.set_mesh(mesh):
             cache = kv.init_cache(config, slots, max_len, mesh)
-            self._state = programs.DeviceState(cache, jnp.zeros((slots, config.embed), config.dtype))
+            self._state = programs.DeviceState(cache, jnp.zeros((slots, config.hidden_size), config.dtype))
         self._scheduler = Scheduler(self.limits)
         self._waiters: dict[Job, Waiter] = {}
         self._inbox: deque[Callable[[], None]] = deque()
@@ -284,7 +284,7 @@ class JaxEngine:
         finished = self._scheduler.advance(tokens, logprobs, counts)
         # counted first: who is woken may ask for the totals at once
         self._count(
-            generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.samples for job in finished)
+            generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.num_samples for job in finished)
         )
         self._spread_news()
         for job in finished:
@@ -323,7 +323,7 @@ class JaxEngine:
     def _end(self, waiter: Waiter, sample: int) -> None:
         if waiter.job in self._waiters and self._scheduler.end(waiter.job, sample):
             self._waiters.pop(waiter.job).wake()
-            self._count(completions=waiter.job.request.samples)
+            self._count(completions=waiter.job.request.num_samples)
 
     def _count(self, **more: int | float) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + value for name, value in more.items()})

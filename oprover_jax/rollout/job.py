@@ -65,8 +65,8 @@ class Limits:
                 f"a prompt of {prompt} tokens and max_new_tokens {new} exceed the engine's max_len {self.max_len}; "
                 "shorten the prompt, lower max_new_tokens or build the engine with a larger max_len"
             )
-        if not 1 <= request.samples <= self.max_samples:
-            raise InputError(f"samples is {request.samples}; it must be from 1 to {self.max_samples}")
+        if not 1 <= request.num_samples <= self.max_samples:
+            raise InputError(f"samples is {request.num_samples}; it must be from 1 to {self.max_samples}")
         if len(request.sampling.stop_ids) > self.max_stop_ids:
             raise InputError(f"{len(request.sampling.stop_ids)} stop ids given; raise the engine's max_stop_ids {self.max_stop_ids}")
 
@@ -118,5 +118,5 @@ class Job:
     def __post_init__(self) -> None:
         self.prompt = np.array(self.request.prompt_ids, np.int32)
         self.row = Row.of(self.request)
-        self.completions = [None] * self.request.samples
-        self.missing = self.request.samples
+        self.completions = [None] * self.request.num_samples
+        self.missing = self.request.num_samples

@@ -58,7 +58,7 @@ class SGLangEngine:
         """`request.samples` completions, in order, all of one version where the server answers `n` at once. Cancelling hangs up."""
         if self._loop.closed:
             raise EngineError("the engine is closed")
-        if not request.prompt_ids or request.samples < 1:
+        if not request.prompt_ids or request.num_samples < 1:
             raise InputError("a request needs at least one prompt token and one sample")
         return await asyncio.wrap_future(self._loop.submit(self._generate(request)))
 
@@ -73,10 +73,10 @@ class SGLangEngine:
         self.close()
 
     async def _generate(self, request: Request) -> list[Completion]:
-        first = await self._persist(request, request.samples)
-        if len(first) == request.samples:
+        first = await self._persist(request, request.num_samples)
+        if len(first) == request.num_samples:
             return first
-        others = [asyncio.ensure_future(self._persist(request, 1)) for _ in range(request.samples - len(first))]
+        others = [asyncio.ensure_future(self._persist(request, 1)) for _ in range(request.num_samples - len(first))]
         try:
             return [*first, *(one for [one] in await asyncio.gather(*others))]
         finally:

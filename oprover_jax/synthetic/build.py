@@ -22,7 +22,7 @@ from oprover_jax.records import ProofRecord, Statement, utc_now
 from oprover_jax.statements.decontaminate import decontaminate, form
 from oprover_jax.synthetic.config import CorpusConfig
 from oprover_jax.synthetic.generate import distinct
-from oprover_jax.synthetic.plan import Cell, demand, held_out_quota, practice_quotas
+from oprover_jax.synthetic.plan import Cell, demand, held_out_quota, pool_quotas
 from oprover_jax.synthetic.textbook import Provable, textbook
 
 Verify = Callable[[list[Check]], list[Verdict]]
@@ -100,7 +100,7 @@ def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, An
     left = {cell: [provable for key, same in there if key not in held_out for provable in same] for cell, there in forms.items()}
     for cell, rest in left.items():
         random.Random(f"{config.seed}/{cell}/left").shuffle(rest)
-    public, pool = practice_quotas(config, {cell: len(there) for cell, there in left.items()})
+    public, pool = pool_quotas(config, {cell: len(there) for cell, there in left.items()})
     drawn = {
         "benchmark": list(held_out.values()),
         "public": [provable for cell, there in left.items() for provable in there[: public[cell]]],

@@ -15,7 +15,7 @@ SPARE = 1.03  # drawn beyond the size asked for, in place of proofs that the ker
 def demand(config: CorpusConfig) -> Counter[Cell]:
     """How many statements of (family, difficulty) would be used at most, with room for smaller families to be made up for."""
     plenty = {(family, difficulty): 10**9 for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES}
-    planned = [held_out_quota(config, plenty), *practice_quotas(config, plenty)]
+    planned = [held_out_quota(config, plenty), *pool_quotas(config, plenty)]
     usable = {cell for part in planned for cell in part} | {cell for cell in plenty if cell[0] not in config.unseen_families}
     return Counter({cell: sum(part[cell] for part in planned) * 3 // 2 + 2 for cell in usable})
 
@@ -35,7 +35,7 @@ def held_out_quota(config: CorpusConfig, forms: Mapping[Cell, int]) -> Counter[C
     return quota + _spread(deepest, strange - families, forms, config.seed)
 
 
-def practice_quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> tuple[Counter[Cell], Counter[Cell]]:
+def pool_quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> tuple[Counter[Cell], Counter[Cell]]:
     """How many statements of (family, difficulty) the public part takes, no more than half of a cell's `capacity`, and the pool."""
     seen = config.seen_families
     half = {cell: -(-count // 2) for cell, count in capacity.items()}

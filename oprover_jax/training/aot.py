@@ -110,7 +110,7 @@ def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
         peak=memory.peak_memory_in_bytes,
         hbm=hbm_bytes(kind),
         flops=matrix_flops(traced.jaxpr) / mesh.size,
-        flops_per_token=job.model.flops_per_token(job.row_tokens),
+        flops_per_token=job.model.flops_per_token(job.seq_len),
         hlo_lines=text.count("\n"),
         compile_seconds=seconds,
         collectives=collectives(text),
@@ -123,7 +123,7 @@ def abstract_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStru
     if job.objective == "rl":
         fields |= dict.fromkeys(("old_logprob", "sampler_logprob"), (jnp.float32, ("batch", "sequence")))
         fields |= {"advantages": (jnp.float32, ("batch",))}
-    shape = (job.rows, job.row_tokens)
+    shape = (job.batch_size, job.seq_len)
 
     def describe(name: str, dtype: Any, axes: tuple[str, ...]) -> jax.ShapeDtypeStruct:
         here = shape[: len(axes)]

@@ -21,15 +21,16 @@ Objective = Literal["cpt", "sft", "rl"]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """`loop.steps` steps of `rows` packed rows of `row_tokens` tokens, over all devices of `mesh`, in `accumulation` micro-batches.
+    """`loop.steps` steps of `batch_size` packed sequences of `seq_len` tokens, over all devices of `mesh`, in `grad_accum_steps`
+    micro-batches.
 
     `data` is a rows dataset, a folder of several with their mixture (both made by `oprover pack`), or a mapping {rows dataset: weight in
     tokens}. `held_out` is a rows dataset that is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
-    `start` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
+    `init_from` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
     as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
     square of the log-normaliser (CPT and SFT).
 
-    RL: a step is one rollout batch of `minibatches` times `rows` attempts, one to a row: the old policy's log-probabilities of all of
+    RL: a step is one rollout batch of `minibatches` times `batch_size` attempts, one to a row: the old policy's log-probabilities of all of
     them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a rows dataset made of one. `gspo` is the
     loss, `temperature` the sampler's.
     """
@@ -39,10 +40,10 @@ class TrainingJob:
     model: Qwen3Config
     optimizer: OptimizerConfig
     loop: LoopConfig
-    rows: int
-    row_tokens: int
+    batch_size: int
+    seq_len: int
     mesh: MeshConfig = field(default_factory=MeshConfig)
-    accumulation: int = 1
+    grad_accum_steps: int = 1
     head_chunk: int = CHUNK
     z_loss: float = 0.0
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
@@ -50,14 +51,14 @@ class TrainingJob:
     minibatches: int = 4
     data: str | dict[str, float] = ""
     held_out: str = ""
-    start: str = ""
+    init_from: str = ""
     topology: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.objective not in get_args(Objective):
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(get_args(Objective))}")
-        for name in ("rows", "row_tokens", "accumulation", "head_chunk", "minibatches"):
+        for name in ("batch_size", "seq_len", "grad_accum_steps", "head_chunk", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.objective == "rl" and not isinstance(self.data, str):
@@ -66,15 +67,17 @@ class TrainingJob:
             raise ValueError(f"held_out is {self.held_out!r}; rl has no held-out rows, so leave it empty")
         if self.objective == "rl" and self.gspo.kl != "none":
             raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
-        shards = self.mesh.dcn * self.mesh.fsdp * self.accumulation
-        if self.rows % shards:
-            parts = f"accumulation {self.accumulation} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
-            raise ValueError(f"rows is {self.rows}, which does not divide over {parts}; make it a multiple of {shards}")
-        if self.model.mlp % (self.model.mlp_parts * self.mesh.tensor):
+        shards = self.mesh.dcn * self.mesh.fsdp * self.grad_accum_steps
+        if self.batch_size % shards:
+            parts = f"grad_accum_steps {self.grad_accum_steps} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
+            raise ValueError(f"batch_size is {self.batch_size}, which does not divide over {parts}; make it a multiple of {shards}")
+        if self.model.intermediate_size % (self.model.mlp_parts * self.mesh.tensor):
             parts = f"mlp_parts {self.model.mlp_parts} x tensor {self.mesh.tensor}"
-            raise ValueError(f"model.mlp is {self.model.mlp}, which does not divide over {parts}; lower one of them")
-        if self.row_tokens % self.mesh.context:
-            raise ValueError(f"row_tokens is {self.row_tokens}, which does not divide over context {self.mesh.context}; make it a multiple")
+            raise ValueError(
+                f"model.intermediate_size is {self.model.intermediate_size}, which does not divide over {parts}; lower one of them"
+            )
+        if self.seq_len % self.mesh.context:
+            raise ValueError(f"seq_len is {self.seq_len}, which does not divide over context {self.mesh.context}; make it a multiple")
 
     @property
     def updates_per_step(self) -> int:
@@ -84,22 +87,22 @@ class TrainingJob:
     @property
     def tokens_per_step(self) -> int:
         """Of one update."""
-        return self.rows * self.row_tokens
+        return self.batch_size * self.seq_len
 
     @property
     def flops_per_step(self) -> float:
         """Of one update on all devices, without what remat computes again."""
-        return self.tokens_per_step * self.model.flops_per_token(self.row_tokens)
+        return self.tokens_per_step * self.model.flops_per_token(self.seq_len)
 
     def identity(self, data: int) -> str:
         """A hash of what decides the curve of the run, with `data` the checksum of its rows: a checkpoint is only taken up under the same.
         How the work is laid out and computed (mesh, accumulation, chunks of head and MLP, remat, attention), how it is watched and saved,
         and where its files lie may change between starts."""
         model = replace(self.model, mlp_parts=1, remat="none", attention="reference")
-        decides = (self.objective, self.optimizer, self.loop.steps, self.rows, self.row_tokens, self.z_loss)
-        started_from = (data, Path(self.start).name, self.seed)
-        practice = (self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ()
-        return fingerprint(model, *decides, *started_from, *practice)
+        decides = (self.objective, self.optimizer, self.loop.steps, self.batch_size, self.seq_len, self.z_loss)
+        started_from = (data, Path(self.init_from).name, self.seed)
+        rl = (self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ()
+        return fingerprint(model, *decides, *started_from, *rl)
 
 
 def loss_function(job: TrainingJob) -> LossFunction:

@@ -26,7 +26,7 @@ def describe_state(job: TrainingJob, mesh: Mesh) -> TrainState:
 def trace_update(job: TrainingJob, batch: Any, mesh: Mesh) -> Any:
     """The job's update (a `jax.stages.Traced` of state, batch and learning rate that consumes the state). `batch` is described, not given:
     ShapeDtypeStructs with shardings."""
-    update = partial(train_step, loss_function(job), make_optimizer(job.optimizer), job.accumulation, job.optimizer.spike_factor)
+    update = partial(train_step, loss_function(job), make_optimizer(job.optimizer), job.grad_accum_steps, job.optimizer.spike_factor)
     with jax.set_mesh(mesh):
         return jax.jit(update, donate_argnums=0).trace(describe_state(job, mesh), batch, jax.ShapeDtypeStruct((), jnp.float32))
 

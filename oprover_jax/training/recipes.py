@@ -19,7 +19,7 @@ _SAVING = LoopConfig(steps=1, save_every_seconds=900.0, keep=2)
 
 def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash") -> TrainingJob:
     """Continued pretraining of Qwen3-`size` on rows of 8,192 tokens, one for each shard of the batch; larger batches by
-    `--set rows=... --set accumulation=...`."""
+    `--set batch_size=... --set grad_accum_steps=...`."""
     return TrainingJob(
         name=f"cpt-{size.lower()}",
         objective="cpt",
@@ -28,12 +28,12 @@ def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
             peak_lr=2e-5, schedule="wsd", warmup_steps=100, final_lr_ratio=0.1, decay_fraction=0.2, weight_decay=0.1, spike_factor=10.0
         ),
         loop=replace(_SAVING, steps=2000, keep_every=500),
-        rows=mesh.dcn * mesh.fsdp,
-        row_tokens=8192,
+        batch_size=mesh.dcn * mesh.fsdp,
+        seq_len=8192,
         mesh=mesh,
         z_loss=1e-5,
         data="data/cpt",
-        start=f"weights/Qwen3-{size}",
+        init_from=f"weights/Qwen3-{size}",
         topology=topology,
     )
 
@@ -51,12 +51,12 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
         model=_computed(size, attention),
         optimizer=OptimizerConfig(peak_lr=1e-6, schedule="constant", warmup_steps=5, spike_factor=10.0),
         loop=replace(_SAVING, steps=200, keep_every=50),
-        rows=rows,
-        row_tokens=32_768,
+        batch_size=rows,
+        seq_len=32_768,
         mesh=mesh,
-        accumulation=rows // shards,
+        grad_accum_steps=rows // shards,
         data="data/rollouts",
-        start=f"weights/Qwen3-{size}",
+        init_from=f"weights/Qwen3-{size}",
         topology=topology,
     )
 

@@ -26,7 +26,7 @@ from oprover_jax.models.hf.config import check_same_sizes
 from oprover_jax.models.hf.export import export_hf, tokenizer_files
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, init_params
-from oprover_jax.progress import Screen, StageProgress
+from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.sharding import make_mesh
 from oprover_jax.training.checkpoint import latest, save
 from oprover_jax.training.chips import peak_flops
@@ -45,7 +45,7 @@ __all__ = ["make_evaluation", "read_rows", "train"]
 _LINE_EVERY = 60.0  # seconds between lines where no terminal is
 
 
-def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
+def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
     """Trains `job` in `folder`, or goes on with what is there. Ends with KeyboardInterrupt if it was told to stop before the last step.
 
     Raises:
@@ -65,21 +65,21 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
         identity = job.identity(checksum(weights_of_data))
         weights, exported = folder / "weights", folder / "hf"
         resumed = resumed_step(folder, identity)
-        if job.start and not resumed:
-            check_same_sizes(job.model, Path(job.start))
+        if job.init_from and not resumed:
+            check_same_sizes(job.model, Path(job.init_from))
         _keep_config(job, folder)
     if resumed == job.loop.steps == latest(weights) and exported.is_dir():
-        screen.line(f"{folder} is finished: its weights are in {weights}, and in {exported} as transformers loads them")
+        console.line(f"{folder} is finished: its weights are in {weights}, and in {exported} as transformers loads them")
         return
     with goodput.measure("compile"):
         step = _compiled(job, data, mesh, folder)
     with goodput.measure("init"):
         state = described if resumed else init_state(start_params(job, mesh), make_optimizer(job.optimizer), mesh)
     taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
-    screen.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
+    console.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
     if resumed:
-        screen.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
-    with stop_on_signals() as stop, screen.bar(job.name) as progress:
+        console.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
+    with stop_on_signals() as stop, console.bar(job.name) as progress:
         progress.total(job.loop.steps)
         state = run(
             folder,
@@ -92,16 +92,16 @@ def train(job: TrainingJob, folder: Path, screen: Screen) -> None:
             about={"name": job.name, "seed": job.seed},
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
-            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.accumulation),
-            on_progress=_shown(screen, progress),
+            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.grad_accum_steps),
+            on_progress=_shown(console, progress),
             stop=stop,
         )
     if int(state.step) < job.loop.steps * job.updates_per_step:
         raise KeyboardInterrupt
     save(weights, job.loop.steps, state.params, {"name": job.name})
-    beside = tokenizer_files(Path(job.start)) if job.start else {}
+    beside = tokenizer_files(Path(job.init_from)) if job.init_from else {}
     export_hf(job.model, state.params, exported, overwrite=True, beside=beside)
-    screen.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
+    console.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
 
 
 def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
@@ -110,9 +110,9 @@ def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
         raise InputError("the job names no data; give a folder that `oprover pack` wrote with --set data=FOLDER")
     for folder in weights:
         index = read_index(folder)
-        if index.length != job.row_tokens:
+        if index.length != job.seq_len:
             raise InputError(
-                f"rows dataset {folder} has rows of {index.length} tokens and the job's row_tokens is {job.row_tokens}; make them equal"
+                f"rows dataset {folder} has rows of {index.length} tokens and the job's seq_len is {job.seq_len}; make them equal"
             )
         if index.largest_id >= job.model.vocab_size:
             raise InputError(
@@ -123,12 +123,12 @@ def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
             raise InputError(
                 f"rows dataset {folder} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows"
             )
-    return from_folders(weights, job.rows, job.seed)
+    return from_folders(weights, job.batch_size, job.seed)
 
 
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
     """The weights that the job starts from, on `mesh`."""
-    return load_hf(Path(job.start), mesh, job.model)[1] if job.start else init_params(job.model, job.seed, mesh)
+    return load_hf(Path(job.init_from), mesh, job.model)[1] if job.init_from else init_params(job.model, job.seed, mesh)
 
 
 def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
@@ -139,7 +139,7 @@ def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Call
     step = compile_update(job, batch, mesh, folder / "program")
     if job.objective != "rl":
         return step
-    return rollout_step(make_logprob_fn(job.model, mesh, job.accumulation, job.head_chunk, job.temperature), step, mesh)
+    return rollout_step(make_logprob_fn(job.model, mesh, job.grad_accum_steps, job.head_chunk, job.temperature), step, mesh)
 
 
 def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generator[Any]:
@@ -182,7 +182,7 @@ def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
     return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
 
 
-def _shown(screen: Screen, progress: StageProgress) -> OnProgress:
+def _shown(console: ProgressConsole, progress: StageProgress) -> OnProgress:
     """The progress line: a bar with its time left on a terminal, now and then a line elsewhere."""
     last = time.monotonic()
 
@@ -193,10 +193,10 @@ def _shown(screen: Screen, progress: StageProgress) -> OnProgress:
         parts += [f"held-out {metrics['held_out_loss']:.4f}"] if "held_out_loss" in metrics else []
         parts += [f"{metrics['skipped']:.0f} skipped"] if metrics["skipped"] else []
         progress.update(step, ", ".join(parts))
-        if not screen.console.is_terminal and (time.monotonic() - last > _LINE_EVERY or step == steps):
+        if not console.rich.is_terminal and (time.monotonic() - last > _LINE_EVERY or step == steps):
             last = time.monotonic()
             left = (steps - step) * metrics["seconds"]
-            screen.line(f"step {step}/{steps}, {', '.join(parts)}, {left:,.0f} s left")
+            console.line(f"step {step}/{steps}, {', '.join(parts)}, {left:,.0f} s left")
 
     return show
 

@@ -35,7 +35,7 @@ class ScriptedEngine:
         self.requests.append(request)
         await asyncio.sleep(0)
         prompt = TOKENIZER.decode(request.prompt_ids)
-        answers = [(*TOKENIZER.encode(self.rule(prompt, i)), TOKENIZER.end_id) for i in range(request.samples)]
+        answers = [(*TOKENIZER.encode(self.rule(prompt, i)), TOKENIZER.end_id) for i in range(request.num_samples)]
         return [Completion(ids, (-1.0,) * len(ids), "stop", 7) for ids in answers]
 
 
@@ -66,7 +66,7 @@ def test_a_rejected_attempt_comes_back_with_lean_s_answer(verifier: Verifier) ->
         assert WRONG in text and "Type mismatch" in text and text.count("(none)") == 1
         assert (first.reward, second.reward) == (0.0, 1.0)
         assert TOKENIZER.decode(second.attempt_ids) == answer_text(RIGHT) and second.policy_version == 7
-    assert [request.samples for request in engine.requests] == [2, 1, 1]
+    assert [request.num_samples for request in engine.requests] == [2, 1, 1]
     assert len({request.seed for request in engine.requests}) == 3
 
 

@@ -34,7 +34,7 @@ class ScriptedEngine:
             raise ValueError("the prompt is too long")
         self.asked += 1
         answers = self._script(_decode(request.prompt_ids))
-        assert len(answers) == request.samples
+        assert len(answers) == request.num_samples
         return [Completion((*map(ord, answer), 0), (0.0,) * (len(answer) + 1), "stop", 3) for answer in answers]
 
 

@@ -9,13 +9,13 @@ from lean_worker.pool import Pool
 from oprover_jax.autoformalize.enter import enter
 from oprover_jax.autoformalize.pipeline import formalize_texts
 from oprover_jax.corpus.corpus import open_corpus
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.normalize import statement_id
 from tests.autoformalize.scripted import ScriptedEngine
 from tests.autoformalize.test_pipeline import CONFIG, GOOD, Scripted, settings, texts
 
-QUIET = Screen(Console(quiet=True))
+QUIET = ProgressConsole(Console(quiet=True))
 SUM = "theorem c (a b : Nat) : a + b = b + a := by sorry"
 
 
@@ -56,7 +56,7 @@ def test_what_the_corpus_or_a_benchmark_has_stays_out(work: Path, tmp_path: Path
 
 def test_an_empty_harvest_is_a_harvest(lean: Pool, tmp_path: Path) -> None:
     corpus, work = open_corpus(tmp_path / "corpus", create=True), tmp_path / "work"
-    nothing = Scripted(lean, formalizer=ScriptedEngine(lambda _: ["I cannot."] * CONFIG.formalizer.samples))
+    nothing = Scripted(lean, formalizer=ScriptedEngine(lambda _: ["I cannot."] * CONFIG.formalizer.num_samples))
     formalize_texts(texts(2), work, settings(), nothing.tools(), QUIET)
     step = enter(work, settings(), corpus, [], QUIET)
     assert (step.entered, step.left, step.lost) == (0, 0, {}) and list(corpus.statements()) == []

@@ -25,14 +25,14 @@ from oprover_jax.errors import InputError
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Qwen3Config, init_params
 from oprover_jax.posttraining.experiment import EngineConfig
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import MeshConfig, make_mesh
 from tests.autoformalize.scripted import ScriptedEngine, scripted_model
 
 VACUITY = VacuityConfig(contradiction=("omega", "linarith"), trivial=("rfl", "simp"))
 CONFIG = FormalizeConfig(
-    formalizer=Asking("Formalize <{informal}> under [{header}]", samples=3),
-    critic=Asking("Judge <{informal}> as [{formal}]", samples=2),
+    formalizer=Asking("Formalize <{informal}> under [{header}]", num_samples=3),
+    critic=Asking("Judge <{informal}> as [{formal}]", num_samples=2),
     vacuity=VACUITY,
     part=2,
 )
@@ -90,7 +90,7 @@ def settings(config: FormalizeConfig = CONFIG) -> Settings:
 
 
 def run(work: Path, tools: Tools, found: Sequence[Candidate] | None = None, config: FormalizeConfig = CONFIG) -> Funnel:
-    return formalize_texts(texts() if found is None else found, work, settings(config), tools, Screen(Console(quiet=True)))
+    return formalize_texts(texts() if found is None else found, work, settings(config), tools, ProgressConsole(Console(quiet=True)))
 
 
 def test_each_attempt_survives_or_is_lost_for_its_reason(lean: Pool, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_each_attempt_survives_or_is_lost_for_its_reason(lean: Pool, tmp_path: P
     assert lost["formalize"] == {"no code block": 1, "too long for the policy": 3}
     assert lost["elaborate"] == {"does not elaborate": 2}
     assert lost["critic"] == {"not faithful": 1, "no score in the critic's answers": 3}
-    assert lost["screen"] == {"vacuous: contradictory hypotheses": 1, "trivial": 1}
+    assert lost["vacuity"] == {"vacuous: contradictory hypotheses": 1, "trivial": 1}
     assert lost["choose"] == {"same statement as another sample": 1}
     for before, after in zip(funnel.steps, funnel.steps[1:], strict=False):
         assert before.left == after.entered == after.left + sum(after.lost.values())
@@ -119,15 +119,15 @@ def test_a_statement_knows_where_it_came_from(lean: Pool, tmp_path: Path) -> Non
     assert (row.url, row.where, row.place, row.licence, row.classifier) == ("https://x.org/0", "0.md", 0, "MIT", 0.9)
     assert row.lineage == "https://x.org/0#passage-0/sample-0" and row.version == 3
     assert row.judgements == ("Good.\nScore: 9", "Score: 8") and row.critic == pytest.approx(0.85)
-    assert row.lean and {(one.screen, one.tactic, one.verdict) for one in row.tried} == {
+    assert row.lean and {(one.console, one.tactic, one.verdict) for one in row.tried} == {
         ("vacuous", "omega", "error"),
         ("trivial", "rfl", "error"),
         ("trivial", "simp", "error"),
     }
     [misspelt] = [row for row in read_rows(work / "elaborate" / "00000.parquet") if row.lost and "y" in row.formal]
     assert "Unknown identifier `y`" in misspelt.detail
-    [vacuous] = [row for row in read_rows(work / "screen" / "00000.parquet") if row.lost.startswith("vacuous")]
-    assert vacuous.detail == "omega" and ("vacuous", "omega", "accepted") in {(t.screen, t.tactic, t.verdict) for t in vacuous.tried}
+    [vacuous] = [row for row in read_rows(work / "vacuity" / "00000.parquet") if row.lost.startswith("vacuous")]
+    assert vacuous.detail == "omega" and ("vacuous", "omega", "accepted") in {(t.console, t.tactic, t.verdict) for t in vacuous.tried}
 
 
 def test_trivial_statements_may_be_kept_and_are_marked(lean: Pool, tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_what_is_done_is_not_asked_again(lean: Pool, tmp_path: Path) -> None:
 
 
 def test_the_shipped_configuration_is_one() -> None:
-    shipped = load(Path(__file__).parents[2] / "configs" / "formalize_mathlib.py", FormalizeConfig, ["critic.samples=1"])
-    assert shipped.header.startswith("import Mathlib") and shipped.critic.samples == 1
+    shipped = load(Path(__file__).parents[2] / "configs" / "formalize_mathlib.py", FormalizeConfig, ["critic.num_samples=1"])
+    assert shipped.header.startswith("import Mathlib") and shipped.critic.num_samples == 1
     for asking in (shipped.formalizer, shipped.critic):
         assert asking.max_new_tokens < shipped.engine.max_len
 
@@ -181,7 +181,7 @@ def test_more_texts_are_added_and_other_settings_refused(lean: Pool, tmp_path: P
 
 @contextmanager
 def tiny_folder(folder: Path) -> Iterator[Path]:
-    config = Qwen3Config(vocab_size=300, layers=1, embed=16, q_heads=2, kv_heads=2, head_dim=8, mlp=32)
+    config = Qwen3Config(vocab_size=300, num_layers=1, hidden_size=16, num_heads=2, num_kv_heads=2, head_dim=8, intermediate_size=32)
     tokenizer = train_tokenizer(["theorem one (h : p) : p := by exact h"], 300, [])
     tokenizer.save(folder.with_suffix(".json"))
     mesh = make_mesh(MeshConfig())
@@ -200,7 +200,7 @@ def test_the_real_engine_on_a_policy_that_knows_nothing(lean: Pool, tmp_path: Pa
     """Plumbing from a Hugging Face folder to counted losses: noise holds no theorem, and every attempt of it is accounted for."""
     config = dataclasses.replace(
         CONFIG,
-        formalizer=Asking("{informal}", samples=2, max_new_tokens=8),
+        formalizer=Asking("{informal}", num_samples=2, max_new_tokens=8),
         engine=EngineConfig(slots=4, max_len=32, decode_chunk=4, prefill_batch=1),
     )
     mesh, opened = make_mesh(config.mesh, devices[:1]), list[str]()

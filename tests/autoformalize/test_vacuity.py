@@ -1,4 +1,4 @@
-"""The screens, by real Lean: what says nothing is found, and what says something passes."""
+"""The vacuity checks, by real Lean: what says nothing is found, and what says something passes."""
 
 import asyncio
 import dataclasses
@@ -12,25 +12,25 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 from oprover_jax.autoformalize.config import VacuityConfig
 from oprover_jax.autoformalize.lineage import Formalization
-from oprover_jax.autoformalize.stages import NO_VERDICT, screen_rows
-from oprover_jax.autoformalize.vacuity import Screened, concludes_contradiction, known_tactics, screen
+from oprover_jax.autoformalize.stages import NO_VERDICT, check_rows
+from oprover_jax.autoformalize.vacuity import Vacuity, check_vacuity, concludes_contradiction, known_tactics
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier
 
 CORE = VacuityConfig(contradiction=("contradiction", "omega", "simp_all", "simp at *"), trivial=("trivial", "rfl", "decide", "simp"))
 
 
-def screened(lean: Pool, *signatures: str, config: VacuityConfig = CORE, header: str = "") -> list[Screened]:
-    async def all_of_them() -> list[Screened]:
+def checked(lean: Pool, *signatures: str, config: VacuityConfig = CORE, header: str = "") -> list[Vacuity]:
+    async def all_of_them() -> list[Vacuity]:
         verifier = Verifier(lean)
         statements = [Statement(s, "t", f"theorem t {s} := by sorry", header) for s in signatures]
-        return list(await asyncio.gather(*(screen(verifier, statement, config) for statement in statements)))
+        return list(await asyncio.gather(*(check_vacuity(verifier, statement, config) for statement in statements)))
 
     return asyncio.run(all_of_them())
 
 
 def test_contradictory_hypotheses_are_vacuous(lean: Pool) -> None:
-    found = screened(
+    found = checked(
         lean,
         "(x : Nat) (h : x < x) : x = 3",
         "(n : Nat) (h₀ : n = 1) (h₁ : n = 2) : n = 7",
@@ -42,16 +42,16 @@ def test_contradictory_hypotheses_are_vacuous(lean: Pool) -> None:
         header="variable (x : Nat)",
     )
     assert all(one.vacuous for one in found)
-    assert all(not one.trivial and {tried.screen for tried in one.tried} == {"vacuous"} for one in found)
+    assert all(not one.trivial and {tried.check for tried in one.tried} == {"vacuous"} for one in found)
 
 
 def test_goals_that_hold_by_themselves_are_trivial(lean: Pool) -> None:
-    found = screened(lean, ": True", ": 0 = 0", ": ∀ n : Nat, n = n", "(n : Nat) (h : n < 5) : n < 5", ": 2 + 2 = 4", "(n : Nat) : ¬ n < n")
+    found = checked(lean, ": True", ": 0 = 0", ": ∀ n : Nat, n = n", "(n : Nat) (h : n < 5) : n < 5", ": 2 + 2 = 4", "(n : Nat) : ¬ n < n")
     assert [one.vacuous for one in found] == [""] * 6 and all(one.trivial for one in found)
 
 
 def test_sound_statements_pass(lean: Pool) -> None:
-    found = screened(
+    found = checked(
         lean,
         "(a b : Nat) (h : a ≤ b) : a * a ≤ b * b",
         "(a b : Nat) : a + b = b + a",
@@ -67,7 +67,7 @@ def test_sound_statements_pass(lean: Pool) -> None:
 
 def test_a_theorem_about_a_contradiction_is_not_vacuous(lean: Pool) -> None:
     """Their hypotheses are contradictory: that they are is what they say."""
-    found = screened(
+    found = checked(
         lean,
         "(n : Nat) (h : n < n) : False",
         "(n : Nat) : n < n → False",
@@ -80,7 +80,7 @@ def test_a_theorem_about_a_contradiction_is_not_vacuous(lean: Pool) -> None:
 def test_variables_of_the_header_count_and_its_definitions_do_not(lean: Pool) -> None:
     signatures = ("(hp : p) (hn : ¬p) : q", "(h : 0 = 1) : Riemann")
     header = "def Riemann : Prop := ∀ n : Nat, n = n\nvariable (p : Prop)\n  (q r : Prop)\n"
-    assert [bool(one.vacuous) for one in screened(lean, *signatures, header=header)] == [False, True]
+    assert [bool(one.vacuous) for one in checked(lean, *signatures, header=header)] == [False, True]
 
 
 def test_conclusions_are_read_past_brackets_and_binders() -> None:
@@ -99,7 +99,7 @@ def test_conclusions_are_read_past_brackets_and_binders() -> None:
 @pytest.mark.parametrize("tactic", ["sleep 100000", "exact?", "linarith"])
 def test_a_tactic_that_cannot_be_tried_condemns_nothing(lean: Pool, tactic: str) -> None:
     config = dataclasses.replace(CORE, contradiction=(tactic,), trivial=(tactic,))
-    [found] = screened(lean, "(x : Nat) (h : x < x) : x = 3", config=config)
+    [found] = checked(lean, "(x : Nat) (h : x < x) : x = 3", config=config)
     assert (found.vacuous, found.trivial) == ("", "") and {tried.verdict for tried in found.tried} <= {"error", "forbidden"}
 
 
@@ -127,7 +127,7 @@ class Failing:
 def test_what_lean_was_not_there_to_screen_does_not_pass(lean: Pool, word: str, signature: str, lost: str) -> None:
     row = Formalization("t", "", "theorem", "", "", 0, "", 1.0, 0, name="t", formal=f"theorem t {signature} := by sorry")
     verifier = Verifier(Failing(lean, word), patience=0.0)
-    [found] = asyncio.run(screen_rows([row], verifier, CORE))
+    [found] = asyncio.run(check_rows([row], verifier, CORE))
     assert found.lost == lost
 
 

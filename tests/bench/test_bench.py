@@ -89,7 +89,7 @@ def test_our_side_of_train_step_reports_what_the_peers_report() -> None:
 
 
 def test_our_side_of_engine_answers_all_requests_and_reports_what_the_peers_report(tmp_path: Path) -> None:
-    config = Qwen3Config(vocab_size=32, layers=1, embed=16, q_heads=2, kv_heads=1, head_dim=8, mlp=32)
+    config = Qwen3Config(vocab_size=32, num_layers=1, hidden_size=16, num_heads=2, num_kv_heads=1, head_dim=8, intermediate_size=32)
     export_hf(config, init_params(config, 0, make_mesh(MeshConfig())), tmp_path / "model", dtype="float32")
     options = {"model": tmp_path / "model", "requests": 3, "prompt": 4, "new_tokens": 2, "vocab": 32, "repeats": 1}
     command = [sys.executable, str(ROOT / "bench" / "peers" / "own_generate.py"), *(f"--{name}={value}" for name, value in options.items())]

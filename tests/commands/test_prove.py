@@ -24,7 +24,7 @@ from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import EngineConfig, Experiment
 from oprover_jax.posttraining.policy import engine_of, policy_of_run, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.rollout.engine import Completion, Engine, EngineError, Request
 from oprover_jax.rollout.sglang_engine import SGLangEngine
@@ -81,13 +81,13 @@ def proved(opened: AbstractContextManager[ProvingAgent], file: Path, samples: in
     """Proofs by name, and what was said, times of day apart."""
     said = io.StringIO()
     with opened as agent:
-        proofs = prove_file(file, agent, samples, file.with_suffix(".out"), 0, Screen(Console(file=said)))
+        proofs = prove_file(file, agent, samples, file.with_suffix(".out"), 0, ProgressConsole(Console(file=said)))
     return proofs, "\n".join(line for line in said.getvalue().splitlines() if " started " not in line)
 
 
 def test_from_the_command_line_a_server_is_asked_and_lean_accepts_what_is_written(server: str, model: Path, file: Path) -> None:
     words = ["--model", str(model), "--prompt-tokens", str(LENGTHS.prompt), "--answer-tokens", str(LENGTHS.answer)]
-    process = start("prove", str(file), "--server", server, *words, "--rounds", "2", "--samples", "4")
+    process = start("prove", str(file), "--server", server, *words, "--rounds", "2", "--num-samples", "4")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert "easy (line 2) round 1 of 2: 4 of 4 attempts judged, 4 accepted" in output
@@ -166,7 +166,7 @@ def test_what_was_proved_before_the_policy_was_lost_or_ctrl_c_came_is_written(se
         ({"run": Path("r"), "model": Path("m")}, "not both"),
         ({"server": ("http://127.0.0.1:1",)}, "say whose"),
         ({"run": Path("r"), "prompt_tokens": 9}, "--prompt-tokens is for --model"),
-        ({"run": Path("r"), "samples": 0}, "--samples is 0"),
+        ({"run": Path("r"), "num_samples": 0}, "--num-samples is 0"),
         ({"model": Path("m"), "answer_tokens": 0}, "--answer-tokens is 0"),
         ({"model": Path("m")}, "tokenizer.json does not exist"),
         ({"run": Path("r")}, "no run"),

@@ -24,14 +24,14 @@ from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.run_folder import open_run
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.engine import Completion, Request
 from oprover_jax.statements.normalize import statement_id
 
-QUIET = Screen(Console(quiet=True))
+QUIET = ProgressConsole(Console(quiet=True))
 
 
 def _stated(name: str, goal: str, header: str = "") -> Statement:
@@ -63,7 +63,7 @@ class ScriptedPolicy:
         self.seeds.append(request.seed)
         await asyncio.sleep(0)
         ids = (*TOKENIZER.encode(answer_text(RIGHT if "mismatch" in prompt else WRONG)), TOKENIZER.end_id)
-        return [Completion(ids, (-1.0,) * len(ids), "stop", 7)] * request.samples
+        return [Completion(ids, (-1.0,) * len(ids), "stop", 7)] * request.num_samples
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def tries(corpus: Corpus) -> Counter[str]:
 
 def test_proofs_repairs_and_failures_are_kept_and_the_rest_is_counted(corpus: Corpus, pool: Pool) -> None:
     working = agent(pool, ScriptedPolicy())
-    found = reprove(corpus, working, [BARRED], ReproveConfig(samples=2, batch=3), QUIET)
+    found = reprove(corpus, working, [BARRED], ReproveConfig(num_samples=2, batch=3), QUIET)
     assert (found.tried, found.proved, found.proofs) == (8, 6, 6) and (found.held_out, found.too_long, found.not_here) == (1, 1, 1)
     assert tries(corpus) == Counter({s.name: 2 for s in [*EASY, *FALSE]})
     new = {proof.statement: proof for proof in corpus.proofs() if proof.origin == "run/reprove"}
@@ -114,7 +114,7 @@ def test_stopped_at_work_it_goes_on_and_asked_for_more_it_draws_anew(corpus: Cor
         if asked["requests"] > 10:  # the first batch takes 9
             signal.raise_signal(signal.SIGINT)
 
-    config = ReproveConfig(samples=2, batch=3)
+    config = ReproveConfig(num_samples=2, batch=3)
     with pytest.raises(KeyboardInterrupt):
         reprove(corpus, agent(pool, ScriptedPolicy(stop)), [BARRED], config, QUIET)
     kept = tries(open_corpus(corpus.storage.root))
@@ -125,7 +125,7 @@ def test_stopped_at_work_it_goes_on_and_asked_for_more_it_draws_anew(corpus: Cor
     assert tries(corpus) == Counter({s.name: 2 for s in [*EASY, *FALSE]}) and len(working.memory) == 7
     again, commits = ScriptedPolicy(), corpus.commits()
     assert reprove(corpus, agent(pool, again), [BARRED], config, QUIET).tried == 0 and corpus.commits() == commits
-    found = reprove(corpus, agent(pool, again), [BARRED], dataclasses.replace(config, samples=4), QUIET)
+    found = reprove(corpus, agent(pool, again), [BARRED], dataclasses.replace(config, num_samples=4), QUIET)
     assert found.tried == 2 and tries(corpus) == Counter({s.name: 2 for s in EASY} | {s.name: 4 for s in FALSE})
     assert not set(again.seeds) & set(policy.seeds)
     samples = {(t.statement.id, t.sample) for t in corpus.trajectories()}
@@ -133,7 +133,7 @@ def test_stopped_at_work_it_goes_on_and_asked_for_more_it_draws_anew(corpus: Cor
 
 
 def test_the_least_tried_come_first_and_what_another_process_proved_is_passed_over(corpus: Corpus, pool: Pool) -> None:
-    reprove(corpus, agent(pool, ScriptedPolicy()), [BARRED], ReproveConfig(limit=3, samples=1, batch=2), QUIET)
+    reprove(corpus, agent(pool, ScriptedPolicy()), [BARRED], ReproveConfig(limit=3, num_samples=1, batch=2), QUIET)
     tried = set(tries(corpus))
     other = next(s for s in EASY if s.name not in tried)
 
@@ -142,7 +142,7 @@ def test_the_least_tried_come_first_and_what_another_process_proved_is_passed_ov
             corpus.commit(new_rows(corpus, "other", (), [replace(PROVED, statement=other, proof=RIGHT)]), {})
 
     policy = ScriptedPolicy(meanwhile)
-    found = reprove(corpus, agent(pool, policy), [BARRED], ReproveConfig(samples=1, batch=1), QUIET)
+    found = reprove(corpus, agent(pool, policy), [BARRED], ReproveConfig(num_samples=1, batch=1), QUIET)
     names = tries(corpus)
     assert set(names) >= {s.name for s in [*EASY, *FALSE] if s != other} and found.tried <= 7
     ids = corpus.dataset("proofs").to_table(columns=["id"])["id"].to_pylist()
@@ -166,8 +166,8 @@ def test_a_run_is_added_once_and_reproved_from_the_command_line(calm: Path, tmp_
     assert made.rows("statements") == experiment.corpus.public + experiment.corpus.pool
     assert made.rows("proofs") == experiment.corpus.public == corpus.dataset("proofs").count_rows()
     rollout = experiment.rollout
-    assert corpus.dataset("trajectories").count_rows() == rollout.statements * rollout.samples
-    process = start("corpus", "reprove", "--corpus", str(where), "--run", str(calm), "--limit", "5", "--samples", "2", "--batch", "3")
+    assert corpus.dataset("trajectories").count_rows() == rollout.statements * rollout.num_samples
+    process = start("corpus", "reprove", "--corpus", str(where), "--run", str(calm), "--limit", "5", "--num-samples", "2", "--batch", "3")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and "5 statements tried" in output, output
     played = [t for t in corpus.trajectories() if t.stage == "reprove"]

@@ -24,14 +24,14 @@ from oprover_jax.corpus.manifest import LeftOut, Manifest, read_manifest
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.corpus.tagging import tag_corpus, tags_by_rules
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 ROOT = Path(__file__).parents[2]
 ALL = ExportConfig((*PERMITTED, "unknown"))
 
 
-def quiet() -> Screen:
-    return Screen(Console(file=io.StringIO()))
+def quiet() -> ProgressConsole:
+    return ProgressConsole(Console(file=io.StringIO()))
 
 
 def tagged_corpus(where: str | Path, statements: int = 30) -> Corpus:

@@ -14,12 +14,12 @@ from oprover_jax.corpus.stats import Bin, Count, Rounds, Stats, corpus_stats
 from oprover_jax.corpus.stats_report import print_stats, shown, write_stats
 from oprover_jax.corpus.tables import TABLES, rows_to_table
 from oprover_jax.corpus.tagging import tag_corpus, tags_by_rules
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 
 def test_counts_are_those_of_the_rows(tmp_path: Path) -> None:
     corpus = small_corpus(tmp_path / "c")
-    tag_corpus(corpus, tags_by_rules, "", 100, None, Screen(Console(quiet=True)))
+    tag_corpus(corpus, tags_by_rules, "", 100, None, ProgressConsole(Console(quiet=True)))
     [row] = corpus.dataset("proofs").to_table().slice(0, 1).to_pylist()
     earlier = {**row, "checked": "unchecked", "lean": "4.8"}  # taken over before Lean accepted it: one proof
     corpus.commit({"proofs": rows_to_table([earlier], TABLES["proofs"])}, {})

@@ -13,7 +13,7 @@ from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.corpus.tag_rules import DOMAINS, difficulty_by_rules, domain_by_rules
 from oprover_jax.corpus.tagging import TAGGED, Tag, read_tag, tag_corpus, tag_prompt, tags_by_rules
 from oprover_jax.data.tokenizer import Tokenizer, train_tokenizer
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.rollout.engine import Completion, Request
 
@@ -82,8 +82,8 @@ def _tagged(corpus: Corpus) -> list[tuple[object, ...]]:
         return database.sql(f"from ({TAGGED}) select domain, domain_by, difficulty, difficulty_by order by id").fetchall()
 
 
-def _screen() -> Screen:
-    return Screen(Console(quiet=True))
+def _screen() -> ProgressConsole:
+    return ProgressConsole(Console(quiet=True))
 
 
 def test_the_source_goes_before_an_engine_and_an_engine_before_the_rules(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def job(folder: Path) -> PackConfig:
         },
         tokenizer=str(folder / "tokenizer.json"),
         end=END,
-        row_tokens=128,
+        seq_len=128,
         unit_bytes=UNIT,
         workers=2,
     )

@@ -28,11 +28,11 @@ from oprover_jax.data.pack import pack_sources
 from oprover_jax.data.pack_config import PackConfig
 from oprover_jax.data.sources import Files, Left, Text, declaration
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-QUIET = Screen(Console(quiet=True))
+QUIET = ProgressConsole(Console(quiet=True))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_packing_again_changes_nothing_and_other_settings_are_refused(whole: Pat
     pack_sources(again, whole, QUIET)
     assert files(whole) == before and {path: path.stat().st_mtime_ns for path in whole.glob("*/*")} == times
     with pytest.raises(InputError, match="was packed from other files or with other settings; remove it"):
-        pack_sources(replace(again, row_tokens=64), whole, QUIET)
+        pack_sources(replace(again, seq_len=64), whole, QUIET)
     with pytest.raises(InputError, match="was packed from other files"):
         pack_sources(replace(again, decontaminate=None), whole, QUIET)
     other_weight = {name: replace(source, weight=7.0) for name, source in again.sources.items()}

@@ -20,7 +20,7 @@ from oprover_jax.data.sources import Proofs
 from oprover_jax.data.trajectories import Trajectories
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.select import SelectConfig, sft_examples
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 
 
@@ -82,8 +82,8 @@ def test_cpt_takes_every_accepted_round_with_all_that_it_read(run: Path, made: l
 
 def test_rollouts_are_packed_as_they_are_in_memory(run: Path, made: list[Trajectory], tmp_path: Path) -> None:
     write_sources(tmp_path)
-    settings = replace(job(tmp_path), sources={"rounds": Trajectories(str(run))}, row_tokens=60, unit_bytes=800)
-    index = pack_sources(settings, tmp_path / "out", Screen(Console(quiet=True)))["rounds"]
+    settings = replace(job(tmp_path), sources={"rounds": Trajectories(str(run))}, seq_len=60, unit_bytes=800)
+    index = pack_sources(settings, tmp_path / "out", ProgressConsole(Console(quiet=True)))["rounds"]
     examples = sft_examples(made, SelectConfig())
     _, report = pack_examples(examples, 60, "drop")
     assert len(index.shards) > 3 and report.dropped > 0

@@ -22,7 +22,7 @@ from oprover_jax.ingest import build
 from oprover_jax.ingest.config import BuildConfig, Source, VerifyConfig
 from oprover_jax.ingest.report import BuildReport, print_report
 from oprover_jax.ingest.verify_proofs import outcome
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import utc_now
 from oprover_jax.statements.benchmarks import Benchmark
 
@@ -61,7 +61,7 @@ def config(*sources: Source, verify: VerifyConfig = FAST) -> BuildConfig:
 
 
 def built(config: BuildConfig, corpus: Path, data: Path | None = None) -> BuildReport:
-    report = build.build_corpus(config, corpus, data, Screen(Console(quiet=True)))
+    report = build.build_corpus(config, corpus, data, ProgressConsole(Console(quiet=True)))
     assert report is not None
     return report
 
@@ -117,14 +117,16 @@ def test_a_build_keeps_judges_and_counts_everything(tmp_path: Path) -> None:
     # nothing is done twice
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").rglob("*") if path.is_file()}
     console = Console(record=True, width=100, file=io.StringIO())
-    again = build.build_corpus(config(source), tmp_path / "corpus", tmp_path / "data", Screen(console))
+    again = build.build_corpus(config(source), tmp_path / "corpus", tmp_path / "data", ProgressConsole(console))
     assert again is not None and again == report and {path: path.stat().st_mtime_ns for path in before} == before
     print_report(again, console)
     shown = console.export_text()
     assert "nothing to do" in shown and "needs Mathlib" in shown and "someone/logic@0123456" in shown
 
     assert corpus.commits()[0].note["accepted"] == 2 and corpus.commits()[0].note["sources"] == "logic"
-    elsewhere = build.build_corpus(config(source), tmp_path / "corpus", tmp_path / "data", Screen(Console(quiet=True)), tmp_path / "stages")
+    elsewhere = build.build_corpus(
+        config(source), tmp_path / "corpus", tmp_path / "data", ProgressConsole(Console(quiet=True)), tmp_path / "stages"
+    )
     assert elsewhere is None and len(corpus.commits()) == 1
 
     # the corpus grows by what is new, and knows its statements again
@@ -193,7 +195,7 @@ def test_bad_input_is_named_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="benchmarks never enter"):
         built(config(Source("all", "pairs", "benchmarks")), tmp_path / "corpus", tmp_path / "data")
     with pytest.raises(InputError, match="--staging"):
-        build.build_corpus(config(bad), "memory://corpus", tmp_path / "data", Screen(Console(quiet=True)))
+        build.build_corpus(config(bad), "memory://corpus", tmp_path / "data", ProgressConsole(Console(quiet=True)))
     assert not (tmp_path / "corpus").exists()
     for wrong in (
         lambda: Source("a b", "pairs", "x"),
@@ -226,7 +228,7 @@ from pathlib import Path
 from rich.console import Console
 from oprover_jax.ingest import build, verify_proofs
 from oprover_jax.ingest.config import BuildConfig, Source, VerifyConfig
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 if __name__ == "__main__":
     corpus, path, stage = sys.argv[1:]
@@ -238,7 +240,7 @@ if __name__ == "__main__":
     setattr(module, name, stop)
     source = Source("logic", "pairs", path)
     config = BuildConfig((source,), verify=VerifyConfig(workers=1, tier="fast"), benchmarks=())
-    build.build_corpus(config, corpus, None, Screen(Console(quiet=True)))
+    build.build_corpus(config, corpus, None, ProgressConsole(Console(quiet=True)))
 """
 
 

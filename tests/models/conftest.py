@@ -9,7 +9,9 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 
 @pytest.fixture(scope="session")
 def config() -> Qwen3Config:
-    return Qwen3Config(vocab_size=48, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=8, mlp=24, rope_theta=1e4)
+    return Qwen3Config(
+        vocab_size=48, num_layers=2, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=8, intermediate_size=24, rope_theta=1e4
+    )
 
 
 @pytest.fixture(scope="session")

@@ -18,22 +18,24 @@ def forward(config, params, tokens, positions, segments):
     """Final-normed hidden states [S, D] of one row."""
     eps, theta, d = config.norm_eps, config.rope_theta, config.head_dim
     stream = [params["embedding"][t].astype(np.float64) for t in tokens]
-    for index in range(config.layers):
+    for index in range(config.num_layers):
         attention, mlp = ({k: _at(v, index) for k, v in params["layers"][name].items()} for name in ("attention", "mlp"))
         first, second = (np.asarray(params["layers"][name]["scale"][index], np.float64) for name in ("attention_norm", "mlp_norm"))
         queries, keys, values = [], [], []
         for x, position in zip(stream, positions):
             y = _norm(x, first, eps)
             queries.append(
-                [_turn(_norm(y @ attention["q"][:, h], attention["q_norm"], eps), position, theta) for h in range(config.q_heads)]
+                [_turn(_norm(y @ attention["q"][:, h], attention["q_norm"], eps), position, theta) for h in range(config.num_heads)]
             )
-            keys.append([_turn(_norm(y @ attention["k"][:, h], attention["k_norm"], eps), position, theta) for h in range(config.kv_heads)])
-            values.append([y @ attention["v"][:, h] for h in range(config.kv_heads)])
+            keys.append(
+                [_turn(_norm(y @ attention["k"][:, h], attention["k_norm"], eps), position, theta) for h in range(config.num_kv_heads)]
+            )
+            values.append([y @ attention["v"][:, h] for h in range(config.num_kv_heads)])
         after = []
         for s, x in enumerate(stream):
             seen = [t for t in range(s + 1) if segments[t] == segments[s]]
-            for h in range(config.q_heads):
-                shared = h * config.kv_heads // config.q_heads
+            for h in range(config.num_heads):
+                shared = h * config.num_kv_heads // config.num_heads
                 scores = np.array([queries[s][h] @ keys[t][shared] for t in seen]) / np.sqrt(d)
                 weights = np.exp(scores - scores.max())
                 mixed = sum(w * values[t][shared] for w, t in zip(weights / weights.sum(), seen))

@@ -58,7 +58,7 @@ def test_no_gradient_crosses_a_segment_or_a_row_or_flows_from_later_tokens(name,
     """Influence of each token's embedding on each output of the first row: not zero exactly within the segment and not later."""
     tokens = jnp.arange(32).reshape(2, 16)  # every token its own row of the table
     positions, segments = jnp.asarray(rows.positions[:2]), jnp.asarray(rows.segment_ids[:2])
-    probe = np.random.default_rng(0).normal(size=config.embed).astype(np.float32)
+    probe = np.random.default_rng(0).normal(size=config.hidden_size).astype(np.float32)
     mesh = make_mesh(MESHES[name])
     with jax.set_mesh(mesh):
         params = put(weights, config, mesh)
@@ -71,7 +71,7 @@ def test_no_gradient_crosses_a_segment_or_a_row_or_flows_from_later_tokens(name,
 
         found = np.zeros((16, 48))
         for s in range(16):
-            chosen = np.zeros((2, 16, config.embed), np.float32)
+            chosen = np.zeros((2, 16, config.hidden_size), np.float32)
             chosen[0, s] = probe
             chosen = jax.device_put(chosen, jax.sharding.NamedSharding(mesh, spec("batch", "sequence", None)))
             found[s] = np.abs(influence(params["embedding"], chosen)).sum(axis=-1)
@@ -138,7 +138,7 @@ def test_published_sizes_are_counted_without_allocation() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"q_heads": 3}, "no multiple of kv_heads"),
+        ({"num_heads": 3}, "not a multiple of num_kv_heads"),
         ({"head_dim": 7}, "make it even"),
         ({"layers": 0}, "at least 1"),
         ({"dtype": "float16"}, "'float32' or 'bfloat16'"),

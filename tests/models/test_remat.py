@@ -64,7 +64,7 @@ def test_an_mlp_in_parts_gives_the_same_gradients_for_the_same_products(name, co
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max()), got, expected)
     assert matrix_flops(traced[0].jaxpr) == matrix_flops(traced[1].jaxpr)
     shapes = [re.sub(r"@(\w+|\([^)]*\))", "", str(one.jaxpr)) for one in traced]
-    whole_rows = f"[8,{rows.tokens.shape[1]},{config.mlp}]"
+    whole_rows = f"[8,{rows.tokens.shape[1]},{config.intermediate_size}]"
     assert [whole_rows in text for text in shapes] == [True, False]
 
 
@@ -77,7 +77,9 @@ def test_parts_of_the_mlp_that_cannot_be_are_refused(config) -> None:
 
 def tpu_program(config, policy):
     """The gradient of `config` with splash attention, lowered for 512 TPUs."""
-    config = dataclasses.replace(config, remat=policy, attention="splash", q_heads=8, kv_heads=4, embed=64, mlp=64, dtype="bfloat16")
+    config = dataclasses.replace(
+        config, remat=policy, attention="splash", num_heads=8, num_kv_heads=4, hidden_size=64, intermediate_size=64, dtype="bfloat16"
+    )
     mesh = AbstractMesh((2, 32, 2, 4), AXES, axis_types=(AxisType.Explicit,) * 4)
     tokens = jax.ShapeDtypeStruct((64, 256), jnp.int32, sharding=NamedSharding(mesh, spec("batch", "sequence")))
     with jax.sharding.use_abstract_mesh(mesh):

@@ -21,7 +21,7 @@ def test_published_sizes_count_as_published(name) -> None:
     config = published(name)
     weights, without_embeddings = COUNTS[name]
     assert config.parameters == weights
-    rest = weights - config.vocab_size * config.embed * (1 if config.tie_embeddings else 2)
+    rest = weights - config.vocab_size * config.hidden_size * (1 if config.tie_embeddings else 2)
     assert rest / 1e9 == pytest.approx(without_embeddings, abs=0.05)
 
 
@@ -33,6 +33,6 @@ def test_an_unknown_size_is_refused_with_those_that_there_are() -> None:
 def test_bytes_per_device_are_planned_without_devices() -> None:
     """Everything is split over all 64 devices but the norms, which each of them holds whole."""
     config = published("32B")
-    norms = config.embed + config.layers * (2 * config.embed + 2 * config.head_dim)
+    norms = config.hidden_size + config.num_layers * (2 * config.hidden_size + 2 * config.head_dim)
     planned = bytes_per_device(abstract_params(config, planned_mesh(MeshConfig(fsdp=8, tensor=8))))
     assert planned == 4 * ((config.parameters - norms) // 64 + norms)

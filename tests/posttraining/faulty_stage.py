@@ -27,7 +27,7 @@ from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.proving import prove_all
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement, Trajectory
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.memory import Memory
@@ -71,7 +71,7 @@ class FaultyBench(Workbench):
             if self.fault == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
         await asyncio.sleep(0)
-        texts = [answer_text(RIGHT if sample or "mismatch" in prompt else WRONG) for sample in range(request.samples)]
+        texts = [answer_text(RIGHT if sample or "mismatch" in prompt else WRONG) for sample in range(request.num_samples)]
         ids = [(*TOKENIZER.encode(text), TOKENIZER.end_id) for text in texts]
         return [Completion(tokens, (-1.0,) * len(tokens), "stop", 1) for tokens in ids]
 
@@ -105,7 +105,7 @@ def lean_gone(pool: Pool, seconds: float) -> Iterator[None]:
 
 def run_stage(bench: FaultyBench) -> list[Trajectory]:
     """The stage from its start or from where it was cut off; all of its trajectories."""
-    with bench, Screen(Console(quiet=True)).stage(1, 1, STAGE.name) as progress:
+    with bench, ProgressConsole(Console(quiet=True)).stage(1, 1, STAGE.name) as progress:
         return prove_all(bench, STAGE, STATEMENTS, SAMPLES, progress, flush_seconds=0.0)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oprover_jax.configuration import apply_change, load
+from oprover_jax.configuration import apply_override, load
 from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
@@ -41,7 +41,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("seed=1.5", "cannot be 1.5"),
         ("seed", "has no '='"),
         ("mesh.fsdp=3", "does not divide over the mesh"),
-        ("gspo.group=1", "at least 2 attempts"),
+        ("gspo.group_size=1", "at least 2 attempts"),
         ("engine.max_len=64", "may take"),
         ("gspo.loss.clip_high=0.2", "clip"),
         ("gspo.loss.kl=k1_loss", "'k2_loss' or 'k1_reward'"),
@@ -54,7 +54,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
 )
 def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        apply_change(demo, change)
+        apply_override(demo, change)
     assert "\n" not in str(caught.value)
 
 
@@ -90,7 +90,7 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
     assert open_run(run, Experiment)[1] == demo
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
-        RunFolder(run, demo.name, apply_change(demo, "seed=1"))
+        RunFolder(run, demo.name, apply_override(demo, "seed=1"))
     (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":1', b'"format":99'))
     with pytest.raises(InputError, match="run format 99"):
         RunFolder(run, demo.name, demo)

@@ -10,7 +10,7 @@ from oprover_jax.configuration import load
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.iterate import headline, iterate
 from oprover_jax.posttraining.run_folder import RunFolder
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.statements.external import PATH
 from oprover_jax.synthetic import build
 
@@ -25,7 +25,7 @@ def test_statements_that_training_says_too_are_left_out_and_counted(calm: Path, 
     (data / PATH).parent.mkdir(parents=True)
     rows = [{"name": f"row{number}", "formal_statement": formal} for number, formal in enumerate([*known, FRESH])]
     (data / PATH).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    report = iterate(experiment, run, data, Screen())
+    report = iterate(experiment, run, data, ProgressConsole())
     assert [score.statements for score in report.external] == [1]
     done = RunFolder(run, experiment.name, experiment).done("external")
     assert done is not None and done.summary["left_out"] == 2

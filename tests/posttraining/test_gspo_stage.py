@@ -82,7 +82,7 @@ def practise(folder: Path, loss: GSPOConfig) -> tuple[list[Batch], dict[str, flo
     """The mini-batches that reach the train step in two updates, and the metrics of the second; the model is played by one number w: each
     token's log-probability is -0.5 + w * (its id), and a step adds 0.01 to w, which was 0 when the stage began."""
     demo = load(TINY_FILE, Experiment)
-    experiment = dataclasses.replace(demo, gspo=dataclasses.replace(demo.gspo, states=3, group=4, minibatches=4, loss=loss))
+    experiment = dataclasses.replace(demo, gspo=dataclasses.replace(demo.gspo, states=3, group_size=4, minibatches=4, loss=loss))
     taken: list[Batch] = []
 
     def step(state: TrainState, batch: Batch, rate: float) -> tuple[TrainState, dict[str, Any]]:

@@ -16,7 +16,7 @@ from oprover_jax.models.qwen3 import init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import open_policy, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import MeshConfig, make_mesh
 
 TINY = load(TINY_FILE, Experiment)
@@ -31,7 +31,7 @@ def test_a_run_and_its_export_are_the_same_policy(tmp_path: Path, devices: list[
     train_tokenizer([TEXT], 300, []).save(run.stage("tokenizer") / "tokenizer.json")
     save_policy(run, "cpt", init_params(TINY.model, 5, make_mesh(MeshConfig())), 1)
     run.finish("cpt", 1.0, {})
-    export_run(run.path, tmp_path / "hf", "float32", False, Screen())
+    export_run(run.path, tmp_path / "hf", "float32", False, ProgressConsole())
     ours, theirs = open_policy(run.path, mesh), open_policy(tmp_path / "hf", mesh)
     assert jax.tree.all(jax.tree.map(lambda a, b: np.array_equal(a, b), ours.params, theirs.params))
     assert ours.codec.said(TEXT) == theirs.codec.said(TEXT) and ours.codec.end_ids == theirs.codec.end_ids

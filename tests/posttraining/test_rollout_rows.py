@@ -18,7 +18,7 @@ from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config, abstract_params, init_params
 from oprover_jax.posttraining.rollout_rows import RolloutReport, rollout_rows, with_rows
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import FinishReason, Round, Statement, Trajectory
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.checkpoint import latest, restore
@@ -29,7 +29,7 @@ from oprover_jax.training.objectives import make_logprob_fn
 from oprover_jax.training.optimizer import OptimizerConfig
 from oprover_jax.training.train import train
 
-MODEL = Qwen3Config(vocab_size=48, layers=1, embed=16, q_heads=4, kv_heads=2, head_dim=4, mlp=32)
+MODEL = Qwen3Config(vocab_size=48, num_layers=1, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=4, intermediate_size=32)
 STATEMENT = Statement(id="s", name="s", formal="theorem s : True := by sorry")
 
 
@@ -94,10 +94,10 @@ def job(stage: Path, minibatches: int) -> TrainingJob:
         model=MODEL,
         optimizer=OptimizerConfig(peak_lr=1e-3, schedule="constant", warmup_steps=0),
         loop=LoopConfig(steps=3, keep_every=2, keep=2),
-        rows=8,
-        row_tokens=16,
+        batch_size=8,
+        seq_len=16,
         mesh=MeshConfig(fsdp=2),
-        accumulation=2,
+        grad_accum_steps=2,
         gspo=GSPOConfig(sampler_cap=2.0),
         minibatches=minibatches,
         data=str(stage),
@@ -106,7 +106,7 @@ def job(stage: Path, minibatches: int) -> TrainingJob:
 
 def run(given: TrainingJob, folder: Path) -> tuple[TrainingJob, list[dict]]:
     made, _ = with_rows(given, folder)
-    train(made, folder, Screen(Console(quiet=True)))
+    train(made, folder, ProgressConsole(Console(quiet=True)))
     return made, read_metrics(folder / "metrics.jsonl")
 
 
@@ -160,7 +160,7 @@ def test_what_cannot_be_trained_on_is_said(stage: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no rollouts"):
         run(replace(job(stage, 1), data=str(tmp_path / "empty")), tmp_path / "run")
     with pytest.raises(InputError, match=r"no attempt in .* can be trained on"):
-        run(replace(job(stage, 1), row_tokens=2), tmp_path / "run")
+        run(replace(job(stage, 1), seq_len=2), tmp_path / "run")
     with pytest.raises(ValueError, match="has no reference policy"):
         replace(job(stage, 1), gspo=GSPOConfig(kl="k2_loss", kl_weight=0.1))
 

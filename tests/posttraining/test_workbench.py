@@ -18,7 +18,7 @@ from oprover_jax.posttraining.iterate import iterate
 from oprover_jax.posttraining.policy import open_policy, save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
@@ -51,7 +51,7 @@ def test_a_policy_s_folder_is_an_encoder(tmp_path: Path) -> None:
     params = init_params(TINY.model, 5, mesh)
     save_policy(run, "cpt", params, 1)
     run.finish("cpt", 1.0, {})
-    export_run(run.path, tmp_path / "hf", "float32", False, Screen())
+    export_run(run.path, tmp_path / "hf", "float32", False, ProgressConsole())
     own = PolicyEncoder(TINY.model, params, mesh, open_policy(run.path, mesh).codec)
     for folder in (run.path, tmp_path / "hf"):
         wanted = dataclasses.replace(TINY, encoder=str(folder))
@@ -61,7 +61,7 @@ def test_a_policy_s_folder_is_an_encoder(tmp_path: Path) -> None:
             (found,) = bench.memory.search(TURN[:1], 3)
             assert len(found) == 3
     with pytest.raises(InputError, match="no such folder"):
-        iterate(dataclasses.replace(TINY, encoder="./nowhere"), tmp_path / "new", None, Screen())
+        iterate(dataclasses.replace(TINY, encoder="./nowhere"), tmp_path / "new", None, ProgressConsole())
     assert not (tmp_path / "new").exists()
 
 

@@ -18,7 +18,9 @@ FORMALS = [f"theorem t{i} (n : Nat) : n + {'0 + ' * (i % 4)}0 = n := by sorry" f
 STATEMENTS = [Statement(f"s{i}", f"t{i}", formal) for i, formal in enumerate([*FORMALS, ""])]
 TOKENIZER = train_tokenizer(FORMALS, 300, [])
 CODEC = codec_of(TOKENIZER)
-CONFIG = Qwen3Config(vocab_size=300, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=8, mlp=24, rope_theta=1e4)
+CONFIG = Qwen3Config(
+    vocab_size=300, num_layers=2, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=8, intermediate_size=24, rope_theta=1e4
+)
 ONE, MANY = make_mesh(MeshConfig()), make_mesh(MeshConfig(fsdp=2, tensor=2))
 
 

@@ -23,7 +23,9 @@ from oprover_jax.rollout.publish import publish_to_servers
 from oprover_jax.rollout.sglang_engine import SGLangEngine
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-UNTIED = Qwen3Config(vocab_size=512, layers=2, embed=64, q_heads=4, kv_heads=2, head_dim=128, mlp=128, tie_embeddings=False)
+UNTIED = Qwen3Config(
+    vocab_size=512, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_dim=128, intermediate_size=128, tie_embeddings=False
+)
 TIED = dataclasses.replace(UNTIED, tie_embeddings=True)
 PROMPTS = [tuple(np.random.default_rng(n).integers(2, 280, 11 + 20 * (n % 2)).tolist()) for n in range(4)]
 END = 1
@@ -70,7 +72,7 @@ def test_greedy_tokens_and_logprobs_are_the_same_in_process_over_our_server_and_
     with JaxEngine(config, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
         stop = expected[0][0].token_ids[5]
-        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop, END)), samples=3) for prompt in PROMPTS[:2]]
+        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop, END)), num_samples=3) for prompt in PROMPTS[:2]]
         until_stop = ask(engine, stopping)
     assert until_stop[0][0].finish_reason == "stop"
     assert max(len(set(answer.token_ids)) for [answer] in expected) > 5
@@ -91,7 +93,7 @@ def test_greedy_tokens_and_logprobs_are_the_same_in_process_over_our_server_and_
 def test_sampled_logprobs_are_those_of_the_tempered_distribution(real: SGLJax, folder: Path, one_device: jax.sharding.Mesh) -> None:
     temperature = 0.8
     with SGLangEngine(real.url, version=2) as client:
-        drawn = ask(client, [Request(prompt, Sampling(8, temperature, top_p=0.95, top_k=50), samples=4) for prompt in PROMPTS])
+        drawn = ask(client, [Request(prompt, Sampling(8, temperature, top_p=0.95, top_k=50), num_samples=4) for prompt in PROMPTS])
     assert {answer.policy_version for group in drawn for answer in group} == {2}
     assert len({answer.token_ids for answer in drawn[0]}) > 1
     # scored at temperature 1 by the engine, so the weights' last norm is divided by the temperature: logits are linear in it

@@ -183,7 +183,7 @@ def test_a_device_that_fails_fails_everybody_and_says_so(config: Qwen3Config, pa
         assert engine.failure is None and not engine.ended.done() and not engine.ended.cancel()
 
         async def scenario() -> list:
-            tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), samples=200))) for p in PROMPTS]
+            tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), num_samples=200))) for p in PROMPTS]
             while engine.stats().decoding == 0:
                 await asyncio.sleep(0.001)
             jax.tree.map(lambda x: x.delete(), engine.params)

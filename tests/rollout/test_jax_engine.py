@@ -59,7 +59,7 @@ def test_logprobs_are_those_the_trainer_computes(engine: JaxEngine, mesh: jax.sh
         hidden = hidden_states(config, params, tokens, positions, (positions < length).astype(jnp.int32))
         return token_logprobs(hidden, head_matrix(params), jnp.roll(tokens, -1), chunk=32, temperature=0.8).logprob[0]
 
-    requests = [Request(p, Sampling(4 + i, 0.8), samples=3, seed=i) for i, p in enumerate(PROMPTS)]
+    requests = [Request(p, Sampling(4 + i, 0.8), num_samples=3, seed=i) for i, p in enumerate(PROMPTS)]
     for request, answers in zip(requests, run(engine, *requests)):
         for answer in answers:
             ids = request.prompt_ids + answer.token_ids
@@ -84,17 +84,17 @@ def test_a_completion_does_not_depend_on_what_else_is_in_flight(
 
 def test_a_group_shares_its_prefill_and_a_smaller_group_is_its_beginning(engine: JaxEngine) -> None:
     before = engine.stats()
-    (group,) = run(engine, Request(PROMPTS[1], Sampling(8), samples=9, seed=5))
+    (group,) = run(engine, Request(PROMPTS[1], Sampling(8), num_samples=9, seed=5))
     assert engine.stats().prompt_tokens - before.prompt_tokens == len(PROMPTS[1])
     assert engine.stats().completions - before.completions == 9
     assert len({a.token_ids for a in group}) > 5
-    (fewer,) = run(engine, Request(PROMPTS[1], Sampling(8), samples=3, seed=5))
+    (fewer,) = run(engine, Request(PROMPTS[1], Sampling(8), num_samples=3, seed=5))
     assert fewer == group[:3]
 
 
 def test_first_tokens_follow_the_softmax(engine: JaxEngine, params: Params, logits: Logits) -> None:
     n = 2000
-    (answers,) = run(engine, Request(PROMPTS[3], Sampling(1), samples=n, seed=1))
+    (answers,) = run(engine, Request(PROMPTS[3], Sampling(1), num_samples=n, seed=1))
     expected = n * np.exp(log_softmax(logits(params, PROMPTS[3])[-1]))
     counts = np.bincount([a.token_ids[0] for a in answers], minlength=len(expected))
     rare = expected < 5
@@ -107,10 +107,10 @@ def test_first_tokens_follow_the_softmax(engine: JaxEngine, params: Params, logi
 
 
 def test_a_completion_ends_with_its_stop_token_or_at_its_length(engine: JaxEngine) -> None:
-    (free,) = run(engine, Request(PROMPTS[0], Sampling(12), samples=6, seed=2))
+    (free,) = run(engine, Request(PROMPTS[0], Sampling(12), num_samples=6, seed=2))
     assert {(len(a.token_ids), a.finish_reason) for a in free} == {(12, "length")}
     stop = (free[0].token_ids[4], free[1].token_ids[7])
-    (stopped,) = run(engine, Request(PROMPTS[0], Sampling(12, stop_ids=stop), samples=6, seed=2))
+    (stopped,) = run(engine, Request(PROMPTS[0], Sampling(12, stop_ids=stop), num_samples=6, seed=2))
     for whole, cut in zip(free, stopped):
         ends = [i for i, token in enumerate(whole.token_ids) if token in stop]
         length = ends[0] + 1 if ends else 12
@@ -121,7 +121,7 @@ def test_a_completion_ends_with_its_stop_token_or_at_its_length(engine: JaxEngin
 
 
 def test_a_listener_hears_what_its_samples_draw_and_may_end_them(engine: JaxEngine) -> None:
-    request = Request(PROMPTS[0], Sampling(18), samples=6, seed=2)
+    request = Request(PROMPTS[0], Sampling(18), num_samples=6, seed=2)
     (free,) = run(engine, request)
     heard: dict[int, list[tuple[int, float]]] = {sample: [] for sample in range(6)}
 
@@ -161,7 +161,7 @@ def test_published_weights_serve_new_requests_and_started_ones_keep_theirs(
     with JaxEngine(config, params, mesh, version=3, **SHAPES) as engine:
 
         async def scenario() -> tuple[list[Completion], list[Completion]]:
-            old = asyncio.create_task(engine.generate(Request(PROMPTS[1], Sampling(20, 0.0), samples=40)))
+            old = asyncio.create_task(engine.generate(Request(PROMPTS[1], Sampling(20, 0.0), num_samples=40)))
             await started(engine)
             engine.publish(other_params, 4)
             new = await engine.generate(Request(PROMPTS[1], Sampling(20, 0.0)))
@@ -192,14 +192,14 @@ def test_the_engine_keeps_a_copy_of_what_is_published(
 
 def test_cancelled_tasks_give_their_slots_back(engine: JaxEngine) -> None:
     async def scenario() -> None:
-        tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), samples=200))) for p in PROMPTS]
+        tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), num_samples=200))) for p in PROMPTS]
         await started(engine)
         for task in tasks:
             task.cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(a, asyncio.CancelledError) for a in answers)
         before = engine.stats().generated_tokens
-        await asyncio.wait_for(engine.generate(Request(PROMPTS[0], Sampling(2), samples=4)), 60)
+        await asyncio.wait_for(engine.generate(Request(PROMPTS[0], Sampling(2), num_samples=4)), 60)
         assert engine.stats().generated_tokens - before < 200
         assert (engine.stats().waiting, engine.stats().decoding) == (0, 0)
 
@@ -210,7 +210,7 @@ def test_a_failure_on_the_device_thread_reaches_everybody(config: Qwen3Config, p
     with JaxEngine(config, params, mesh, **SHAPES) as engine:
 
         async def scenario() -> list[object]:
-            tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), samples=200))) for p in PROMPTS]
+            tasks = [asyncio.create_task(engine.generate(Request(p, Sampling(18), num_samples=200))) for p in PROMPTS]
             await started(engine)
             jax.tree.map(lambda x: x.delete(), engine._params)
             return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
@@ -225,7 +225,7 @@ def test_closing_ends_those_who_wait_and_refuses_newcomers(config: Qwen3Config, 
     engine = JaxEngine(config, params, mesh, **SHAPES)
 
     async def scenario() -> None:
-        task = asyncio.create_task(engine.generate(Request(PROMPTS[0], Sampling(18), samples=1000)))
+        task = asyncio.create_task(engine.generate(Request(PROMPTS[0], Sampling(18), num_samples=1000)))
         await started(engine)
         await asyncio.to_thread(engine.close)
         with pytest.raises(EngineError, match="closed"):

@@ -80,7 +80,7 @@ def test_a_server_that_serves_something_else_stays_paused(service: Service, fres
     with rollout_server.thread(service) as url:
         with pytest.raises(PublishError, match="401"):
             publish_to_servers([url], CONFIG, fresh, 9, tmp_path, key="wrong")
-        wrong = dataclasses.replace(CONFIG, mlp=2 * CONFIG.mlp)
+        wrong = dataclasses.replace(CONFIG, intermediate_size=2 * CONFIG.intermediate_size)
         larger = tiny_params(wrong, make_mesh(MeshConfig(), jax.devices()[:1]), seed=0)
         with pytest.raises(PublishError, match="intermediate_size"):
             publish_to_servers([url], wrong, larger, 10, tmp_path / "larger", key="k")

@@ -18,7 +18,7 @@ from oprover_jax.rollout.sglang_engine import SGLangEngine
 
 OPTIONS = ("--slots", "4", "--max-len", "64", "--name", "tiny")
 REQUESTS = [
-    Request(tuple(range(3, 6 + n)), Sampling(30 + n, 0.9, (1, 7), top_p=0.9, top_k=30), samples=1 + n % 3, seed=n) for n in range(8)
+    Request(tuple(range(3, 6 + n)), Sampling(30 + n, 0.9, (1, 7), top_p=0.9, top_k=30), num_samples=1 + n % 3, seed=n) for n in range(8)
 ]
 
 
@@ -106,7 +106,7 @@ def test_aborted_answers_are_asked_again(server: rollout_server.Command, expecte
 
 def test_cancelling_hangs_up_and_nobody_there_is_an_error_after_the_patience(server: rollout_server.Command) -> None:
     async def cancelled(engine: SGLangEngine) -> None:
-        task = asyncio.create_task(engine.generate(Request((3,), Sampling(60), samples=500)))
+        task = asyncio.create_task(engine.generate(Request((3,), Sampling(60), num_samples=500)))
         await asyncio.sleep(0.3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -146,10 +146,10 @@ def playing(answers: Callable[[int], tuple[int, object]], generated: list[dict])
 def test_a_server_that_ignores_n_is_asked_once_for_each_sample() -> None:
     generated: list[dict] = []
     with playing(lambda count: (200, said([count, 2])), generated) as other, SGLangEngine(other.url, version=5) as engine:
-        (group,) = ask(engine, [Request((1, 2), Sampling(2), samples=4)])
+        (group,) = ask(engine, [Request((1, 2), Sampling(2), num_samples=4)])
         assert sorted(answer.token_ids[0] for answer in group) == [1, 2, 3, 4]
         assert {answer.policy_version for answer in group} == {5}
-        ask(engine, [Request((1, 2), Sampling(2), samples=3)])
+        ask(engine, [Request((1, 2), Sampling(2), num_samples=3)])
     assert [body["sampling_params"]["n"] for body in generated] == [4, 1, 1, 1, 1, 1, 1]
     assert not any("sampling_seed" in body["sampling_params"] for body in generated)
 

@@ -30,7 +30,7 @@ from oprover_jax.posttraining.iterate import RUNNERS
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.workbench import Workbench
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Engine
 from oprover_jax.rollout.jax_engine import JaxEngine
@@ -40,7 +40,7 @@ from oprover_jax.verify.verifier import Verifier
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
 THEOREMS = 200
-STAGES = ("corpus", "lessons", "tokenizer", "sft")
+STAGES = ("corpus", "warmup", "tokenizer", "sft")
 TOLERANCE = 1e-3  # of a log-probability, between two implementations in fp32
 NEAR_TIE = 1e-4  # nats between the two likeliest tokens: below it either may be the larger in fp32
 
@@ -61,13 +61,15 @@ def experiment() -> Experiment:
     return dataclasses.replace(
         demo,
         name="three-engines",
-        model=dataclasses.replace(demo.model, layers=2, embed=128, q_heads=2, kv_heads=1, head_dim=128, mlp=256),
+        model=dataclasses.replace(
+            demo.model, num_layers=2, hidden_size=128, num_heads=2, num_kv_heads=1, head_dim=128, intermediate_size=256
+        ),
         corpus=CorpusConfig(public=600, pool=20, benchmark=THEOREMS + 20, textbook=False, **shares),
         sft=dataclasses.replace(demo.sft, steps=120),
         budget=Budget(prompt=328, statement=216, references=72, attempt=40, feedback=56),
         refine=dataclasses.replace(demo.refine, temperature=0.0),
         engine=EngineConfig(slots=32, max_len=384),
-        gspo=dataclasses.replace(demo.gspo, row_tokens=384),
+        gspo=dataclasses.replace(demo.gspo, seq_len=384),
         first_repairs=200,
     )
 
@@ -76,11 +78,11 @@ def experiment() -> Experiment:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     wanted = experiment()
     folder = RunFolder(tmp_path_factory.mktemp("three") / "run", wanted.name, wanted)
-    screen = Screen()
+    console = ProgressConsole()
     with Workbench(wanted, folder) as bench:
         for stage in (stage for stage in plan(wanted, external=False) if stage.name in STAGES):
             began = time.monotonic()
-            with screen.stage(1, len(STAGES), stage.name) as progress:
+            with console.stage(1, len(STAGES), stage.name) as progress:
                 RUNNERS[stage.kind](bench, stage, progress)
             print(f"{stage.name}: {time.monotonic() - began:.0f} s")
         yield bench

@@ -13,7 +13,9 @@ from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, init_params
 
-CONFIG = Qwen3Config(vocab_size=320, layers=1, embed=16, q_heads=2, kv_heads=1, head_dim=4, mlp=8, tie_embeddings=False)
+CONFIG = Qwen3Config(
+    vocab_size=320, num_layers=1, hidden_size=16, num_heads=2, num_kv_heads=1, head_dim=4, intermediate_size=8, tie_embeddings=False
+)
 TACTICS = (" rfl", " simp")
 TOKENIZER = train_tokenizer([f"by{tactic} done" for tactic in TACTICS] * 50, 300, PHRASES)
 _SURE = 40.0
@@ -41,7 +43,10 @@ def _following(chains: Sequence[Sequence[int]], mesh: jax.sharding.Mesh) -> Para
     """Each token an axis of its own, which the layers pass on untouched and the head turns into the tokens that follow it."""
     params = init_params(CONFIG, 0, mesh)
     axis = {token: i for i, token in enumerate(dict.fromkeys(token for chain in chains for token in chain))}
-    embedding, head = np.zeros((CONFIG.vocab_size, CONFIG.embed), np.float32), np.zeros((CONFIG.vocab_size, CONFIG.embed), np.float32)
+    embedding, head = (
+        np.zeros((CONFIG.vocab_size, CONFIG.hidden_size), np.float32),
+        np.zeros((CONFIG.vocab_size, CONFIG.hidden_size), np.float32),
+    )
     for token, i in axis.items():
         embedding[token, i] = 1.0
     for chain in chains:

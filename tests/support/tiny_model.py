@@ -10,7 +10,7 @@ from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, init_params
 
 TEXT = "theorem one (h : p) : p ∧ p := by\n  exact ⟨h, h⟩"
-CONFIG = Qwen3Config(vocab_size=288, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=8, mlp=32)
+CONFIG = Qwen3Config(vocab_size=288, num_layers=2, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=8, intermediate_size=32)
 
 
 def tiny_params(config: Qwen3Config, mesh: jax.sharding.Mesh, seed: int, sharpness: float = 20.0) -> Params:

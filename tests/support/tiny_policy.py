@@ -12,7 +12,7 @@ from tiny_model import write_tiny_model
 from oprover_jax.models.qwen3 import Params, Qwen3Config, head_matrix, hidden_states, init_params
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-CONFIG = Qwen3Config(vocab_size=32, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=8, mlp=32)
+CONFIG = Qwen3Config(vocab_size=32, num_layers=2, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=8, intermediate_size=32)
 ROW = 32
 
 

@@ -14,7 +14,7 @@ from oprover_jax.statements.normalize import statement_id
 from oprover_jax.synthetic.build import CorpusError, DemoCorpus, build, config_hash
 from oprover_jax.synthetic.config import CorpusConfig
 from oprover_jax.synthetic.families import DIFFICULTIES, FAMILIES
-from oprover_jax.synthetic.plan import held_out_quota, practice_quotas
+from oprover_jax.synthetic.plan import held_out_quota, pool_quotas
 
 _FEW = ("deduction", "disjunction", "universal", "existential", "eq_predicate", "nat_recursion", "order_weaken", "order_absurd", "relation")
 _SMALL = CorpusConfig(seed=3, public=60, pool=120, benchmark=60, families=_FEW, unseen_families=("relation",), textbook=False)
@@ -124,9 +124,9 @@ def test_small_families_are_made_up_for_by_larger_ones() -> None:
     every = {(family, difficulty): 1000 for family in FAMILIES for difficulty in DIFFICULTIES}
     scarce = {cell: 2 if cell[0] == "nat_predicate" else count for cell, count in every.items()}
     config = CorpusConfig()
-    for found, expected in zip(practice_quotas(config, scarce), practice_quotas(config, every), strict=True):
+    for found, expected in zip(pool_quotas(config, scarce), pool_quotas(config, every), strict=True):
         assert sum(found.values()) == sum(expected.values())
-    held_out, planned = held_out_quota(config, scarce), practice_quotas(config, scarce)
+    held_out, planned = held_out_quota(config, scarce), pool_quotas(config, scarce)
     assert sum(held_out.values()) == sum(held_out_quota(config, every).values())
     for cell, count in scarce.items():
         assert sum(part[cell] for part in planned) <= count

@@ -49,7 +49,7 @@ def test_muon_orthogonalises_each_layer_by_itself() -> None:
     update = jax.jit(lambda g: optimizer.update(g, optimizer.init(params), params)[0])
     both = update(grads)
     other = update(jax.tree.map(lambda g: jnp.concatenate([g[:1], 7 * g[1:]]) if g.ndim > 2 else g, grads))
-    for name, rows in (("q", CONFIG.embed), ("out", CONFIG.q_heads * CONFIG.head_dim)):
+    for name, rows in (("q", CONFIG.hidden_size), ("out", CONFIG.num_heads * CONFIG.head_dim)):
         ours, theirs = np.asarray(both["layers"]["attention"][name]), np.asarray(other["layers"]["attention"][name])
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)  # scale of another layer's gradient changes nothing
         singular = np.linalg.svd(ours[0].reshape(rows, -1), compute_uv=False)

@@ -24,7 +24,7 @@ from oprover_jax.data.rows import document
 from oprover_jax.errors import InputError
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import abstract_params, init_params
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.checkpoint import latest, restore
 from oprover_jax.training.chips import peak_flops
@@ -55,7 +55,7 @@ def whole(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
     held_out = replace(job(rows), held_out=str(rows), loop=replace(job(rows).loop, evaluate_every=20, loggers=("tensorboard",)))
     with (folder.parent / "log").open("w") as log:
-        train(held_out, folder, Screen(Console(file=log, width=200)))
+        train(held_out, folder, ProgressConsole(Console(file=log, width=200)))
     return folder
 
 
@@ -104,7 +104,7 @@ def test_what_a_run_leaves(whole: Path, rows: Path, capsys: pytest.CaptureFixtur
     exported = load_hf(whole / "hf", make_mesh(MeshConfig()), CONFIG)[1]
     np.testing.assert_allclose(np.asarray(exported["embedding"]), final_weights(whole), rtol=2**-8)  # in bfloat16
     before = (whole / "metrics.jsonl").read_bytes()
-    train(job(rows), whole, Screen())
+    train(job(rows), whole, ProgressConsole())
     assert "is finished" in capsys.readouterr().out and (whole / "metrics.jsonl").read_bytes() == before
 
 
@@ -122,8 +122,8 @@ def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_device
     lost = sum(record["seconds"] for record in read_metrics(killed / "metrics.jsonl") if record["step"] >= resumed_from)
     half = tmp_path / "half"
     shutil.copytree(killed, half)
-    train(job(rows), killed, Screen(Console(quiet=True)))
-    train(job(rows, MeshConfig(fsdp=2, context=2)), half, Screen(Console(quiet=True)))
+    train(job(rows), killed, ProgressConsole(Console(quiet=True)))
+    train(job(rows, MeshConfig(fsdp=2, context=2)), half, ProgressConsole(Console(quiet=True)))
     for name, values in curve(whole).items():
         np.testing.assert_array_equal(curve(killed)[name], values, err_msg=name)
         np.testing.assert_allclose(curve(half)[name], values, rtol=2e-5, err_msg=name)
@@ -141,7 +141,7 @@ def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp
     assert all("the same command goes on" in err for _, err in said)
     stopped_at = latest(tmp_path / "run" / "checkpoints")
     assert stopped_at in (16, 32)
-    train(job(rows), tmp_path / "run", Screen(Console(quiet=True)))
+    train(job(rows), tmp_path / "run", ProgressConsole(Console(quiet=True)))
     for name, values in curve(whole).items():
         np.testing.assert_allclose(curve(tmp_path / "run")[name], values, rtol=2e-5, err_msg=name)
 
@@ -149,7 +149,7 @@ def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp
 def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole: Path, tmp_path: Path) -> None:
     def refused(changed: TrainingJob, said: str, folder: Path = tmp_path / "run") -> None:
         with pytest.raises(InputError, match=said) as caught:
-            train(changed, folder, Screen(Console(quiet=True)))
+            train(changed, folder, ProgressConsole(Console(quiet=True)))
         assert "\n" not in str(caught.value)
 
     refused(replace(job(rows), data=""), "names no data")
@@ -157,8 +157,8 @@ def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole:
     refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "no rows are named to score")
     refused(job(rows, MeshConfig(tensor=8)), "does not divide over mesh axes tensor 8")
     refused(job(rows, MeshConfig(fsdp=8, tensor=2)), "needs 16 devices but 8 are present")
-    refused(replace(job(rows), start=str(tmp_path / "none")), r"config\.json cannot be read")
-    refused(replace(job(rows), row_tokens=32), "rows of 16 tokens and the job's row_tokens is 32")
+    refused(replace(job(rows), init_from=str(tmp_path / "none")), r"config\.json cannot be read")
+    refused(replace(job(rows), seq_len=32), "rows of 16 tokens and the job's seq_len is 32")
     refused(replace(job(rows), model=replace(CONFIG, vocab_size=40)), "vocabulary ends at 39")
     assert not (tmp_path / "run").exists()
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
@@ -197,10 +197,15 @@ def test_data_may_be_a_mixture(rows: Path, tmp_path: Path) -> None:
 def test_what_decides_the_curve_is_its_identity(rows: Path) -> None:
     one = job(rows)
     same = replace(
-        one, mesh=MeshConfig(fsdp=2), accumulation=2, head_chunk=16, model=replace(CONFIG, remat="full", mlp_parts=2), topology="v5e:2x2"
+        one,
+        mesh=MeshConfig(fsdp=2),
+        grad_accum_steps=2,
+        head_chunk=16,
+        model=replace(CONFIG, remat="full", mlp_parts=2),
+        topology="v5e:2x2",
     )
     assert one.identity(7) == replace(same, loop=replace(one.loop, keep=9), data="moved").identity(7)
-    others = [replace(one, seed=1), replace(one, rows=16), replace(one, start="x"), replace(one, z_loss=1e-4)]
+    others = [replace(one, seed=1), replace(one, batch_size=16), replace(one, init_from="x"), replace(one, z_loss=1e-4)]
     assert len({one.identity(7), one.identity(8), *(other.identity(7) for other in others)}) == 6
 
 

@@ -9,7 +9,7 @@ from oprover_jax.data.rows import Example, Row, document, pad_row, prompted
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.sharding import MeshConfig, make_mesh, named
 
-CONFIG = Qwen3Config(vocab_size=48, layers=2, embed=16, q_heads=4, kv_heads=2, head_dim=4, mlp=32)
+CONFIG = Qwen3Config(vocab_size=48, num_layers=2, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=4, intermediate_size=32)
 
 
 def weights(seed: int = 0, mesh: jax.sharding.Mesh | None = None) -> Params:

@@ -14,8 +14,8 @@ def experiment() -> TrainingJob:
         model=CONFIG,
         optimizer=OptimizerConfig(warmup_steps=3),
         loop=LoopConfig(steps=40, save_every_seconds=1e6, keep=2, keep_every=8),
-        rows=8,
-        row_tokens=16,
+        batch_size=8,
+        seq_len=16,
         head_chunk=8,
         seed=3,  # of several, the one whose gradient norms move least with the last bits of the weights
     )

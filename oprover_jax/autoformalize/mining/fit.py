@@ -18,7 +18,7 @@ from oprover_jax.autoformalize.mining.classifier import Classifier, ClassifierCo
 from oprover_jax.autoformalize.mining.features import features
 from oprover_jax.autoformalize.mining.normal_text import text_id
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 Params = dict[str, jax.Array]
 OnStep = Callable[[int, int, float], None]
@@ -49,7 +49,7 @@ def read_labelled(path: Path) -> list[Labelled]:
     return list(found.values())
 
 
-def train_classifier(labelled: Path, out: Path, config: ClassifierConfig, screen: Screen) -> Classifier:
+def train_classifier(labelled: Path, out: Path, config: ClassifierConfig, console: ProgressConsole) -> Classifier:
     """`oprover corpus train-classifier`: reads, trains, says what to expect of it, writes.
 
     Raises:
@@ -58,19 +58,19 @@ def train_classifier(labelled: Path, out: Path, config: ClassifierConfig, screen
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f"--out {out} is no file that can be written; name a file in a folder that is there")
     rows = read_labelled(labelled)
-    with screen.bar("train-classifier") as progress:
+    with console.bar("train-classifier") as progress:
         progress.total(100)
         trained = fit(rows, config, lambda done, of, loss: progress.update(100 * done // of, f"loss {loss:.4f}"))
     trained.save(out)
     found = trained.held_out
-    screen.line(f"{len(rows)} distinct texts; held out: {found.rows}, of them {found.statements} statements")
-    screen.line(
+    console.line(f"{len(rows)} distinct texts; held out: {found.rows}, of them {found.statements} statements")
+    console.line(
         f"AUC {found.auc:.4f}; at the threshold {found.threshold:.4f}: recall {found.recall:.3f}, "
         f"precision {found.precision:.3f} where {config.base_rate:.0%} of the text are statements"
     )
     if not found.reached:
-        screen.line(f"no threshold has precision {config.precision} on the calibration rows; this is that of the best: label more texts")
-    screen.line(f"written to {out}")
+        console.line(f"no threshold has precision {config.precision} on the calibration rows; this is that of the best: label more texts")
+    console.line(f"written to {out}")
     return trained
 
 

@@ -25,7 +25,7 @@ from oprover_jax.autoformalize.mining.passages import passages
 from oprover_jax.errors import InputError
 from oprover_jax.files import claim, replacing
 from oprover_jax.processes import in_processes
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 Overlap = Callable[[Sequence[str]], Sequence[str]]
 """For each text the name of the benchmark statement that it overlaps with, or ""; crosses to other processes, so it must pickle."""
@@ -81,7 +81,7 @@ class Mine:
     overlap: Overlap | None = None
 
 
-def mine(job: Mine, workers: int, screen: Screen) -> Funnel:
+def mine(job: Mine, workers: int, console: ProgressConsole) -> Funnel:
     """Does what is not yet done, in `workers` processes. Returns the funnel, which is written too.
 
     Raises:
@@ -98,7 +98,7 @@ def mine(job: Mine, workers: int, screen: Screen) -> Funnel:
         raise InputError(f"{text} holds no file that can be read; known are {', '.join(SUFFIXES)}")
     (out / "parts").mkdir(exist_ok=True)
     missing = [number for number in range(len(shards)) if not _report(out, number).exists()]
-    with screen.bar("mine") as progress:
+    with console.bar("mine") as progress:
         progress.total(len(shards))
         done = len(shards) - len(missing)
         progress.update(done, "")

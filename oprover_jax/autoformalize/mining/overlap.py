@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from oprover_jax.statements.benchmarks import load_benchmarks
 from oprover_jax.statements.decontaminate import BenchmarkIndex, build_index, find_in_texts
 
@@ -19,9 +19,9 @@ class BenchmarkOverlap:
         return [hit.benchmark if hit is not None else "" for hit in find_in_texts(self.index, texts)]
 
 
-def overlap_with(data: Path | None, screen: Screen) -> BenchmarkOverlap | None:
+def overlap_with(data: Path | None, console: ProgressConsole) -> BenchmarkOverlap | None:
     """Of the benchmarks below `data`; None, and said so, where no folder is given."""
     if data is None:
-        screen.line("no benchmarks given (--data): nothing is held against them")
+        console.line("no benchmarks given (--data): nothing is held against them")
         return None
     return BenchmarkOverlap(build_index(load_benchmarks(data)))

@@ -15,12 +15,12 @@ MAX_POSITIONS = 40_960  # that of the published models; nothing is computed from
 # our size -> its name there
 _SIZES = {
     "vocab_size": "vocab_size",
-    "layers": "num_hidden_layers",
-    "embed": "hidden_size",
-    "q_heads": "num_attention_heads",
-    "kv_heads": "num_key_value_heads",
+    "num_layers": "num_hidden_layers",
+    "hidden_size": "hidden_size",
+    "num_heads": "num_attention_heads",
+    "num_kv_heads": "num_key_value_heads",
     "head_dim": "head_dim",
-    "mlp": "intermediate_size",
+    "intermediate_size": "intermediate_size",
     "norm_eps": "rms_norm_eps",
     "tie_embeddings": "tie_word_embeddings",
 }
@@ -106,7 +106,7 @@ def write_config(config: Qwen3Config, folder: Path, dtype: str, end_id: int | No
         "hidden_act": "silu",
         "initializer_range": 0.02,
         "max_position_embeddings": MAX_POSITIONS,
-        "max_window_layers": config.layers,
+        "max_window_layers": config.num_layers,
         "model_type": "qwen3",
         "rope_scaling": None,
         "rope_theta": config.rope_theta,

@@ -64,7 +64,7 @@ def hf_tensors(config: Qwen3Config, table: Mapping[str, tuple[str, str]] = TABLE
         raise KeyError(f"no name on Hugging Face for {sorted(weights.keys() - table.keys())}; add it to the table")
     first, stacked, last = _around_layers(names)
     tensors = [_tensor(weights[name], table[name]) for name in first]
-    tensors += [_tensor(weights[name], table[name], layer) for layer in range(config.layers) for name in stacked]
+    tensors += [_tensor(weights[name], table[name], layer) for layer in range(config.num_layers) for name in stacked]
     return tensors + [_tensor(weights[name], table[name]) for name in last]
 
 

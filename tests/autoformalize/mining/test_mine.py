@@ -15,7 +15,7 @@ from oprover_jax.autoformalize.mining.candidates import Candidate, read_candidat
 from oprover_jax.autoformalize.mining.funnel import Funnel, print_funnel
 from oprover_jax.autoformalize.mining.mine import Mine, MineConfig, mine
 from oprover_jax.errors import InputError
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 from tests.autoformalize.mining.conftest import prose, statements
 
 PAGES = 12
@@ -35,12 +35,12 @@ def text(tmp_path: Path) -> Path:
     return folder
 
 
-def screen() -> Screen:
-    return Screen(Console(quiet=True))
+def quiet() -> ProgressConsole:
+    return ProgressConsole(Console(quiet=True))
 
 
 def mined(job: Mine, workers: int = 1) -> tuple[Funnel, list[Candidate]]:
-    funnel = mine(job, workers, screen())
+    funnel = mine(job, workers, quiet())
     return funnel, read_candidates(job.out)
 
 
@@ -87,14 +87,14 @@ import sys, time
 from pathlib import Path
 from rich.console import Console
 from oprover_jax.autoformalize.mining.mine import Mine, MineConfig, mine
-from oprover_jax.progress import Screen
+from oprover_jax.progress import ProgressConsole
 
 def slow(texts):
     time.sleep(0.4)
     return [""] * len(texts)
 
 text, classifier, out = map(Path, sys.argv[1:])
-mine(Mine(text, classifier, out, MineConfig(shard=2, licence="CC0-1.0", threshold=0.3), slow), 1, Screen(Console(quiet=True)))
+mine(Mine(text, classifier, out, MineConfig(shard=2, licence="CC0-1.0", threshold=0.3), slow), 1, ProgressConsole(Console(quiet=True)))
 """
 
 
@@ -129,9 +129,9 @@ def test_other_settings_are_refused(text: Path, classifier_file: Path, tmp_path:
     job = Mine(text, classifier_file, tmp_path / "out", CONFIG)
     mined(job)
     with pytest.raises(InputError, match="other settings"):
-        mine(Mine(text, classifier_file, tmp_path / "out", MineConfig(shard=3)), 1, screen())
+        mine(Mine(text, classifier_file, tmp_path / "out", MineConfig(shard=3)), 1, quiet())
     with pytest.raises(InputError, match="no file that can be read"):
         (tmp_path / "empty").mkdir()
-        mine(Mine(tmp_path / "empty", classifier_file, tmp_path / "out2", CONFIG), 1, screen())
+        mine(Mine(tmp_path / "empty", classifier_file, tmp_path / "out2", CONFIG), 1, quiet())
     with pytest.raises(InputError, match="is not empty"):
-        mine(Mine(text, classifier_file, text, CONFIG), 1, screen())
+        mine(Mine(text, classifier_file, text, CONFIG), 1, quiet())

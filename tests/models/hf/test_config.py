@@ -81,7 +81,7 @@ def test_what_we_write_of_8b_is_what_was_published(tmp_path: Path) -> None:
         ({"hidden_act": "gelu"}, 'hidden_act is "gelu", expected "silu"'),
         ({"quantization_config": {"quant_method": "fp8"}}, "quantization_config is {"),
         ({"hidden_size": "4096"}, "Expected `int`, got `str` - at `$.hidden_size`"),
-        ({"num_key_value_heads": 5}, "q_heads 32 is no multiple of kv_heads 5"),
+        ({"num_key_value_heads": 5}, "num_heads 32 is not a multiple of num_kv_heads 5"),
         ({"head_dim": None}, "$.head_dim"),
     ],
 )
@@ -107,4 +107,4 @@ def test_no_file_and_no_json_are_input_errors(tmp_path: Path) -> None:
 
 def test_sizes_other_than_expected_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"num_hidden_layers is 36, expected 35 \(layers\)"):
-        check_same_sizes(dataclasses.replace(published("8B"), layers=35), folder_with(tmp_path, QWEN3_8B))
+        check_same_sizes(dataclasses.replace(published("8B"), num_layers=35), folder_with(tmp_path, QWEN3_8B))

@@ -65,7 +65,7 @@ def test_our_weights_come_back_as_they_were(tied: bool, config, weights, tmp_pat
     found, params = load_hf(tmp_path / "x", make_mesh(MeshConfig()))
     assert found == config
     jax.tree.map(np.testing.assert_array_equal, params, weights)
-    assert len(told) == 11 * config.layers + 2 + (not tied) and sum(count for _, count in told) == 4 * config.parameters
+    assert len(told) == 11 * config.num_layers + 2 + (not tied) and sum(count for _, count in told) == 4 * config.parameters
 
 
 def test_files_are_split_at_the_size_and_indexed(tmp_path: Path) -> None:

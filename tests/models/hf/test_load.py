@@ -75,7 +75,7 @@ def test_expected_sizes_keep_their_compute_settings() -> None:
     wanted = dataclasses.replace(found, dtype="bfloat16", remat="full")
     assert load_hf(RECORDED / "tied", mesh, expected=wanted)[0] == wanted
     with pytest.raises(InputError, match=r"config\.json: hidden_size is 16, expected 32 \(embed\)"):
-        load_hf(RECORDED / "tied", mesh, expected=dataclasses.replace(found, embed=32))
+        load_hf(RECORDED / "tied", mesh, expected=dataclasses.replace(found, hidden_size=32))
 
 
 def rename(old: str, new: str):

@@ -11,12 +11,12 @@ def test_every_weight_has_a_name_and_no_name_stands_for_two(size) -> None:
     config = published(size)
     tensors = hf_tensors(config)
     called = [tensor.name for tensor in tensors]
-    assert len(set(called)) == len(called) == 11 * config.layers + (2 if config.tie_embeddings else 3)
+    assert len(set(called)) == len(called) == 11 * config.num_layers + (2 if config.tie_embeddings else 3)
     places = [(tensor.weight.name, tensor.layer) for tensor in tensors]
     expected = [
         (weight.name, layer)
         for weight in describe_weights(config)
-        for layer in (range(config.layers) if weight.name.startswith("layers.") else [None])
+        for layer in (range(config.num_layers) if weight.name.startswith("layers.") else [None])
     ]
     assert sorted(places, key=str) == sorted(expected, key=str)
     assert sum(int(np.prod(tensor.shape)) for tensor in tensors) == config.parameters
