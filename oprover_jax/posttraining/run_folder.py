@@ -15,7 +15,7 @@ import msgspec
 from oprover_jax.errors import InputError
 from oprover_jax.files import remove_leftovers, replacing
 
-FORMAT = 1
+FORMAT = 2
 
 Config = TypeVar("Config")
 
@@ -72,21 +72,22 @@ class RunFolder:
 
 
 def read_header(path: Path) -> Header:
-    """The header of an existing run folder."""
+    """Return the header of an existing run folder. Raises InputError for one of another format."""
     try:
-        return msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
+        header = msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
     except FileNotFoundError as error:
         raise InputError(f"{path} is no run folder (it has no run.json); give a new one, or one that `oprover iterate` made") from error
     except msgspec.DecodeError as error:
         raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program") from error
+    if header.format != FORMAT:
+        raise InputError(
+            f"{path} was written in run format {header.format} and this version reads {FORMAT}; start a new run with another --run"
+        )
+    return header
 
 
 def _check_same(path: Path, config: bytes) -> None:
-    found = read_header(path)
-    if found.format != FORMAT:
-        raise InputError(
-            f"{path} was written in run format {found.format} and this version reads {FORMAT}; start a new run with another --run"
-        )
+    read_header(path)
     started, given = msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config)
     if started != given:
         changed = _first_difference(started, given)

@@ -119,7 +119,7 @@ def test_a_statement_knows_where_it_came_from(lean: Pool, tmp_path: Path) -> Non
     assert (row.url, row.where, row.place, row.licence, row.classifier) == ("https://x.org/0", "0.md", 0, "MIT", 0.9)
     assert row.lineage == "https://x.org/0#passage-0/sample-0" and row.version == 3
     assert row.judgements == ("Good.\nScore: 9", "Score: 8") and row.critic == pytest.approx(0.85)
-    assert row.lean and {(one.console, one.tactic, one.verdict) for one in row.tried} == {
+    assert row.lean and {(one.check, one.tactic, one.verdict) for one in row.tried} == {
         ("vacuous", "omega", "error"),
         ("trivial", "rfl", "error"),
         ("trivial", "simp", "error"),
@@ -127,7 +127,7 @@ def test_a_statement_knows_where_it_came_from(lean: Pool, tmp_path: Path) -> Non
     [misspelt] = [row for row in read_rows(work / "elaborate" / "00000.parquet") if row.lost and "y" in row.formal]
     assert "Unknown identifier `y`" in misspelt.detail
     [vacuous] = [row for row in read_rows(work / "vacuity" / "00000.parquet") if row.lost.startswith("vacuous")]
-    assert vacuous.detail == "omega" and ("vacuous", "omega", "accepted") in {(t.console, t.tactic, t.verdict) for t in vacuous.tried}
+    assert vacuous.detail == "omega" and ("vacuous", "omega", "accepted") in {(t.check, t.tactic, t.verdict) for t in vacuous.tried}
 
 
 def test_trivial_statements_may_be_kept_and_are_marked(lean: Pool, tmp_path: Path) -> None:

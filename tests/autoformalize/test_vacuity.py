@@ -124,7 +124,7 @@ class Failing:
         ("linarith", "(a b : Nat) (h : a ≤ b) : a * a ≤ b * b", ""),
     ],
 )
-def test_what_lean_was_not_there_to_screen_does_not_pass(lean: Pool, word: str, signature: str, lost: str) -> None:
+def test_what_lean_was_not_there_to_check_does_not_pass(lean: Pool, word: str, signature: str, lost: str) -> None:
     row = Formalization("t", "", "theorem", "", "", 0, "", 1.0, 0, name="t", formal=f"theorem t {signature} := by sorry")
     verifier = Verifier(Failing(lean, word), patience=0.0)
     [found] = asyncio.run(check_rows([row], verifier, CORE))

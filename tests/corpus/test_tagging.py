@@ -82,19 +82,19 @@ def _tagged(corpus: Corpus) -> list[tuple[object, ...]]:
         return database.sql(f"from ({TAGGED}) select domain, domain_by, difficulty, difficulty_by order by id").fetchall()
 
 
-def _screen() -> ProgressConsole:
+def _quiet() -> ProgressConsole:
     return ProgressConsole(Console(quiet=True))
 
 
 def test_the_source_goes_before_an_engine_and_an_engine_before_the_rules(tmp_path: Path) -> None:
     corpus = _corpus(tmp_path, _statement(0, "Order", 4), _statement(1, "Order"), _statement(2), _statement(3))
     assert _tagged(corpus)[2] == ("", "", 0, "")
-    assert tag_corpus(corpus, tags_by_rules, "", 100, None, _screen()) == {"rules": 3}
+    assert tag_corpus(corpus, tags_by_rules, "", 100, None, _quiet()) == {"rules": 3}
 
     def by_engine(statements: Sequence[Statement]) -> list[Tag]:
         return [Tag("algebra", 9, "engine:x", "engine:x") if s.name != "t3" else Tag("other", 1, "rules", "engine:x") for s in statements]
 
-    assert tag_corpus(corpus, by_engine, "engine:x", 100, None, _screen()) == {"engine:x": 2, "rules": 1}
+    assert tag_corpus(corpus, by_engine, "engine:x", 100, None, _quiet()) == {"engine:x": 2, "rules": 1}
     assert _tagged(corpus) == [
         ("Order", "source", 4, "source"),
         ("Order", "source", 9, "engine:x"),
@@ -102,10 +102,10 @@ def test_the_source_goes_before_an_engine_and_an_engine_before_the_rules(tmp_pat
         ("other", "rules", 1, "rules"),
     ]
     commits = corpus.commits()
-    assert not tag_corpus(corpus, tags_by_rules, "", 100, None, _screen())
-    assert not tag_corpus(corpus, by_engine, "engine:x", 100, None, _screen())
+    assert not tag_corpus(corpus, tags_by_rules, "", 100, None, _quiet())
+    assert not tag_corpus(corpus, by_engine, "engine:x", 100, None, _quiet())
     assert corpus.commits() == commits
-    assert tag_corpus(corpus, lambda some: [Tag("other", 1, "rules", "engine:y") for _ in some], "engine:y", 100, None, _screen()) == {
+    assert tag_corpus(corpus, lambda some: [Tag("other", 1, "rules", "engine:y") for _ in some], "engine:y", 100, None, _quiet()) == {
         "rules": 3
     }
     assert _tagged(corpus)[2] == ("algebra", "engine:x", 9, "engine:x")
@@ -122,10 +122,10 @@ def test_a_stopped_tagging_goes_on_and_a_limit_holds(tmp_path: Path) -> None:
         return tags_by_rules(statements)
 
     with pytest.raises(KeyboardInterrupt):
-        tag_corpus(corpus, stopped, "", 2048, None, _screen())
+        tag_corpus(corpus, stopped, "", 2048, None, _quiet())
     assert 0 < seen[0] < 5000 and corpus.dataset("tags").count_rows() == seen[0]
-    assert tag_corpus(corpus, tags_by_rules, "", 2048, 7, _screen()) == {"rules": 7}
-    assert tag_corpus(corpus, tags_by_rules, "", 2048, None, _screen()) == {"rules": 4993 - seen[0]}
+    assert tag_corpus(corpus, tags_by_rules, "", 2048, 7, _quiet()) == {"rules": 7}
+    assert tag_corpus(corpus, tags_by_rules, "", 2048, None, _quiet()) == {"rules": 4993 - seen[0]}
     assert {row[0] for row in _tagged(corpus)} == {"logic"}
 
 

@@ -11,7 +11,7 @@ from backends import BACKENDS
 
 from lean_worker.candidate import Candidate
 from lean_worker.pool import Pool
-from lean_worker.proof_filter import console
+from lean_worker.proof_filter import filter_proof
 from lean_worker.protocol import Check, Message, Verdict
 from lean_worker.tools.attacks import Attack, attacks
 from lean_worker.tools.attacks.large import PROOFS
@@ -132,7 +132,7 @@ UNSCREENED = [
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_the_screen_refuses(name: str) -> None:
-    assert console(FORBIDDEN[name].proof)
+    assert filter_proof(FORBIDDEN[name].proof)
 
 
 def test_what_the_screen_refuses_is_forbidden_and_never_runs(attacked: Fixture) -> None:
@@ -172,7 +172,7 @@ def test_a_wrong_neighbour_changes_nothing(pool: Pool) -> None:
 
 
 def test_a_candidate_of_lean_cannot_write_files(pool: Pool, tmp_path: Path) -> None:
-    """Without the console, and with a header that binds a native function: the process may not write a byte."""
+    """Without the proof filter, and with a header that binds a native function: the process may not write a byte."""
     header = '@[extern "n"] opaque IO.FS.createDir : String → Nat'
     pool._submit("x", header, FALSE, Candidate(f'by\n  have := IO.FS.createDir "{tmp_path}/x"\n  decide')).result()
     assert list(tmp_path.iterdir()) == []

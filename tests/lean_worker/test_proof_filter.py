@@ -1,4 +1,4 @@
-"""The console: what ordinary proofs need passes, and no keyword hides behind comments, strings, quotes or odd letters."""
+"""The proof filter: what ordinary proofs need passes, and no keyword hides behind comments, strings, quotes or odd letters."""
 
 import random
 import time
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lean_worker.lexer import LexError, tokens
-from lean_worker.proof_filter import ALONE, ANYWHERE, COMMANDS, MAX_PROOF_LENGTH, console
+from lean_worker.proof_filter import ALONE, ANYWHERE, COMMANDS, MAX_PROOF_LENGTH, filter_proof
 
 ORDINARY = [
     "by simp",
@@ -33,11 +33,11 @@ ORDINARY = [
 
 @pytest.mark.parametrize("proof", ORDINARY)
 def test_ordinary_proofs_pass(proof: str) -> None:
-    assert console(proof) is None
+    assert filter_proof(proof) is None
 
 
 def test_a_long_proof_is_refused() -> None:
-    assert console("x" * (MAX_PROOF_LENGTH + 1))
+    assert filter_proof("x" * (MAX_PROOF_LENGTH + 1))
 
 
 separators = st.sampled_from(
@@ -53,36 +53,36 @@ separators = st.sampled_from(
 )
 @settings(max_examples=400, deadline=None)
 def test_no_word_hides_behind_what_stands_beside_it(word: str, before: str, after: str, form: str) -> None:
-    assert console(f"by exact x{before}{form.format(word)}{after}y") is not None
+    assert filter_proof(f"by exact x{before}{form.format(word)}{after}y") is not None
 
 
 @given(st.sampled_from(sorted(COMMANDS | ALONE)), separators, separators, st.sampled_from(["«{}»", "{}"]))
 @settings(max_examples=400, deadline=None)
 def test_no_command_stands_alone(word: str, before: str, after: str, form: str) -> None:
-    assert console(f"by exact x{before}{form.format(word)}{after}y") is not None
+    assert filter_proof(f"by exact x{before}{form.format(word)}{after}y") is not None
 
 
 @pytest.mark.parametrize("name", ["Polynomial.eval", "List.prefix", "Matrix.trace", "xs.end", "Span.stop", "eval", "init", "theorem'"])
 def test_names_that_only_hold_such_a_word_pass(name: str) -> None:
-    assert console(f"by exact {name} x") is None
+    assert filter_proof(f"by exact {name} x") is None
 
 
 @pytest.mark.parametrize("proof", ["trivial assert_not_exists Foo", "trivial\nassert_not_exists Foo", "rfl\nunset_option maxHeartbeats"])
 def test_commands_of_any_library_are_refused(proof: str) -> None:
-    assert console(proof)
+    assert filter_proof(proof)
 
 
 def test_the_commands_are_those_of_the_lean_at_hand() -> None:
     commands = frozenset({"frob", "frob_all%", "#frob", "⊨", "⊨⊨"})
-    assert [console(f"trivial {word} x", commands) is not None for word in ["frob", "frob_all%", "frob_all", "⊨", "a.frob", "frobs"]] == [
-        *(True, True, False, True, False, False)
-    ]
-    assert console("by exact alias", commands) is None and console("by exact alias")
+    assert [
+        filter_proof(f"trivial {word} x", commands) is not None for word in ["frob", "frob_all%", "frob_all", "⊨", "a.frob", "frobs"]
+    ] == [*(True, True, False, True, False, False)]
+    assert filter_proof("by exact alias", commands) is None and filter_proof("by exact alias")
 
 
 @pytest.mark.parametrize("proof", ["fun x : α →oopen Nat in β => x", "x ≃rₗ xset_option", "f ' xopen Nat", "f '' yopen Nat in s"])
 def test_commands_behind_symbols_that_may_be_longer_are_refused(proof: str) -> None:
-    assert console(proof.replace("xset", "set"))
+    assert filter_proof(proof.replace("xset", "set"))
 
 
 SEARCHES = ["exact?", "apply?", "rw?", "simp?", "try?", "decide?", "simp_all?", "aesop?", "exact?!", "«exact?»"]
@@ -97,30 +97,30 @@ SEARCHES = ["exact?", "apply?", "rw?", "simp?", "try?", "decide?", "simp_all?", 
     ],
 )
 def test_searches_are_refused_wherever_a_tactic_may_stand(search: str, place: str) -> None:
-    assert console(place.format(search))
+    assert filter_proof(place.format(search))
 
 
 @pytest.mark.parametrize(
     "term", ["l.head?", "List.head? l", "(f x).head?", "l[0].get?", "⟨x⟩.1.head?", "h.2.head?", "l |>.head?", "‹_›.get?"]
 )
 def test_fields_whose_names_end_in_a_question_mark_pass(term: str) -> None:
-    assert console(f"by exact {term}") is None
+    assert filter_proof(f"by exact {term}") is None
 
 
 def test_names_of_the_statement_may_stand_in_the_proof() -> None:
-    assert console("by exact stop", known=frozenset({"stop"})) is None and console("by exact stop")
-    assert console("by exact open", known=frozenset({"open"}))
+    assert filter_proof("by exact stop", known=frozenset({"stop"})) is None and filter_proof("by exact stop")
+    assert filter_proof("by exact open", known=frozenset({"open"}))
 
 
 @pytest.mark.parametrize("string", ['s! "{x}"', 'panic! "{x}"', 'trace[a] "{x}"', 'r"a"', 's!"{x}"', 'dbg "{x}"'])
 def test_strings_that_may_hold_code_are_refused(string: str) -> None:
-    assert console(f"by exact {string}")
+    assert filter_proof(f"by exact {string}")
 
 
 @pytest.mark.parametrize("piece", ["@ ", "@", "«a» ", "a.", "x? ", ".x? ", '"" ', ":= ", "[", "# ", "/- -/ ", "→o"])
 def test_judging_takes_time_in_proportion_to_the_length(piece: str) -> None:
     began = time.process_time()
-    console(piece * (MAX_PROOF_LENGTH // len(piece)))
+    filter_proof(piece * (MAX_PROOF_LENGTH // len(piece)))
     assert time.process_time() - began < 5
 
 
@@ -154,7 +154,7 @@ def test_no_soup_of_tokens_raises_anything() -> None:
     ]
     for _ in range(20_000):
         text = "".join(draw.choices(pieces, k=draw.randint(0, 12)))
-        reason = console(text)
+        reason = filter_proof(text)
         assert reason is None or reason
 
 
@@ -178,7 +178,7 @@ def test_tokens_cover_the_text_or_the_text_is_refused(text: str) -> None:
 @given(st.text(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_any_text_gets_an_answer(text: str) -> None:
-    reason = console(text)
+    reason = filter_proof(text)
     assert reason is None or reason
 
 
@@ -207,4 +207,4 @@ def test_sorry_outside_comments_is_always_seen(pieces: list[str]) -> None:
             visible += text[at]
         at += 1
     if "sorry" in visible.split():
-        assert console(text) is not None
+        assert filter_proof(text) is not None

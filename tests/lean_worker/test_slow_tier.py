@@ -131,7 +131,7 @@ def again(tier: SlowTier, check: Check) -> Recheck:
 
 
 def source_verdict(setting: Setting, statement: str, source: str) -> Judgement:
-    """Of a whole source, which no console has seen and which may hold any command, under the statement's own name: in a sandbox or not
+    """Of a whole source, which no proof filter has seen and which may hold any command, under the statement's own name: in a sandbox or not
     at all."""
     setting = replace(setting, sandbox=SandboxConfig(required=True))
     trusted = compiled(setting, "statement", statement.replace(":= by sorry", ":= sorry") + "\n")
@@ -182,7 +182,7 @@ def test_a_source_with_helpers_is_accepted(setting: Setting) -> None:
 
 
 def test_the_judge_alone_refuses_what_the_kernel_never_saw(setting: Setting) -> None:
-    """Past console and sandbox: the forged file compiles, and Lean itself finds no axiom in it."""
+    """Past proof filter and sandbox: the forged file compiles, and Lean itself finds no axiom in it."""
     audited = SKIPPED + "#print axioms tgt\n"
     assert judged(setting, "theorem tgt : 2 + 2 = 5 := sorry\n", audited).kind == "kernel"
 

@@ -140,7 +140,7 @@ def test_published_sizes_are_counted_without_allocation() -> None:
     [
         ({"num_heads": 3}, "not a multiple of num_kv_heads"),
         ({"head_dim": 7}, "make it even"),
-        ({"layers": 0}, "at least 1"),
+        ({"num_layers": 0}, "at least 1"),
         ({"dtype": "float16"}, "'float32' or 'bfloat16'"),
         ({"remat": "some"}, "choose none, full"),
         ({"attention": "flash"}, "choose one of reference"),

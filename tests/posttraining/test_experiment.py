@@ -91,8 +91,8 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
         RunFolder(run, demo.name, apply_override(demo, "seed=1"))
-    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":1', b'"format":99'))
-    with pytest.raises(InputError, match="run format 99"):
+    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":2', b'"format":1'))
+    with pytest.raises(InputError, match="run format 1 "):
         RunFolder(run, demo.name, demo)
     (run / "run.json").write_bytes(b"{")
     with pytest.raises(InputError, match="cannot be read"):

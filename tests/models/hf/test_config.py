@@ -106,5 +106,5 @@ def test_no_file_and_no_json_are_input_errors(tmp_path: Path) -> None:
 
 
 def test_sizes_other_than_expected_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"num_hidden_layers is 36, expected 35 \(layers\)"):
+    with pytest.raises(InputError, match=r"num_hidden_layers is 36, expected 35 \(num_layers\)"):
         check_same_sizes(dataclasses.replace(published("8B"), num_layers=35), folder_with(tmp_path, QWEN3_8B))

@@ -74,7 +74,7 @@ def test_expected_sizes_keep_their_compute_settings() -> None:
     found, _ = load_hf(RECORDED / "tied", mesh)
     wanted = dataclasses.replace(found, dtype="bfloat16", remat="full")
     assert load_hf(RECORDED / "tied", mesh, expected=wanted)[0] == wanted
-    with pytest.raises(InputError, match=r"config\.json: hidden_size is 16, expected 32 \(embed\)"):
+    with pytest.raises(InputError, match=r"config\.json: hidden_size is 16, expected 32 \(hidden_size\)"):
         load_hf(RECORDED / "tied", mesh, expected=dataclasses.replace(found, hidden_size=32))
 
 
