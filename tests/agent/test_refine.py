@@ -18,6 +18,8 @@ from oprover_jax.rollout.engine import Completion, Request
 from oprover_jax.statements.normalize import statement_id
 from oprover_jax.verify.verifier import Verifier
 
+pytestmark = pytest.mark.lean
+
 FORMAL = "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
 SWAP = Statement(statement_id(FORMAL), "swap", FORMAL)
 WRONG, RIGHT = "by exact h", "by exact ⟨h.2, h.1⟩"

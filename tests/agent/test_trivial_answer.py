@@ -8,6 +8,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from oprover_jax.agent.answer import parse_answer
 
+pytestmark = pytest.mark.lean
+
 HOLE = "def IsEven (n : Nat) : Prop := ∃ k, n = k + k\n\nabbrev answer : Nat → Prop := sorry\n"
 FILLED = HOLE.replace("sorry", "fun n => n % 2 = 0")
 TARGET = "theorem find_all (n : Nat) : IsEven n ↔ answer n := by sorry"

@@ -15,6 +15,8 @@ from oprover_jax.statements.normalize import statement_id
 from tests.autoformalize.scripted import ScriptedEngine
 from tests.autoformalize.test_pipeline import CONFIG, GOOD, Scripted, settings, texts
 
+pytestmark = pytest.mark.lean
+
 QUIET = ProgressConsole(Console(quiet=True))
 SUM = "theorem c (a b : Nat) : a + b = b + a := by sorry"
 

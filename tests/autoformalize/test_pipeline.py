@@ -29,6 +29,8 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import MeshConfig, make_mesh
 from tests.autoformalize.scripted import ScriptedEngine, scripted_model
 
+pytestmark = pytest.mark.lean
+
 VACUITY = VacuityConfig(contradiction=("omega", "linarith"), trivial=("rfl", "simp"))
 CONFIG = FormalizeConfig(
     formalizer=Asking("Formalize <{informal}> under [{header}]", num_samples=3),

@@ -17,6 +17,8 @@ from oprover_jax.autoformalize.vacuity import Vacuity, check_vacuity, concludes_
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier
 
+pytestmark = pytest.mark.lean
+
 CORE = VacuityConfig(contradiction=("contradiction", "omega", "simp_all", "simp at *"), trivial=("trivial", "rfl", "decide", "simp"))
 
 

@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Qwen3Config, init_params
 from oprover_jax.sharding import MeshConfig, make_mesh
+
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if path.stem != "common")

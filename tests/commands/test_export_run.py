@@ -21,6 +21,8 @@ from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 TINY = load(TINY_FILE, Experiment)
 TEXT = "theorem one (h : p) : p ∧ p := by exact ⟨h, h⟩"
 

@@ -33,6 +33,8 @@ from oprover_jax.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.synthetic.build import CorpusConfig
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 EXPERIMENT = dataclasses.replace(
     load(TINY, Experiment),
     model=parrot.CONFIG,

@@ -31,6 +31,8 @@ from oprover_jax.retrieval.memory import Memory
 from oprover_jax.rollout.engine import Completion, Request
 from oprover_jax.statements.normalize import statement_id
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 QUIET = ProgressConsole(Console(quiet=True))
 
 

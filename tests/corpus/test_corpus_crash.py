@@ -9,7 +9,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from oprover_jax.corpus.corpus import Corpus, open_corpus
+
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 

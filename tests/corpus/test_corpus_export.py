@@ -26,6 +26,8 @@ from oprover_jax.corpus.tagging import tag_corpus, tags_by_rules
 from oprover_jax.errors import InputError
 from oprover_jax.progress import ProgressConsole
 
+pytestmark = pytest.mark.multiprocess
+
 ROOT = Path(__file__).parents[2]
 ALL = ExportConfig((*PERMITTED, "unknown"))
 

@@ -17,6 +17,8 @@ from lean_worker.protocol import Message, Verdict
 from oprover_jax.corpus import store
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 
+pytestmark = pytest.mark.multiprocess
+
 _word = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 _statements = st.builds(
     Statement,

@@ -30,6 +30,8 @@ from oprover_jax.data.sources import Files, Left, Text, declaration
 from oprover_jax.errors import InputError
 from oprover_jax.progress import ProgressConsole
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 QUIET = ProgressConsole(Console(quiet=True))

@@ -10,6 +10,8 @@ import pytest
 import lean_worker
 import oprover_jax
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess]
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -191,6 +191,7 @@ def test_cut_off_anywhere_it_goes_on_to_the_same_result(tmp_path: Path) -> None:
     assert not (tmp_path / "cut" / "work").exists()
 
 
+@pytest.mark.multiprocess
 def test_processes_change_nothing(tmp_path: Path) -> None:
     rows = [row(reshape(random_theorem(seed // 2), seed), "by simp") for seed in range(40)]
     parts = incoming(tmp_path, rows, group=15)

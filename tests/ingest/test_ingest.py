@@ -26,6 +26,8 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import utc_now
 from oprover_jax.statements.benchmarks import Benchmark
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess]
+
 MIT = "someone/logic@0123456789abcdef0123456789abcdef01234567"
 PAIR = {"header": "", "needs": "core", "lean": "4.33.0", "licence": "MIT", "source": f"{MIT}:A.lean", "informal": ""}
 FAST = VerifyConfig(workers=1, tier="fast")

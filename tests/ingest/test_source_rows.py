@@ -260,6 +260,7 @@ def test_damage_inside_a_file_is_named_and_leaves_no_part(tmp_path: Path) -> Non
     assert not list((tmp_path / "out").rglob("*.parquet")) and not list((tmp_path / "out").rglob("*.json"))
 
 
+@pytest.mark.multiprocess
 def test_files_are_read_once_and_by_any_number_of_processes(tmp_path: Path) -> None:
     source = Source("s", "jsonl", "x", columns=(("proof", "proof"),))
     tasks = []

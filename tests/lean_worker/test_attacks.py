@@ -17,6 +17,8 @@ from lean_worker.tools.attacks import Attack, attacks
 from lean_worker.tools.attacks.large import PROOFS
 from lean_worker.tools.attacks.trial import Trial, is_well, outcomes, try_alone, try_together
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 ATTACKS = list(attacks())
 CLASSES = sorted({attack.category for attack in ATTACKS})
 SLOW_CLASSES = ["batch", "command", "false_rejection", "header"]

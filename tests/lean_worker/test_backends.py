@@ -23,6 +23,8 @@ from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import BackendUnavailable
 from lean_worker.warm import Recycling
 
+pytestmark = pytest.mark.lean
+
 NOT_FORK = [name for name in BACKENDS if name != "embedded-fork"]
 
 

@@ -12,6 +12,8 @@ from lean_worker.lexer import LexError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 
+pytestmark = pytest.mark.lean
+
 STATEMENT = "theorem tgt (p q : Prop) (hp : p) (hq : q) : q ∧ p := by sorry"
 FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
 

@@ -19,6 +19,8 @@ from lean_worker.session import Finding
 from lean_worker.source import SourceError, declarations, filled, open_declarations
 from lean_worker.tools.attacks import attacks
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 FILE = """prelude
 /-- a definition -/
 def twice (n : Nat) : Nat := n + n

@@ -22,6 +22,8 @@ from lean_worker.service.wire import VerifyRequest
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier, Workers
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 GOOD = Check("good", "theorem good (p : Prop) (h : p) : p := by sorry", "h")
 HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")
 

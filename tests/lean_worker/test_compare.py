@@ -15,6 +15,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.statement import split_statement
 
+pytestmark = pytest.mark.lean
+
 BINDERS = [
     "",
     "(α : Type _) (a : α) ",

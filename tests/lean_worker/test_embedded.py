@@ -17,6 +17,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.source import declarations
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 AGREE = Path(__file__).parent / "agree.lean"
 
 

@@ -11,6 +11,8 @@ from watching import until
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 HANG = "theorem t (h : {i} = {i}) : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry"
 GOOD = Check("good", "theorem good (p : Prop) (h : p) : p := by sorry", "h")
 LIMIT = 3.0

@@ -20,6 +20,8 @@ from watching import until
 
 from lean_worker.http import Access, HttpLimits, add_docs, offload, protect, read_json, while_connected
 
+pytestmark = pytest.mark.lean
+
 LIMITS = HttpLimits(
     max_head_bytes=8_000,
     max_headers=30,

@@ -11,6 +11,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.tools.attacks.isolation import Told, groupings, isolation_checks, tell_alone, try_grouping
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 # `lean-worker attack --groupings 2000` draws from all of them
 CHECKS = random.Random(0).sample(isolation_checks(), 80)
 EMBEDDED = ["embedded-fork", "embedded-server"]

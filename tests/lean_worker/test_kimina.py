@@ -14,6 +14,8 @@ import typing_extensions
 from lean_worker.pool import Pool
 from lean_worker.service.settings import ServiceSettings
 
+pytestmark = pytest.mark.lean
+
 HANG = "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by decide +kernel"
 
 VALID = {

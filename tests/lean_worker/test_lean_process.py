@@ -16,6 +16,8 @@ from lean_worker.lean_process import Child, LimitReached
 from lean_worker.lifeline import guarded, removal
 from lean_worker.session import WorkerLost
 
+pytestmark = pytest.mark.multiprocess
+
 SAYS = "import sys; sys.stdout.write('said'); sys.stdout.flush(); "
 
 

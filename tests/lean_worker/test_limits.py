@@ -28,6 +28,8 @@ from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.snippet import Unreadable, take_apart
 from lean_worker.source import declarations
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 GOOD = {"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}
 SNIPPET = {"id": "a", "code": "theorem t : 1 + 1 = 2 := rfl"}
 HANG = {"statement": "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "proof": "by decide +kernel"}

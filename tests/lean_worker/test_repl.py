@@ -14,6 +14,8 @@ from lean_worker.repl.session import Repl, raw
 from lean_worker.session import Limits, WorkerLost
 from lean_worker.statement import split_statement
 
+pytestmark = pytest.mark.lean
+
 DATA = os.environ.get("OPROVER_DATA")
 REPLAY = """
 import json, sys

@@ -19,6 +19,8 @@ from lean_worker.sandbox.sandbox import SandboxConfig, detect
 from lean_worker.session import Limits
 from lean_worker.statement import split_statement
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess]
+
 GOOD = "theorem good (p : Prop) (h : p) : p := by sorry"
 HANG = Check("hang", "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "by decide +kernel")
 CRASH = Check("crash", "theorem t : Nat.shiftLeft 1 (2 ^ 38) = 0 := by sorry", "by decide +kernel")

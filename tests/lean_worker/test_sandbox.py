@@ -27,6 +27,8 @@ from lean_worker.sandbox.sandbox import SandboxConfig, SandboxError, SandboxRepo
 from lean_worker.session import Limits
 from lean_worker.statement import split_statement
 
+pytestmark = pytest.mark.lean
+
 PACKAGE = Path(sandbox.__file__).parent
 LAUNCHER = PACKAGE / "launcher.py"
 KINDS = [kind for kind in ("landlock", "bubblewrap") if detect(kind).files]

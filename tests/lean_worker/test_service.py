@@ -20,6 +20,8 @@ from watching import alive, descendants, until
 from lean_worker.pool import Pool
 from lean_worker.service.settings import ServiceSettings
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 GOOD = {"statement": "theorem good (p : Prop) (h : p) : p := by sorry", "proof": "h"}
 WRONG = {"statement": "theorem wrong : 2 + 2 = 5 := by sorry", "proof": "by decide"}
 HANG = {"statement": "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by sorry", "proof": "by decide +kernel"}

@@ -16,6 +16,8 @@ from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.statement import split_statement
 from lean_worker.tools.attacks import attacks
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 LINTER = Path(__file__).with_name("linter.lean").read_text()
 RAW_STRING = 'def a : String := r#"\\"#\nset_option debug.skipKernelTC true in\ntheorem bad : 2 + 2 = 5 := by decide +kernel --"\n'
 FALSE = "theorem t : 2 + 2 = 5 := by sorry"

@@ -22,6 +22,8 @@ from lean_worker.embedded.slow_tier import SlowTier
 from lean_worker.session import Recheck
 from lean_worker.statement import split_statement
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 SERVICE = Path(__file__).with_name("slow_service.py")
 KILL = signal.SIGKILL
 

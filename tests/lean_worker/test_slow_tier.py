@@ -19,6 +19,8 @@ from lean_worker.session import Recheck
 from lean_worker.source import declarations
 from lean_worker.statement import split_statement
 
+pytestmark = pytest.mark.lean
+
 FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
 TRUE = "theorem tgt (p : Prop) (h : p) : p := by sorry"
 LEVELS = "theorem tgt.{u} (α : Type u) (a : α) : a = a := by sorry"

@@ -9,6 +9,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.statement import MAX_STATEMENT_LENGTH, StatementError, check_header, split_imports, split_statement
 
+pytestmark = pytest.mark.lean
+
 NAMES = ["mulℝ_one", "aₙ_pos", "xⱼ", "bézout", "on_ℝ", "«Problem 1.2»", "«a b».c", "A.«b.c»", "Ns.x", "𝓝_mem", "a'!?"]
 
 

@@ -10,6 +10,8 @@ from lean_worker.embedded import build
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 
+pytestmark = pytest.mark.lean
+
 GCD = """def g (a b : Nat) : Nat := if h : a = 0 then b else g (b % a) a
 termination_by a
 decreasing_by exact Nat.mod_lt _ (Nat.pos_of_ne_zero h)

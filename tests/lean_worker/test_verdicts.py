@@ -6,6 +6,8 @@ import pytest
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 
+pytestmark = pytest.mark.lean
+
 SWAP = "theorem swap (p q : Prop) : p ∧ q → q ∧ p := by sorry"
 EXISTS = "theorem ex (p q : Nat → Prop) (h : ∃ x, p x ∧ q x) : ∃ x, q x ∧ p x := by\n  sorry"
 COMM = "theorem comm (a b : Nat) : a + b = b + a := sorry"

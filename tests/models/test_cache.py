@@ -11,6 +11,8 @@ from oprover_jax.models import cache as kv
 from oprover_jax.models.qwen3 import head_matrix, hidden_states
 from oprover_jax.sharding import MeshConfig, ShardingError, make_mesh
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = np.array([3, 8, 5, 1, 7, 2, 4, 6])
 SLOTS, STEPS, PROMPT = 16, 4, 8
 

@@ -11,6 +11,8 @@ from tiny_qwen3 import MESHES, put
 from oprover_jax.models.qwen3 import Qwen3Config, abstract_params, head_matrix, hidden_states, init_params
 from oprover_jax.sharding import MeshConfig, ShardingError, make_mesh, spec
 
+pytestmark = pytest.mark.slow
+
 
 def run(config, params, tokens, positions, segment_ids):
     return jax.jit(partial(hidden_states, config))(params, jnp.asarray(tokens), jnp.asarray(positions), jnp.asarray(segment_ids))

@@ -12,6 +12,8 @@ from oprover_jax.models.qwen3 import abstract_params, hidden_states
 from oprover_jax.sharding import AXES, make_mesh, spec
 from oprover_jax.training.flops import matrix_flops
 
+pytestmark = pytest.mark.slow
+
 
 def trace_gradients(config, params, rows):
     def loss(params):

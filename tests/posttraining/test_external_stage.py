@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from start import TINY
 
 from oprover_jax.configuration import load
@@ -13,6 +14,8 @@ from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.statements.external import PATH
 from oprover_jax.synthetic import build
+
+pytestmark = pytest.mark.lean
 
 FRESH = "theorem fresh (n : Nat) (h : n = 17) : n + 2 = 19 := by sorry"
 

@@ -12,6 +12,8 @@ from faulty_stage import BEFORE, SAMPLES, STAGE, STATEMENTS, EngineLost, FaultyB
 from oprover_jax.records import Trajectory
 from oprover_jax.verify.verifier import Verifier
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 HERE = Path(__file__).parent
 
 

@@ -23,6 +23,8 @@ from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.records import FinishReason, Round
 from oprover_jax.training.step import Batch, TrainState
 
+pytestmark = pytest.mark.lean
+
 LENGTH = 8
 
 

@@ -12,6 +12,8 @@ from start import TINY, iterate, start
 
 from oprover_jax.evaluation.report import Report, read_report
 
+pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
+
 
 def kill_when(run: Path, reached: Callable[[], bool]) -> None:
     with iterate(run) as process:

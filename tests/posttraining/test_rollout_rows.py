@@ -29,6 +29,8 @@ from oprover_jax.training.objectives import make_logprob_fn
 from oprover_jax.training.optimizer import OptimizerConfig
 from oprover_jax.training.train import train
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 MODEL = Qwen3Config(vocab_size=48, num_layers=1, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=4, intermediate_size=32)
 STATEMENT = Statement(id="s", name="s", formal="theorem s : True := by sorry")
 

@@ -25,6 +25,8 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.statements.normalize import statement_id
 from oprover_jax.synthetic.build import DemoCorpus
 
+pytestmark = pytest.mark.lean
+
 TINY = load(TINY_FILE, Experiment)
 
 

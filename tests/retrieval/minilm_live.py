@@ -13,6 +13,8 @@ from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.retrieval.minilm import MiniLMEncoder
 
+pytestmark = pytest.mark.live
+
 EXPECTED = np.load(Path(__file__).parent / "minilm_expected.npz")
 TEXTS = [str(text) for text in EXPECTED["texts"]]
 

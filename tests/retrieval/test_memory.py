@@ -12,6 +12,8 @@ from oprover_jax.retrieval.index import IndexConfig
 from oprover_jax.retrieval.memory import Filters, Memory, MemoryFileError, UnverifiedProofError
 from oprover_jax.statements.decontaminate import fingerprints
 
+pytestmark = pytest.mark.lean
+
 EXACT = IndexConfig()
 TREE = IndexConfig(exact_up_to=100, leaves_searched=0.5, candidates=200)
 

@@ -23,6 +23,8 @@ from oprover_jax.rollout.publish import publish_to_servers
 from oprover_jax.rollout.sglang_engine import SGLangEngine
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = pytest.mark.live
+
 UNTIED = Qwen3Config(
     vocab_size=512, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_dim=128, intermediate_size=128, tie_embeddings=False
 )

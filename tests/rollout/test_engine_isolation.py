@@ -14,6 +14,8 @@ from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.job import Job
 from oprover_jax.rollout.waiter import Waiter
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"slots": 4, "max_len": 32, "prefill_batches": (1, 2), "prefill_multiple": 8, "decode_chunk": 3}
 PROMPTS = [tuple(np.random.default_rng(n).integers(1, 32, n).tolist()) for n in (3, 9, 1, 14, 8, 5)]
 GOOD = [Request(p, Sampling(4 + i, 0.8 + 0.1 * i, stop_ids=(7,), top_k=20), 2, seed=100 + i) for i, p in enumerate(PROMPTS)]

@@ -12,6 +12,8 @@ from oprover_jax.rollout.engine import Completion, Request, Sampling
 from oprover_jax.rollout.jax_engine import EngineError, JaxEngine
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = pytest.mark.slow
+
 Logits = Callable[[Params, tuple[int, ...]], np.ndarray]
 
 SHAPES = {"slots": 4, "max_len": 32, "prefill_batches": (1, 2), "prefill_multiple": 8, "decode_chunk": 3}

@@ -22,6 +22,8 @@ from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def fresh(mesh: jax.sharding.Mesh) -> Params:

@@ -16,6 +16,8 @@ from oprover_jax.rollout.engine import Completion, Engine, EngineError, Request,
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.sglang_engine import SGLangEngine
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 OPTIONS = ("--slots", "4", "--max-len", "64", "--name", "tiny")
 REQUESTS = [
     Request(tuple(range(3, 6 + n)), Sampling(30 + n, 0.9, (1, 7), top_p=0.9, top_k=30), num_samples=1 + n % 3, seed=n) for n in range(8)

@@ -38,6 +38,8 @@ from oprover_jax.rollout.sglang_engine import SGLangEngine
 from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.verify.verifier import Verifier
 
+pytestmark = pytest.mark.live
+
 DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
 THEOREMS = 200
 STAGES = ("corpus", "warmup", "tokenizer", "sft")

@@ -23,6 +23,8 @@ from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 PROMPT = "theorem one"
 
 

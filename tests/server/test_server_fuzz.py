@@ -11,6 +11,8 @@ import pytest
 import rollout_server
 from malformed import malformed, send
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 SEED, COUNT = 11, 300
 QUEUE = 64
 EVERYBODYS = frozenset({"/pause_generation", "/continue_generation", "/abort_request"})  # they may stop the good client, as they should

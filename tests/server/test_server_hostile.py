@@ -23,6 +23,8 @@ from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 GOOD = {"text": "theorem one", "sampling_params": {"max_new_tokens": 6, "sampling_seed": 3, "top_k": 30}, "return_logprob": True}
 
 

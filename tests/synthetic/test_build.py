@@ -16,6 +16,8 @@ from oprover_jax.synthetic.config import CorpusConfig
 from oprover_jax.synthetic.families import DIFFICULTIES, FAMILIES
 from oprover_jax.synthetic.plan import held_out_quota, pool_quotas
 
+pytestmark = [pytest.mark.lean, pytest.mark.slow]
+
 _FEW = ("deduction", "disjunction", "universal", "existential", "eq_predicate", "nat_recursion", "order_weaken", "order_absurd", "relation")
 _SMALL = CorpusConfig(seed=3, public=60, pool=120, benchmark=60, families=_FEW, unseen_families=("relation",), textbook=False)
 

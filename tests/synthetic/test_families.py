@@ -11,6 +11,8 @@ from oprover_jax.synthetic.families import DIFFICULTIES, FAMILIES, LIGHT, UNSEEN
 from oprover_jax.synthetic.generate import distinct, drafts
 from oprover_jax.synthetic.textbook import Provable
 
+pytestmark = pytest.mark.lean
+
 _EACH = 2
 
 

@@ -10,6 +10,8 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import ALLOWED_AXIOMS, Check
 from oprover_jax.synthetic.textbook import TextbookError, chapter, textbook
 
+pytestmark = pytest.mark.lean
+
 
 def test_the_kernel_accepts_the_whole_textbook(lean: Pool) -> None:
     book = textbook()

@@ -16,6 +16,8 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.flops import matrix_flops
 from oprover_jax.training.hlo import collectives
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 LIBTPU = ROOT / ".venv" / "tpu"
 

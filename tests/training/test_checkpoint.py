@@ -18,6 +18,8 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.training.checkpoint import Checkpoints, latest, read_extra, restore, save
 from oprover_jax.training.step import TrainState
 
+pytestmark = pytest.mark.multiprocess
+
 
 def state(mesh_config: MeshConfig, spec: PartitionSpec, offset: float = 0.0) -> TrainState:
     mesh = make_mesh(mesh_config)

@@ -8,6 +8,8 @@ from joined import joined
 from oprover_jax.errors import InputError
 from oprover_jax.training.distributed import Cluster, cluster_of, initialize
 
+pytestmark = pytest.mark.multiprocess
+
 EXPLICIT = {"OPROVER_COORDINATOR": "10.0.0.1:8476", "OPROVER_PROCESSES": "4", "OPROVER_PROCESS": "3"}
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "16", "SLURM_PROCID": "3", "SLURM_LOCALID": "3"}
 

@@ -23,6 +23,8 @@ from oprover_jax.training.objectives import cross_entropy
 from oprover_jax.training.optimizer import OptimizerConfig, learning_rate, make_optimizer
 from oprover_jax.training.step import TrainState, TrainStep, init_state, make_train_step
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = OptimizerConfig(warmup_steps=2)
 OPTIMIZER = make_optimizer(SETTINGS)
 MESH = make_mesh(MeshConfig(fsdp=2))

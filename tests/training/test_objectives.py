@@ -12,6 +12,8 @@ from oprover_jax.training.objectives import cross_entropy, gspo, make_logprob_fn
 from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
 from oprover_jax.training.step import init_state, make_train_step
 
+pytestmark = pytest.mark.slow
+
 OPTIMIZER = make_optimizer(OptimizerConfig())
 
 

@@ -15,6 +15,8 @@ from oprover_jax.training.objectives import cross_entropy
 from oprover_jax.training.optimizer import OptimizerConfig, make_optimizer
 from oprover_jax.training.step import SPIKE_WINDOW, TrainState, TrainStep, abstract_state, init_state, make_train_step, train_step
 
+pytestmark = pytest.mark.slow
+
 PADDED, PACKED = padded(documents(20), rows=32), packed(documents(20), rows=32)  # equal shapes: one compilation serves both
 ADAM = make_optimizer(OptimizerConfig(weight_decay=0.1))
 # SGD moves weights by the gradient itself, so equal weights after a step are equal gradients

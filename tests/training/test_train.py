@@ -32,6 +32,8 @@ from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.metrics import Goodput, read_metrics
 from oprover_jax.training.train import make_evaluation, read_rows, train
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 JOB = Path(__file__).with_name("tiny_job.py")
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{ROOT}:{JOB.parent}"}

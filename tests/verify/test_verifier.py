@@ -11,6 +11,8 @@ from lean_worker.protocol import Check, Verdict
 from oprover_jax.records import Statement
 from oprover_jax.verify.verifier import Verifier
 
+pytestmark = pytest.mark.lean
+
 TRUE = Statement("a", "a", "theorem a (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry")
 FALSE = Statement("b", "b", "theorem b : 2 + 2 = 5 := by sorry")
 

@@ -18,6 +18,8 @@ from oprover_jax.errors import InputError
 from oprover_jax.progress import ProgressConsole
 from tests.autoformalize.mining.conftest import prose, statements
 
+pytestmark = pytest.mark.multiprocess
+
 PAGES = 12
 CONFIG = MineConfig(shard=2, licence="CC0-1.0", threshold=0.3)
 

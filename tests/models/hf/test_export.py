@@ -22,6 +22,8 @@ from oprover_jax.models.hf.export import export_hf, tokenizer_files
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
+
 RECORDED = Path(__file__).with_name("recorded")
 
 

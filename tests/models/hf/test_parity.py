@@ -8,6 +8,8 @@ from parity import check_parity
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = pytest.mark.slow
+
 RECORDED = Path(__file__).with_name("recorded")
 
 

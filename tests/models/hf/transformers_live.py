@@ -19,6 +19,8 @@ from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.sharding import MeshConfig, make_mesh
 
+pytestmark = pytest.mark.live
+
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("TRANSFORMERS_PYTHON", HERE.parents[2] / ".venv-transformers" / "bin" / "python"))
 MESHES = {"1": MeshConfig(), "2x2": MeshConfig(fsdp=2, tensor=2)}
