@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+SHOWN = ("(", "'", "field(")  # how defaults start whose value is shown, whatever else stands in them
 WIDTH = 80  # columns of the help texts
 HEAD = "<!-- Written by docs/generate.py; do not edit. -->\n\n"
 
@@ -157,7 +158,7 @@ def shown_default(field: dataclasses.Field[Any], written: str) -> str:
         name = type(value).__name__
         return f"[`{name}(...)`](#{name.lower()})"
     shown = repr(value)
-    computed = field.default_factory is dataclasses.MISSING and re.search(r"[(*<]", written) and not written.startswith(("(", "'", "field("))
+    computed = field.default_factory is dataclasses.MISSING and re.search(r"[(*<]", written) and not written.startswith(SHOWN)
     if computed or len(shown) > 60:
         shown = re.sub(r"^field\(default_factory=lambda: (.*)\)$", r"\1", written)
     return f"`{shown if len(shown) <= 90 else shown[:87] + '...'}`".replace("|", "\\|")
@@ -222,9 +223,9 @@ def configuration() -> str:
     """Return the configuration reference."""
     out = [
         HEAD + "# Configuration reference\n",
-        "A configuration is a Python file whose `experiment()` returns one of the dataclasses below; the shipped files are in `configs/`.\n",
-        "Change a single field with `--set key.path=value`. The value is read as JSON, or as text if it is not JSON. An unknown key or a value of "
-        "the wrong type is an error before any work starts.\n",
+        "A configuration is a Python file whose `experiment()` returns one of these dataclasses; the shipped files are in `configs/`.\n",
+        "Change a single field with `--set key.path=value`. The value is read as JSON, otherwise as text. An unknown key or a "
+        "value of the wrong type is an error before any work starts.\n",
         "*Origin* says whether a default is published or a choice of this project, where the docstring states it.\n",
     ]
     done: set[type] = set()

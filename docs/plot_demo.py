@@ -1,7 +1,7 @@
 """Plot pass@8 after each stage of the demo, with its interval, as docs/assets/demo.svg.
 
 `python docs/plot_demo.py RUN [RUN ...]` reads report.json of each run, one per seed. Without a run it reads docs/assets/demo.json: the
-figures of the table in docs/results.md, kept together with the command that made them, because the runs themselves are not in the repository.
+figures of the table in README.md, kept together with the command that made them, because the runs are not in the repository.
 """
 
 import json
@@ -47,7 +47,7 @@ def plot(seeds: dict[str, Points], path: Path) -> None:
         places = [place + shift for place in range(len(points))]
         values = [value for _, value, _, _ in points]
         spread = [[value - low for _, value, low, _ in points], [high - value for _, value, _, high in points]]
-        axes.errorbar(places, values, yerr=spread, marker="o", markersize=4, linewidth=1.2, elinewidth=0.8, capsize=2.5, label=f"seed {seed}")
+        axes.errorbar(places, values, yerr=spread, marker="o", markersize=4, elinewidth=0.8, capsize=2.5, label=f"seed {seed}")
     first = next(iter(seeds.values()))
     axes.set_xticks(range(len(first)), [name for name, _, _, _ in first])
     axes.set_ylabel("pass@8 (%)")
