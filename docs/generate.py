@@ -13,7 +13,6 @@ import io
 import json
 import os
 import re
-import sys
 import textwrap
 import types
 import typing
@@ -142,6 +141,8 @@ def shown_type(hint: Any, written: str) -> str:
         return ", ".join(f"`{value!r}`".replace("'", '"') for value in typing.get_args(hint))
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return " or ".join(shown_type(part, _name(part)) for part in typing.get_args(hint))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return f"[`{hint.__name__}`](#{hint.__name__.lower()})"
     return f"`{written}`".replace("|", "\\|")
 
 
@@ -155,8 +156,7 @@ def shown_default(field: dataclasses.Field[Any], written: str) -> str:
         return "**required**"
     value = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if dataclasses.is_dataclass(value):
-        name = type(value).__name__
-        return f"[`{name}(...)`](#{name.lower()})"
+        return "its defaults"
     shown = repr(value)
     computed = field.default_factory is dataclasses.MISSING and re.search(r"[(*<]", written) and not written.startswith(SHOWN)
     if computed or len(shown) > 60:
@@ -164,13 +164,10 @@ def shown_default(field: dataclasses.Field[Any], written: str) -> str:
     return f"`{shown if len(shown) <= 90 else shown[:87] + '...'}`".replace("|", "\\|")
 
 
-def origin(text: str) -> str:
-    """Return "published" or "ours" if the text says one of the two."""
-    says = {
-        "published": re.search(r"\b(as published|publications?|paper|arXiv|OProver)\b", text),
-        "ours": re.search(r"\b(ours|our choice|our own|our default)\b", text),
-    }
-    return " / ".join(word for word, found in says.items() if found)
+def origin(cls: type, name: str) -> str:
+    """Return who chose the default of a field: what docs/origins.json says of the field, otherwise of its class."""
+    said = origins()
+    return said.get(f"{cls.__name__}.{name}") or said.get(cls.__name__, "")
 
 
 def class_page(cls: type, prefixes: list[str]) -> str:
@@ -180,17 +177,13 @@ def class_page(cls: type, prefixes: list[str]) -> str:
     keys = [prefix for prefix in prefixes if prefix]
     if keys:
         lines += ["Keys: " + ", ".join(f"`{key}*`" for key in keys), ""]
-    module = " ".join((sys.modules[cls.__module__].__doc__ or "").split())
-    sources = [one for one in re.split(r"(?<=[.!?]) (?=[A-Z])", module) if origin(one)]
-    if sources:
-        lines += ["Origin of the defaults: " + _escaped(" ".join(sources)), ""]
     rows = []
     for field in dataclasses.fields(cls):
         name = field.name
         text = described.texts.get(name) or _known(cls, name, hints[name])
         typed = shown_type(hints[name], described.annotations.get(name, _name(hints[name])))
         default = shown_default(field, described.defaults.get(name, ""))
-        rows.append((f"`{name}`", typed, default, origin(text), _escaped(text[:1].upper() + text[1:])))
+        rows.append((f"`{name}`", typed, default, origin(cls, name), _escaped(text[:1].upper() + text[1:])))
     with_origin = any(row[3] for row in rows)
     titles = ("Field", "Type", "Default", "Origin", "Description")
     for row in (titles, ("---",) * 5, *rows):
@@ -212,6 +205,12 @@ def fields() -> dict[str, str]:
     return dict(json.loads((HERE / "fields.json").read_text(encoding="utf-8")))
 
 
+@functools.cache
+def origins() -> dict[str, str]:
+    """Return docs/origins.json: where defaults come from, by `Class.field` or `Class`."""
+    return dict(json.loads((HERE / "origins.json").read_text(encoding="utf-8")))
+
+
 def _escaped(text: str) -> str:
     """Keep pipes and angle brackets of a docstring from becoming cells and tags."""
     parts = re.split(r"(`[^`]*`)", text)
@@ -226,7 +225,7 @@ def configuration() -> str:
         "A configuration is a Python file whose `experiment()` returns one of these dataclasses; the shipped files are in `configs/`.\n",
         "Change a single field with `--set key.path=value`. The value is read as JSON, otherwise as text. An unknown key or a "
         "value of the wrong type is an error before any work starts.\n",
-        "*Origin* says whether a default is published or a choice of this project, where the docstring states it.\n",
+        "*Origin* says whether a default is published, and where, or a choice of this project (ours). It is empty where neither matters.\n",
     ]
     done: set[type] = set()
     for heading, purpose, roots in SECTIONS:

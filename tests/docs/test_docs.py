@@ -288,3 +288,11 @@ def test_references_are_fresh(name: str) -> None:
 
 def test_every_configuration_field_is_described() -> None:
     assert not re.findall(r"^\| `\w+` \|.*\|  \|$", generator().configuration(), re.MULTILINE), "describe the field in its docstring"
+
+
+def test_descriptions_and_origins_name_fields_that_exist() -> None:
+    page = generator().configuration()
+    known = set(re.findall(r"^### (\w+)$", page, re.MULTILINE)) | set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
+        known |= {f"{section.split()[0]}.{name}" for name in re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)}
+    assert not (generator().fields().keys() | generator().origins().keys()) - known
