@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -89,6 +90,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 SHELL = [block for block in BLOCKS if block.language in ("bash", "console", "sh")]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
+MARKED = [block for block in BLOCKS if block.runs]
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -200,29 +202,9 @@ def test_commands_parse_and_name_files_that_exist(block: Block) -> None:
         check_command(words, block.runnable)
 
 
-@pytest.mark.parametrize("block", [block for block in SHELL if block.runs], ids=str)
-def test_marked_commands_run(block: Block, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, module in (("oprover", "oprover_jax.cli.main"), ("lean-worker", "lean_worker.cli")):
-        script = f"#!{sys.executable}\nimport sys\nsys.argv[0] = {name!r}\nfrom {module} import main\nmain()\n"
-        (programs / name).write_text(script, encoding="utf-8")
-        (programs / name).chmod(0o755)
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    folder = ROOT if "launch/" in block.text else tmp_path
-    done = subprocess.run(["bash", "-euc", block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python_blocks_compile_and_marked_ones_run(block: Block, tmp_path: Path) -> None:
+def test_python_blocks_compile(block: Block) -> None:
     compile(block.text, str(block), "exec")
-    if block.runs:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-        done = subprocess.run(
-            [sys.executable, "-c", block.text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def prose(page: Path) -> str:
@@ -296,3 +278,35 @@ def test_descriptions_and_origins_name_fields_that_exist() -> None:
     for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
         known |= {f"{section.split()[0]}.{name}" for name in re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)}
     assert not (generator().fields().keys() | generator().origins().keys()) - known
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Start all marked blocks at once, each in a folder of its own, while the other tests run."""
+    programs = tmp_path_factory.mktemp("bin")
+    for name, module in (("oprover", "oprover_jax.cli.main"), ("lean-worker", "lean_worker.cli")):
+        script = f"#!{sys.executable}\nimport sys\nsys.argv[0] = {name!r}\nfrom {module} import main\nmain()\n"
+        (programs / name).write_text(script, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    with contextlib.ExitStack() as opened:
+        found = {}
+        for block in MARKED:
+            command = ["bash", "-euc", block.text] if block.language != "python" else [sys.executable, "-c", block.text]
+            folder = ROOT if "launch/" in block.text else tmp_path_factory.mktemp("block")
+            options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+            found[str(block)] = opened.enter_context(subprocess.Popen(command, cwd=folder, env=environment, **options))
+            opened.callback(end, found[str(block)])
+        yield found
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End what a block started, if it has not ended by itself."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("block", MARKED, ids=str)
+def test_marked_blocks_run(block: Block, started: dict[str, subprocess.Popen[str]]) -> None:
+    said, _ = started[str(block)].communicate(timeout=120)
+    assert started[str(block)].returncode == 0, said
