@@ -259,7 +259,8 @@ def help_of(app: Any, prog: str, words: list[str]) -> str:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
-    return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
+    lines = [line.rstrip() for line in out.getvalue().strip().splitlines()]
+    return "\n".join(line if line.startswith((" ", "usage:")) else textwrap.fill(line, WIDTH, break_on_hyphens=False) for line in lines)
 
 
 def verbs(app: Any) -> Iterator[tuple[str, ...]]:
