@@ -1,4 +1,4 @@
-"""What a prover sent, taken apart: helper declarations, and the proof that will stand behind our own statement."""
+"""Parser for a prover's answer: helper declarations, and the proof that follows our own statement."""
 
 import re
 from collections.abc import Sequence
@@ -19,39 +19,39 @@ _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
 
 @dataclass(frozen=True)
 class Candidate:
-    """`body` follows `:=` or begins with `|`; `helpers` are whole declarations that stand before the statement, each at the margin."""
+    """A parsed answer: `body` follows `:=` or begins with `|`; `helpers` are declarations before the statement, each at a line start."""
 
     body: str
     helpers: str = ""
 
 
 class Refused(ValueError):
-    """The candidate may not be shown to Lean; the text says why."""
+    """The candidate must not be passed to Lean; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class _Stated:
-    """What a statement says behind its name, and the names that it uses."""
+    """Tokens of a statement after its name, and the names that it uses."""
 
     tokens: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
 
 def read_candidate(text: str, helpers_permitted: bool, statement: str | None = None, commands: frozenset[str] = COMMANDS) -> Candidate:
-    """Return a proof as it is, or a whole declaration cut down to what proves it: its statement is ignored in favour of ours.
+    """Return a proof unchanged, or reduce a whole declaration to its proof: its statement is ignored in favour of ours.
 
     Args:
-        text: what the prover sent; declarations before the last one are helpers.
-        helpers_permitted: whether helpers may stand there.
-        statement: the statement that is to be proved. Where the answer restates it, the proof is what follows it.
-        commands: the tokens that begin a command in the Lean at hand.
+        text: the prover's answer; declarations before the last one are helpers.
+        helpers_permitted: whether helpers are allowed.
+        statement: the statement to be proved. If the answer restates it, the proof is what follows the restatement.
+        commands: the tokens that begin a command in the Lean version in use.
 
     Raises:
         Refused: the proof filter refuses the proof or a helper, helpers are not permitted, or the text has more than
-            MAX_CANDIDATE_LENGTH characters and is not even read.
+            MAX_CANDIDATE_LENGTH characters, in which case it is not parsed.
     """
     if len(text) > MAX_CANDIDATE_LENGTH:
-        raise Refused(f"proof and declarations around it are longer than {MAX_CANDIDATE_LENGTH} characters")
+        raise Refused(f"the proof with its declarations is longer than {MAX_CANDIDATE_LENGTH} characters")
     stated = _stated(statement)
     try:
         candidate = _split(text, stated)
@@ -59,7 +59,7 @@ def read_candidate(text: str, helpers_permitted: bool, statement: str | None = N
     except LexError as error:
         raise Refused(str(error)) from error
     if candidate.helpers.strip() and not helpers_permitted:
-        raise Refused("declarations besides the theorem are not allowed in this check")
+        raise Refused("helper declarations are not allowed in this check")
     refused = filter_proof(candidate.body, commands, stated.names)
     for keyword, name, rest in helpers:
         refused = refused or _helper_reason(keyword, name, rest, commands)
@@ -69,7 +69,7 @@ def read_candidate(text: str, helpers_permitted: bool, statement: str | None = N
 
 
 def split_candidate(text: str, statement: str | None = None) -> Candidate:
-    """Take the text apart without judging it. Raises LexError for what is no Lean text."""
+    """Split the text without checking it. Raises LexError if it is not valid Lean text."""
     return _split(text, _stated(statement))
 
 
@@ -99,7 +99,7 @@ def _split(text: str, stated: _Stated) -> Candidate:
 
 
 def _attribute_lists(found: Sequence[Token]) -> dict[int, int]:
-    """Return for each bracket that closes an attribute list where the list opens."""
+    """Map each bracket that closes an attribute list to the bracket that opens it."""
     lists: dict[int, int] = {}
     opened: list[int] = []
     for index, token in enumerate(found):
@@ -111,7 +111,7 @@ def _attribute_lists(found: Sequence[Token]) -> dict[int, int]:
 
 
 def _head(found: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
-    """Return where the declaration of a keyword begins: its attributes, modifiers and limits stand before it."""
+    """Return where the declaration of a keyword begins, including the attributes, modifiers and limits before it."""
     at = keyword
     while at:
         option = [token.text for token in found[max(0, at - 4) : at]]
@@ -127,7 +127,7 @@ def _head(found: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
 
 
 def _restated_end(found: Sequence[Token], keyword: int, stated: Sequence[str]) -> Token | None:
-    """Return the `:=` or `|` behind a declaration that says token by token what the statement says."""
+    """Return the `:=` or `|` after a declaration that repeats the statement token by token."""
     begin = keyword + (1 if found[keyword].text == "example" else 2)
     end = begin + len(stated)
     if not stated or end >= len(found) or found[end].text not in (":=", "|"):
@@ -146,7 +146,7 @@ def _proof_start(found: Sequence[Token]) -> Token | None:
 
 
 def _helpers(text: str, found: Sequence[Token], heads: Sequence[int]) -> str:
-    """Return what stands before the last of the heads, with the documentation before each head blanked."""
+    """Return the text before the last head, with the documentation before each head blanked."""
     parts, at = [], 0
     for head in heads:
         begin, end = found[head - 1].end if head else 0, found[head].start
@@ -157,7 +157,7 @@ def _helpers(text: str, found: Sequence[Token], heads: Sequence[int]) -> str:
 
 
 def _declarations(text: str) -> list[tuple[Token | None, Token | None, str]]:
-    """Return keyword, name and rest of each helper, and first what stands before them, if anything does."""
+    """Return keyword, name and rest of each helper, preceded by the text before the first one, if any."""
     found = tokens(text)
     starts = [index for index, token in enumerate(found) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
     ends = [*(found[index].start for index in starts[1:]), len(text)]
@@ -171,7 +171,7 @@ def _declarations(text: str) -> list[tuple[Token | None, Token | None, str]]:
 
 def _helper_reason(keyword: Token | None, name: Token | None, rest: str, commands: frozenset[str]) -> str | None:
     if keyword is not None and keyword.text not in _HELPERS:
-        return f"`{keyword.text}` cannot be a helper; theorem, lemma and def can"
+        return f"`{keyword.text}` cannot be a helper; use theorem, lemma or def"
     if name is not None and "_root_" in name.parts:
-        return f"`{name.text}` cannot be the name of a helper; leave `_root_` out"
+        return f"`{name.text}` cannot be the name of a helper; remove `_root_`"
     return filter_proof(rest, commands)
