@@ -1,4 +1,4 @@
-"""config.json of a published Qwen3: read into `Qwen3Config`, refused where it says something that this model does not do."""
+"""Reader and writer for the config.json of a published Qwen3; settings that this model does not support are refused."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Qwen3Config
 
 ARCHITECTURE = "Qwen3ForCausalLM"
-MAX_POSITIONS = 40_960  # that of the published models; nothing is computed from it
+MAX_POSITIONS = 40_960  # value of the published models; nothing is computed from it
 
-# our size -> its name there
+# our size -> its name in config.json
 _SIZES = {
     "vocab_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -27,7 +27,7 @@ _SIZES = {
 
 
 class _HFConfig(msgspec.Struct):
-    """The fields that change what is computed. Those without a default must be there; other fields are passed over."""
+    """The fields that affect the computation. Those without a default are required; other fields are ignored."""
 
     architectures: list[str]
     vocab_size: int
@@ -50,11 +50,11 @@ class _HFConfig(msgspec.Struct):
 
 
 def read_config(folder: Path) -> Qwen3Config:
-    """The sizes in `folder`/config.json; what concerns the computation (dtype, remat, attention) is left at its default.
+    """Return the sizes in `folder`/config.json; settings of the computation (dtype, remat, attention) keep their defaults.
 
     Raises:
-      InputError: where the file is missing or not as expected, and for another architecture, scaled rotary embedding, a sliding
-        window, biases in attention, another activation, or quantized weights.
+      InputError: the file is missing or malformed, or describes another architecture, scaled rotary embedding, a sliding
+          window, biases in attention, another activation, or quantized weights.
     """
     path = folder / "config.json"
     try:
@@ -85,7 +85,7 @@ def read_config(folder: Path) -> Qwen3Config:
 
 
 def check_same_sizes(expected: Qwen3Config, folder: Path) -> None:
-    """InputError, naming the first field that differs, unless `folder` holds a model of the sizes of `expected`."""
+    """Raise InputError, naming the first field that differs, unless `folder` contains a model of the sizes of `expected`."""
     found = read_config(folder)
     for ours, theirs in (*_SIZES.items(), ("rope_theta", "rope_theta")):
         if getattr(found, ours) != getattr(expected, ours):
@@ -93,7 +93,7 @@ def check_same_sizes(expected: Qwen3Config, folder: Path) -> None:
 
 
 def write_config(config: Qwen3Config, folder: Path, dtype: str, end_id: int | None = None) -> None:
-    """Writes config.json for weights of `dtype`, in the form of the published ones, which every transformers since 4.51 reads.
+    """Write config.json for weights of `dtype`, in the form of the published ones, which every transformers since 4.51 reads.
 
     `end_id` is the token that ends a text, for `generate`.
     """
