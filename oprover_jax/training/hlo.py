@@ -1,4 +1,4 @@
-"""What a compiled program sends over the links, read from its HLO text."""
+"""Communication volume of a compiled program, read from its HLO text."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _CONSTANT = re.compile(r" = s32\[\]\S* constant\((\d+)\)")
 
 @dataclass(frozen=True)
 class Collective:
-    """All collectives of one kind in a step: places in the program, how often they run, bytes of their results on one device."""
+    """All collectives of one kind in a step: places in the program, number of runs, bytes of their results on one device."""
 
     kind: str
     places: int
@@ -35,7 +35,7 @@ class _Computation:
 
 
 def collectives(text: str) -> tuple[Collective, ...]:
-    """Collectives of a program by kind; those in a loop count as often as it runs (JAX's scans count up to a constant)."""
+    """Return the collectives of a program by kind; those in a loop count as often as it runs (JAX's scans count up to a constant)."""
     entry, computations = _read(text)
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
 
@@ -74,8 +74,8 @@ def _read(text: str) -> tuple[str, dict[str, _Computation]]:
 
 
 def _result_bytes(shape: str, kind: str, start: str | None) -> int:
-    """Bytes of the results of one collective, which may be several arrays combined. A started one returns its operands before them (but
-    for all-reduce), and some a few scalars after them."""
+    """Return the bytes of the results of one collective, which may combine several arrays. A started collective returns its operands before
+    them (except all-reduce), and some a few scalars after them."""
     sizes = [
         _BYTES.get(name, 4) * math.prod(int(d) for d in dims.split(",") if d) for name, dims in _SHAPE.findall(shape) if dims or not start
     ]
