@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2] / "tests" / "rollout"))
 
 import generation
-import sgl_jax_server  # noqa: F401  makes the corrections
+import sgl_jax_server  # noqa: F401  applies the corrections
 from sgl_jax.srt.entrypoints.engine import Engine
 from sgl_jax.version import __version__
 
@@ -25,10 +25,10 @@ def main() -> None:
         attention_backend="native",
         disable_jax_precompile=True,
         mem_fraction_static=0.2,
-        max_total_tokens=tokens,  # its attention looks at all of them in every step, so no more than are needed
+        max_total_tokens=tokens,  # its attention reads all of them in every step, so allocate only as many as needed
         max_running_requests=a.requests,
         jax_precompile_decode_bs_paddings=[a.requests],
-        max_prefill_tokens=512,  # beyond it, each batch would be compiled for its own size
+        max_prefill_tokens=512,  # above this, each batch would be compiled for its own size
         chunked_prefill_size=-1,
         disable_radix_cache=True,
     )
