@@ -1,6 +1,6 @@
-"""The work on single rows, as pure functions from record batches to record batches: the same in a local process and under Ray Data.
+"""Row-wise work as pure functions from record batches to record batches, for local processes and Ray Data alike.
 
-`identify` gives rows as they come from a source their ids and searches their texts for benchmarks; `features` looks at each distinct
+`identify` gives the rows of a source their ids and searches their texts for benchmarks; `features` processes each distinct
 statement once: it compares it with the benchmarks and sketches it for the search for near duplicates.
 """
 
@@ -31,8 +31,8 @@ IDENTIFIED = pa.schema(
         ("proof_reason", _TEXT),
     ]
 )
-"""Ids as numbers, `proof` null where there is none. `benchmark` and `reason` say what the statement's own texts (informal, header)
-have of a benchmark, `proof_benchmark` and `proof_reason` what the proof has; null where that is nothing."""
+"""Ids as numbers, `proof` null if there is none. `benchmark` and `reason` say which benchmark the statement's own texts (informal, header)
+contain, `proof_benchmark` and `proof_reason` which one the proof contains; null if there is none."""
 
 BAND_NAMES = [f"band_{number:02}" for number in range(BANDS)]
 FEATURES = pa.schema(
@@ -44,15 +44,15 @@ FEATURES = pa.schema(
         ("runs", pa.list_(pa.uint32())),
     ]
 )
-"""`numerals` is a hash of the numbers written in the statement, `runs` 32 bits of the hash of each run of tokens, each once: with both
-two statements are compared."""
+"""Features for comparing two statements: `numerals` is a hash of the numbers in the statement, `runs` 32 bits of the hash of each distinct
+run of tokens."""
 
 IDENTIFY_COLUMNS = ["formal", "header", "proof", "informal"]
 FEATURE_COLUMNS = ["formal", "header"]
 
 
 def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
-    """Rows with IDENTIFY_COLUMNS to IDENTIFIED; without an index no text is searched."""
+    """Map rows with IDENTIFY_COLUMNS to IDENTIFIED; without an index no text is searched."""
     formals, headers, proofs, informals = (batch[name].to_pylist() for name in IDENTIFY_COLUMNS)
     known: dict[tuple[str, str], str] = {}
     statements = [
@@ -72,14 +72,14 @@ def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBa
 
 
 def _found(index: BenchmarkIndex, kind: str, texts: Sequence[str | None]) -> list[Hit | None]:
-    """What each text has of a benchmark; a text that many rows have, as headers are, is searched once."""
+    """Return the benchmark hit of each text; a text that many rows share, such as a header, is searched once."""
     distinct = [text for text in dict.fromkeys(texts) if text]
     found = {text: hit for text, hit in zip(distinct, find_in_texts(index, distinct), strict=True) if hit}
     return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := found.get(text)) else None for text in texts]
 
 
 def features(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
-    """Rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
+    """Map rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
     formals, headers = (batch[name].to_pylist() for name in FEATURE_COLUMNS)
     items = [canonical(formal) for formal in formals]
     found = statement_runs(items)
@@ -99,7 +99,7 @@ def _numerals(items: Sequence[Item]) -> int:
 
 
 def _bands(digests: np.ndarray) -> np.ndarray:
-    """One number for each band of each statement: uint64 [n, bands] of uint64 [n, bands, rows]."""
+    """Return one number for each band of each statement: uint64 [n, bands] of uint64 [n, bands, rows]."""
     mixed = np.zeros(digests.shape[:2], np.uint64)
     for row in range(digests.shape[2]):
         mixed = (mixed ^ digests[:, :, row]) * np.uint64(0x9E3779B97F4A7C15)

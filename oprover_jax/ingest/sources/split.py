@@ -1,8 +1,8 @@
-"""Takes whole Lean texts apart: what stands before a theorem, its statement, its proof.
+"""Splitting of whole Lean texts into theorems: the text before a theorem, its statement, its proof.
 
-`lean_worker.source` refuses what it does not understand, for it guards the kernel. Published sets hold millions of texts of every Lean
-version, so this one only looks for where things begin and end: comments and strings are blanked first, then declarations are found at
-the beginnings of lines. Nothing is judged here.
+`lean_worker.source` refuses anything it does not support, since it guards the kernel. Published sets contain millions of texts of every
+Lean version, so this splitter only finds where things begin and end: comments and strings are blanked first, then declarations are found at
+the beginnings of lines. It does not validate anything.
 """
 
 import re
@@ -23,7 +23,7 @@ _WORDS = ("theorem", "lemma", "example")
 _THEOREM = re.compile(rf"^[ \t]*(?P<before>{_BEFORE})(?P<word>{'|'.join(_WORDS)})(?![\w.'])", re.MULTILINE)
 _SCOPED_ONE = re.compile(_SCOPED)
 
-# What ends a proof. Words that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
+# Words that end a proof. Those that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
 _ENDING = re.compile(
     r"""^(?:
       (?:\#|@\[|(?:def|abbrev|instance|end|open|set_option|variable|universe|attribute|local|scoped|macro|macro_rules|syntax|notation
@@ -47,9 +47,9 @@ _NO_PROOF = frozenset({"", "by", "sorry", "by sorry", "by admit", "by stop"})
 class Theorem:
     """One theorem, lemma or example of a text.
 
-    `header` is all that stands before it, `options` what `set_option … in`, `open … in` and the like right before it say, as lines that
-    say it without `in`; `statement` ends in `:= by sorry`; `proof` is what follows `:=`, or match alternatives from their first `|`, and
-    empty where the text has none; `informal` is the comment right before.
+    `header` is all text before it; `options` are the `set_option … in`, `open … in` and similar lines right before it, rewritten without
+    `in`; `statement` ends in `:= by sorry`; `proof` is the text after `:=`, or match alternatives from their first `|`, and
+    empty if the text has none; `informal` is the comment right before.
     """
 
     name: str
@@ -62,19 +62,19 @@ class Theorem:
 
     @property
     def context(self) -> str:
-        """Header and options: what must stand before the statement."""
+        """Header and options: the text required before the statement."""
         return "\n\n".join(part for part in (self.header, self.options) if part)
 
 
 def unfenced(text: str) -> str:
-    """`text` without the Markdown fence around it, if it stands in one, and with line ends as Lean has them."""
+    """Return `text` without a surrounding Markdown fence, and with line ends as in Lean."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     found = _FENCE.match(text)
     return found[1] if found else text
 
 
 def blanked(text: str) -> str:
-    """`text` with comments, and what strings hold, replaced by spaces; every other character keeps its place."""
+    """Return `text` with comments and the contents of strings replaced by spaces; every other character keeps its place."""
     parts: list[str] = []
     at = 0
     while found := _MARK.search(text, at):
@@ -98,7 +98,7 @@ def blanked(text: str) -> str:
 
 
 def theorems(text: str) -> list[Theorem]:
-    """The theorems of a text in order."""
+    """Return the theorems of a text in order."""
     if not any(word in text for word in _WORDS):
         return []
     clear = blanked(text)
@@ -110,20 +110,20 @@ def theorems(text: str) -> list[Theorem]:
 
 
 def the_one(found: Sequence[Theorem], name: str = "") -> Theorem | None:
-    """Of the theorems of a text the last one called `name`, or the last one; None where there is none."""
+    """Return the last theorem called `name`, or the last one; None if there is none."""
     if name:
         return next((one for one in reversed(found) if one.name == name), None)
     return found[-1] if found else None
 
 
 def commands(text: str) -> list[str]:
-    """The lines that begin a command, without comments and what strings hold."""
+    """Return the lines that begin a command, without comments and the contents of strings."""
     clear = blanked(text)
     return [clear[found.start() :].split("\n", 1)[0] for found in _ENDING.finditer(clear)]
 
 
 def bare(proof: str) -> str:
-    """A proof without the `:=` before it, and empty where it is only the place for one."""
+    """Return a proof without the `:=` before it, or "" if it is only a placeholder."""
     body = proof.strip().removeprefix(":=").strip()
     return "" if " ".join(blanked(body).split()) in _NO_PROOF else body
 
@@ -148,7 +148,7 @@ def _options(text: str, found: re.Match[str]) -> str:
 
 
 def _modifiers(text: str, found: re.Match[str]) -> str:
-    """Attributes and words such as `private` before a declaration, without what is scoped to it, and without comments."""
+    """Return attributes and words such as `private` before a declaration, without scoped commands and comments."""
     before = _SCOPED_ONE.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
     return f"{before} " if before else ""
 
@@ -163,7 +163,7 @@ def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
         start = end = len(clear[:end].rstrip())
         statement = ""
     else:
-        # a comment to the end of the line would swallow what is written behind it
+        # a comment to the end of the line would swallow the text after it
         body = text[found.start("word") : start].rstrip()
         last = found.start("word") + len(body) - 1
         statement = f"{_modifiers(text, found)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
@@ -180,14 +180,14 @@ def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
 
 
 def _with_remark(text: str, end: int) -> int:
-    """`end`, or the end of its line where only a remark follows there."""
+    """Return `end`, or the end of its line if only a remark follows there."""
     line = text.find("\n", end)
     line = len(text) if line < 0 else line
     return line if text[end:line].lstrip().startswith("--") else end
 
 
 def _last_comment(gap: str) -> str:
-    """The last block comment of what stands between two declarations, from its opening mark."""
+    """Return the last block comment between two declarations, from its opening mark."""
     at = 0
     last = ""
     while (begin := gap.find("/-", at)) >= 0:
@@ -197,7 +197,7 @@ def _last_comment(gap: str) -> str:
 
 
 def _proof_start(clear: str, begin: int, end: int) -> int | None:
-    """Where the proof of a declaration begins: at the first `:=` that belongs to no binder and no `let`, or at its match alternatives."""
+    """Return where the proof of a declaration begins: at the first `:=` outside binders and `let`, or at its match alternatives."""
     depth, lets = 0, 0
     for point in _POINT.finditer(clear, begin, end):
         word = point[0].strip()
@@ -219,7 +219,7 @@ def _proof_start(clear: str, begin: int, end: int) -> int | None:
 
 
 def _is_alternative(following: Iterator[re.Match[str]]) -> bool:
-    """Whether a line that begins with a bar is a match alternative, and not an absolute value: a pattern ends in `=>`."""
+    """Return whether a line that begins with a bar is a match alternative, and not an absolute value: a pattern ends in `=>`."""
     depth = 0
     for point in following:
         word = point[0].strip()
