@@ -70,9 +70,9 @@ def errors(attention: Attention, arrays: Arrays) -> dict[str, float]:
     exact = (*(x.astype(jnp.float32) for x in floats), segment_ids)
     with jax.default_matmul_precision("highest"):
         expected = compiled(IMPLEMENTATIONS["reference"], exact)(*exact)
-    found = compiled(attention, arrays)(*arrays)
+    results = compiled(attention, arrays)(*arrays)
     worst = {}
-    for what, got, want in zip(("outputs", "dq", "dk", "dv"), found, expected):
+    for what, got, want in zip(("outputs", "dq", "dk", "dv"), results, expected):
         whole = np.asarray(want)
         worst[what] = float(np.abs(np.asarray(got, np.float32) - whole).max() / np.abs(whole).max())
     return worst

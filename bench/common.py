@@ -25,8 +25,8 @@ def contestant(python: Path, script: str, options: Mapping[str, Any]) -> dict[st
     done = subprocess.run(words, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
     if done.returncode:
         raise SystemExit(f"{script} failed: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def race(first: Callable[[], Any], second: Callable[[], Any], repeats: int) -> tuple[float, float]:

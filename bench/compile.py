@@ -20,8 +20,8 @@ def run(python: Path, out: Path, *words: str) -> dict[str, Any]:
     done = subprocess.run([str(python), "-W", "ignore", *words], capture_output=True, text=True, env=environment)
     if not out.exists():
         raise SystemExit(f"{words[0]} {words[1]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    figures: dict[str, Any] = json.loads(out.read_text())
+    return figures
 
 
 def main(

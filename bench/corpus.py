@@ -153,25 +153,25 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
             pass
     with clock(seconds, cpu, "settle"):
         settings = DeduplicateConfig(workers=workers, memory_gb=memory_gb)
-        found = deduplicate(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
+        deduplicated = deduplicate(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
     with clock(seconds, cpu, "commit"):
         corpus = open_corpus(work / "corpus", create=True)
         tables = {table: ds.dataset(work / "settled" / table).to_batches() for table in ("statements", "proofs")}
         corpus.commit(tables, {"what": "bench"})
     return {
         "proofs": size,
-        "statements_kept": found.statements,
-        "proofs_kept": found.proofs,
-        "copies_removed": found.removed.get("same proof", 0) + found.removed.get("same statement", 0),
-        "near_marked": found.near,
+        "statements_kept": deduplicated.statements,
+        "proofs_kept": deduplicated.proofs,
+        "copies_removed": deduplicated.removed.get("same proof", 0) + deduplicated.removed.get("same statement", 0),
+        "near_marked": deduplicated.near,
         "planted": planted,
-        "planted_removed": sum(found.benchmarks.values()),
+        "planted_removed": sum(deduplicated.benchmarks.values()),
         "rows_per_second": size / sum(seconds.values()),
         "peak_memory_gib": memory.peak / 2**30,
         "shards_gib": disk / 2**30,
         "corpus_gib": _bytes(work / "corpus") / 2**30,
         "cpu_us_per_row": {name: round(1e6 * used / size, 1) for name, used in cpu.items()},
-        "seconds": seconds | {f"settle_{name}": value for name, value in found.seconds.items()},
+        "seconds": seconds | {f"settle_{name}": value for name, value in deduplicated.seconds.items()},
     }
 
 

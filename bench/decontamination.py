@@ -144,7 +144,7 @@ def _hits(rows: list[dict[str, str]], index: BenchmarkIndex) -> list[Hit | None]
     headers = [row.get("header") or "" for row in rows]
     texts = [f"{header}\n{row.get('informal') or ''}\n{row['proof']}" for header, row in zip(headers, rows, strict=True)]
     stated = find_in_statements(index, [row["formal_statement"] for row in rows], headers)
-    return [one or other for one, other in zip(stated, find_in_texts(index, texts), strict=True)]
+    return [hit or other for hit, other in zip(stated, find_in_texts(index, texts), strict=True)]
 
 
 def _bound(formal: str) -> set[str]:

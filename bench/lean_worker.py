@@ -41,8 +41,8 @@ def laid_out(check: Check, nonce: str) -> Document:
 def in_a_process(core: CoreLibrary, check: Check) -> bool:
     """Return whether a separate `lean` process accepts the check, including the audit."""
     document = laid_out(check, "nonce")
-    said = [json.loads(line) for line in run_lean(core, document.text).split("\n") if line.startswith("{")]
-    answer = read_answer(document, said)
+    messages = [json.loads(line) for line in run_lean(core, document.text).split("\n") if line.startswith("{")]
+    answer = read_answer(document, messages)
     return not answer.failed and answer.axioms is not None and ALLOWED_AXIOMS.issuperset(answer.axioms)
 
 

@@ -65,18 +65,18 @@ def misjudgement(backend: Backend, timeout: float = 60.0) -> str | None:
         true, false = pool.check_many([TRUE, FALSE])
     if (true.accepted, false.accepted) == (True, False):
         return None
-    said = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]
-    return "; ".join(said)[:300]
+    results = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]
+    return "; ".join(results)[:300]
 
 
 def confinements(backend: Backend) -> dict[str, SandboxConfig]:
     """Return the sandbox settings of each kind of Lean process that a backend starts."""
-    found = {"fast tier": backend.inside}
+    settings = {"fast tier": backend.inside}
     judge = backend.second_judge()
     if judge is not None:
-        found["slow tier"] = judge.inside
+        settings["slow tier"] = judge.inside
         judge.close()
-    return found
+    return settings
 
 
 def closed_off(report: SandboxReport) -> str:

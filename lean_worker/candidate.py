@@ -77,47 +77,47 @@ def _stated(statement: str | None) -> _Stated:
     if statement is None:
         return _Stated()
     try:
-        found = tokens(split_statement(statement).after)
+        token_list = tokens(split_statement(statement).after)
     except (StatementError, LexError):
         return _Stated()
-    return _Stated(tuple(token.text for token in found), frozenset(token.text for token in found if token.kind == "name"))
+    return _Stated(tuple(token.text for token in token_list), frozenset(token.text for token in token_list if token.kind == "name"))
 
 
 def _split(text: str, stated: _Stated) -> Candidate:
     text = text.replace("\r\n", "\n")
-    found = tokens(text)
-    keywords = [index for index, token in enumerate(found) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
-    if not keywords or found[keywords[-1]].text not in _TARGETS:
+    token_list = tokens(text)
+    keywords = [index for index, token in enumerate(token_list) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
+    if not keywords or token_list[keywords[-1]].text not in _TARGETS:
         return Candidate(text)
-    lists = _attribute_lists(found)
+    lists = _attribute_lists(token_list)
     target = keywords[-1]
-    opening = _restated_end(found, target, stated.tokens) or _proof_start(found[target:])
-    if opening is None or _head(found, keywords[0], lists) != 0:
+    opening = _restated_end(token_list, target, stated.tokens) or _proof_start(token_list[target:])
+    if opening is None or _head(token_list, keywords[0], lists) != 0:
         return Candidate(text)
-    helpers = _helpers(text, found, [*keywords[:-1], _head(found, target, lists)]) if len(keywords) > 1 else ""
+    helpers = _helpers(text, token_list, [*keywords[:-1], _head(token_list, target, lists)]) if len(keywords) > 1 else ""
     return Candidate(text[opening.start :], helpers)
 
 
-def _attribute_lists(found: Sequence[Token]) -> dict[int, int]:
+def _attribute_lists(token_list: Sequence[Token]) -> dict[int, int]:
     """Map each bracket that closes an attribute list to the bracket that opens it."""
     lists: dict[int, int] = {}
     opened: list[int] = []
-    for index, token in enumerate(found):
+    for index, token in enumerate(token_list):
         if token.text in ("@[", "["):
             opened.append(index)
-        elif token.text == "]" and opened and found[opening := opened.pop()].text == "@[":
+        elif token.text == "]" and opened and token_list[opening := opened.pop()].text == "@[":
             lists[index] = opening
     return lists
 
 
-def _head(found: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
+def _head(token_list: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
     """Return where the declaration of a keyword begins, including the attributes, modifiers and limits before it."""
     at = keyword
     while at:
-        option = [token.text for token in found[max(0, at - 4) : at]]
+        option = [token.text for token in token_list[max(0, at - 4) : at]]
         if at - 1 in lists:
             at = lists[at - 1]
-        elif found[at - 1].text in _MODIFIERS:
+        elif token_list[at - 1].text in _MODIFIERS:
             at -= 1
         elif len(option) == 4 and option[0] == "set_option" and option[1] in _LIMITS and option[2].isdecimal() and option[3] == "in":
             at -= 4
@@ -126,30 +126,30 @@ def _head(found: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
     return at
 
 
-def _restated_end(found: Sequence[Token], keyword: int, stated: Sequence[str]) -> Token | None:
+def _restated_end(token_list: Sequence[Token], keyword: int, stated: Sequence[str]) -> Token | None:
     """Return the `:=` or `|` after a declaration that repeats the statement token by token."""
-    begin = keyword + (1 if found[keyword].text == "example" else 2)
+    begin = keyword + (1 if token_list[keyword].text == "example" else 2)
     end = begin + len(stated)
-    if not stated or end >= len(found) or found[end].text not in (":=", "|"):
+    if not stated or end >= len(token_list) or token_list[end].text not in (":=", "|"):
         return None
-    return found[end] if all(token.text == text for token, text in zip(found[begin:end], stated, strict=True)) else None
+    return token_list[end] if all(token.text == text for token, text in zip(token_list[begin:end], stated, strict=True)) else None
 
 
-def _proof_start(found: Sequence[Token]) -> Token | None:
+def _proof_start(token_list: Sequence[Token]) -> Token | None:
     """Return the first `:=` or `|` outside brackets."""
     depth = 0
-    for token in found:
+    for token in token_list:
         depth += (token.text in _OPENING or token.text == "@[") - (token.text in _CLOSING)
         if depth == 0 and token.text in (":=", "|"):
             return token
     return None
 
 
-def _helpers(text: str, found: Sequence[Token], heads: Sequence[int]) -> str:
+def _helpers(text: str, token_list: Sequence[Token], heads: Sequence[int]) -> str:
     """Return the text before the last head, with the documentation before each head blanked."""
     parts, at = [], 0
     for head in heads:
-        begin, end = found[head - 1].end if head else 0, found[head].start
+        begin, end = token_list[head - 1].end if head else 0, token_list[head].start
         gap = text[begin:end]
         parts += [text[at:begin], re.sub(r"[^\n]", " ", gap) if "/--" in gap or "/-!" in gap else gap]
         at = end
@@ -158,14 +158,14 @@ def _helpers(text: str, found: Sequence[Token], heads: Sequence[int]) -> str:
 
 def _declarations(text: str) -> list[tuple[Token | None, Token | None, str]]:
     """Return keyword, name and rest of each helper, preceded by the text before the first one, if any."""
-    found = tokens(text)
-    starts = [index for index, token in enumerate(found) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
-    ends = [*(found[index].start for index in starts[1:]), len(text)]
+    token_list = tokens(text)
+    starts = [index for index, token in enumerate(token_list) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
+    ends = [*(token_list[index].start for index in starts[1:]), len(text)]
     out: list[tuple[Token | None, Token | None, str]] = []
-    if found and starts[:1] != [0]:
-        out.append((None, None, text[: found[starts[0]].start if starts else len(text)]))
+    if token_list and starts[:1] != [0]:
+        out.append((None, None, text[: token_list[starts[0]].start if starts else len(text)]))
     for index, end in zip(starts, ends, strict=True) if starts else ():
-        out.append((found[index], found[index + 1] if index + 1 < len(found) else None, text[found[index].end : end]))
+        out.append((token_list[index], token_list[index + 1] if index + 1 < len(token_list) else None, text[token_list[index].end : end]))
     return out
 
 

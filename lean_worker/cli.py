@@ -108,7 +108,7 @@ def serve_command(
         workers: number of Lean processes; the number of CPU cores is a good value.
         timeout: wall-clock limit of one check, in seconds; time in the queue does not count.
         key_file: file whose first line is the bearer key.
-        allow_host: additional host names, besides localhost, accepted by a service without a key (for a proxy or a local web page).
+        allow_host: host names that a service without a key accepts in addition to localhost (for a proxy or a local web page).
         cache: file that stores verdicts across restarts; several services may share it.
         queue_limit: maximum number of queued checks; further ones are refused with 429 and Retry-After.
         log: write one line per request to standard error (id, method, path, status, milliseconds), as text or JSON.

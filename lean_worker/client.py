@@ -93,12 +93,12 @@ class RemotePool:
         if status != 200:
             raise RemoteRefused(f"the Lean service refused the request (status {status}): {_reason(response.content)}")
         try:
-            found = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
+            received = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
         except ValueError as error:
             raise _TryAgain(f"invalid response: {error}") from error
-        if found.id != check.id:
+        if received.id != check.id:
             raise _TryAgain("response to a different check")
-        return found
+        return received
 
 
 def _reason(content: bytes) -> str:

@@ -41,19 +41,19 @@ _AMBIGUOUS_ATOM = re.compile(
 )
 
 
-def header_reason(header: str, found: Sequence[Token], commands: frozenset[str]) -> str | None:
+def header_reason(header: str, token_list: Sequence[Token], commands: frozenset[str]) -> str | None:
     """Return why a header is refused, in one phrase, or None if it is allowed.
 
     Args:
         header: the text, without its imports.
-        found: its tokens.
+        token_list: its tokens.
         commands: the tokens that begin a command in the Lean version in use.
     """
     in_notation, depth = False, 0
-    for at, token in enumerate(found):
+    for at, token in enumerate(token_list):
         reason = None
         if not (in_notation and token.kind == "string"):
-            reason = _token_reason(header, found, at, commands)
+            reason = _token_reason(header, token_list, at, commands)
         depth += (token.text in ("(", "[", "{", "@[")) - (token.text in (")", "]", "}"))
         if token.kind == "name" and token.text in _NOTATIONS:
             in_notation, depth = True, 0
@@ -66,8 +66,8 @@ def header_reason(header: str, found: Sequence[Token], commands: frozenset[str])
     return None
 
 
-def _token_reason(header: str, found: Sequence[Token], at: int, commands: frozenset[str]) -> str | None:
-    token, before = found[at], found[at - 1] if at else None
+def _token_reason(header: str, token_list: Sequence[Token], at: int, commands: frozenset[str]) -> str | None:
+    token, before = token_list[at], token_list[at - 1] if at else None
     if token.kind == "string":
         if token.text.startswith("r") or interpolated(token, before):
             return "a raw or interpolated string is not allowed in a header"
@@ -75,7 +75,7 @@ def _token_reason(header: str, found: Sequence[Token], at: int, commands: frozen
     if token.text == "`" or (token.text == "#" and not header.startswith("[", token.end)):
         return f"`{token.text}` is not allowed in a header"
     if token.text == "@[" or (token.text == "[" and before is not None and before.text == "attribute"):
-        return _attribute_reason(found, at + 1)
+        return _attribute_reason(token_list, at + 1)
     if token.kind != "name":
         return None
     alone = len(token.parts) == 1
@@ -86,9 +86,9 @@ def _token_reason(header: str, found: Sequence[Token], at: int, commands: frozen
     if at_margin and token.text not in _COMMANDS and token.text not in _CONTINUATIONS:
         return f"`{token.text}` does not begin a command that is allowed in a header"
     if token.text == "set_option":
-        return _option_reason(found[at + 1 : at + 3])
+        return _option_reason(token_list[at + 1 : at + 3])
     if alone and token.text == "deriving":
-        return _deriving_reason(found, at + 1)
+        return _deriving_reason(token_list, at + 1)
     return None
 
 
@@ -103,11 +103,11 @@ def _option_reason(following: Sequence[Token]) -> str | None:
     return f"`set_option {name} {value}` is not allowed in a header"
 
 
-def _attribute_reason(found: Sequence[Token], at: int) -> str | None:
+def _attribute_reason(token_list: Sequence[Token], at: int) -> str | None:
     """Check the attributes from `at` up to the closing bracket: one at the beginning, after each comma and after `attr :=`."""
     depth, expected = 1, True
-    for index in range(at, len(found)):
-        token = found[index]
+    for index in range(at, len(token_list)):
+        token = token_list[index]
         depth += (token.text in ("[", "(", "{")) - (token.text in ("]", ")", "}"))
         if depth == 0:
             return None
@@ -115,19 +115,19 @@ def _attribute_reason(found: Sequence[Token], at: int) -> str | None:
             continue
         if expected and token.text not in _ATTRIBUTES:
             return f"the attribute `{token.text}` is not allowed in a header"
-        expected = token.text == "," or (token.text == ":=" and found[index - 1].text == "attr")
+        expected = token.text == "," or (token.text == ":=" and token_list[index - 1].text == "attr")
     return "an attribute list of the header is not closed"
 
 
-def _deriving_reason(found: Sequence[Token], at: int) -> str | None:
+def _deriving_reason(token_list: Sequence[Token], at: int) -> str | None:
     """Check the derived classes from `at` on: names separated by commas, after `instance` if `deriving` is a command of its own."""
-    while at < len(found) and found[at].text in ("noncomputable", "instance"):
+    while at < len(token_list) and token_list[at].text in ("noncomputable", "instance"):
         at += 1
-    while at < len(found) and found[at].text in _DERIVED:
-        if at + 1 == len(found) or found[at + 1].text != ",":
+    while at < len(token_list) and token_list[at].text in _DERIVED:
+        if at + 1 == len(token_list) or token_list[at + 1].text != ",":
             return None
         at += 2
-    name = found[at].text if at < len(found) else ""
+    name = token_list[at].text if at < len(token_list) else ""
     return f"`deriving {name}` is not allowed in a header"
 
 

@@ -92,16 +92,16 @@ def tokens(source: str) -> list[Token]:
     """
     if never := _NEVER.search(source):
         raise LexError(f"the character U+{ord(never[0]):04X} is not allowed", never.start())
-    found: list[Token] = []
+    token_list: list[Token] = []
     at: int | None = 0
     while at is not None:
-        at = _read(source, at, found)
-    return found
+        at = _read(source, at, token_list)
+    return token_list
 
 
-def _read(source: str, at: int, found: list[Token]) -> int | None:
+def _read(source: str, at: int, token_list: list[Token]) -> int | None:
     """Add the tokens from `at` up to the next block comment or raw string; return where to continue, or None at the end of the text."""
-    previous = found[-1] if found else None
+    previous = token_list[-1] if token_list else None
     for match in _TOKEN.finditer(source, at):
         group = match.lastgroup
         if group is None:
@@ -113,7 +113,7 @@ def _read(source: str, at: int, found: list[Token]) -> int | None:
         elif group == "raw":
             _check_gap(previous, start, "raw string")
             end = _raw_string_end(source, start, end)
-            found.append(Token("string", source[start:end], start, end))
+            token_list.append(Token("string", source[start:end], start, end))
             return end
         elif group == "line" or group == "block":
             _check_gap(previous, start, "comment")
@@ -126,7 +126,7 @@ def _read(source: str, at: int, found: list[Token]) -> int | None:
         elif group != "plain":
             _check_symbol(source, group, start, end)
         previous = Token(kind, source[start:end], start, end)
-        found.append(previous)
+        token_list.append(previous)
     return None
 
 

@@ -106,34 +106,39 @@ def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
     return (1,) if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else (1, 2)
 
 
-def _is_projection(found: list[Token], at: int) -> bool:
+def _is_projection(token_list: list[Token], at: int) -> bool:
     """Whether the name at `at` follows the dot of a projection, directly after an expression; otherwise the dot may be a focus dot."""
-    if at < 2 or found[at - 1].text != "." or found[at - 1].end != found[at].start or found[at - 2].end != found[at - 1].start:
+    if (
+        at < 2
+        or token_list[at - 1].text != "."
+        or token_list[at - 1].end != token_list[at].start
+        or token_list[at - 2].end != token_list[at - 1].start
+    ):
         return False
-    before = found[at - 2]
+    before = token_list[at - 2]
     if before.kind == "number":
-        return at > 2 and found[at - 3].text == "."
+        return at > 2 and token_list[at - 3].text == "."
     if before.text == ">":
-        return at > 2 and found[at - 3].text == "|" and found[at - 3].end == before.start
+        return at > 2 and token_list[at - 3].text == "|" and token_list[at - 3].end == before.start
     return before.kind in ("string", "character") or before.text in (")", "]", "}", "⟩", "›")
 
 
-def _name_reason(source: str, found: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
-    token, parts = found[at], found[at].parts
+def _name_reason(source: str, token_list: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
+    token, parts = token_list[at], token_list[at].parts
     refusal = f"`{token.text}` is not allowed in a proof"
     for part in parts:
         if _denied_in_name(part) or ("." in part and any(map(_denied_in_name, part.split(".")))):
             return f"`{part}` is not allowed in a proof"
     if begins_command(source, token, commands) or runs_code(source, token):
         return refusal
-    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, found[at - 1])):
+    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, token_list[at - 1])):
         return refusal
     if len(parts) > 1 or token.text in known:
         return None
     if _denied_alone(parts[0], commands):
         return refusal
     searches = parts[0].rstrip("!").endswith("?")
-    return refusal if searches and not _is_projection(found, at) else None
+    return refusal if searches and not _is_projection(token_list, at) else None
 
 
 def _symbol_reason(source: str, token: Token, following: Token | None, commands: frozenset[str]) -> str | None:
@@ -180,23 +185,23 @@ def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozens
     if "/--" in proof or "/-!" in proof:
         return "a documentation comment is not allowed in a proof"
     try:
-        found = tokens(proof)
+        token_list = tokens(proof)
     except LexError as error:
         return str(error)
-    if not found:
+    if not token_list:
         return "the proof is empty"
     undecided = {"#", "@", "eval"} | _by_shape(commands)[2]  # the following token decides
     passed: set[str] = set()
-    for at, token in enumerate(found):
-        if token.text in passed and (at == 0 or _stands_apart(found[at - 1])):
+    for at, token in enumerate(token_list):
+        if token.text in passed and (at == 0 or _stands_apart(token_list[at - 1])):
             continue
         reason = None
         if token.kind == "name":
-            reason = _name_reason(proof, found, at, commands, known)
+            reason = _name_reason(proof, token_list, at, commands, known)
         elif token.kind == "symbol":
-            reason = _symbol_reason(proof, token, found[at + 1] if at + 1 < len(found) else None, commands)
+            reason = _symbol_reason(proof, token, token_list[at + 1] if at + 1 < len(token_list) else None, commands)
         elif token.kind == "string":
-            reason = _string_reason(token, found[at - 1] if at else None)
+            reason = _string_reason(token, token_list[at - 1] if at else None)
         if reason:
             return reason
         if token.kind != "string" and token.text not in undecided and "?" not in token.text:

@@ -56,10 +56,10 @@ def _line(text: str, position: int) -> int:
 def _body(text: str, name: str) -> str:
     """Return the file with its own `prelude` blanked, so that lines keep their numbers; imports at its top are left to the pool."""
     try:
-        found = tokens(text)
+        token_list = tokens(text)
     except LexError as error:
         raise SourceError(f"{name}:{_line(text, error.position)}: {error}; fix the file") from error
-    first = found[0] if found else None
+    first = token_list[0] if token_list else None
     body = text.replace("prelude", " " * len("prelude"), 1) if first and first.text == "prelude" else text
     _, rest = split_imports(body)
     late = next((token for token in tokens(rest) if token.text == "import"), None)
@@ -72,13 +72,13 @@ def _at_line_start(text: str, token: Token) -> bool:
     return token.start == 0 or text[token.start - 1] == "\n"
 
 
-def _proof_start(found: list[Token], at: int, end: int) -> Token | None:
+def _proof_start(token_list: list[Token], at: int, end: int) -> Token | None:
     depth = 0
     for index in range(at, end):
-        text = found[index].text
+        text = token_list[index].text
         depth += (text in _OPENING or text == "@[") - (text in _CLOSING)
         if depth == 0 and text in (":=", "|"):
-            return found[index]
+            return token_list[index]
     return None
 
 
@@ -91,25 +91,27 @@ def declarations(text: str, name: str = "the file", most: int | None = None) -> 
 
 
 def _declarations(body: str) -> Iterator[Declaration]:
-    found = tokens(body)
-    margins = [i for i, token in enumerate(found) if _at_line_start(body, token) and (token.kind == "name" or token.text in ("@[", "#"))]
+    token_list = tokens(body)
+    margins = [
+        i for i, token in enumerate(token_list) if _at_line_start(body, token) and (token.kind == "name" or token.text in ("@[", "#"))
+    ]
     count, line, counted = 0, 1, 0
-    for first, last in pairwise([*margins, len(found)]):
-        keyword = next((i for i in range(first, last) if found[i].text in _DECLARERS), None)
-        if keyword is None or not (keyword == first or found[first].text in _LEADERS):
+    for first, last in pairwise([*margins, len(token_list)]):
+        keyword = next((i for i in range(first, last) if token_list[i].text in _DECLARERS), None)
+        if keyword is None or not (keyword == first or token_list[first].text in _LEADERS):
             continue
-        opening = _proof_start(found, keyword, last)
+        opening = _proof_start(token_list, keyword, last)
         if opening is None:
             continue
-        begin = found[first].start
+        begin = token_list[first].start
         line, counted = line + body.count("\n", counted, begin), begin
         count += 1
-        named = found[keyword].text != "example" and keyword + 1 < len(found)
-        end = found[last - 1].end
+        named = token_list[keyword].text != "example" and keyword + 1 < len(token_list)
+        end = token_list[last - 1].end
         yield Declaration(
-            name=found[keyword + 1].text if named else f"example_{count}",
+            name=token_list[keyword + 1].text if named else f"example_{count}",
             text=body,
-            header_end=_documented_from(body, found[first - 1].end if first else 0, begin),
+            header_end=_documented_from(body, token_list[first - 1].end if first else 0, begin),
             statement=f"{body[begin : opening.start]}:= by sorry",
             proof=body[opening.start : end],
             start=opening.start,
@@ -131,7 +133,7 @@ def _documented_from(body: str, previous: int, begin: int) -> int:
 
 def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Declaration]:
     """Return the theorems whose proof is `sorry`. Raises SourceError if the file, including its `sorry`s, does not elaborate."""
-    found = [declaration for declaration in declarations(text, name) if declaration.is_open]
+    still_open = [declaration for declaration in declarations(text, name) if declaration.is_open]
     header = _body(text, name)
     report = pool.check_statement("theorem end_of_file : True := by sorry", header)
     if report.elaborates is False:
@@ -140,7 +142,7 @@ def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Dec
         raise SourceError(f"{name}:{line}: {message.text.splitlines()[0]}; fix the file before filling its `sorry`s")
     if report.elaborates is None:
         raise SourceError(f"{name}: Lean gave no answer for this file; raise the time limit")
-    return found
+    return still_open
 
 
 def filled(text: str, proofs: dict[int, str]) -> str:

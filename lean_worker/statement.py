@@ -57,29 +57,29 @@ def _blank(source: str) -> str:
     return re.sub(r"[^\n]", " ", source)
 
 
-def _skip_attribute(found: list[Token], at: int) -> int:
+def _skip_attribute(token_list: list[Token], at: int) -> int:
     depth = 0
-    for index in range(at, len(found)):
-        depth += found[index].text in ("@[", "[")
-        depth -= found[index].text == "]"
+    for index in range(at, len(token_list)):
+        depth += token_list[index].text in ("@[", "[")
+        depth -= token_list[index].text == "]"
         if depth == 0:
             return index + 1
     raise StatementError("the attribute list of the statement is not closed")
 
 
-def _ending(source: str, found: list[Token]) -> Token:
-    texts = [token.text for token in found[-3:]]
+def _ending(source: str, token_list: list[Token]) -> Token:
+    texts = [token.text for token in token_list[-3:]]
     if texts[-2:] == [":=", "sorry"]:
-        return found[-2]
+        return token_list[-2]
     if texts == [":=", "by", "sorry"]:
-        return found[-3]
+        return token_list[-3]
     raise StatementError("a statement must end in `:= by sorry` or `:= sorry`", _line(source, len(source.rstrip())))
 
 
-def _is_refused(source: str, found: list[Token], at: int, commands: frozenset[str]) -> bool:
-    token = found[at]
+def _is_refused(source: str, token_list: list[Token], at: int, commands: frozenset[str]) -> bool:
+    token = token_list[at]
     if token.kind == "string":
-        return interpolated(token, found[at - 1])
+        return interpolated(token, token_list[at - 1])
     if token.text == "#":
         return not source.startswith("[", token.end)
     return token.text in HOLES | {"@[", "`"} or begins_command(source, token, commands) or runs_code(source, token)
@@ -95,23 +95,23 @@ def split_statement(source: str, commands: frozenset[str] = COMMANDS) -> Stateme
         raise StatementError(f"the statement has {len(source)} characters, more than {MAX_STATEMENT_LENGTH}; shorten it")
     source = source.replace("\r\n", "\n")
     try:
-        found = tokens(source)
+        token_list = tokens(source)
     except LexError as error:
         raise StatementError(str(error), _line(source, error.position)) from error
     at = 0
-    while at < len(found) and (found[at].text == "@[" or found[at].text in _MODIFIERS):
-        at = _skip_attribute(found, at) if found[at].text == "@[" else at + 1
-    if at == len(found) or found[at].text not in _DECLARERS:
+    while at < len(token_list) and (token_list[at].text == "@[" or token_list[at].text in _MODIFIERS):
+        at = _skip_attribute(token_list, at) if token_list[at].text == "@[" else at + 1
+    if at == len(token_list) or token_list[at].text not in _DECLARERS:
         raise StatementError("a statement must be one `theorem`, `lemma` or `example`")
-    declarer, following = found[at], found[at + 1 : at + 2]
+    declarer, following = token_list[at], token_list[at + 1 : at + 2]
     named = declarer.text != "example"
     if named and (not following or following[0].kind != "name"):
         raise StatementError(f"`{declarer.text}` is not followed by a name", _line(source, declarer.start))
-    close = _ending(source, found)
+    close = _ending(source, token_list)
     name = following[0] if named else declarer
-    for index in range(at, len(found)):
-        token = found[index]
-        if name.end <= token.start < close.start and _is_refused(source, found, index, commands):
+    for index in range(at, len(token_list)):
+        token = token_list[index]
+        if name.end <= token.start < close.start and _is_refused(source, token_list, index, commands):
             raise StatementError(f"`{token.text}` is not allowed in a statement", _line(source, token.start))
     gap = _blank(source[declarer.end : name.start]) if named else " "
     return Statement(
@@ -132,15 +132,15 @@ def check_header(header: str, trusted: bool = True, commands: frozenset[str] = C
     if len(header) > MAX_HEADER_LENGTH:
         raise StatementError(f"the header has {len(header)} characters, more than {MAX_HEADER_LENGTH}; shorten it")
     try:
-        found = tokens(header)
+        token_list = tokens(header)
     except LexError as error:
         raise StatementError(f"header: {error}", 1) from error
-    for at, token in enumerate(found):
+    for at, token in enumerate(token_list):
         hides = token.text in _ONLY_AT_THE_TOP or (token.text == "#" and header.startswith("exit", token.end))
         if hides or (at == 0 and token.text == "module") or (token.kind == "name" and "debug" in token.parts):
             text = "#exit" if token.text == "#" else token.text
             raise StatementError(f"`{text}` is not allowed in a header")
-    if not trusted and (reason := header_reason(header, found, commands)):
+    if not trusted and (reason := header_reason(header, token_list, commands)):
         raise StatementError(f"header: {reason}")
 
 

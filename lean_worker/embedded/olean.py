@@ -137,12 +137,12 @@ class Olean:
         return int.from_bytes(self._data[begin : begin + 8 * size], "little")
 
     def _list(self, pointer: int) -> list[int]:
-        found, limit = [], len(self._data)
+        items, limit = [], len(self._data)
         while not pointer & 1:
             limit = self._below(pointer, limit)
             head, pointer = self._fields(limit, 1, 2)
-            found.append(head)
-        return found
+            items.append(head)
+        return items
 
     def name(self, pointer: int) -> Name:
         """Return the name at a pointer."""
@@ -282,7 +282,7 @@ class Olean:
     def _used(self, name: Name) -> tuple[str, set[Name]]:
         tag, offset, fields = self._parts(name)
         lists, single = {5: fields[3:5], 7: fields[1:2]}.get(tag, ()), fields[1:2] if tag == 6 else ()
-        found = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
+        names = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
         stack = [self._offset(self._fields(self._below(fields[0], offset), 0, 3)[2])]
         stack += [self._offset(fields[1])] if tag in (1, 2, 3) else []
         while stack:
@@ -291,6 +291,6 @@ class Olean:
                 self._scanned.add(at)
                 kind, parts, below = self._children(at)
                 if kind in ("const", "proj"):
-                    found.add(self.name(parts[0]))
+                    names.add(self.name(parts[0]))
                 stack += below
-        return KINDS[tag], found
+        return KINDS[tag], names

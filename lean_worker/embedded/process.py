@@ -206,19 +206,19 @@ class LeanTree:
             "heartbeats": self._limits.heartbeats,
         }
         request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
-        found = statement.run(request)
-        if "messages" not in found:
-            return Finding(Answer(), found["outcome"], found["code"])
-        answer = read_answer(document, found["messages"])
+        response = statement.run(request)
+        if "messages" not in response:
+            return Finding(Answer(), response["outcome"], response["code"])
+        answer = read_answer(document, response["messages"])
         if answer.failed:
             return Finding(replace(answer, axioms=()))
-        if found["stray"] is not None:
-            line = document.attempt.encode()[: found["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
+        if response["stray"] is not None:
+            line = document.attempt.encode()[: response["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
             return Finding(replace(answer, refused=f"line {line - document.candidate_line + 1} begins a command"))
-        if found["reason"]:
-            place = Message("error", 1, 0, 1, 0, found["reason"])
+        if response["reason"]:
+            place = Message("error", 1, 0, 1, 0, response["reason"])
             return Finding(replace(answer, messages=(*answer.messages, place), axioms=()))
-        return Finding(replace(answer, axioms=tuple(found["axioms"])))
+        return Finding(replace(answer, axioms=tuple(response["axioms"])))
 
     def _request(self, text: str, line: int, starts: Sequence[int] | None = None) -> dict[str, Any]:
         limits = self._limits

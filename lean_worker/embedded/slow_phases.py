@@ -169,11 +169,11 @@ def _exit_code(pid: int, seconds: float) -> int | None:
         poll.register(ended, select.POLLIN)
         if not poll.poll(seconds * 1000):
             return None
-        found = os.waitid(os.P_PIDFD, ended, os.WEXITED | os.WNOWAIT)
+        status = os.waitid(os.P_PIDFD, ended, os.WEXITED | os.WNOWAIT)
     finally:
         os.close(ended)
-    assert found is not None
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+    assert status is not None
+    return status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
 
 
 def _first_error(output: str) -> str | None:

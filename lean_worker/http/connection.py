@@ -23,12 +23,12 @@ async def hung_up(receive: Receive) -> None:
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
     """Return the result of `work`. If the client disconnects, cancel it and raise ClientGone. The body must have been read."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(hung_up(request.receive))
+    disconnected = asyncio.ensure_future(hung_up(request.receive))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientGone
         return task.result()
     finally:
         task.cancel()
-        gone.cancel()
+        disconnected.cancel()

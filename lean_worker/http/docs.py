@@ -95,9 +95,9 @@ def _schema(name: str, schema: _Object) -> str:
 
 def _fields(schema: _Object) -> str:
     rows = ""
-    for name, one in schema.get("properties", {}).items():
-        default = "required" if name in schema.get("required", ()) else f"<code>{escape(json.dumps(one.get('default')))}</code>"
-        rows += f"<tr><td><code>{escape(name)}</code></td><td>{_kind(one)}</td><td>{default}</td></tr>"
+    for name, field in schema.get("properties", {}).items():
+        default = "required" if name in schema.get("required", ()) else f"<code>{escape(json.dumps(field.get('default')))}</code>"
+        rows += f"<tr><td><code>{escape(name)}</code></td><td>{_kind(field)}</td><td>{default}</td></tr>"
     return f"<table><tr><th>Field</th><th>Type</th><th>Default</th></tr>{rows}</table>" if rows else ""
 
 
@@ -107,7 +107,7 @@ def _kind(schema: _Object) -> str:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return " or ".join(_kind(option) for option in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(f"<code>{escape(json.dumps(value))}</code>" for value in schema["enum"])
     if schema.get("type") == "array":
@@ -118,8 +118,8 @@ def _kind(schema: _Object) -> str:
 
 
 def _resolved(schema: _Object, schemas: _Object) -> _Object:
-    found: _Object = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
-    return found
+    resolved: _Object = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return resolved
 
 
 def _prose(text: str) -> str:

@@ -129,10 +129,10 @@ def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
         raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
     if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
         raise BackendUnavailable(f"--project: {folder} has no lakefile; give the folder of a Lake project")
-    found = dict(os.environ) if folder is None else _lake_environment(folder)
-    sysroot = found.get("LEAN_SYSROOT") if folder is not None else None
+    environment = dict(os.environ) if folder is None else _lake_environment(folder)
+    sysroot = environment.get("LEAN_SYSROOT") if folder is not None else None
     toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
-    return installed_environment(found, toolchain), toolchain
+    return installed_environment(environment, toolchain), toolchain
 
 
 def _inside(folder: Path | None) -> list[str]:
@@ -148,8 +148,8 @@ def _lake_environment(folder: Path) -> dict[str, str]:
 
 def lean_version(folder: Path | None = None) -> str:
     """Return the version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable if none runs."""
-    said = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
-    return said.partition("version ")[2].partition(",")[0] or said
+    output = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
+    return output.partition("version ")[2].partition(",")[0] or output
 
 
 def _output(command: list[str], folder: Path) -> str:

@@ -33,8 +33,8 @@ class Connection:
             LimitReached: as for `Child.read`, or the message is too long.
         """
         while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if found:
+            head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            if separator:
                 length = _content_length(head)
                 if length > self._limit:
                     raise LimitReached("flood")

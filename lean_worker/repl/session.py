@@ -91,8 +91,8 @@ class Repl:
     def _receive(self, deadline: float) -> bytes:
         """Read up to the next blank line; a JSON object contains none, since newlines in its strings are escaped."""
         while True:
-            head, found, rest = self._buffer.partition(b"\n\n")
-            if found:
+            head, separator, rest = self._buffer.partition(b"\n\n")
+            if separator:
                 self._buffer = rest.lstrip(b"\n")
                 return head
             if len(self._buffer) > self._limits.output_bytes:

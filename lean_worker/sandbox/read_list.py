@@ -29,13 +29,13 @@ _NAMES = (
 @functools.cache
 def python_files() -> tuple[str, ...]:
     """Return the files that the running Python needs: system and own libraries, its standard library and this package's scripts."""
-    found = {sys.executable, f"{sys.prefix}/pyvenv.cfg", sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(_PACKAGE)}
+    files = {sys.executable, f"{sys.prefix}/pyvenv.cfg", sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(_PACKAGE)}
     loaded = subprocess.run([sys.executable, "-I", "-S", "-c", _LOADED], env={}, capture_output=True, text=True, check=True).stdout
     for line in loaded.split("\n"):
         _, slash, path = line.partition("/")
         if slash and ".so" in path:
-            found.add(f"/{path}")
-    return (*SYSTEM, *sorted(found))
+            files.add(f"/{path}")
+    return (*SYSTEM, *sorted(files))
 
 
 def installed_environment(found: Mapping[str, str], sysroot: Path) -> dict[str, str]:
@@ -61,12 +61,12 @@ def installed_files(environment: Mapping[str, str], sysroot: Path, project: Path
         LeanWorkerError: a folder contains the user's home, and so everything that must not be read.
     """
     modules = [Path(entry) for entry in environment.get("LEAN_PATH", "").split(os.pathsep) if os.path.isabs(entry)]
-    wanted = dict.fromkeys(path.resolve() for path in (sysroot, *([project] if project else []), *modules))
+    readable = dict.fromkeys(path.resolve() for path in (sysroot, *([project] if project else []), *modules))
     home = Path.home().resolve()
-    for path in wanted:
+    for path in readable:
         if path == home or path in home.parents:
             raise LeanWorkerError(f"{path} contains the home folder, which Lean must not read; move the project into a folder of its own")
-    return tuple(wanted)
+    return tuple(readable)
 
 
 def command_files(command: Sequence[str]) -> tuple[Path, ...]:

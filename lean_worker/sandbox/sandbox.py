@@ -142,10 +142,10 @@ def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int], conf
         return there and target.read_text() == "untouched" and target.stat().st_mode & 0o777 == 0o640
 
     arguments = (str(outside), str(inside), address[0], str(address[1]), str(os.getpid()))
-    found = _probe(config or SandboxConfig(writable=inside, read=(_PROBE,), max_processes=1), report, *arguments)
+    results = _probe(config or SandboxConfig(writable=inside, read=(_PROBE,), max_processes=1), report, *arguments)
     if config is None:
-        found["many"] = _probe(SandboxConfig(writable=inside, read=(_PROBE,), max_processes=4), report, *arguments)["many"]
-    return {**found, "changed": found["changed"] or not intact()}
+        results["many"] = _probe(SandboxConfig(writable=inside, read=(_PROBE,), max_processes=4), report, *arguments)["many"]
+    return {**results, "changed": results["changed"] or not intact()}
 
 
 _OPEN_DOORS = {

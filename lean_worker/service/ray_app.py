@@ -23,7 +23,7 @@ class RayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Options of a deployment. Each of `replicas` has `workers` Lean processes and reserves as many CPUs; `timeout` in seconds per check.
 
     Each replica accepts `waiting` requests; Ray queues the rest. `hosts` lists additional host names, separated by commas, that a service
-    without a key accepts besides loopback names.
+    without a key accepts in addition to loopback names.
     """
 
     replicas: _Positive = 1

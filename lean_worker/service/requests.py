@@ -159,8 +159,8 @@ class AnswerLines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ready: asyncio.Queue[asyncio.Future[Verdict] | None] = asyncio.Queue()
-        gone = asyncio.ensure_future(hung_up(receive))
-        gone.add_done_callback(lambda _: ready.put_nowait(None))
+        disconnected = asyncio.ensure_future(hung_up(receive))
+        disconnected.add_done_callback(lambda _: ready.put_nowait(None))
         for future in self._futures:
             future.add_done_callback(ready.put_nowait)
         try:
@@ -177,6 +177,6 @@ class AnswerLines(Response):
                 await send({"type": "http.response.body", "body": b"".join(lines), "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            gone.cancel()
+            disconnected.cancel()
             for future in self._futures:
                 future.cancel()

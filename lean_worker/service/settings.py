@@ -22,7 +22,7 @@ class ServiceSettings:
         max_contexts: characters before each theorem of a snippet, summed over its theorems, because each is checked after its own context.
         max_id: characters per id.
         max_client: characters of `X-Client`.
-        hosts: additional host names that a service without a key accepts besides loopback names.
+        hosts: additional host names that a service without a key accepts in addition to loopback names.
         http: limits of the connections.
     """
 

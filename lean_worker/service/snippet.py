@@ -76,7 +76,7 @@ def take_apart(code: str, provided: Callable[[str], bool], most: int, most_befor
     if missing:
         raise Unreadable(f"module {missing[0]} is not provided here; remove the line `import {missing[0]}` or use another service")
     try:
-        found = tokens(body)
+        token_list = tokens(body)
         theorems = declarations(body, "the snippet", most + 1)
     except (LexError, SourceError) as error:
         raise Unreadable(f"cannot split the snippet into theorems: {error}") from error
@@ -86,15 +86,15 @@ def take_apart(code: str, provided: Callable[[str], bool], most: int, most_befor
     if before > most_before:
         raise Unreadable(f"the text before each theorem sums to {before} characters, more than {most_before}; split the snippet")
     last = theorems[-1].end if theorems else 0
-    holes = [token for token in found if token.kind == "name" and token.text == "sorry"]
+    holes = [token for token in token_list if token.kind == "name" and token.text == "sorry"]
     position = _Positions(body)
     return Snippet(
         text=text,
         theorems=tuple(_own_check(theorem, text) for theorem in theorems),
-        refused=tuple(_refused(body, found, position)),
+        refused=tuple(_refused(body, token_list, position)),
         sorries=tuple(Sorry(position(token.start), position(token.end)) for token in holes),
-        trailing=any(token.start >= last for token in found),
-        complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in found),
+        trailing=any(token.start >= last for token in token_list),
+        complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in token_list),
     )
 
 
@@ -148,10 +148,10 @@ def _own_check(theorem: Declaration, text: str) -> Declaration:
     return replace(theorem, text=text, statement=statement)
 
 
-def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[ReplMessage]:
+def _refused(body: str, token_list: Sequence[Token], position: _Positions) -> list[ReplMessage]:
     """Return an error for each command with a token that is not allowed; text at the start of a line begins a command."""
-    starts = [0, *(token.start for token in found if token.start and body[token.start - 1] == "\n"), len(body)]
-    bare = _without_allowed(body, found)
+    starts = [0, *(token.start for token in token_list if token.start and body[token.start - 1] == "\n"), len(body)]
+    bare = _without_allowed(body, token_list)
     out = []
     for start, end in pairwise(starts):
         reason = filter_proof(bare[start:end]) if bare[start:end].strip() else None
@@ -162,11 +162,11 @@ def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[Re
     return out
 
 
-def _without_allowed(body: str, found: Sequence[Token]) -> str:
+def _without_allowed(body: str, token_list: Sequence[Token]) -> str:
     """Return the text with comments and allowed tokens blanked and everything else in place."""
     bare = [character if character == "\n" else " " for character in body]
-    for at, token in enumerate(found):
-        option = token.text == "set_option" and _harmless_option(found[at + 1 : at + 3])
+    for at, token in enumerate(token_list):
+        option = token.text == "set_option" and _harmless_option(token_list[at + 1 : at + 3])
         allowed = token.text in _THEOREMS or token.text in _COMMANDS or token.text == "sorry"
         if not option and not (token.kind == "name" and allowed):
             bare[token.start : token.end] = body[token.start : token.end]

@@ -109,7 +109,9 @@ def card_text(name: str, folder: Path, manifest: Manifest, keys: Mapping[str, Se
 
 def _header(name: str, manifest: Manifest, licences: Iterable[str]) -> str:
     lines = ["---", f"pretty_name: {json.dumps(name)}", "license:"]
-    lines += [f"- {one}" for one in sorted({lic.lower() if lic.lower() in _HUB_LICENCES else "other" for lic in licences} or {"other"})]
+    lines += [
+        f"- {licence}" for licence in sorted({lic.lower() if lic.lower() in _HUB_LICENCES else "other" for lic in licences} or {"other"})
+    ]
     rows = sum(manifest.rows(table) for table in manifest.tables)
     size = next((size for limit, size in _SIZES if rows < limit), "100M<n<1B")
     lines += ["task_categories:", "- text-generation", "tags:", "- lean4", "- theorem-proving", "size_categories:", f"- {size}"]
@@ -156,15 +158,15 @@ def _counted(database: duckdb.DuckDBPyConnection, manifest: Manifest, by: Sequen
 def _lean(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tuple[str, ...]]:
     if "proofs" not in manifest.tables:
         return []
-    found = database.sql("from proofs select lean, library, checked, count(*) group by all order by 4 desc, 1, 2, 3").fetchall()
-    return [(lean or "unknown", library, checked, f"{count:,}") for lean, library, checked, count in found]
+    counts = database.sql("from proofs select lean, library, checked, count(*) group by all order by 4 desc, 1, 2, 3").fetchall()
+    return [(lean or "unknown", library, checked, f"{count:,}") for lean, library, checked, count in counts]
 
 
 def _left_out(manifest: Manifest) -> str:
     taken = f"Included are rows under {', '.join(manifest.licences)}."
     if not manifest.left_out:
         return f"{taken} No rows were excluded.\n"
-    rows = [(one.licence or "(none)", one.table, f"{one.rows:,}") for one in manifest.left_out]
+    rows = [(excluded.licence or "(none)", excluded.table, f"{excluded.rows:,}") for excluded in manifest.left_out]
     return f"{taken} Excluded because of their licence:\n\n" + _table(("licence", "config", "rows"), rows)
 
 

@@ -71,7 +71,7 @@ def open_corpus(where: str | Path, create: bool = False) -> "Corpus":
     """
     storage = open_storage(where)
     try:
-        found = storage.read(["corpus.json"])["corpus.json"]
+        content = storage.read(["corpus.json"])["corpus.json"]
     except FileNotFoundError:
         if not create:
             raise InputError(
@@ -84,7 +84,7 @@ def open_corpus(where: str | Path, create: bool = False) -> "Corpus":
             storage.create("corpus.json", msgspec.json.encode(_Header(FORMAT)))
         return open_corpus(where)
     try:
-        header = msgspec.json.decode(found, type=_Header)
+        header = msgspec.json.decode(content, type=_Header)
     except msgspec.DecodeError as error:
         raise InputError(f"{storage.url('corpus.json')} cannot be read ({error}); restore it from a copy") from error
     if header.format != FORMAT:
@@ -135,9 +135,11 @@ class Corpus:
         written: list[str] = []
         try:
             parts = {table: list(self._write(table, batches, written)) for table, batches in rows.items()}
-            commit = Commit(identity, utc_now(), key, dict(note), {table: found for table, found in parts.items() if found})
+            commit = Commit(
+                identity, utc_now(), key, dict(note), {table: written_parts for table, written_parts in parts.items() if written_parts}
+            )
             if commit.parts or key:
-                self._check([part for found in parts.values() for part in found], self.storage.sizes_of(written))
+                self._check([part for written_parts in parts.values() for part in written_parts], self.storage.sizes_of(written))
                 self.storage.create(_commit_path(identity), msgspec.json.format(msgspec.json.encode(commit), indent=2))
                 return commit
         except FileExistsError:
@@ -157,10 +159,10 @@ class Corpus:
 
     def dataset(self, table: str, commits: Sequence[Commit] | None = None) -> ds.Dataset:
         """Return all committed rows of one table, for pyarrow, DuckDB and Polars. Raises InputError like `paths`."""
-        found = [self.storage.path(part.path) for part in self._parts(table, commits)]
+        files = [self.storage.path(part.path) for part in self._parts(table, commits)]
         options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         format = ds.ParquetFileFormat(default_fragment_scan_options=options)
-        return ds.dataset(found, schema=TABLES[table], format=format, filesystem=self.storage.arrow())
+        return ds.dataset(files, schema=TABLES[table], format=format, filesystem=self.storage.arrow())
 
     def statements(self, commits: Sequence[Commit] | None = None) -> Iterator[Statement]:
         """Yield all statements in order of writing; of equal ids, which concurrent writers may add, only the first."""
@@ -180,8 +182,8 @@ class Corpus:
 
         Unchecked ones are in `dataset` only. A proof that two writers added concurrently occurs twice, with one id.
         """
-        wanted = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
-        for row, statement in self._joined("proofs", commits, wanted):
+        condition = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
+        for row, statement in self._joined("proofs", commits, condition):
             yield proof_of(row, statement)
 
     def trajectories(self, commits: Sequence[Commit] | None = None) -> Iterator[Trajectory]:
@@ -200,29 +202,29 @@ class Corpus:
 
     def known(self, table: str, ids: Iterable[str]) -> set[str]:
         """Return which of `ids` exist: statements, or proofs that Lean accepted."""
-        wanted = pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
+        condition = pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
         if table == "proofs":
-            wanted &= pc.field("checked") == "accepted"
-        return set(self.dataset(table).scanner(columns=["id"], filter=wanted).to_table()["id"].to_pylist())
+            condition &= pc.field("checked") == "accepted"
+        return set(self.dataset(table).scanner(columns=["id"], filter=condition).to_table()["id"].to_pylist())
 
     def tidy(self, older: float = WEEK) -> list[str]:
         """Remove parts that no commit lists, and incomplete commits, written more than `older` seconds ago: leftovers of crashes.
 
         An active writer has such parts too; `older` must exceed the duration of a commit. Returns what was removed.
         """
-        found = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
+        existing = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
         kept = {part.path for commit in self.commits() for parts in commit.parts.values() for part in parts}
         before = time.time() - older
-        orphans = sorted(name for name in found - kept if _written(name) < before)
+        orphans = sorted(name for name in existing - kept if _written(name) < before)
         self.storage.remove(orphans)
         return orphans
 
     def _parts(self, table: str, commits: Sequence[Commit] | None) -> list[Part]:
         if table not in TABLES:
             raise ValueError(f"unknown table {table!r}; choose from {', '.join(TABLES)}")
-        found = [part for commit in (self.commits() if commits is None else commits) for part in commit.parts.get(table, [])]
-        self._check(found, self.storage.sizes(table) if found else {})
-        return found
+        parts = [part for commit in (self.commits() if commits is None else commits) for part in commit.parts.get(table, [])]
+        self._check(parts, self.storage.sizes(table) if parts else {})
+        return parts
 
     def _check(self, parts: Sequence[Part], there: Mapping[str, int]) -> None:
         for part in parts:
@@ -252,10 +254,10 @@ class Corpus:
                 " left join (select distinct on (id) * from statements) as statement on statement.id = facts.statement_id"
             ).to_arrow_reader(1024)
             for row in _rows(reader):
-                found = row.pop("statement")
-                if found["id"] is None:
+                statement = row.pop("statement")
+                if statement["id"] is None:
                     raise InputError(f"{self!r} has {table} of the statement {row['statement_id']}, but not the statement; add it again")
-                yield row, statement_of(found)
+                yield row, statement_of(statement)
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:

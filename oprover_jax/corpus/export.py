@@ -102,15 +102,15 @@ def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite:
         manifest = Manifest(made_from, utc_now(), sorted(config.licences), tables, left_out, dict(commands))
         (temporary / "README.md").write_text(card_text(folder.name, temporary, manifest, KEYS), encoding="utf-8")
         write_manifest(temporary, manifest)
-    for one in left_out:
-        console.line(f"excluded: {one.rows:,} {one.table} under the licence {one.licence!r}")
+    for excluded in left_out:
+        console.line(f"excluded: {excluded.rows:,} {excluded.table} under the licence {excluded.licence!r}")
     console.line(f"{folder}: " + (", ".join(f"{manifest.rows(table):,} {table}" for table in tables) or "no rows"))
     return manifest
 
 
 def _made_from(commits: Sequence[Commit], config: ExportConfig) -> str:
-    said = [SCHEMA_VERSION, [commit.id for commit in commits], sorted(licence.lower() for licence in config.licences), config.shard_bytes]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:24]
+    inputs = [SCHEMA_VERSION, [commit.id for commit in commits], sorted(licence.lower() for licence in config.licences), config.shard_bytes]
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:24]
 
 
 def _there(folder: Path, made_from: str, overwrite: bool) -> Manifest | None:
@@ -120,11 +120,11 @@ def _there(folder: Path, made_from: str, overwrite: bool) -> Manifest | None:
     if not folder.exists() or not any(folder.iterdir()):
         return None
     try:
-        found = read_manifest(folder)
+        manifest = read_manifest(folder)
     except InputError as error:
         raise InputError(f"{folder} is not empty and contains no export that could be replaced ({error}); give another folder") from error
-    if found.made_from == made_from:
-        return found
+    if manifest.made_from == made_from:
+        return manifest
     if not overwrite:
         raise InputError(f"{folder} contains another export; give another folder, or --overwrite to replace it")
     return None
@@ -138,7 +138,7 @@ def _permitted(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> 
 
 def _left_out(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> list[LeftOut]:
     """Count the rows that licences exclude: by the statement's licence, or by the row's own if the statement's permits it."""
-    found: list[LeftOut] = []
+    excluded: list[LeftOut] = []
     database.execute("create temp table licences as from statements select distinct on (id) id, licence")
     for table in EXPORTED:
         key, own = ("id" if table == "statements" else "statement_id"), "licence" in TABLES[table].names
@@ -151,8 +151,8 @@ def _left_out(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> l
             where not (first and second) group by all order by 1
         """
         rows = database.execute(query, {"licences": licences}).fetchall()
-        found += [LeftOut(table, licence, count) for licence, count in rows]
-    return found
+        excluded += [LeftOut(table, licence, count) for licence, count in rows]
+    return excluded
 
 
 def _doubled(database: duckdb.DuckDBPyConnection, table: str) -> set[tuple[object, ...]]:
@@ -220,7 +220,7 @@ def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> 
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(one.nbytes for one in held) >= size:
+        if sum(part.nbytes for part in held) >= size:
             yield pa.Table.from_batches(held, schema)
             held = []
     if held:

@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def content(self) -> str:
         """A hash of all rows in order."""
-        shards = [f"{table} {shard.sha256}" for table, found in sorted(self.tables.items()) for shard in found]
+        shards = [f"{table} {shard.sha256}" for table, table_shards in sorted(self.tables.items()) for shard in table_shards]
         return hashlib.sha256("\n".join(shards).encode()).hexdigest()[:24]
 
     def rows(self, table: str) -> int:

@@ -46,24 +46,24 @@ union all select source, '', 'quarantined', count(*) from quarantine group by al
 
 def holdings(corpus: Corpus, commits: Sequence[Commit] | None = None) -> list[Holding]:
     """Return one entry for each source and licence, by name; quarantined rows have no licence."""
-    found: dict[tuple[str, str], Counter[str]] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
     with corpus.database(commits) as database:
         for source, licence, what, count in database.sql(_HOLDINGS).fetchall():
-            found.setdefault((source, licence), Counter())[what] += count
-    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(found.items())]
+            counts.setdefault((source, licence), Counter())[what] += count
+    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(counts.items())]
 
 
 def show(corpus: Corpus, console: Console, last: int = 20) -> None:
     """Print the tables of contents and of the `last` commits."""
     commits = corpus.commits()
-    found = holdings(corpus, commits)
+    entries = holdings(corpus, commits)
     table = Table("source", "licence", title=f"{corpus!r}, {len(commits)} commits", box=SIMPLE_HEAD)
     for column in _COUNTS:
         table.add_column(column, justify="right", no_wrap=True)
-    for one in found:
-        table.add_row(one.source, one.licence, *(f"{getattr(one, column):,}" for column in _COUNTS))
+    for entry in entries:
+        table.add_row(entry.source, entry.licence, *(f"{getattr(entry, column):,}" for column in _COUNTS))
     table.add_section()
-    table.add_row("all", "", *(f"{sum(getattr(one, column) for one in found):,}" for column in _COUNTS), style="bold")
+    table.add_row("all", "", *(f"{sum(getattr(entry, column) for entry in entries):,}" for column in _COUNTS), style="bold")
     title = "commits" if len(commits) <= last else f"the last {last} of {len(commits)} commits"
     history = Table("time (UTC)", "commit", "rows", "note", title=title, box=SIMPLE_HEAD)
     for commit in commits[-last:]:

@@ -102,16 +102,16 @@ def _draw_counts(axis: Axes, title: str, counts: Sequence[Count]) -> None:
 
 def _draw_bins(axis: Axes, title: str, what: str, bins: Sequence[Bin], color: str) -> None:
     axis.barh(range(len(bins)), [b.count for b in bins], 0.7, color=color)
-    for place, one in enumerate(bins):
-        _label(axis, one.count, place, one.count)
+    for place, entry in enumerate(bins):
+        _label(axis, entry.count, place, entry.count)
     _finish(axis, f"{title} ({what})", [b.label for b in bins], max((b.count for b in bins), default=0))
 
 
 def _draw_rounds(axis: Axes, rounds: Sequence[Rounds]) -> None:
     axis.barh(range(len(rounds)), [r.accepted for r in rounds], 0.7, color=_ORANGE)
     axis.barh(range(len(rounds)), [r.rounds - r.accepted for r in rounds], 0.7, [r.accepted for r in rounds], color="#cccccc")
-    for place, one in enumerate(rounds):
-        _label(axis, one.rounds, place, f"{one.accepted:,} of {one.rounds:,}")
+    for place, group in enumerate(rounds):
+        _label(axis, group.rounds, place, f"{group.accepted:,} of {group.rounds:,}")
     _finish(axis, "Rounds of trajectories, accepted of total", [_context(r) for r in rounds], max((r.rounds for r in rounds), default=0))
 
 
@@ -133,8 +133,8 @@ def _finish(axis: Axes, title: str, names: Iterable[str], largest: int) -> None:
         axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color=_INK)
 
 
-def _context(one: Rounds) -> str:
-    return f"{'repair' if one.feedback else 'first'}, {'with' if one.retrieval else 'without'} retrieval"
+def _context(rounds: Rounds) -> str:
+    return f"{'repair' if rounds.feedback else 'first'}, {'with' if rounds.retrieval else 'without'} retrieval"
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> Table:

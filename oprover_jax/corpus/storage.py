@@ -52,17 +52,17 @@ class Storage:
         """Return the files under `folder`, at any depth, with their sizes in bytes: visible ones, or those that `create` is writing."""
         self.fs.invalidate_cache()
         skip = len(self.root) + 1
-        found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
-        return {path[skip:]: info["size"] for path, info in found.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
+        files = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
+        return {path[skip:]: info["size"] for path, info in files.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
 
     def sizes_of(self, relatives: Iterable[str]) -> dict[str, int]:
         """Return the sizes in bytes of those files that exist."""
         self.fs.invalidate_cache()
-        found = {}
+        sizes = {}
         for relative in relatives:
             with suppress(FileNotFoundError):
-                found[relative] = self.fs.info(self.path(relative))["size"]
-        return found
+                sizes[relative] = self.fs.info(self.path(relative))["size"]
+        return sizes
 
     def read(self, relatives: Iterable[str]) -> dict[str, bytes]:
         """Return whole files by name, fetched concurrently if the store can. Raises FileNotFoundError."""

@@ -180,7 +180,7 @@ def trajectory_columns(trajectory: Trajectory) -> dict[str, Any]:
     return {
         **{name: getattr(trajectory, name) for name in ("sample", "stage", "version", "accepted")},
         **{name: [list(getattr(r, name)) for r in trajectory.rounds] for name in _LISTS_OF_ROUNDS},
-        "rounds": [msgspec.json.encode(one).decode() for one in rest],
+        "rounds": [msgspec.json.encode(entry).decode() for entry in rest],
     }
 
 

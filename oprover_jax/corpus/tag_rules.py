@@ -72,13 +72,13 @@ logic 1: ∧ ∨ ¬ ↔
 
 
 def _by_word() -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    votes: dict[str, dict[str, int]] = {}
     for line in _VOTES.strip().split("\n"):
         named, words = line.split(": ", 1)
         domain, weight = named.rsplit(" ", 1)
         for word in words.split():
-            found.setdefault(word, {})[domain] = int(weight)
-    return found
+            votes.setdefault(word, {})[domain] = int(weight)
+    return votes
 
 
 _BY_WORD = _by_word()
@@ -94,9 +94,9 @@ _OPEN_LINE = re.compile(r"^\s*(?:open|import|set_option|namespace|end|section|un
 def domain_by_rules(formal: str, header: str = "") -> str:
     """Return one of `DOMAINS`, "other" if no word votes. An inequality is what would be algebra and ends in ≤, <, ≥ or >."""
     words = _words(formal)
-    found = _most_voted(words) or _most_voted(_words(_OPEN_LINE.sub("", header))) or "other"
+    domain = _most_voted(words) or _most_voted(_words(_OPEN_LINE.sub("", header))) or "other"
     last = next((word for word in reversed(words) if word in _RELATIONS), "")
-    return "inequality" if found == "algebra" and last in _ORDERS else found
+    return "inequality" if domain == "algebra" and last in _ORDERS else domain
 
 
 def difficulty_by_rules(formal: str) -> int:
@@ -114,5 +114,5 @@ def _most_voted(words: Sequence[str]) -> str:
 
 def _words(text: str) -> list[str]:
     """Return names, split at their dots, numbers and symbols, without comments and quoted text."""
-    found = _WORD.findall(strip_comments(text) if "--" in text or "/-" in text else text)
-    return [_SPELLING.get(word, word) for word in found if word[0] not in _NO_WORD]
+    words = _WORD.findall(strip_comments(text) if "--" in text or "/-" in text else text)
+    return [_SPELLING.get(word, word) for word in words if word[0] not in _NO_WORD]

@@ -26,9 +26,9 @@ class _Scope(jinja2.sandbox.ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**"})
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
-        for one, times in ((left, right), (right, left)):
-            if isinstance(times, int) and isinstance(one, str | list | tuple) and len(one) * times > _MAX_CHARACTERS:
-                raise jinja2.TemplateError(f"{len(one)} characters or items are repeated {times} times")
+        for operand, times in ((left, right), (right, left)):
+            if isinstance(times, int) and isinstance(operand, str | list | tuple) and len(operand) * times > _MAX_CHARACTERS:
+                raise jinja2.TemplateError(f"{len(operand)} characters or items are repeated {times} times")
         if operator == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _MAX_CHARACTERS:
             raise jinja2.TemplateError("a power is too large")
         return super().call_binop(context, operator, left, right)

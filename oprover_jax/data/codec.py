@@ -102,9 +102,9 @@ def codec_of(tokenizer: Tokenizer) -> Codec:
 
 def _end_ids(folder: Path) -> tuple[int, ...]:
     for name in ("generation_config.json", "config.json"):
-        found = _read(folder / name).get("eos_token_id")
-        if found is not None:
-            return tuple(found) if isinstance(found, list) else (found,)
+        end_ids = _read(folder / name).get("eos_token_id")
+        if end_ids is not None:
+            return tuple(end_ids) if isinstance(end_ids, list) else (end_ids,)
     return ()
 
 
@@ -112,17 +112,17 @@ def _template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate | None:
     path = folder / "chat_template.jinja"
     source = path.read_text(encoding="utf-8") if path.is_file() else settings.get("chat_template")
     if isinstance(source, list):  # several named templates, as in older models
-        source = next((one["template"] for one in source if one["name"] == "default"), None)
+        source = next((template["template"] for template in source if template["name"] == "default"), None)
     return ChatTemplate(source, _special_tokens(settings)) if source else None
 
 
 def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return bos_token and similar tokens, each a string or a table with its content."""
-    found = {}
+    tokens = {}
     for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
         value = settings.get(name)
-        found[name] = value["content"] if isinstance(value, dict) else value or ""
-    return found
+        tokens[name] = value["content"] if isinstance(value, dict) else value or ""
+    return tokens
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -182,11 +182,11 @@ def read_index(folder: str | os.PathLike) -> RowsIndex:
     """Return the index of a dataset. Raises InputError if it is missing, cannot be read, or is of another version."""
     path = Path(folder) / INDEX
     try:
-        found = msgspec.json.decode(path.read_bytes())
-        version = found.get("version") if isinstance(found, dict) else None
+        content = msgspec.json.decode(path.read_bytes())
+        version = content.get("version") if isinstance(content, dict) else None
         if version != ROWS_VERSION:
             raise InputError(f"rows dataset {folder} has version {version}, but this program reads version {ROWS_VERSION}; {_AGAIN}")
-        return msgspec.convert(found, RowsIndex)
+        return msgspec.convert(content, RowsIndex)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{folder} is not a rows dataset, because it has no {INDEX}; finish packing it or give another folder") from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

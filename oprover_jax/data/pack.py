@@ -113,14 +113,14 @@ def _fingerprint(*of: object) -> str:
 def _check_same(folder: Path, made_of: str) -> None:
     """Raise InputError if `folder` contains anything other than a packing with the same inputs."""
     if (folder / INDEX).exists():
-        found = read_index(folder).made_of
+        packed_from = read_index(folder).made_of
     elif (folder / BEGUN).exists():
-        found = msgspec.json.decode((folder / BEGUN).read_bytes(), type=str)
+        packed_from = msgspec.json.decode((folder / BEGUN).read_bytes(), type=str)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"--out: {folder} is not empty and was not packed by this program; give another folder")
     else:
         return
-    if found != made_of:
+    if packed_from != made_of:
         raise InputError(f"--out: {folder} was packed from other files or with other settings; remove it or give another folder")
 
 
@@ -159,10 +159,10 @@ def _finished(folder: Path, number: int) -> _Note | None:
 def _finish(folder: Path, units: int, made_of: str) -> RowsIndex:
     if not (folder / INDEX).exists():
         notes = [_finished(folder, number) for number in range(units)]
-        found = [note for note in notes if note is not None]
-        assert len(found) == units
+        finished = [note for note in notes if note is not None]
+        assert len(finished) == units
         try:
-            write_index(folder, [note.shard for note in found], sum((note.report for note in found), PackReport()), made_of)
+            write_index(folder, [note.shard for note in finished], sum((note.report for note in finished), PackReport()), made_of)
         except ValueError as error:
             raise InputError(f"{folder}: {error}") from error
     for number in range(units):
@@ -217,15 +217,15 @@ def _pack_unit(config: PackConfig, job: _Job) -> _Note:
     examples: list[Example] = []
     left: Counter[Left] = Counter()
     for piece in job.unit:
-        for found in source.read(piece):
-            if isinstance(found, Left):
-                left[found] += 1
-            elif isinstance(found, Example):
-                examples.append(found)
-            elif config.decontaminate is not None and config.decontaminate(found):
+        for item in source.read(piece):
+            if isinstance(item, Left):
+                left[item] += 1
+            elif isinstance(item, Example):
+                examples.append(item)
+            elif config.decontaminate is not None and config.decontaminate(item):
                 left[Left.REMOVED] += 1
             else:
-                examples.append(document(encode(found)))
+                examples.append(document(encode(item)))
     rows, report = fill_rows(examples, config.seq_len, source.too_long)
     shard, _ = write_shard(job.folder, job.number, (row_of(segments, config.seq_len) for segments in rows))
     note = _Note(shard, report + PackReport(removed=left[Left.REMOVED], unusable=left[Left.UNUSABLE]))

@@ -102,8 +102,8 @@ class Files:
     too_long: Literal["continue"] = "continue"
 
     def plan(self, size: int) -> list[Piece]:
-        found = [(path, path.stat().st_size) for path in _files(self.path, self.suffixes)]
-        return [Piece(str(path), 0, total, total) for path, total in found]
+        files = [(path, path.stat().st_size) for path in _files(self.path, self.suffixes)]
+        return [Piece(str(path), 0, total, total) for path, total in files]
 
     def read(self, piece: Piece) -> Iterator[str | Left]:
         try:
@@ -126,10 +126,10 @@ class Proofs:
 
     def read(self, piece: Piece) -> Iterator[str]:
         rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
-        wanted = pa.array({row["statement_id"] for row in rows}, pa.string())
+        ids = pa.array({row["statement_id"] for row in rows}, pa.string())
         columns = ["id", "header", "formal"]
-        found = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(wanted))
-        statements = {row["id"]: row for row in found.to_pylist()}
+        table = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(ids))
+        statements = {row["id"]: row for row in table.to_pylist()}
         for row in rows:
             statement = statements[row["statement_id"]]
             yield declaration(statement["header"], statement["formal"], row["proof"])
@@ -199,9 +199,9 @@ def _json_lines(piece: Piece) -> Iterator[tuple[str, Any]]:
 def _files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
     where = Path(path)
     if where.is_file():
-        found = [where] if where.suffix in suffixes else []
+        files = [where] if where.suffix in suffixes else []
     else:
-        found = sorted(file for file in where.rglob("*") if file.suffix in suffixes and file.is_file())
-    if not found:
+        files = sorted(file for file in where.rglob("*") if file.suffix in suffixes and file.is_file())
+    if not files:
         raise InputError(f"{path} contains no {' or '.join(suffixes)} file; give such a file or a folder of them")
-    return found
+    return files

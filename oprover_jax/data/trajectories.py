@@ -54,13 +54,13 @@ def choose(
     uses: Counter[str | int | None] = Counter()
     chosen = []
     for name in sorted(by_statement, key=lambda name: (rates[name], name)):
-        ranked = sorted(by_statement[name], key=lambda one: (one.number == 0, one.length, one.sample))
+        ranked = sorted(by_statement[name], key=lambda candidate: (candidate.number == 0, candidate.length, candidate.sample))
         distinct: dict[str | int | None, RoundExample] = {}
-        for one in ranked:
-            distinct.setdefault(one.proof, one)
+        for candidate in ranked:
+            distinct.setdefault(candidate.proof, candidate)
         keep = 1 if rates[name] > mastered else per_statement
-        taken = [one for one in distinct.values() if uses[one.proof] < per_proof][:keep]
-        uses.update(one.proof for one in taken)
+        taken = [candidate for candidate in distinct.values() if uses[candidate.proof] < per_proof][:keep]
+        uses.update(candidate.proof for candidate in taken)
         chosen += taken
     return chosen
 
@@ -89,17 +89,17 @@ class Trajectories:
         examples: list[RoundExample] = []
         solved: dict[str, list[bool]] = defaultdict(list)
         for number, path in enumerate(files):
-            for statement, accepted, found in _examples(path, number):
+            for statement, accepted, accepted_rounds in _examples(path, number):
                 solved[statement].append(accepted)
-                examples += found
+                examples += accepted_rounds
         if self.loss == "attempt":
             examples = choose(examples, solved, self.per_statement, self.per_proof, self.mastered)
         if not examples:
             raise InputError(f"{self.path} contains no accepted round; give a corpus or a run whose rollouts proved something")
         picked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        for one in examples:
-            file, row = one.where
-            picked[file].append((row, one.number, one.length))
+        for example in examples:
+            file, row = example.where
+            picked[file].append((row, example.number, example.length))
         pieces = []
         for file, rounds in sorted(picked.items()):
             rounds.sort()
@@ -110,13 +110,13 @@ class Trajectories:
         return pieces
 
     def read(self, piece: Piece) -> Iterator[Example]:
-        wanted: dict[int, list[int]] = defaultdict(list)
+        picked: dict[int, list[int]] = defaultdict(list)
         for row, number in piece.picks:
-            wanted[row].append(number)
+            picked[row].append(number)
         at = 0
         for batch in open_parquet(piece.path).iter_batches(_ROWS, columns=["prompt_ids", "attempt_ids"]):
             for row in range(max(at, piece.start), min(at + len(batch), piece.stop)):
-                for number in wanted.get(row, ()):
+                for number in picked.get(row, ()):
                     prompt, attempt = (
                         batch.column(name)[row - at].values[number].values.to_numpy() for name in ("prompt_ids", "attempt_ids")
                     )
@@ -155,14 +155,14 @@ def _examples(path: str, file: int) -> Iterator[tuple[str, bool, list[RoundExamp
     for batch in parquet.iter_batches(1024, columns=[leaf, *columns]):
         column = batch.column(statement)
         ids = (pc.struct_field(column, "id") if statement == "statement" else column).to_pylist()
-        lengths = [pc.list_value_length(one.values).to_pylist() for one in batch.column("attempt_ids")]
+        lengths = [pc.list_value_length(attempts.values).to_pylist() for attempts in batch.column("attempt_ids")]
         rest = [batch.column(name).to_pylist() for name in columns[:3]]
         for row, (name, sample, accepted, rounds) in enumerate(zip(ids, *rest, strict=True)):
             found = []
             for number, text in enumerate(rounds):
-                one = _decoder.decode(text)
-                if one.well_formed and one.verdict is not None and one.verdict.accepted is True:
-                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(one.proof), (file, at + row)))
+                stored = _decoder.decode(text)
+                if stored.well_formed and stored.verdict is not None and stored.verdict.accepted is True:
+                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(stored.proof), (file, at + row)))
             yield name, accepted is True, found
         at += len(batch)
 
@@ -178,7 +178,7 @@ def _stored(path: str) -> list[str]:
     if "://" in path or (where / "corpus.json").exists():
         return open_corpus(path).paths("trajectories")
     folders = [where, where / "trajectories", *sorted(where.glob("stages/rollout-*/trajectories"))]
-    found = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
-    if not found:
+    parts = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
+    if not parts:
         raise InputError(f"{path} contains no stored rollouts; give a corpus, a run, or the folder of a rollout stage")
-    return found
+    return parts

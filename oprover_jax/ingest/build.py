@@ -67,14 +67,14 @@ def build_corpus(
       LeanWorkerError: the Lean that verifies is unavailable. Earlier stages are kept.
     """
     builds = _builds(where, staging)
-    found = plan(config, data, builds)
+    build_plan = plan(config, data, builds)
     corpus = open_corpus(where, create=True)
-    folder = builds / found.key
+    folder = builds / build_plan.key
     with _alone(folder):
-        if not corpus.has(found.key):
-            _build(config, found, corpus, folder, console)
+        if not corpus.has(build_plan.key):
+            _build(config, build_plan, corpus, folder, console)
         else:
-            console.line(f"nothing to do: {where} already contains this build (key {found.key})")
+            console.line(f"nothing to do: {where} already contains this build (key {build_plan.key})")
         shutil.rmtree(folder / "work", ignore_errors=True)
     path = folder / "report.json"
     return msgspec.json.decode(path.read_bytes(), type=BuildReport) if path.is_file() else None
@@ -100,7 +100,7 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
         if data is None:
             raise InputError("--data: the benchmarks to exclude are read from the data folder; give it as --data or in OPROVER_DATA")
         benchmarks = load_benchmarks(data, config.benchmarks)
-        digest.update(" ".join(one.id for one in benchmarks).encode())
+        digest.update(" ".join(statement.id for statement in benchmarks).encode())
     digests.save()
     return Plan(tuple(tasks), benchmarks, digest.hexdigest()[:24])
 
@@ -125,12 +125,12 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, consol
     upstream = {source.name: source.layout.upstream for source in config.sources}
     with console.bar("verify") as bar:
         verify_proofs(joined, work / "verified", config.verify, upstream, bar)
-    found = read_verdicts(work / "verified")
+    verified = read_verdicts(work / "verified")
     statements = settled / "statements"
-    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "verified" / "proofs", found)
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "verified" / "proofs", verified)
     _keep(work, folder, report)
     rows = {
-        "statements": _without(_batches(statements), found.no_propositions),
+        "statements": _without(_batches(statements), verified.no_propositions),
         "proofs": _batches(work / "verified" / "proofs"),
         "quarantine": _batches(work / "quarantine", work / "verified" / "quarantine"),
     }
@@ -168,9 +168,9 @@ def _batches(*folders: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _without(batches: Iterator[pa.RecordBatch], ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    gone = pa.array(ids, pa.string())
+    excluded = pa.array(ids, pa.string())
     for batch in batches:
-        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))
+        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=excluded)))
 
 
 def _builds(where: str | Path, staging: Path | None) -> Path:

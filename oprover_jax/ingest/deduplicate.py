@@ -196,8 +196,8 @@ class _Settling:
         ids = pa.concat_tables([pq.read_table(path, columns=["id"]) for path in files])["id"].combine_chunks()
         empty = pa.schema([FEATURES.field("benchmark"), FEATURES.field("reason")]).empty_table()
         hits = pa.concat_tables([empty, *(pq.read_table(path, columns=empty.schema.names) for path in featured)])
-        found = pa.array(list(texts), pa.string())
-        places = pc.index_in(ids, found)
+        contaminated = pa.array(list(texts), pa.string())
+        places = pc.index_in(ids, contaminated)
         benchmark, reason = (
             pc.coalesce(hits[name].combine_chunks(), pa.array([texts[key][at] for key in texts], pa.string()).take(places))
             for at, name in enumerate(empty.schema.names)
@@ -234,16 +234,16 @@ def _write_rows(path: Path, taken: pa.Table, schema: pa.Schema, result: Path) ->
     Columns that neither has are empty text, 0 or an empty list; a proof from a source is unchecked.
     """
     result.parent.mkdir(parents=True, exist_ok=True)
-    wanted, begin = taken["row"].to_numpy(), 0
+    numbers, begin = taken["row"].to_numpy(), 0
     columns = [name for name in pq.read_schema(path).names if name in schema.names and name not in taken.column_names]
     with pq.ParquetWriter(result, schema, compression="zstd") as writer:
         for batch in pq.ParquetFile(path).iter_batches(_WRITE_ROWS, columns=columns):
-            low, high = np.searchsorted(wanted, [begin, begin + len(batch)])
+            low, high = np.searchsorted(numbers, [begin, begin + len(batch)])
             begin += len(batch)
             if low == high:
                 continue
             own = taken[int(low) : int(high)].combine_chunks()
-            rows = batch.take(pa.array(wanted[low:high] - (begin - len(batch))))
+            rows = batch.take(pa.array(numbers[low:high] - (begin - len(batch))))
             given = {name: rows[name] for name in columns} | {name: own[name].combine_chunks() for name in own.column_names}
             writer.write_table(pa.table([_column(given.get(field.name), field, len(rows)) for field in schema], schema=schema))
 

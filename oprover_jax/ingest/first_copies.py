@@ -50,11 +50,11 @@ class FirstCopies:
 
     def texts(self) -> dict[str, tuple[str, str]]:
         """Return the statements whose own texts are contaminated in any copy: id to benchmark and reason."""
-        found = self.database.execute(
+        contaminated = self.database.execute(
             f"select {_HEX.format('statement')}, min(benchmark), arg_min(reason, benchmark) from rows"
             " where benchmark is not null group by statement"
         ).fetchall()
-        return {key: (benchmark, reason) for key, benchmark, reason in found}
+        return {key: (benchmark, reason) for key, benchmark, reason in contaminated}
 
     def deduplicate(self, dropped: pa.Table) -> None:
         """Drop new statements, given as id, reason and of, together with their proofs."""

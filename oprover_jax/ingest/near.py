@@ -48,9 +48,9 @@ def near_duplicates(
         for at in np.flatnonzero(
             (similarity >= share) & (numerals[later] == numerals[earlier])
         ):  # in the order of the later ones, so that the earlier one already has its group
-            one, other = later[at], earlier[at]
-            if first[one] == one and first[other] == other:
-                first[one], alike[one] = other, similarity[at]
+            statement, other = later[at], earlier[at]
+            if first[statement] == statement and first[other] == other:
+                first[statement], alike[statement] = other, similarity[at]
     return first, alike
 
 
@@ -60,12 +60,12 @@ def reshaped(statements: Iterable[Statement]) -> dict[str, str]:
     For generated statements: their hypotheses are shorter than a run of tokens, so that runs would merge whole families.
     """
     first: dict[str, str] = {}
-    found = {}
+    copies = {}
     for statement in statements:
         key = form(statement)
         if first.setdefault(key, statement.id) != statement.id:
-            found[statement.id] = first[key]
-    return found
+            copies[statement.id] = first[key]
+    return copies
 
 
 def _pairs(featured: Sequence[Path], band: str, ignored: Bool[np.ndarray, "n"]) -> Int64[np.ndarray, "p"]:

@@ -74,20 +74,20 @@ def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBa
 def _found(index: BenchmarkIndex, kind: str, texts: Sequence[str | None]) -> list[Hit | None]:
     """Return the benchmark hit of each text; a text that many rows share, such as a header, is searched once."""
     distinct = [text for text in dict.fromkeys(texts) if text]
-    found = {text: hit for text, hit in zip(distinct, find_in_texts(index, distinct), strict=True) if hit}
-    return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := found.get(text)) else None for text in texts]
+    hits = {text: hit for text, hit in zip(distinct, find_in_texts(index, distinct), strict=True) if hit}
+    return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := hits.get(text)) else None for text in texts]
 
 
 def features(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
     """Map rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
     formals, headers = (batch[name].to_pylist() for name in FEATURE_COLUMNS)
     items = [canonical(formal) for formal in formals]
-    found = statement_runs(items)
-    hits = find_in_canonical(index, formals, headers, items, found) if index else [None] * len(batch)
-    offsets = np.searchsorted(found.owners, np.arange(len(batch) + 1)).astype(np.uint64)
-    digests = RMinHash.digest_matrix_from_flat_token_hashes(found.hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
+    hashed = statement_runs(items)
+    hits = find_in_canonical(index, formals, headers, items, hashed) if index else [None] * len(batch)
+    offsets = np.searchsorted(hashed.owners, np.arange(len(batch) + 1)).astype(np.uint64)
+    digests = RMinHash.digest_matrix_from_flat_token_hashes(hashed.hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
     bands = _bands(np.array(digests, np.uint64).reshape(len(batch), BANDS, ROWS_OF_A_BAND))
-    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((found.hashes >> np.uint64(32)).astype(np.uint32)))
+    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((hashed.hashes >> np.uint64(32)).astype(np.uint32)))
     columns = [*(pa.array(bands[:, band]) for band in range(BANDS)), pa.array([_numerals(own) for own in items], pa.uint32()), runs]
     return pa.RecordBatch.from_arrays([*_hit_columns(hits), *columns], schema=FEATURES)
 

@@ -63,11 +63,11 @@ def run_units(units: Sequence[Unit], work: Work, index: Path | None, runner: Run
         folder.mkdir(parents=True, exist_ok=True)
     waiting = [unit for unit in units if not Path(unit.result).exists()]
     yield sum(unit.rows for unit in units) - sum(unit.rows for unit in waiting)
-    one = partial(run_unit, work=work, index=index)
+    run_one = partial(run_unit, work=work, index=index)
     if runner == "ray":
-        yield from _on_ray(waiting, one)
+        yield from _on_ray(waiting, run_one)
     else:
-        yield from (rows for _, rows in in_processes(one, waiting, workers))
+        yield from (rows for _, rows in in_processes(run_one, waiting, workers))
 
 
 def run_unit(unit: Unit, work: Work, index: Path | None) -> int:
@@ -92,15 +92,15 @@ def save_index(index: BenchmarkIndex, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def load_index(path: Path) -> BenchmarkIndex:
-    found = pickle.loads(path.read_bytes())
-    assert isinstance(found, BenchmarkIndex)
-    return found
+    index = pickle.loads(path.read_bytes())
+    assert isinstance(index, BenchmarkIndex)
+    return index
 
 
-def _on_ray(units: Sequence[Unit], one: Callable[[Unit], int]) -> Iterator[int]:
+def _on_ray(units: Sequence[Unit], run_one: Callable[[Unit], int]) -> Iterator[int]:
     import ray
 
     if units:
         dataset = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
-        for row in dataset.map(lambda row: {"rows": one(Unit(**row))}).iter_rows():
+        for row in dataset.map(lambda row: {"rows": run_one(Unit(**row))}).iter_rows():
             yield int(row["rows"])

@@ -109,19 +109,19 @@ def verify_proofs(joined: Path, out: Path, config: VerifyConfig, upstream: Mappi
             return
         with _Verification(config, upstream, out) as verification:
             for batch in left:
-                tell = partial(_tell, progress, sum(sizes[:batch]))
-                verification.write(batch, file.read_row_group(batch).to_pylist(), tell)
+                on_done = partial(_report_progress, progress, sum(sizes[:batch]))
+                verification.write(batch, file.read_row_group(batch).to_pylist(), on_done)
 
 
 def read_verdicts(out: Path) -> Verified:
     """Return the counts of all batches together."""
     total = Verified()
     for path in sorted((out / "counts").glob("*.json")):
-        one = msgspec.json.decode(path.read_bytes(), type=Verified)
-        total.no_propositions += one.no_propositions
-        total.accepted = dict(Counter(total.accepted) + Counter(one.accepted))
+        batch = msgspec.json.decode(path.read_bytes(), type=Verified)
+        total.no_propositions += batch.no_propositions
+        total.accepted = dict(Counter(total.accepted) + Counter(batch.accepted))
         for table in ("unchecked", "rejected"):
-            known, more = getattr(total, table), getattr(one, table)
+            known, more = getattr(total, table), getattr(batch, table)
             for origin, reasons in more.items():
                 known[origin] = dict(Counter(known.get(origin, {})) + Counter(reasons))
     return total
@@ -169,31 +169,31 @@ class _Verification:
             self._pool.close()
         self._cache.close()
 
-    def write(self, batch: int, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> None:
-        found = self._outcomes(rows, tell)
+    def write(self, batch: int, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> None:
+        outcomes = self._outcomes(rows, on_done)
         proofs, quarantine, unchecked = [], [], []
         accepted: Counter[str] = Counter()
         counts = Verified()
-        for row, (one, verdict) in zip(rows, found, strict=True):
+        for row, (result, verdict) in zip(rows, outcomes, strict=True):
             origin = row["origin"]
-            if one.checked == "rejected":
-                reason = f"{one.reason}: {one.words}"
+            if result.checked == "rejected":
+                reason = f"{result.reason}: {result.words}"
                 shown = {name: row[name] for name in ("origin", "statement_id", "header", "statement", "proof")}
                 quarantine.append(
                     {"source": row["source"], "where": row["id"], "reason": reason, "row": msgspec.json.encode(shown).decode()}
                 )
-                _count(counts.rejected, origin, one.reason)
-                if one.reason == NO_PROPOSITION:
+                _count(counts.rejected, origin, result.reason)
+                if result.reason == NO_PROPOSITION:
                     counts.no_propositions.append(row["statement_id"])
                 continue
-            if one.checked == "unchecked":
+            if result.checked == "unchecked":
                 unchecked.append(
-                    {name: row[name] for name in ("id", "statement_id", "origin")} | {"reason": one.reason, "words": one.words}
+                    {name: row[name] for name in ("id", "statement_id", "origin")} | {"reason": result.reason, "words": result.words}
                 )
-                _count(counts.unchecked, origin, one.reason)
+                _count(counts.unchecked, origin, result.reason)
             else:
                 accepted[origin] += 1
-            proofs.append(_proof(row, one, verdict))
+            proofs.append(_proof(row, result, verdict))
         counts.accepted = dict(accepted)
         for folder, schema, table in (
             ("proofs", PROOFS, proofs),
@@ -205,7 +205,7 @@ class _Verification:
         with replacing(_counts_path(self._out, batch)) as path:
             path.write_bytes(msgspec.json.encode(counts))
 
-    def _outcomes(self, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
+    def _outcomes(self, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
         if self._pool is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
         provided = partial(provides, self._pool.backend)
@@ -215,7 +215,7 @@ class _Verification:
             for index, (row, needed) in enumerate(zip(rows, missing, strict=True))
             if not needed
         }
-        verdicts = self._verdicts(checks, lambda answered: tell(len(rows) - len(checks) + answered))
+        verdicts = self._verdicts(checks, lambda answered: on_done(len(rows) - len(checks) + answered))
         return [
             (outcome(verdicts[index], self._upstream[row["origin"]]), verdicts[index])
             if index in verdicts
@@ -223,25 +223,25 @@ class _Verification:
             for index, row in enumerate(rows)
         ]
 
-    def _verdicts(self, checks: Mapping[int, Check], tell: Callable[[int], None]) -> dict[int, Verdict]:
+    def _verdicts(self, checks: Mapping[int, Check], on_done: Callable[[int], None]) -> dict[int, Verdict]:
         assert self._pool is not None
         verdicts: dict[int, Verdict] = {}
         for _ in range(1 + self._config.retries):
             asked = {index: self._pool.submit(check) for index, check in checks.items() if verdicts.get(index, _NOBODY).accepted is None}
             for index, future in asked.items():
                 verdicts[index] = future.result()
-                tell(len(verdicts))
+                on_done(len(verdicts))
         return verdicts
 
 
-def _tell(progress: StageProgress, before: int, done: int) -> None:
+def _report_progress(progress: StageProgress, before: int, done: int) -> None:
     progress.update(before + done, "proofs")
 
 
-def _proof(row: Mapping[str, Any], one: Outcome, verdict: Verdict | None) -> dict[str, Any]:
+def _proof(row: Mapping[str, Any], result: Outcome, verdict: Verdict | None) -> dict[str, Any]:
     """Return the row of PROOFS; its Lean is the one that verified it, or for an unchecked proof the one that it was written for."""
     kept = {name: row[name] for name in PROOFS.names}
-    if one.checked != "accepted" or verdict is None:
+    if result.checked != "accepted" or verdict is None:
         return kept | {"lean": row["written_for"], "checked": "unchecked"}
     judged_by = {"lean": verdict.lean, "library": verdict.library, "axioms": list(verdict.axioms), "seconds": verdict.seconds}
     return kept | judged_by | {"verified_at": utc_now(), "checked": "accepted"}

@@ -149,8 +149,8 @@ def _forward(
     whole_top = jax.lax.pmax(top, VOCAB_AXES)
     total, weighted, target = jax.lax.psum((*_relative_to(whole_top, top, total, weighted), target), VOCAB_AXES)
     log_normalizer = whole_top + jnp.log(total)
-    found = (target - log_normalizer, jnp.log(total) - weighted / total, log_normalizer)
-    return tuple(x.reshape(shape) for x in found)
+    scores = (target - log_normalizer, jnp.log(total) - weighted / total, log_normalizer)
+    return tuple(x.reshape(shape) for x in scores)
 
 
 def _relative_to(new_top: Array, top: Array, total: Array, weighted: Array) -> tuple[Array, Array]:

@@ -41,8 +41,8 @@ def print_report(report: Report, console: Console) -> None:
     table.add_row("matrix products per step, TFLOP", f"{report.flops / 1e12:,.1f}")
     table.add_row("model per token, GFLOP", f"{report.flops_per_token / 1e9:,.1f}")
     table.add_row("tokens per step, all devices", f"{report.tokens_per_step:,}", end_section=True)
-    for one in report.collectives:
-        table.add_row(f"{one.kind}: {one.runs:,} of {one.places} places, GiB", f"{one.bytes / GIB:.2f}")
+    for collective in report.collectives:
+        table.add_row(f"{collective.kind}: {collective.runs:,} of {collective.places} places, GiB", f"{collective.bytes / GIB:.2f}")
     table.add_section()
     table.add_row("parameters", f"{report.parameters:,}")
     table.add_row("lines of HLO", f"{report.hlo_lines:,}")

@@ -73,10 +73,10 @@ def restore(directory: Path, step: int, abstract_state: Any) -> Any:
     Raises InputError, naming the folder, if the tree or a shape differs from what was saved, or if the arrays cannot be read.
     """
     path = directory / str(step)
-    wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), abstract_state)
-    _check_shapes(path, wanted)
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), abstract_state)
+    _check_shapes(path, abstract)
     try:
-        return ocp.load(str(path.absolute()), wanted)
+        return ocp.load(str(path.absolute()), abstract)
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"checkpoint {path} cannot be read ({reason}); delete that folder to resume from an older one") from error
@@ -84,15 +84,15 @@ def restore(directory: Path, step: int, abstract_state: Any) -> Any:
 
 def read_extra(directory: Path, step: int) -> dict[str, Any]:
     """Return the JSON object saved with the state."""
-    found = ocp.metadata(str((directory / str(step)).absolute())).custom_metadata
-    return dict(found) if isinstance(found, dict) else {}
+    extra = ocp.metadata(str((directory / str(step)).absolute())).custom_metadata
+    return dict(extra) if isinstance(extra, dict) else {}
 
 
 def _check_shapes(path: Path, abstract: Any) -> None:
     saved = {_name(key): leaf for key, leaf in jax.tree_util.tree_leaves_with_path(ocp.metadata(str(path.absolute())).metadata)}
     for key, leaf in jax.tree_util.tree_leaves_with_path(abstract):
-        found = saved.pop(_name(key), None)
-        shape = None if found is None else tuple(found.shape or ())
+        stored = saved.pop(_name(key), None)
+        shape = None if stored is None else tuple(stored.shape or ())
         if shape != leaf.shape:
             fault = f"has shape {list(shape)}" if shape is not None else "is missing"
             raise InputError(f"checkpoint {path}: {_name(key)} {fault}, expected {list(leaf.shape)}; {_REMEDY}")

@@ -34,10 +34,10 @@ def _of_equation(equation: Any, times: float) -> float:
 
 
 def _inner(params: dict[str, Any]) -> list[Jaxpr]:
-    found = []
+    jaxprs = []
     for value in jax.tree.leaves(list(params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
         if isinstance(value, ClosedJaxpr):
-            found.append(value.jaxpr)
+            jaxprs.append(value.jaxpr)
         elif isinstance(value, Jaxpr):
-            found.append(value)
-    return found
+            jaxprs.append(value)
+    return jaxprs

@@ -37,20 +37,20 @@ class _Computation:
 def collectives(text: str) -> tuple[Collective, ...]:
     """Return the collectives of a program by kind; those in a loop count as often as it runs (JAX's scans count up to a constant)."""
     entry, computations = _read(text)
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    by_kind: dict[str, list[tuple[int, int]]] = defaultdict(list)
 
     def visit(name: str, times: int) -> None:
         for kind, size in computations[name].sends:
-            found[kind].append((times, size))
+            by_kind[kind].append((times, size))
         for called, trips in computations[name].calls:
             bound = trips if isinstance(trips, int) else max(computations[trips].constants, default=1)
             visit(called, times * bound)
 
     visit(entry, 1)
     return tuple(
-        Collective(kind, len(found[kind]), sum(times for times, _ in found[kind]), sum(times * size for times, size in found[kind]))
+        Collective(kind, len(by_kind[kind]), sum(times for times, _ in by_kind[kind]), sum(times * size for times, size in by_kind[kind]))
         for kind in KINDS
-        if kind in found
+        if kind in by_kind
     )
 
 

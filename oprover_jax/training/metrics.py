@@ -39,9 +39,9 @@ class MetricsLog:
 
     def __init__(self, path: Path, start_step: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = read_metrics(path)
-        kept = [record for record in found if record["step"] < start_step]
-        self.lost_seconds: float = sum((record.get("seconds", 0.0) for record in found if record["step"] >= start_step), 0.0)
+        records = read_metrics(path)
+        kept = [record for record in records if record["step"] < start_step]
+        self.lost_seconds: float = sum((record.get("seconds", 0.0) for record in records if record["step"] >= start_step), 0.0)
         temporary = path.with_name(f"{path.name}.tmp")
         temporary.write_text("".join(_line(record) for record in kept), encoding="utf-8")
         os.replace(temporary, path)

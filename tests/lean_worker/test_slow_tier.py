@@ -23,7 +23,7 @@ FALSE = "theorem tgt : 2 + 2 = 5 := by sorry"
 TRUE = "theorem tgt (p : Prop) (h : p) : p := by sorry"
 LEVELS = "theorem tgt.{u} (α : Type u) (a : α) : a = a := by sorry"
 SKIPPED = "set_option debug.skipKernelTC true in\ntheorem tgt : 2 + 2 = 5 := by decide +kernel\n"
-TEXTBOOK = Path(lean_worker.__file__).parents[1] / "oprover_jax" / "corpus" / "textbook"
+TEXTBOOK = Path(lean_worker.__file__).parents[1] / "oprover_jax" / "synthetic" / "textbook"
 
 GOOD = [
     ("term", "theorem swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry", "⟨h.2, h.1⟩"),
@@ -190,7 +190,7 @@ def test_the_judge_alone_refuses_what_the_kernel_never_saw(setting: Setting) -> 
 def test_a_definition_under_the_statement_must_be_the_same(setting: Setting) -> None:
     statement = "def year := 2025\ntheorem tgt : year = 15 := sorry\n"
     found = judged(setting, statement, "def year := 15\ntheorem tgt : year = 15 := rfl\n")
-    assert (found.kind, found.reason) == ("mismatch", "year is defined differently")
+    assert (found.kind, found.reason) == ("mismatch", "year is defined differently from the statement")
 
 
 def test_macros_of_a_candidate_do_not_reach_the_judge(setting: Setting) -> None:

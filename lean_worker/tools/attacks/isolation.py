@@ -31,9 +31,9 @@ def told(verdict: Verdict) -> Told:
 
 def isolation_checks() -> list[Check]:
     """Return attacks, their accomplices, and correct and wrong proofs, each under a unique name; none that only exhausts Lean."""
-    found = [check for attack in attacks() if not attack.may_end_without_verdict for check in (attack.check, *attack.accomplices)]
-    found += [msgspec.structs.replace(check, id=f"sample {check.id}") for check in sample_checks(40)]
-    return list({check.id: msgspec.structs.replace(check, tier="fast") for check in found}.values())
+    checks = [check for attack in attacks() if not attack.may_end_without_verdict for check in (attack.check, *attack.accomplices)]
+    checks += [msgspec.structs.replace(check, id=f"sample {check.id}") for check in sample_checks(40)]
+    return list({check.id: msgspec.structs.replace(check, tier="fast") for check in checks}.values())
 
 
 def tell_alone(make_pool: Callable[[], Pool], checks: Sequence[Check]) -> dict[str, Told]:
@@ -58,7 +58,7 @@ def try_grouping(pool: Pool, group: Sequence[tuple[Check, str]], alone: dict[str
     futures = [(check, client, pool.submit(check, client)) for check, client in group]
     wrong = []
     for check, client, future in futures:
-        found = told(future.result())
-        if found != alone[check.id]:
-            wrong.append(f"{check.id} of {client}: alone {alone[check.id]}, with {len(group) - 1} others {found}")
+        verdict = told(future.result())
+        if verdict != alone[check.id]:
+            wrong.append(f"{check.id} of {client}: alone {alone[check.id]}, with {len(group) - 1} others {verdict}")
     return wrong

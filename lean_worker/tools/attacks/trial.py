@@ -40,11 +40,11 @@ class Trial(msgspec.Struct, frozen=True):
         return self.outcome == "wrong" or (self.outcome == "no verdict" and not self.attack.may_end_without_verdict)
 
     def __str__(self) -> str:
-        said = " ".join(message.text for message in self.verdict.messages).replace("\n", " ")[:100] or "no message"
+        message = " ".join(message.text for message in self.verdict.messages).replace("\n", " ")[:100] or "no message"
         expected = self.attack.expected + (" without showing a secret" if self.attack.secret else "")
         return (
             f"{self.attack.category}: {self.attack.check.id}, {self.tier} tier, {self.circumstance}: "
-            f"must be {expected}, got {self.verdict.kind} ({said})"
+            f"must be {expected}, got {self.verdict.kind} ({message})"
         )
 
 
@@ -67,9 +67,9 @@ def try_together(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Ca
             trials.append(_trial(attack, tier, "after its accomplices", future, on_trial))
             _wait(before)
             future = _ask(pool, attack.check, tier, "attacker")
-            behind = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
+            accomplices = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
             trials.append(_trial(attack, tier, "before its accomplices", future, on_trial))
-            _wait(behind)
+            _wait(accomplices)
     return trials
 
 

@@ -34,14 +34,14 @@ def source_files(path: Path, layout: Layout, name: str) -> list[Path]:
     """Return the files of a file, a folder (all of its format, at any depth) or a pattern, in order. Raises InputError for none."""
     ending = _ENDINGS[layout.format]
     if path.is_dir():
-        found = sorted(one for one in path.rglob(f"*{ending}") if not any(part.startswith(".") for part in one.relative_to(path).parts))
+        files = sorted(file for file in path.rglob(f"*{ending}") if not any(part.startswith(".") for part in file.relative_to(path).parts))
     elif path.is_file():
-        found = [path]
+        files = [path]
     else:
-        found = sorted(Path(one) for one in glob(str(path), recursive=True) if Path(one).is_file())
-    if not found:
+        files = sorted(Path(file) for file in glob(str(path), recursive=True) if Path(file).is_file())
+    if not files:
         raise InputError(f"source {name}: {path} has no {ending} files; give a file, a folder or a pattern of such files")
-    return found
+    return files
 
 
 def check_file(path: Path, layout: Layout) -> None:

@@ -90,9 +90,9 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
     for column in columns.proofs or ("",):
         try:
             text = _text(values, column) if column else stated.proof
-            if text.strip() and (one := _proved(stated, text, place)).proof:
+            if text.strip() and (theorem := _proved(stated, text, place)).proof:
                 proved += 1
-                yield _incoming(one, about, where), None
+                yield _incoming(theorem, about, where), None
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
     if not proved:
@@ -100,19 +100,19 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
 
 
 def _declarations(text: str, place: Place) -> Iterator[tuple[Row | None, Row | None]]:
-    found = theorems(unfenced(text))
-    if not found:
+    parsed = theorems(unfenced(text))
+    if not parsed:
         yield None, _quarantined(place, f"{place.origin}/{place.file}:1", "no theorem", _json({"text": text}))
-    for one in found:
-        where = f"{place.origin}/{place.file}:{one.line}"
-        shown = {"name": one.name, "header": one.header, "statement": one.statement, "proof": one.proof}
+    for theorem in parsed:
+        where = f"{place.origin}/{place.file}:{theorem.line}"
+        shown = {"name": theorem.name, "header": theorem.header, "statement": theorem.statement, "proof": theorem.proof}
         try:
-            stated = _fitting(one, place)
+            stated = _fitting(theorem, place)
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
             continue
         try:
-            _sound(one.proof, place)
+            _sound(theorem.proof, place)
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
             stated = replace(stated, proof="")
@@ -125,12 +125,12 @@ def _stated(values: dict[str, Any], place: Place) -> Theorem:
     text = unfenced(_text(values, columns.formal))
     if not text.strip():
         raise Refused(f"empty: no text in {columns.formal}")
-    found = the_one(theorems(text))
-    if found is None:
+    theorem = the_one(theorems(text))
+    if theorem is None:
         raise Refused("no theorem")
     header = unfenced(_text(values, columns.header)).strip("\n")
-    header = "\n\n".join(part for part in (header, found.header) if part.strip()) or place.layout.header
-    return _fitting(replace(found, header=header), place)
+    header = "\n\n".join(part for part in (header, theorem.header) if part.strip()) or place.layout.header
+    return _fitting(replace(theorem, header=header), place)
 
 
 def _fitting(stated: Theorem, place: Place) -> Theorem:
@@ -195,7 +195,7 @@ def _shared(stated: str, proved: str) -> tuple[str, str]:
 
 def _cut(declarations: str, known: list[str]) -> int | None:
     """Return where the declarations with the tokens `known` end, or None if others come first."""
-    starts = [one.start() for one in _DECLARATION.finditer(blanked(declarations))]
+    starts = [match.start() for match in _DECLARATION.finditer(blanked(declarations))]
     seen: list[str] = []
     for begin, end in zip([0, *starts], [*starts, len(declarations)], strict=True):
         seen += tokens(declarations[begin:end])
@@ -217,8 +217,8 @@ def _parted(header: str) -> tuple[str, str]:
     return (header[: first.start()], header[first.start() :]) if first else (header, "")
 
 
-def _same(one: str, other: str) -> bool:
-    return one.split() == other.split() or normalise(one) == normalise(other)
+def _same(first: str, second: str) -> bool:
+    return first.split() == second.split() or normalise(first) == normalise(second)
 
 
 def _sound(proof: str, place: Place) -> str:
@@ -234,8 +234,8 @@ def _sound(proof: str, place: Place) -> str:
 
 
 def _clean(text: str) -> None:
-    if found := _CONTROL.search(text):
-        raise Refused(f"control character: U+{ord(found[0]):04X}")
+    if match := _CONTROL.search(text):
+        raise Refused(f"control character: U+{ord(match[0]):04X}")
 
 
 def _about(values: dict[str, Any], place: Place, stated: Theorem) -> Row:

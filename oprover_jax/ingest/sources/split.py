@@ -69,27 +69,27 @@ class Theorem:
 def unfenced(text: str) -> str:
     """Return `text` without a surrounding Markdown fence, and with line ends as in Lean."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    found = _FENCE.match(text)
-    return found[1] if found else text
+    match = _FENCE.match(text)
+    return match[1] if match else text
 
 
 def blanked(text: str) -> str:
     """Return `text` with comments and the contents of strings replaced by spaces; every other character keeps its place."""
     parts: list[str] = []
     at = 0
-    while found := _MARK.search(text, at):
-        begin = found.start()
+    while match := _MARK.search(text, at):
+        begin = match.start()
         parts.append(text[at:begin])
-        if found[0] == "--":
+        if match[0] == "--":
             end = text.find("\n", begin)
             end = len(text) if end < 0 else end
-        elif found[0] == "/-":
+        elif match[0] == "/-":
             end = _comment_end(text, begin)
-        elif found[0] == '"':
+        elif match[0] == '"':
             literal = _STRING.match(text, begin)
             end = literal.end() if literal else begin + 1
         else:  # a character literal
-            end = found.end()
+            end = match.end()
         inner = text[begin:end]
         parts.append(inner[0] + _VISIBLE.sub(" ", inner[1:-1]) + inner[-1] if inner[0] in "\"'" and end > begin + 1 else _hidden(inner))
         at = end
@@ -103,23 +103,23 @@ def theorems(text: str) -> list[Theorem]:
         return []
     clear = blanked(text)
     out = []
-    for found in _THEOREM.finditer(clear):
-        ending = _ENDING.search(clear, found.end())
-        out.append(_theorem(text, clear, found, ending.start() if ending else len(text)))
+    for match in _THEOREM.finditer(clear):
+        ending = _ENDING.search(clear, match.end())
+        out.append(_theorem(text, clear, match, ending.start() if ending else len(text)))
     return out
 
 
 def the_one(found: Sequence[Theorem], name: str = "") -> Theorem | None:
     """Return the last theorem called `name`, or the last one; None if there is none."""
     if name:
-        return next((one for one in reversed(found) if one.name == name), None)
+        return next((theorem for theorem in reversed(found) if theorem.name == name), None)
     return found[-1] if found else None
 
 
 def commands(text: str) -> list[str]:
     """Return the lines that begin a command, without comments and the contents of strings."""
     clear = blanked(text)
-    return [clear[found.start() :].split("\n", 1)[0] for found in _ENDING.finditer(clear)]
+    return [clear[match.start() :].split("\n", 1)[0] for match in _ENDING.finditer(clear)]
 
 
 def bare(proof: str) -> str:
@@ -134,46 +134,48 @@ def _hidden(text: str) -> str:
 
 def _comment_end(text: str, begin: int) -> int:
     depth, at = 0, begin
-    while found := _NESTED.search(text, at):
-        depth += 1 if found[0] == "/-" else -1
-        at = found.end()
+    while match := _NESTED.search(text, at):
+        depth += 1 if match[0] == "/-" else -1
+        at = match.end()
         if depth == 0:
             return at
     return len(text)
 
 
-def _options(text: str, found: re.Match[str]) -> str:
-    at = found.start("before")
-    return "\n".join(text[at + one.start() : at + one.end()].removesuffix("in").rstrip() for one in _SCOPED_ONE.finditer(found["before"]))
+def _options(text: str, match: re.Match[str]) -> str:
+    at = match.start("before")
+    return "\n".join(
+        text[at + option.start() : at + option.end()].removesuffix("in").rstrip() for option in _SCOPED_ONE.finditer(match["before"])
+    )
 
 
-def _modifiers(text: str, found: re.Match[str]) -> str:
+def _modifiers(text: str, match: re.Match[str]) -> str:
     """Return attributes and words such as `private` before a declaration, without scoped commands and comments."""
-    before = _SCOPED_ONE.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
+    before = _SCOPED_ONE.sub("", strip_comments(text[match.start("before") : match.start("word")])).strip()
     return f"{before} " if before else ""
 
 
-def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
-    begin = found.start("before")
+def _theorem(text: str, clear: str, match: re.Match[str], end: int) -> Theorem:
+    begin = match.start("before")
     header_end = len(clear[:begin].rstrip())
-    comment = _COMMENT.search(_last_comment(text[header_end : found.start("word")]))
-    named = _NAME.match(clear, found.end()) if found["word"] != "example" else None
-    start = _proof_start(clear, found.end(), end)
+    comment = _COMMENT.search(_last_comment(text[header_end : match.start("word")]))
+    named = _NAME.match(clear, match.end()) if match["word"] != "example" else None
+    start = _proof_start(clear, match.end(), end)
     if start is None:
         start = end = len(clear[:end].rstrip())
         statement = ""
     else:
         # a comment to the end of the line would swallow the text after it
-        body = text[found.start("word") : start].rstrip()
-        last = found.start("word") + len(body) - 1
-        statement = f"{_modifiers(text, found)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
+        body = text[match.start("word") : start].rstrip()
+        last = match.start("word") + len(body) - 1
+        statement = f"{_modifiers(text, match)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
     proof = text[start : _with_remark(text, len(clear[:end].rstrip()))]
     return Theorem(
         name=named[1] if named else "",
         header=text[:header_end].strip("\n"),
         statement=statement,
         proof=bare(proof),
-        options=_options(text, found),
+        options=_options(text, match),
         informal=comment[1].strip() if comment else "",
         line=text.count("\n", 0, begin) + 1,
     )

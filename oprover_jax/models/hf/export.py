@@ -65,7 +65,7 @@ def export_hf(
     tensors, gathered = hf_tensors(config), _gather(params, hf_tensors(config), _DTYPES[dtype])
     if jax.process_index() == 0:
         with replacing_folder(folder) as temporary:
-            _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _told(gathered, tensors, on_write))
+            _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _with_callback(gathered, tensors, on_write))
             for name, content in (beside or {}).items():
                 (temporary / name).write_bytes(content)
             write_config(config, temporary, dtype, end_id)
@@ -112,7 +112,7 @@ def _take(
     return jax.reshard(own.astype(dtype), jax.P()).transpose(order).reshape(shape)
 
 
-def _told(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:
+def _with_callback(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:
     for tensor, array in zip(tensors, data, strict=True):
         if on_write is not None:
             on_write(tensor.name, array.nbytes)

@@ -60,7 +60,7 @@ def read_header(path: Path) -> dict[str, Entry]:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from error
     if not isinstance(header, dict):
         raise InputError(f"{path}: the header is a JSON {type(header).__name__}, expected an object")
-    entries = {name: _entry(path, name, found, 8 + length) for name, found in header.items() if name != "__metadata__"}
+    entries = {name: _entry(path, name, fields, 8 + length) for name, fields in header.items() if name != "__metadata__"}
     _check_cover(path, sorted(entries.values(), key=lambda entry: (entry.start, entry.stop)), 8 + length, size)
     return entries
 
@@ -95,19 +95,19 @@ def write(path: Path, tensors: Sequence[tuple[str, tuple[int, ...]]], dtype: np.
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice")
-    return found
+    return unique
 
 
-def _entry(path: Path, name: str, found: Any, data: int) -> Entry:
+def _entry(path: Path, name: str, fields: Any, data: int) -> Entry:
     """Check one entry of the header by itself. `data` is the offset of the data in the file."""
     where = f"{path}: tensor {name}"
-    if not isinstance(found, dict) or not {"dtype", "shape", "data_offsets"} <= found.keys():
-        raise InputError(f"{where}: its entry in the header is {json.dumps(found)}, expected dtype, shape and data_offsets")
-    dtype, shape, offsets = found["dtype"], found["shape"], found["data_offsets"]
+    if not isinstance(fields, dict) or not {"dtype", "shape", "data_offsets"} <= fields.keys():
+        raise InputError(f"{where}: its entry in the header is {json.dumps(fields)}, expected dtype, shape and data_offsets")
+    dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise InputError(f"{where} has dtype {json.dumps(dtype)}, expected one of {', '.join(DTYPES)}")
     if not _are_sizes(shape):
