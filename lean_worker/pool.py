@@ -24,7 +24,7 @@ _ATTEMPTS = 3
 
 
 class StatementReport(msgspec.Struct, frozen=True):
-    """Whether a statement elaborates; None if unknown. `messages` are Lean's errors about it."""
+    """Result of elaborating a statement: `elaborates` is None if unknown; `messages` are Lean's errors."""
 
     elaborates: bool | None
     messages: tuple[Message, ...] = ()

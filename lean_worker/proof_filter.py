@@ -73,7 +73,7 @@ def _denied_alone(word: str, commands: frozenset[str]) -> bool:
 
 
 def runs_code(source: str, token: Token) -> bool:
-    """Whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
+    """Return whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
     if token.text == "eval" and source.startswith("%", token.end):
         return True
     parts = [part.rstrip("!?'") for part in token.parts]
@@ -81,13 +81,13 @@ def runs_code(source: str, token: Token) -> bool:
 
 
 def begins_command(source: str, token: Token, commands: frozenset[str] = COMMANDS) -> bool:
-    """Whether Lean would read a command from this token on: the token, or a symbol that begins with it, is one of the `commands`."""
+    """Return whether Lean would read a command here: the token, or a symbol that begins with it, is one of the `commands`."""
     names, others, _ = _by_shape(commands)
     return (token.kind == "name" and token.text in names) or source.startswith(others, token.start)
 
 
 def _stands_apart(previous: Token) -> bool:
-    """Whether a name after `previous` is read as written: no symbol has taken its first letters."""
+    """Return whether a name after `previous` is read as written: no symbol has taken its first letters."""
     return previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == "."
 
 
@@ -107,7 +107,7 @@ def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
 
 
 def _is_projection(token_list: list[Token], at: int) -> bool:
-    """Whether the name at `at` follows the dot of a projection, directly after an expression; otherwise the dot may be a focus dot."""
+    """Return whether the name at `at` follows the dot of a projection, right after an expression; otherwise it may be a focus dot."""
     if (
         at < 2
         or token_list[at - 1].text != "."
@@ -155,7 +155,7 @@ def _symbol_reason(source: str, token: Token, following: Token | None, commands:
 
 
 def interpolated(token: Token, previous: Token | None) -> bool:
-    """Whether a string could contain code: it has braces and follows what may be a keyword, such as `s!`."""
+    """Return whether a string could contain code: it has braces and follows what may be a keyword, such as `s!`."""
     return "{" in token.text and previous is not None and (previous.kind == "name" or previous.text in ("]", "!", "%"))
 
 

@@ -116,7 +116,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class _Ran:
-    """How a process ended: `kind` is None if it ended by itself with exit code `code`."""
+    """End of a process: `kind` is None if it ended by itself with exit code `code`."""
 
     kind: Kind | None
     reason: str

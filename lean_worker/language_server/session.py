@@ -112,7 +112,7 @@ def _answers(message: Mapping[str, Any], identifier: int) -> bool:
 
 
 def _gave_up(message: Mapping[str, Any], version: int) -> bool:
-    """Whether this version gets no more messages. After a worker's death, later requests wait for the next change."""
+    """Return whether this version gets no more messages. After a worker's death, later requests wait for the next change."""
     if message.get("method") != "$/lean/fileProgress" or message["params"]["textDocument"].get("version") != version:
         return False
     return any(part.get("kind") == _FATAL for part in message["params"]["processing"])

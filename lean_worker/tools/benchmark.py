@@ -28,7 +28,8 @@ _THEOREMS = (
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """Checks per second when all are submitted at once; latency in seconds with `workers` checks in flight; resident bytes of Lean."""
+    """Speed of a pool: checks per second when all are submitted at once; latency in seconds with `workers` checks in flight; resident bytes
+    of Lean."""
 
     checks_per_second: float
     p50: float

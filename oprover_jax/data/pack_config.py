@@ -17,7 +17,7 @@ __all__ = ["PackConfig", "encoder"]
 
 @dataclass(frozen=True)
 class PackConfig:
-    """What to pack. `sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
+    """Configuration of `oprover pack`. `sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
 
     `tokenizer` is a tokenizer.json or a folder that contains one; `end` names the token that closes a document. About `unit_bytes` of text
     make a shard; each worker (0: one per core) holds one such unit, which takes about six times its size. `decontaminate` returns why a

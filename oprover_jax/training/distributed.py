@@ -20,7 +20,7 @@ Way = Literal["none", "explicit", "slurm", "tpu"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """How this process joins the others. Address and numbers are set for `explicit` only; otherwise JAX finds them itself."""
+    """Method by which this process joins the others. Address and numbers are set for `explicit` only; otherwise JAX finds them itself."""
 
     way: Way
     coordinator: str | None = None
