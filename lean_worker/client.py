@@ -21,7 +21,7 @@ class RemoteRefused(LeanWorkerError):
     """The service permanently refuses this client; the message gives the reason."""
 
 
-class _TryAgain(Exception):
+class _Retry(Exception):
     def __init__(self, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.seconds = seconds
@@ -70,8 +70,8 @@ class RemotePool:
             pause, waited = _FIRST_PAUSE_SECONDS, 0.0
             while True:
                 try:
-                    return await self._once(check, body)
-                except _TryAgain as failed:
+                    return await self._send_once(check, body)
+                except _Retry as failed:
                     wait = max(failed.seconds, pause * random.uniform(0.5, 1.0))
                     if waited + wait > self._patience:
                         return _unavailable(check, f"the Lean service gave no valid response; retried for {waited:.0f} s: {failed}")
@@ -79,15 +79,15 @@ class RemotePool:
                 waited += wait
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    async def _once(self, check: Check, body: bytes) -> Verdict:
+    async def _send_once(self, check: Check, body: bytes) -> Verdict:
         try:
             response = await self._http.post("/v1/verify", content=body)
         except httpx2.TransportError as error:
-            raise _TryAgain(f"{type(error).__name__} {error}".strip()) from error
+            raise _Retry(f"{type(error).__name__} {error}".strip()) from error
         status = response.status_code
         if status == 429 or status >= 500:
             later = response.headers.get("retry-after", "")
-            raise _TryAgain(f"status {status}", float(later) if later.isdigit() else 0.0)
+            raise _Retry(f"status {status}", float(later) if later.isdigit() else 0.0)
         if status in (413, 422):
             return _unavailable(check, f"the Lean service rejected the check as invalid: {_reason(response.content)}")
         if status != 200:
@@ -95,9 +95,9 @@ class RemotePool:
         try:
             received = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
         except ValueError as error:
-            raise _TryAgain(f"invalid response: {error}") from error
+            raise _Retry(f"invalid response: {error}") from error
         if received.id != check.id:
-            raise _TryAgain("response to a different check")
+            raise _Retry("response to a different check")
         return received
 
 

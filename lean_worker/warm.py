@@ -99,7 +99,7 @@ class WarmSessions:
         """Return a session to the idle ones, or end it if it is due for recycling."""
         warm.checks += 1
         warm.used = time.monotonic()
-        if not warm.session.usable or self._spent(warm):
+        if not warm.session.usable or self._is_due(warm):
             self.drop(warm)
             return
         with self._lock:
@@ -125,7 +125,7 @@ class WarmSessions:
             return question.opening, "", ""
         return question.opening, question.scope, question.header
 
-    def _spent(self, warm: Warm) -> bool:
+    def _is_due(self, warm: Warm) -> bool:
         limit = self._recycling
         if warm.checks >= limit.checks or warm.used - warm.started >= limit.seconds:
             return True

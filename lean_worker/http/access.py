@@ -104,15 +104,15 @@ class _Gate:
             await (self._app if refused is None else self._access.refuse(*refused))(scope, answer.receive, answer.send)
         except asyncio.CancelledError:
             stopping: Refusal = (503, "the service is shutting down; try again later", {"Retry-After": "5"})
-            await self._instead(stopping, scope, receive, answer)
+            await self._respond_early(stopping, scope, receive, answer)
         except Exception:
             _log.exception("request %s failed", answer.id)
             failure: Refusal = (500, f"internal error; see request {answer.id} in the service's log", {})
-            await self._instead(failure, scope, receive, answer)
+            await self._respond_early(failure, scope, receive, answer)
         finally:
             answer.log(scope)
 
-    async def _instead(self, refusal: Refusal, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+    async def _respond_early(self, refusal: Refusal, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         """Respond with `refusal`. If a response has begun, leave it unfinished, which breaks the connection."""
         if not answer.status:
             await self._access.refuse(*refusal)(scope, receive, answer.send)

@@ -22,7 +22,7 @@ from lean_worker.service.requests import AnswerLines, Service, ask, client_name,
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
-_ILL: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
 _OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
 
 _ABOUT = """Check proofs in Lean 4 and return the kernel's verdicts.
@@ -54,8 +54,8 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
 
     state = Health(pool)
 
-    @app.get("/", summary="Report whether the service can check proofs", responses=_ILL)
-    @app.get("/health", summary="Report whether the service can check proofs", responses=_ILL)
+    @app.get("/", summary="Report whether the service can check proofs", responses=_UNAVAILABLE)
+    @app.get("/health", summary="Report whether the service can check proofs", responses=_UNAVAILABLE)
     async def health() -> Response:
         trouble = await state.trouble()
         if trouble is None:
