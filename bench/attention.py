@@ -1,6 +1,6 @@
-"""Attention forward and backward: time and peak memory of the implementations this device can run, against `reference`.
+"""Attention forward and backward: time and peak memory of the implementations that this device supports, against `reference`.
 
-`--check` measures nothing: it compares them with attention in float32 on packed rows, and exits with 1 where one is wrong.
+`--check` measures nothing: it compares them with attention in float32 on packed rows, and exits with 1 if one is wrong.
 """
 
 import sys
@@ -21,15 +21,15 @@ from oprover_jax.sharding import MeshConfig, make_mesh, named
 
 KERNELS = {"tpu": ("splash",), "gpu": ("cudnn", "pallas_gpu"), "cpu": ()}
 
-# Largest error of outputs and gradients, relative to the largest number of the exact ones. bfloat16 has 8 bits: inputs are exact,
-# products are summed in float32, but probabilities and results are rounded. float32 is summed in another order.
+# Largest error of outputs and gradients, relative to the largest exact value. bfloat16 has 8 bits: inputs are exact,
+# products are summed in float32, but probabilities and results are rounded. float32 differs in the order of summation.
 TOLERANCE = {"bfloat16": 2e-2, "float32": 1e-4}
 
 Arrays = tuple[jax.Array, ...]
 
 
 def packed_rows(batch: int, length: int, documents: int, padding: int) -> np.ndarray:
-    """Segment ids of rows of about `documents` documents of uneven lengths, then `padding` positions on average."""
+    """Return segment ids of rows of about `documents` documents of uneven lengths, then `padding` positions on average."""
     rng = np.random.default_rng(0)
     rows = np.zeros((batch, length), np.int32)
     for row in rows:
@@ -40,7 +40,7 @@ def packed_rows(batch: int, length: int, documents: int, padding: int) -> np.nda
 
 
 def inputs(segment_ids: np.ndarray, heads: int, kv_heads: int, head_dim: int, dtype: str, mesh: Mesh) -> Arrays:
-    """Queries, keys, values, the gradient of the outputs, and segment ids, on `mesh`."""
+    """Return queries, keys, values, the gradient of the outputs, and segment ids, on `mesh`."""
     rng = np.random.default_rng(1)
 
     def place(x: np.ndarray, *layout: str | None) -> jax.Array:
@@ -55,7 +55,7 @@ def inputs(segment_ids: np.ndarray, heads: int, kv_heads: int, head_dim: int, dt
 
 
 def compiled(attention: Attention, arrays: Arrays) -> Any:
-    """(q, k, v, gradient of outputs, segment ids) -> outputs, dq, dk, dv."""
+    """Compile (q, k, v, gradient of outputs, segment ids) -> outputs, dq, dk, dv."""
 
     def run(q: jax.Array, k: jax.Array, v: jax.Array, gradient: jax.Array, segment_ids: jax.Array) -> Arrays:
         out, pullback = jax.vjp(lambda q, k, v: attention(q, k, v, Mask(segment_ids)), q, k, v)
@@ -65,22 +65,22 @@ def compiled(attention: Attention, arrays: Arrays) -> Any:
 
 
 def errors(attention: Attention, arrays: Arrays) -> dict[str, float]:
-    """The largest error of each result against `reference` in float32, relative to the largest number of that result."""
+    """Return the largest error of each result against `reference` in float32, relative to the largest value of that result."""
     *floats, segment_ids = arrays
     exact = (*(x.astype(jnp.float32) for x in floats), segment_ids)
     with jax.default_matmul_precision("highest"):
         expected = compiled(IMPLEMENTATIONS["reference"], exact)(*exact)
-    found = compiled(attention, arrays)(*arrays)
+    results = compiled(attention, arrays)(*arrays)
     worst = {}
-    for what, got, want in zip(("outputs", "dq", "dk", "dv"), found, expected):
+    for what, got, want in zip(("outputs", "dq", "dk", "dv"), results, expected):
         whole = np.asarray(want)
         worst[what] = float(np.abs(np.asarray(got, np.float32) - whole).max() / np.abs(whole).max())
     return worst
 
 
 def compare(chosen: dict[str, Attention], length: int, heads: int, kv_heads: int, head_dim: int, dtype: str, mesh: Mesh) -> bool:
-    """Prints the errors on packed rows of few and many uneven segments, with and without padding, of grouped and of equal heads.
-    Returns whether all are small enough; NaN is not."""
+    """Print the errors on packed rows of few and many uneven segments, with and without padding, for grouped and equal heads.
+    Return whether all are small enough; NaN is not."""
     right = True
     for documents, padding, keys in ((5, length // 8, kv_heads), (40, 0, kv_heads), (1, 0, kv_heads), (7, 16, heads)):
         arrays = inputs(packed_rows(2, length, documents, padding), heads, keys, head_dim, dtype, mesh)
@@ -94,8 +94,8 @@ def compare(chosen: dict[str, Attention], length: int, heads: int, kv_heads: int
 
 
 def measure(chosen: dict[str, Attention], against: str, arrays: Arrays, repeats: int) -> dict[str, Any]:
-    """Milliseconds and temporary memory of each, TFLOP/s by the products that its segments need (2 forward, 5 backward), and what
-    `against` takes of either for 1 of the kernel."""
+    """Return milliseconds and temporary memory of each, TFLOP/s of the products that its segments need (2 forward, 5 backward), and the
+    ratios of `against` to the kernel."""
     q, *_, segment_ids = arrays
     pairs = sum(float(n) * (float(n) + 1) / 2 for row in np.asarray(segment_ids) for n in np.unique(row, return_counts=True)[1])
     flops = 7 * 2 * pairs * q.shape[2] * q.shape[3]
@@ -113,7 +113,7 @@ def measure(chosen: dict[str, Attention], against: str, arrays: Arrays, repeats:
 
 
 def finish(program: Any, arrays: Arrays) -> None:
-    """Runs it to its end."""
+    """Run a program and wait for its result."""
     jax.block_until_ready(program(*arrays))
 
 
@@ -131,28 +131,28 @@ def main(
     repeats: int = 5,
     check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
-    """Runs on one device, the first that JAX finds. Qwen3-8B has 32 heads and 8 key heads of 128, Qwen3-32B 64 and 8.
+    """Run on one device, the first that JAX finds. Qwen3-8B has 32 heads and 8 key heads of 128, Qwen3-32B 64 and 8.
 
     Args:
-      batch: Rows.
-      length: Positions of a row.
-      heads: Query heads.
-      kv_heads: Key heads.
+      batch: Number of rows.
+      length: Positions per row.
+      heads: Number of query heads.
+      kv_heads: Number of key heads.
       head_dim: Width of a head.
-      documents: Segments of a row, of uneven lengths.
-      dtype: Of inputs and results.
-      implementations: Which to run; all that this kind of device can, where none is named.
-      against: The one they are compared with. `reference` keeps all scores: 8 GiB for each copy of them at length 8192 with 32 heads.
-      max_segments: Segments of a row that cudnn is compiled for.
-      repeats: Runs of which the fastest counts.
-      check: Only compare results with attention in float32; exit with 1 where an error is above 2e-2 (bfloat16) or 1e-4 (float32).
+      documents: Segments per row, of uneven lengths.
+      dtype: Type of inputs and results.
+      implementations: Implementations to run; by default all that this kind of device supports.
+      against: Baseline of the comparison. `reference` keeps all scores: 8 GiB for each copy of them at length 8192 with 32 heads.
+      max_segments: Segments per row that cudnn is compiled for.
+      repeats: Number of runs; the fastest counts.
+      check: Only compare results with attention in float32; exit with 1 if an error is above 2e-2 (bfloat16) or 1e-4 (float32).
     """
     device = jax.devices()[0]
     mesh = make_mesh(MeshConfig(), [device])
     table = IMPLEMENTATIONS | {"cudnn": partial(cudnn_attention, max_segments=max_segments)}
     names = implementations or KERNELS[device.platform]
     if unknown := {*names, against} - table.keys():
-        raise InputError(f"there is no attention {unknown.pop()!r}; choose from {', '.join(table)}")
+        raise InputError(f"--implementations: unknown attention {unknown.pop()!r}; choose from {', '.join(table)}")
     with jax.set_mesh(mesh):
         if check:
             sys.exit(

@@ -1,4 +1,4 @@
-"""Memory of a whole train step on TPU chips that are not here, beside MaxText's: both compiled by the same jax and libtpu, MaxText's."""
+"""Memory of a whole train step on absent TPU chips, compared with MaxText's; both are compiled by MaxText's jax and libtpu."""
 
 import json
 import os
@@ -15,13 +15,13 @@ ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPL
 
 
 def run(python: Path, out: Path, *words: str) -> dict[str, Any]:
-    """Runs a command in MaxText's environment and reads the figures that it leaves at `out`."""
+    """Run a command in MaxText's environment and return the figures that it writes to `out`."""
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([str(python), "-W", "ignore", *words], capture_output=True, text=True, env=environment)
     if not out.exists():
         raise SystemExit(f"{words[0]} {words[1]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    figures: dict[str, Any] = json.loads(out.read_text())
+    return figures
 
 
 def main(
@@ -31,19 +31,19 @@ def main(
     length: int = 8192,
     maxtext: Path = ROOT / ".venv-maxtext" / "bin" / "python",
 ) -> None:
-    """Compiles both (minutes each) and prints GiB of one chip and the ratio of theirs to ours.
+    """Compile both (minutes each) and print GiB per chip and the ratio of MaxText's to ours.
 
-    Both have one full row on each chip, fp32 weights and moments, bf16 compute, full remat, flash attention and 1-D FSDP.
+    Both have one full row per chip, fp32 weights and moments, bf16 compute, full remat, flash attention and 1-D FSDP.
 
     Args:
       config: Our training job.
-      model: The same model, by MaxText's name.
-      topology: The same chips, by MaxText's name: v6e-16 is v6e:4x4, v6e-64 is v6e:8x8, v5p-128 is v5p:4x4x4.
-      length: Tokens of a row.
+      model: MaxText's name of the same model.
+      topology: MaxText's name of the same chips: v6e-16 is v6e:4x4, v6e-64 is v6e:8x8, v5p-128 is v5p:4x4x4.
+      length: Tokens per row.
       maxtext: Python of an environment with MaxText (`make peers`).
     """
     if not maxtext.exists():
-        raise SystemExit(f"{maxtext} does not exist; `make peers` makes MaxText's environment (it needs Python 3.12)")
+        raise SystemExit(f"{maxtext} does not exist; run `make peers` to create MaxText's environment (it needs Python 3.12)")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "figures.json"
         ours = run(
@@ -52,7 +52,9 @@ def main(
         out.unlink()
         theirs = run(maxtext, out, str(Path(__file__).parent / "peers" / "maxtext_compile.py"), model, topology, str(length), str(out))
     if ours["devices"] != theirs["devices"]:
-        raise SystemExit(f"{config} is for {ours['devices']} chips and {topology} has {theirs['devices']}; name the same ones")
+        raise SystemExit(
+            f"--topology: {config} is for {ours['devices']} chips but {topology} has {theirs['devices']}; give the same number"
+        )
     report(
         "compile",
         model=model,

@@ -1,7 +1,7 @@
-"""How many proofs that people wrote for core Lean check as they stand: what the core library still lacks shows here.
+"""Coverage of the core library: how many human-written proofs for core Lean check unchanged.
 
 The rows come from a data folder that is not part of the project: `core_*.jsonl` and `batteries.jsonl`, one pair of statement and proof
-on each line.
+per line.
 """
 
 import json
@@ -17,7 +17,7 @@ from common import report, seconds
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 
-# There are no other modules to import: whatever a file needs of them is an unknown name then.
+# There are no other modules to import: whatever a file needs from them is then an unknown name.
 _NOT_HERE = re.compile(r"^(?:(?:public |meta |private )*import [^\n]*|module|@\[expose\] (?:public )?section|public section)$", re.M)
 
 
@@ -29,13 +29,13 @@ class _Row(msgspec.Struct):
 
 
 def read(path: Path) -> list[Check]:
-    """The pairs of one file, in order."""
+    """Return the pairs of one file, in order."""
     rows = [msgspec.json.decode(line, type=_Row) for line in path.read_bytes().splitlines() if line.strip()]
     return [Check(row.name, row.formal_statement, row.proof, _NOT_HERE.sub("", row.header)) for row in rows]
 
 
 def reason(verdict: Verdict) -> str:
-    """The first words of the first error, with what differs from proof to proof left out."""
+    """Return the first words of the first error, without the parts that differ between proofs."""
     errors = [message.text for message in verdict.messages if message.severity == "error"]
     words = next((line for line in (errors[0] if errors else "").splitlines() if line.strip()), "no message")
     return f"{verdict.kind}: {re.sub(r'[?]m[.][0-9]+', '?m', words)[:140]}"
@@ -44,21 +44,21 @@ def reason(verdict: Verdict) -> str:
 def main(
     data: Path, /, *, files: tuple[str, ...] = (), workers: int = 2, timeout: float = 20.0, failures: int = 0, names: Path | None = None
 ) -> None:
-    """Checks every pair and prints one JSON line: per file the rows and those that check, and the sum.
+    """Check every pair and print one JSON line: rows and accepted rows per file, and the sum.
 
     Args:
-      data: The folder that holds the .jsonl files, or one that holds it as `proofs`.
-      files: Names of files without .jsonl; all core_* and batteries where none is given.
-      workers: Lean processes of the pool.
-      timeout: Wall clock of one check.
+      data: Folder with the .jsonl files, or one that contains it as `proofs`.
+      files: Names of files without .jsonl; by default all core_* and batteries.
+      workers: Number of Lean processes.
+      timeout: Wall-clock limit of one check, in seconds.
       failures: How many of the most common first errors to list on stderr.
-      names: Write one line per row here: its name, whether it checks, and the first error.
+      names: Write one line per row to this file: its name, whether it checks, and the first error.
     """
     folder = data / "proofs" if (data / "proofs").is_dir() else data
     chosen = [folder / f"{name}.jsonl" for name in files] or [*sorted(folder.glob("core_*.jsonl")), folder / "batteries.jsonl"]
     missing = [str(path) for path in chosen if not path.is_file()]
     if missing:
-        sys.exit(f"no such file: {', '.join(missing)}; give the folder of the .jsonl files")
+        sys.exit(f"--files: missing {', '.join(missing)}; give the folder of the .jsonl files")
     found: dict[str, list[Verdict]] = {}
 
     def check_all() -> None:

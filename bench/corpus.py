@@ -1,7 +1,8 @@
-"""Building a corpus at scale: synthetic shards in the layout of the public release are read, settled and committed, at several sizes.
+"""Building of a corpus at scale: synthetic shards in the layout of the public release are read, deduplicated and committed, at several
+sizes.
 
-The shards have copies that differ in white space, near duplicates, and statements of a benchmark in disguise; how many of each is known,
-and what was found of them is printed beside rows per second and the largest memory of all processes together.
+The shards contain copies that differ in white space, near duplicates, and benchmark statements in disguise, in known numbers. The output
+compares these with the numbers found, and gives rows per second and the peak memory of all processes together.
 """
 
 import os
@@ -22,7 +23,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import tyro
 
-if __name__ == "__main__":  # processes that it starts have its path, without this folder on it
+if __name__ == "__main__":  # child processes inherit the path, without this folder on it
     from common import report
 
 from oprover_jax.corpus.corpus import open_corpus
@@ -33,15 +34,16 @@ from oprover_jax.ingest.sources.rows import Place, RowLimits
 from oprover_jax.records import Statement
 
 HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen BigOperators Real Nat Topology Rat\n\n"
-BENCHMARK = 500  # statements of the benchmark
+BENCHMARK = 500  # number of benchmark statements
 SHARD = 95_000  # rows; the release has 6.8 million in 73
-NEAR, PLANTED = 20, 1000  # every 20th statement is the one before it in another shape, every 1000th one of the benchmark in disguise
-PROOFS = 12  # distinct proofs of a statement at most, drawn with replacement: one row in eight or so is a copy
-HELD_OUT = 10**9  # numbers of the benchmark's statements begin here
+# every 20th statement is the one before it in another shape, every 1000th a benchmark statement in disguise
+NEAR, PLANTED = 20, 1000
+PROOFS = 12  # at most this many distinct proofs per statement, drawn with replacement: about one row in eight is a copy
+HELD_OUT = 10**9  # first number of the benchmark statements
 
 
 def statement(number: int, shape: int = 0) -> str:
-    """Some inequalities that follow from others; another `shape` says the same under other names and in another order."""
+    """Return an inequality that follows from others; another `shape` restates it with other names and in another order."""
     rng = random.Random(number)
     names = rng.sample("abcdxyz", rng.randint(2, 4))
     kind = rng.choice(("ℝ", "ℕ", "ℤ"))
@@ -64,7 +66,7 @@ def statement(number: int, shape: int = 0) -> str:
 
 
 def proof(number: int, variant: int) -> str:
-    """Tactics, 0.3 to 3 kB of them; most are shorter than the mean."""
+    """Return tactics of 0.3 to 3 kB; most are shorter than the mean."""
     rng = random.Random(number * PROOFS + variant)
     lines = [_line(rng, i) for i in range(min(24, max(2, int(rng.lognormvariate(1.9, 0.6)))))]
     return "\n".join([*lines, f"  nlinarith [sq_nonneg (a - {rng.randint(1, 99)} * b), mul_self_nonneg (c + d), h0]"])
@@ -84,7 +86,7 @@ def _line(rng: random.Random, index: int) -> str:
 
 
 def write_shard(shard: int, folder: Path, rows: int, statements: int) -> int:
-    """One shard of the release's four columns; the number of rows whose statement is one of the benchmark's in disguise."""
+    """Write one shard with the release's four columns; return the number of rows with a benchmark statement in disguise."""
     rng = random.Random(f"shard {shard}")
     planted = 0
     table: dict[str, list[str]] = {name: [] for name in ("formal_statement", "formal_proof", "cot_proof", "prompt")}
@@ -104,7 +106,7 @@ def write_shard(shard: int, folder: Path, rows: int, statements: int) -> int:
 
 
 class Memory(threading.Thread):
-    """The largest resident memory of this process and all its children together, looked at twice a second."""
+    """Thread that samples the peak resident memory of this process and all its children together, twice a second."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -132,7 +134,7 @@ def clock(seconds: dict[str, float], cpu: dict[str, float], name: str) -> Iterat
 
 
 def build(size: int, proofs_per_statement: float, work: Path, workers: int, memory_gb: float) -> dict[str, Any]:
-    """One size: write shards, then read, settle and commit them; figures of the latter."""
+    """Build one size: write shards, then read, deduplicate and commit them; return the figures of the latter."""
     shards, folder = -(-size // SHARD), work / "shards"
     folder.mkdir(parents=True)
     tasks = [(n, folder, size // shards + (n < size % shards), max(1, int(size / proofs_per_statement))) for n in range(shards)]
@@ -151,25 +153,25 @@ def build(size: int, proofs_per_statement: float, work: Path, workers: int, memo
             pass
     with clock(seconds, cpu, "settle"):
         settings = DeduplicateConfig(workers=workers, memory_gb=memory_gb)
-        found = deduplicate(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
+        deduplicated = deduplicate(sorted((work / "read" / "incoming").iterdir()), None, benchmark, work / "settled", settings)
     with clock(seconds, cpu, "commit"):
         corpus = open_corpus(work / "corpus", create=True)
         tables = {table: ds.dataset(work / "settled" / table).to_batches() for table in ("statements", "proofs")}
         corpus.commit(tables, {"what": "bench"})
     return {
         "proofs": size,
-        "statements_kept": found.statements,
-        "proofs_kept": found.proofs,
-        "copies_removed": found.removed.get("same proof", 0) + found.removed.get("same statement", 0),
-        "near_marked": found.near,
+        "statements_kept": deduplicated.statements,
+        "proofs_kept": deduplicated.proofs,
+        "copies_removed": deduplicated.removed.get("same proof", 0) + deduplicated.removed.get("same statement", 0),
+        "near_marked": deduplicated.near,
         "planted": planted,
-        "planted_removed": sum(found.benchmarks.values()),
+        "planted_removed": sum(deduplicated.benchmarks.values()),
         "rows_per_second": size / sum(seconds.values()),
         "peak_memory_gib": memory.peak / 2**30,
         "shards_gib": disk / 2**30,
         "corpus_gib": _bytes(work / "corpus") / 2**30,
         "cpu_us_per_row": {name: round(1e6 * used / size, 1) for name, used in cpu.items()},
-        "seconds": seconds | {f"settle_{name}": value for name, value in found.seconds.items()},
+        "seconds": seconds | {f"settle_{name}": value for name, value in deduplicated.seconds.items()},
     }
 
 
@@ -184,14 +186,14 @@ def main(
     memory_gb: float = 4.0,
     folder: Path | None = None,
 ) -> None:
-    """Builds a corpus of each size and prints the figures of each, and how speed and memory grow from the smallest to the largest.
+    """Build a corpus of each size and print the figures of each, and how speed and memory grow from the smallest to the largest.
 
     Args:
-      sizes: Rows of the shards, each a statement with a proof.
-      proofs_per_statement: Rows for each distinct statement.
-      workers: Processes.
-      memory_gb: What DuckDB may hold.
-      folder: Where to work; what is written there is removed again. About 5 KB for each row is needed.
+      sizes: Numbers of rows, each a statement with a proof.
+      proofs_per_statement: Rows per distinct statement.
+      workers: Number of processes.
+      memory_gb: Memory limit of DuckDB, in GB.
+      folder: Working folder; its contents are removed afterwards. About 5 KB per row are needed.
     """
     runs = []
     for size in sizes:

@@ -1,9 +1,9 @@
 """Rows packed once and read by index, against Hugging Face datasets with packing on the fly: the same documents, the same batches.
 
 The peer keeps tokenised documents on disk (Arrow) and packs best-fit-decreasing over windows of documents, into the same five arrays,
-written in place. `ratio_vs_datasets` is against its stream with a shuffle buffer and numpy output, the way to read a corpus of this size
-with it; `ratio_vs_datasets_arrow` against the fastest way that we found, Arrow's own buffers out of a shuffled map-style dataset.
-All threads share one core, and CPU seconds count those of all.
+written in place. `ratio_vs_datasets` compares with its stream with a shuffle buffer and numpy output, its way to read a corpus of this
+size; `ratio_vs_datasets_arrow` with the fastest way that we found, Arrow's own buffers from a shuffled map-style dataset.
+All threads share one core, and CPU seconds include all of them.
 """
 
 import os
@@ -26,14 +26,14 @@ from oprover_jax.data.mixture import PERIOD, mix
 from oprover_jax.data.packing import pack
 from oprover_jax.data.rows import Row, document
 
-STEP = 512 * 8192  # tokens of a step of the publication's CPT (arXiv 2605.17283), over 64 hosts
+STEP = 512 * 8192  # tokens per step of the publication's CPT (arXiv 2605.17283), over 64 hosts
 WORKERS = 16
 SHARES = (0.3, 0.2, 0.4, 0.1)
 
 
 def documents(tokens: int, length: int, vocab: int) -> list[np.ndarray]:
-    """Token ids of documents with the lengths of a CPT mixture: most are proofs of some hundred tokens, some are longer than a row. Ids are
-    as unequal as words are."""
+    """Return token ids of documents with the lengths of a CPT mixture: most are proofs of some hundred tokens, some are longer than a row.
+    Ids are distributed like words."""
     rng = np.random.default_rng(0)
     lengths: list[int] = []
     while sum(lengths) < tokens:
@@ -44,7 +44,8 @@ def documents(tokens: int, length: int, vocab: int) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class Measured:
-    """Tokens a CPU second, the share of positions that hold a token, seconds to a first batch at the start and deep in the data."""
+    """Tokens per CPU second, the fraction of positions that hold a token, and seconds to a first batch at the start and deep in the
+    data."""
 
     per_core: float
     fill: float
@@ -53,11 +54,11 @@ class Measured:
 
 
 def measured(batches: Callable[[int], Iterator[Row]], steps: int, deep: int, repeats: int) -> Measured:
-    """`batches(step)` opens the stream at a step."""
+    """Measure a stream of batches; `batches(step)` opens it at a step."""
     rates, fill = [], 0.0
     for _ in range(repeats):
         stream = batches(0)
-        next(stream)  # what opening costs is measured below
+        next(stream)  # the cost of opening is measured below
         start, used, positions = time.process_time(), 0, 0
         for batch in islice(stream, steps):
             used += np.count_nonzero(batch["segment_ids"])
@@ -68,19 +69,19 @@ def measured(batches: Callable[[int], Iterator[Row]], steps: int, deep: int, rep
 
 
 def opening(batches: Callable[[int], Iterator[Row]], step: int) -> float:
-    """Seconds from nothing to the first batch."""
+    """Return the seconds from opening to the first batch."""
     start = time.perf_counter()
     next(batches(step))
     return time.perf_counter() - start
 
 
 def ours(folder: Path, rows: int) -> Callable[[int], Iterator[Row]]:
-    """As a host of a training reads: the dataset is checked and opened, a thread reads ahead."""
+    """Return our stream, read as on a training host: the dataset is checked and opened, and a thread reads ahead."""
     return lambda step: from_folders({str(folder): 1.0}, rows, 0).local(range(rows), step, prefetch=2)
 
 
 def packed_on_the_fly(found: Iterator[list[np.ndarray]], rows: int, length: int) -> Iterator[Row]:
-    """Batches out of windows of documents; one longer than a row goes on in further rows."""
+    """Yield batches from windows of documents; a document longer than a row continues in further rows."""
     ready: list[list[np.ndarray]] = []
     for window in found:
         pieces = [ids[at : at + length + 1] for ids in window for at in range(0, len(ids) - 1, length)]
@@ -91,7 +92,7 @@ def packed_on_the_fly(found: Iterator[list[np.ndarray]], rows: int, length: int)
 
 
 def batch_of(rows: list[list[np.ndarray]], length: int) -> Row:
-    """The five arrays of a batch, written into place."""
+    """Return the five arrays of a batch, written in place."""
     batch = {name: np.zeros((len(rows), length), np.int32) for name in ("tokens", "targets", "positions", "segment_ids")}
     batch["weights"] = np.zeros((len(rows), length), np.float32)
     counting = np.arange(length, dtype=np.int32)
@@ -109,7 +110,7 @@ def batch_of(rows: list[list[np.ndarray]], length: int) -> Row:
 
 
 def arrow(stored: Path, rows: int, length: int, window: int, per_step: float) -> Callable[[int], Iterator[Row]]:
-    """The peer, map-style: `shuffle` by an index, batches of Arrow; at step n the documents before it are skipped."""
+    """Return the peer's map-style stream: `shuffle` by an index, batches of Arrow; step n skips the documents before it."""
     from datasets import load_from_disk
 
     def windows(step: int) -> Iterator[list[np.ndarray]]:
@@ -123,7 +124,7 @@ def arrow(stored: Path, rows: int, length: int, window: int, per_step: float) ->
 
 
 def streamed(stored: Path, rows: int, length: int, window: int, per_step: float) -> Callable[[int], Iterator[Row]]:
-    """The peer as a stream: shards in shuffled order and a shuffle buffer; at step n `skip` goes over the documents before it."""
+    """Return the peer's stream: shards in shuffled order and a shuffle buffer; step n skips documents with `skip`."""
     from datasets import load_from_disk
 
     def windows(step: int) -> Iterator[list[np.ndarray]]:
@@ -135,7 +136,7 @@ def streamed(stored: Path, rows: int, length: int, window: int, per_step: float)
 
 
 def check(batch: Row, sums: set[int], length: int) -> None:
-    """Every segment that begins a document is one, or its beginning: both sides give the same batches of the same documents."""
+    """Check that every segment is a document or the beginning of one, so that both sides give batches of the same documents."""
     for row in range(len(batch["tokens"])):
         for segment in range(1, batch["segment_ids"][row].max() + 1):
             inside = batch["segment_ids"][row] == segment
@@ -145,7 +146,7 @@ def check(batch: Row, sums: set[int], length: int) -> None:
 
 
 def share_errors(length: int) -> dict[str, float]:
-    """How far the shares of a mixture of four sources are from the asked ones in the worst window of so many tokens."""
+    """Return how far the shares of a mixture of four sources are from the requested ones in the worst window of each size."""
     mixture = mix(SHARES, [float(length)] * 4)
     windows = {millions: -(-millions * 10**6 // length) for millions in (1, 2, 4)}
     taken = np.cumsum(np.eye(4)[np.tile(mixture.order, 2 + max(windows.values()) // PERIOD)], axis=0)
@@ -157,17 +158,17 @@ def share_errors(length: int) -> dict[str, float]:
 
 
 def main(tokens: int = 30_000_000, length: int = 8192, rows: int = 8, vocab: int = 151_669, window: int = 1000, repeats: int = 3) -> None:
-    """Measures both on one host's part of a step.
+    """Measure both on one host's part of a step.
 
     Args:
-      tokens: Of all documents.
-      length: Positions of a row.
-      rows: Rows of a batch: what one of 64 hosts reads of a step of 4.2M tokens.
-      vocab: Ids there are.
+      tokens: Total tokens of all documents.
+      length: Positions per row.
+      rows: Rows per batch: the share of one of 64 hosts in a step of 4.2M tokens.
+      vocab: Number of token ids.
       window: Documents that the peer packs at a time, and holds in its shuffle buffer.
-      repeats: Measurements, of which the best counts.
+      repeats: Number of measurements; the best counts.
     """
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for everybody and all threads
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # one core for both sides and all threads
     import datasets
 
     datasets.disable_progress_bars()
@@ -181,7 +182,7 @@ def main(tokens: int = 30_000_000, length: int = 8192, rows: int = 8, vocab: int
         peer.save_to_disk(str(folder / "peer"))
         steps = index.rows // rows - 2
         if steps < 2:
-            raise SystemExit(f"{index.rows} rows are too few for batches of {rows}; raise --tokens")
+            raise SystemExit(f"--rows: {index.rows} rows are too few for batches of {rows}; raise --tokens")
         deep, per_step = steps * 9 // 10, len(found) / (index.rows / rows)
         sides = {
             "ours": ours(folder / "rows", rows),

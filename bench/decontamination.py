@@ -1,7 +1,7 @@
-"""Decontamination on real data: every benchmark statement is planted in disguise among real theorems, and all alarms are counted.
+"""Decontamination on real data: benchmark statements are planted in disguise among real theorems, and hits and false alarms are counted.
 
-Rows of the data folder that are flagged `contaminates` by those who collected them are an independent check; an alarm on another row is
-printed, to be looked at. Text overlap is tried on the folder's documents.
+Rows of the data folder that their collectors flagged as `contaminates` are an independent check; an alarm on another row is
+printed for review. Text overlap is tested on the folder's documents.
 """
 
 import json
@@ -31,31 +31,31 @@ Disguise = Callable[[str, random.Random], str]
 
 
 def renamed_theorem(formal: str, rng: random.Random) -> str:
-    """Another name, `lemma`, or `example`."""
+    """Rename the theorem, or turn it into a `lemma` or `example`."""
     return _NAME.sub(rng.choice((f"theorem other_{rng.randrange(99)}", "lemma my.name'", "example")), formal, count=1)
 
 
 def reformatted(formal: str, rng: random.Random) -> str:
-    """Comments and line breaks between all words; its own comments are gone."""
+    """Insert comments and line breaks between all words, and remove its own comments."""
     gaps = (" /- a /- nested := -/ remark -/ ", "\n  -- aside := by sorry\n   ", "\n\n\t", " ", " ")
     return "".join(rng.choice(gaps) if part.isspace() else part for part in re.split(r"(\s+)", strip_comments(formal)))
 
 
 def respelled(formal: str, rng: random.Random) -> str:
-    """ASCII for arrows and connectives, words for types."""
+    """Use ASCII for arrows and connectives, and words for types."""
     for symbol, spelling in _ASCII.items():
         formal = formal.replace(symbol, spelling)
     return re.sub(r"(?<!\w)[ℕℝℤ](?!\w)", lambda found: _TYPES[found[0]], formal)
 
 
 def renamed_variables(formal: str, rng: random.Random) -> str:
-    """All names that binders of the signature or in it introduce."""
+    """Rename all variables bound in the signature or in a term."""
     names = {name: f"v{i}_{rng.randrange(9)}" for i, name in enumerate(sorted(_bound(formal)))}
     return _WORD.sub(lambda found: names.get(found[0], found[0]), formal)
 
 
 def moved_hypotheses(formal: str, rng: random.Random) -> str:
-    """Hypotheses that nothing else names behind the colon, in another order; some variables under `∀`."""
+    """Move hypotheses that nothing else mentions after the colon, in another order, and some variables under `∀`."""
     found = _NAME.search(formal)
     if not found:
         return formal
@@ -85,7 +85,7 @@ def moved_hypotheses(formal: str, rng: random.Random) -> str:
 
 
 def everything(formal: str, rng: random.Random) -> str:
-    """All of these, one after another."""
+    """Apply all disguises, one after another."""
     for disguise in (moved_hypotheses, renamed_variables, respelled, renamed_theorem, reformatted):
         formal = disguise(formal, rng)
     return formal
@@ -95,10 +95,10 @@ DISGUISES: tuple[Disguise, ...] = (renamed_theorem, reformatted, respelled, rena
 
 
 def main(data: Path = DATA) -> None:
-    """Prints what is found and what is not, and the figures.
+    """Print hits, misses and figures.
 
     Args:
-      data: The data folder, with benchmarks/, proofs/ and cpt/; OPROVER_DATA where that is set.
+      data: Data folder, with benchmarks/, proofs/ and cpt/; defaults to OPROVER_DATA.
     """
     benchmarks = load_benchmarks(data)
     index = build_index(benchmarks)
@@ -140,11 +140,11 @@ def main(data: Path = DATA) -> None:
 
 
 def _hits(rows: list[dict[str, str]], index: BenchmarkIndex) -> list[Hit | None]:
-    """What each row has of a benchmark: its statement first, then header, informal text and proof."""
+    """Return each row's benchmark hit: of its statement first, then of header, informal text and proof."""
     headers = [row.get("header") or "" for row in rows]
     texts = [f"{header}\n{row.get('informal') or ''}\n{row['proof']}" for header, row in zip(headers, rows, strict=True)]
     stated = find_in_statements(index, [row["formal_statement"] for row in rows], headers)
-    return [one or other for one, other in zip(stated, find_in_texts(index, texts), strict=True)]
+    return [hit or other for hit, other in zip(stated, find_in_texts(index, texts), strict=True)]
 
 
 def _bound(formal: str) -> set[str]:

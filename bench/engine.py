@@ -1,5 +1,5 @@
-"""Tokens per second of the in-process engine on the CPU beside SGL-JAX's engine and transformers' `generate`, each in a process of its own:
-the same weights, the same requests, all in flight at once, greedy, so that the tokens can be compared."""
+"""Tokens per second of the in-process engine on the CPU, compared with SGL-JAX's engine and transformers' `generate`, each in its own
+process: the same weights and requests, all in flight at once, greedy, so that the tokens can be compared."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.models.sizes import published
 from oprover_jax.sharding import MeshConfig, make_mesh
 
-# SGL-JAX wants heads of 128
+# SGL-JAX requires heads of 128
 MODELS = {
     "tiny": Qwen3Config(vocab_size=1024, num_layers=4, hidden_size=160, num_heads=4, num_kv_heads=2, head_dim=128, intermediate_size=448),
     "0.6B": published("0.6B"),
@@ -27,7 +27,7 @@ MODELS = {
 
 
 def write_model(config: Qwen3Config, folder: Path) -> None:
-    """Random weights in fp32, drawn by numpy, which is quick, and a tokenizer, which the server asks for and nobody uses."""
+    """Write random fp32 weights, drawn quickly by numpy, and a tokenizer, which the server requires but does not use."""
     rng = np.random.default_rng(0)
 
     def draw(path: tuple[Any, ...], like: jax.ShapeDtypeStruct) -> jax.Array:
@@ -43,7 +43,7 @@ def write_model(config: Qwen3Config, folder: Path) -> None:
 
 
 def same_tokens(a: list[list[int]], b: list[list[int]]) -> float:
-    """The share of requests that got the same tokens of both."""
+    """Return the fraction of requests with the same tokens from both."""
     return sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
 
 
@@ -56,20 +56,20 @@ def main(
     sgl_jax: Path = ROOT / ".venv-sglang" / "bin" / "python",
     torch: Path = ROOT / ".venv-transformers" / "bin" / "python",
 ) -> None:
-    """Measures all three on each model at each number of requests. A ratio without a model is the smallest of all models: against SGL-JAX
+    """Measure all three on each model at each number of requests. A ratio without a model is the smallest of all models: against SGL-JAX
     at any number of requests, against transformers at the largest.
 
     Args:
-      models: Models, of those named tiny (2 million weights) and 0.6B (the shape of Qwen3-0.6B).
-      requests: Requests in flight at once; each has its own prompt.
-      prompts: Longest prompt in tokens, for each model; prompts are of half to the whole of it.
+      models: Models to measure: tiny (2 million weights) and 0.6B (the shape of Qwen3-0.6B).
+      requests: Numbers of requests in flight at once; each has its own prompt.
+      prompts: Longest prompt of each model, in tokens; prompts have half to all of it.
       new_tokens: Tokens of every completion, for each model.
-      repeats: Runs of each contestant, of which the fastest counts, after one that compiles.
+      repeats: Timed runs of each contestant after one that compiles; the fastest counts.
       sgl_jax: Python of an environment with SGL-JAX (`make peers`).
       torch: Python of an environment with transformers and torch (`make peers`).
     """
     if unknown := set(models) - set(MODELS):
-        raise SystemExit(f"there is no model {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
+        raise SystemExit(f"--models: unknown {', '.join(sorted(unknown))}; choose from {', '.join(MODELS)}")
     contestants = {
         "ours": (Path(sys.executable), "own_generate.py"),
         "sgl_jax": (sgl_jax, "sgl_jax_generate.py"),

@@ -1,4 +1,4 @@
-"""Malformed requests against a real server while a well-behaved client works: what that client notices, and what the server answers."""
+"""Malformed requests against a real server next to a well-behaved client: the effect on that client, and the server's responses."""
 
 import sys
 import tempfile
@@ -28,9 +28,9 @@ class Target:
     """A kind of server.
 
     Attributes:
-        start: starts it on a free loopback port.
-        good: asks one question, numbered so that no cache helps; returns whether the answer is right.
-        skip: paths that no malformed request is sent to, since a valid one would stop the service for everybody.
+        start: starts the server on a free loopback port.
+        good: sends one request, numbered to defeat caches; returns whether the answer is right.
+        skip: paths without malformed requests, because a valid one would stop the service for all clients.
     """
 
     start: Callable[[], Command]
@@ -68,7 +68,7 @@ _ROLLOUT_ANSWERS: dict[int, list[int]] = {}
 
 
 def _ask_rollout(http: httpx2.Client, number: int) -> bool:
-    seed = number % 20  # their first answers, from the idle server, are the right ones
+    seed = number % 20  # their first answers, from the idle server, are the reference
     sampling = {"max_new_tokens": 12, "sampling_seed": seed, "top_p": 0.9 if seed % 2 else 1.0}
     response = http.post("/generate", json={"text": "theorem one", "sampling_params": sampling})
     return response.status_code == 200 and response.json()["output_ids"] == _ROLLOUT_ANSWERS.setdefault(seed, response.json()["output_ids"])
@@ -82,13 +82,13 @@ TARGETS = {
 
 @dataclass
 class Good:
-    """What the well-behaved client saw."""
+    """Results of the well-behaved client."""
 
     seconds: list[float] = field(default_factory=list)
     wrong: int = 0
 
     def ask(self, target: Target, http: httpx2.Client, number: int) -> None:
-        """Ask once, and count."""
+        """Send one request and count it."""
         began = time.perf_counter()
         try:
             right = target.good(http, number)
@@ -105,7 +105,7 @@ class Good:
 
 @contextmanager
 def serving(target: Target) -> Iterator[tuple[Command, list[str]]]:
-    """Yield the server and the lines that it writes; kill it in the end."""
+    """Yield the server and its output lines; kill it at the end."""
     server = target.start()
     output = server.process.stdout
     assert output is not None
@@ -121,13 +121,13 @@ def serving(target: Target) -> Iterator[tuple[Command, list[str]]]:
 
 
 def resident(pid: int, name: str = "VmRSS") -> float:
-    """Megabytes of a process; `VmHWM` are the most that it has had."""
+    """Return the memory of a process in megabytes; `VmHWM` is its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
 
 
 def attack(url: str, requests: int, seed: int, connections: int, skip: frozenset[str]) -> tuple[dict[str, int], list[str]]:
-    """Send the malformed requests over several connections at once; return how often each status came, and what must not have come."""
+    """Send malformed requests over several connections; return the count of each status, and the responses that must not occur."""
     parts = urlsplit(url)
     address = (parts.hostname or "", parts.port or 0)
     document = httpx2.get(f"{url}/openapi.json", timeout=60).json()
@@ -143,9 +143,9 @@ def main(server: str = "lean", requests: int = 5000, seed: int = 0, idle: int = 
 
     Args:
         server: lean, or another name in TARGETS.
-        requests: malformed requests.
+        requests: number of malformed requests.
         seed: equal seeds give equal requests.
-        idle: questions of the well-behaved client before the malformed requests begin.
+        idle: requests of the well-behaved client before the malformed requests begin.
         connections: malformed requests in flight at once.
     """
     if server not in TARGETS:

@@ -1,7 +1,7 @@
-"""Headers that take seconds to import: what keeping them warm saves, and what giving one up costs.
+"""Headers that take seconds to import: the savings of keeping them warm, and the cost of evicting one.
 
-The library is generated: thousands of empty modules, whose import is as slow as a large library's; Mathlib itself is out of the
-embedded Lean's reach.
+The library is generated: thousands of empty modules, whose import is as slow as a large library's; the embedded Lean cannot
+load Mathlib itself.
 """
 
 import os
@@ -20,7 +20,7 @@ from lean_worker.protocol import Check
 
 
 def generate(folder: Path, core: CoreLibrary, letters: str, modules: int) -> None:
-    """Compiles one module for each letter; each imports all of the same many modules and proves a fact of its own."""
+    """Compile one module for each letter; each imports the same many modules and proves a fact of its own."""
     (folder / "Large").mkdir()
     environment = lean_environment(core.path)
     environment["LEAN_PATH"] += os.pathsep + str(folder)
@@ -41,11 +41,11 @@ def generate(folder: Path, core: CoreLibrary, letters: str, modules: int) -> Non
 
 
 def main(modules: int = 12_000, checks: int = 40) -> None:
-    """Checks in turns under two headers that stay warm, then under a third, for which one must go.
+    """Alternate between two headers that stay warm, then use a third, for which one must be evicted.
 
     Args:
-      modules: Of the generated library; the import takes time in proportion.
-      checks: How many are timed under the warm headers.
+      modules: Number of modules in the library; the import time is proportional.
+      checks: Number of timed checks under the warm headers.
     """
     core = ensure_core()
     with tempfile.TemporaryDirectory() as name:

@@ -1,6 +1,6 @@
 """The Lean worker's backends against one `lean` process per check and against bare elaboration: the same checks, the same verdicts.
 
-Checks come in groups of attempts on one statement, as rollouts send them, and each attempt is checked in isolation.
+Checks come in groups of attempts on one statement, as from rollouts, and each attempt is checked in isolation.
 """
 
 import json
@@ -27,7 +27,7 @@ from lean_worker.tools.benchmark import grouped_checks, measure, sample_checks
 
 
 def run_lean(core: CoreLibrary, text: str) -> str:
-    """Return what a `lean` process prints about a text, as lines of JSON."""
+    """Return the output of a `lean` process for a text, as lines of JSON."""
     options = [f"-D{name}={value}" for name, value in Limits().options.items()]
     command = [*lean_command(core.library), "--json", *options, "--stdin"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, env=lean_environment(core.path), check=False)
@@ -39,21 +39,21 @@ def laid_out(check: Check, nonce: str) -> Document:
 
 
 def in_a_process(core: CoreLibrary, check: Check) -> bool:
-    """Whether a `lean` process of its own accepts the check, the audit included."""
+    """Return whether a separate `lean` process accepts the check, including the audit."""
     document = laid_out(check, "nonce")
-    said = [json.loads(line) for line in run_lean(core, document.text).split("\n") if line.startswith("{")]
-    answer = read_answer(document, said)
+    messages = [json.loads(line) for line in run_lean(core, document.text).split("\n") if line.startswith("{")]
+    answer = read_answer(document, messages)
     return not answer.failed and answer.axioms is not None and ALLOWED_AXIOMS.issuperset(answer.axioms)
 
 
 def bare_seconds(core: CoreLibrary, checks: list[Check]) -> float:
-    """Bare elaboration: all checks in one document, one process, each statement once and nothing around it."""
+    """Return the seconds of bare elaboration: all checks in one document and one process, each statement once."""
     parts, last, nonce = [OPENING], "", ""
     for number, check in enumerate(checks):
         nonce = nonce if check.statement == last else str(number)
         document = laid_out(check, nonce)
         stub = "" if check.statement == last else document.stub
-        # attempts on one statement share its stub, and have names of their own for the rest
+        # attempts on one statement share its stub, and have unique names otherwise
         own = (document.attempt + document.audit).replace(f"Candidate_{nonce}", f"Candidate_{number}_")
         parts += [stub, own.replace(f"Judge_{nonce}", f"Judge_{number}_")]
         last = check.statement
@@ -63,7 +63,7 @@ def bare_seconds(core: CoreLibrary, checks: list[Check]) -> float:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Everything started within runs on one core: what is compared there has the same means."""
+    """Run everything started within on one core, so that comparisons are fair."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
@@ -73,21 +73,21 @@ def one_core() -> Iterator[None]:
 
 
 def slow_rate(pool: Pool, count: int) -> float:
-    """Checks per second through the slow tier, each of another statement."""
+    """Return checks per second through the slow tier, each with a different statement."""
     checks = [msgspec.structs.replace(check, tier="slow") for check in sample_checks(count)]
     pool.check_many(checks[:1])
     return count / seconds(lambda: pool.check_many(checks))
 
 
 def main(count: int = 1000, processes: int = 100, workers: int = 2, attempts: int = 8, timeout: float = 30.0) -> None:
-    """Measures checks per second, latency and memory of every backend.
+    """Measure checks per second, latency and memory of every backend.
 
     Args:
-      count: Checks asked of each backend, a fifth of them wrong.
-      processes: How many of them are also made in a process of their own.
+      count: Checks per backend, one in five wrong.
+      processes: How many of them are also run in a process of their own.
       workers: Lean sessions of a pool; as many processes run at once.
-      attempts: Attempts on one statement.
-      timeout: Wall clock of one check in seconds.
+      attempts: Attempts per statement.
+      timeout: Wall-clock limit of one check, in seconds.
     """
     core = ensure_core()
     pools = {

@@ -1,6 +1,6 @@
-"""MFU of a train step on one accelerator: packed rows of a published Qwen3 size, against the matrix products that the chip really does.
+"""MFU of a train step on one accelerator: packed rows of a published Qwen3 size, against the chip's measured matrix-product throughput.
 
-Attention counts what it looks at, within documents. Others count every row as a single document; that figure is given beside it.
+Attention counts the pairs that it computes, within documents. The figure that counts every row as one document is given as well.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from oprover_jax.training.step import init_state, make_train_step
 
 
 def ceiling(size: int = 8192, repeats: int = 20) -> float:
-    """FLOP/s of bf16 products of two square matrices of `size`, the fastest of three series."""
+    """Return the FLOP/s of bf16 products of two square matrices of `size`, the fastest of three series."""
     a, b = (jax.random.normal(jax.random.key(seed), (size, size), jnp.bfloat16) for seed in (0, 1))
     product = jax.jit(lambda a, b: jnp.matmul(a, b, preferred_element_type=jnp.bfloat16))
     product(a, b).block_until_ready()
@@ -39,7 +39,7 @@ def ceiling(size: int = 8192, repeats: int = 20) -> float:
 
 
 def packed(rows: int, length: int, vocab: int, documents: int) -> dict[str, np.ndarray]:
-    """`rows` rows filled with documents of long-tailed lengths, as proofs have them, about `documents` to a row; 1: each fills its row."""
+    """Return `rows` rows of documents with long-tailed lengths, like proofs, about `documents` per row; 1: each fills its row."""
     rng = np.random.default_rng(0)
     spread = 0.8 if documents > 1 else 0.0
     lengths = np.clip(rng.lognormal(np.log(length / documents), spread, size=4 * documents * rows).round().astype(int), 16, length) + 1
@@ -48,7 +48,7 @@ def packed(rows: int, length: int, vocab: int, documents: int) -> dict[str, np.n
 
 
 def seen_pairs(segment_ids: np.ndarray) -> int:
-    """Pairs of a query and a key that attention looks at: causal, within a document."""
+    """Return the number of (query, key) pairs that attention computes: causal, within a document."""
     return sum(int(n) * (int(n) + 1) // 2 for row in segment_ids for n in np.bincount(row)[1:])
 
 
@@ -64,19 +64,19 @@ def main(
     chunk: int = CHUNK,
     steps: int = 5,
 ) -> None:
-    """Trains a few steps on one device and prints tokens per second and MFU.
+    """Train a few steps on one device and print tokens per second and MFU.
 
     Args:
-      size: A published Qwen3: 0.6B, 1.7B, 4B, 8B.
-      layers: Fewer layers than the published ones; 0 for all.
-      rows: Rows of a step.
-      length: Tokens of a row.
-      documents: Documents packed into a row, about; 1 for a single one that fills it.
+      size: A published Qwen3 size: 0.6B, 1.7B, 4B, 8B.
+      layers: Number of layers, if fewer than published; 0 for all.
+      rows: Rows per step.
+      length: Tokens per row.
+      documents: Approximate number of documents per row; 1 for a single one that fills it.
       attention: reference, splash, cudnn or pallas_gpu.
       remat: none, full, or names to save such as save:attention,gate.
-      dtype: Of the computation.
+      dtype: Type of the computation.
       chunk: Rows of the vocabulary scored at a time.
-      steps: Steps that are timed, after two that are not.
+      steps: Timed steps, after two untimed ones.
     """
     config = dataclasses.replace(published(size), dtype=dtype, attention=attention, remat=remat)
     config = dataclasses.replace(config, num_layers=layers or config.num_layers)

@@ -1,4 +1,4 @@
-"""The retrieval memory's index against brute force: the same vectors, the same queries, k best of each."""
+"""The retrieval memory's index against brute force: the same vectors, the same queries, the k nearest of each."""
 
 import resource
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PART = 1 << 16
 
 
 def vectors(count: int, dims: int, seed: int) -> Iterator[np.ndarray]:
-    """Unit vectors in 4096 loose clusters, as statements of one family are, a part at a time."""
+    """Yield unit vectors in 4096 loose clusters, like statements of one family, one part at a time."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(0).standard_normal((4096, dims), dtype=np.float32)
     for start in range(0, count, PART):
@@ -24,7 +24,7 @@ def vectors(count: int, dims: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def resident_mib() -> float:
-    """Memory of this process now."""
+    """Return the present memory of this process in MiB."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize() / 2**20
 
@@ -41,19 +41,19 @@ def main(
     trained_on: int = IndexConfig.trained_on,
     stored: Literal["float32", "float16"] = "float32",
 ) -> None:
-    """Measures build, search, recall, upserts, deletes and memory.
+    """Measure build, search, recall, upserts, deletes and memory.
 
     Args:
-      entries: Vectors in the memory.
-      queries: Queries of one batch.
+      entries: Number of vectors in the memory.
+      queries: Queries per batch.
       dims: Dimensions of a vector.
-      k: Neighbours wanted.
+      k: Number of neighbours.
       upserts: Vectors added to the memory once it is built.
-      repeats: Runs of the search, of which the fastest counts.
-      leaves_searched: Share of the tree's leaves that a search looks into.
+      repeats: Number of searches; the fastest counts.
+      leaves_searched: Fraction of the tree's leaves that a search visits.
       candidates: Entries whose vectors are compared exactly.
-      trained_on: Entries that the tree is trained on, at most; the others are upserted.
-      stored: How vectors are kept.
+      trained_on: Maximum number of entries that the tree is trained on; the others are upserted.
+      stored: Storage format of vectors.
     """
     asked, added = np.concatenate(list(vectors(queries, dims, 2))), np.concatenate(list(vectors(upserts, dims, 3)))
     config = IndexConfig(leaves_searched=leaves_searched, candidates=candidates, trained_on=trained_on, stored=stored)

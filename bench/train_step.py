@@ -1,4 +1,4 @@
-"""A training step on the CPU beside google-tunix's and that of transformers with torch: same model and batch, each in its own process."""
+"""A training step on the CPU compared with google-tunix and transformers with torch: same model and batch, each in its own process."""
 
 import sys
 from pathlib import Path
@@ -22,20 +22,20 @@ def main(
     tunix: Path = ROOT / ".venv-tunix" / "bin" / "python",
     torch: Path = ROOT / ".venv-transformers" / "bin" / "python",
 ) -> None:
-    """Runs the three in turns and prints the fastest step of each, as tokens per second and as ratios.
+    """Run the three alternately and print the fastest step of each, as tokens per second and as ratios.
 
     Args:
-      vocab: Vocabulary.
-      layers: Layers of the model.
+      vocab: Size of the vocabulary.
+      layers: Number of layers.
       embed: Width of the model.
-      q_heads: Query heads.
-      kv_heads: Key heads.
+      q_heads: Number of query heads.
+      kv_heads: Number of key heads.
       head_dim: Width of a head.
       mlp: Width of the MLP.
-      rows: Rows of the batch, all full.
-      length: Tokens of a row.
-      steps: Timed steps of a process, after three that are not.
-      repeats: Turns of each contestant.
+      rows: Rows per batch, all full.
+      length: Tokens per row.
+      steps: Timed steps per process, after three untimed ones.
+      repeats: Runs of each contestant.
       tunix: Python of an environment with google-tunix (`make peers`).
       torch: Python of an environment with transformers and torch (`make peers`).
     """

@@ -1,4 +1,4 @@
-"""Memory and time of the chunked vocabulary head against full logits, value and gradient, at Qwen3's vocabulary."""
+"""Memory and time of the chunked vocabulary head against full logits, value and gradient, with Qwen3's vocabulary."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,25 +13,25 @@ from oprover_jax.sharding import MeshConfig, make_mesh
 
 
 def chunked(hidden: jax.Array, head: jax.Array, targets: jax.Array, chunk: int) -> jax.Array:
-    """Mean log-probability of the targets, a part of the vocabulary at a time."""
+    """Return the mean log-probability of the targets, one part of the vocabulary at a time."""
     return jnp.mean(token_logprobs(hidden, head, targets, chunk=chunk).logprob)
 
 
 def full(hidden: jax.Array, head: jax.Array, targets: jax.Array) -> jax.Array:
-    """The same from logits that exist as a whole."""
+    """Return the same from full logits."""
     logits = jnp.einsum("bsD,vD->bsv", hidden, head, precision=jax.lax.Precision.HIGHEST)
     return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1))
 
 
 def main(tokens: int = 2048, vocab: int = 151_936, embed: int = 256, chunk: int = CHUNK, repeats: int = 2) -> None:
-    """Compiles both, reads the temporary memory that the compiler plans, and times them.
+    """Compile both, read the compiler's planned temporary memory, and time them.
 
     Args:
-      tokens: Tokens that are scored at once.
-      vocab: Vocabulary.
+      tokens: Tokens scored at once.
+      vocab: Size of the vocabulary.
       embed: Width of the model.
-      chunk: Rows of the vocabulary that are scored at a time.
-      repeats: Timed turns.
+      chunk: Rows of the vocabulary scored at a time.
+      repeats: Timed runs.
     """
     mesh = make_mesh(MeshConfig(), jax.devices()[:1])
     with jax.set_mesh(mesh):

@@ -1,4 +1,4 @@
-"""Which backends there are: chosen by name on the command line, found by `doctor`."""
+"""Registry of backends: selection by name on the command line, and probing by `doctor`."""
 
 import shutil
 from collections.abc import Iterator
@@ -26,26 +26,26 @@ FALSE = Check("false", "theorem f : 2 + 2 = 5 := by sorry", "by decide")
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """Where Lean comes from."""
+    """Selection and settings of the Lean backend."""
 
     backend: BackendName = "embedded-fork"
-    """embedded-fork and embedded-server need nothing but the wheel; language-server and repl use the Lean that elan installed."""
+    """Backend to use. embedded-fork and embedded-server are self-contained; language-server and repl use the Lean that elan installed."""
     project: Path | None = None
-    """The Lake project to run in (language-server: optional; repl: needed)."""
+    """Lake project to run in (language-server: optional; repl: required)."""
     imports: tuple[str, ...] = ()
-    """Modules that open every document whose header imports none, for example Mathlib; headers may import what lies under them."""
+    """Modules imported by every check whose header imports none, for example Mathlib; headers may import modules under these."""
     repl: Path | None = None
-    """The built program of leanprover-community/repl."""
+    """Path to the built program of leanprover-community/repl."""
     sandbox: Kind = "auto"
-    """What keeps Lean from files and network; `doctor` says what holds here."""
+    """Sandbox that keeps Lean from files and network; `doctor` reports what is available."""
     require_sandbox: bool = False
-    """Refuse to start where files and network cannot be closed off."""
+    """Refuse to start if files and network cannot be closed off."""
 
 
 def make_backend(choice: BackendChoice) -> Backend:
-    """Raises LeanWorkerError, with what to do, where the chosen one cannot be used. Never another one instead."""
+    """Return the selected backend; never fall back to another one. Raises LeanWorkerError, with a remedy, if it is unavailable."""
     if choice.backend.startswith("embedded") and (choice.project or choice.imports):
-        raise LeanWorkerError(f"{choice.backend} has its own library only; --project and --imports belong to --backend language-server")
+        raise LeanWorkerError(f"--project and --imports: not supported by {choice.backend}; use --backend language-server")
     sandbox = SandboxConfig(choice.sandbox, choice.require_sandbox)
     settle(sandbox)
     if choice.backend == "embedded-fork":
@@ -55,43 +55,43 @@ def make_backend(choice: BackendChoice) -> Backend:
     if choice.backend == "language-server":
         return installed_server(choice.project, choice.imports, sandbox=sandbox)
     if choice.project is None or choice.repl is None:
-        raise LeanWorkerError("the repl backend needs --project, a Lake project, and --repl, the built leanprover-community/repl")
+        raise LeanWorkerError("--backend repl: needs --project (a Lake project) and --repl (the built leanprover-community/repl)")
     return installed_repl(choice.repl, choice.project, lean_version(choice.project), choice.imports, sandbox)
 
 
 def misjudgement(backend: Backend, timeout: float = 60.0) -> str | None:
-    """What the backend said of a true and a false theorem where that is wrong; None where it judges them as it must."""
+    """Return the verdicts on a true and a false theorem if either is wrong, or None if both are correct."""
     with Pool(1, timeout, backend=backend) as pool:
         true, false = pool.check_many([TRUE, FALSE])
     if (true.accepted, false.accepted) == (True, False):
         return None
-    said = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]
-    return "; ".join(said)[:300]
+    results = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]
+    return "; ".join(results)[:300]
 
 
 def confinements(backend: Backend) -> dict[str, SandboxConfig]:
     """Return the sandbox settings of each kind of Lean process that a backend starts."""
-    found = {"fast tier": backend.inside}
+    settings = {"fast tier": backend.inside}
     judge = backend.second_judge()
     if judge is not None:
-        found["slow tier"] = judge.inside
+        settings["slow tier"] = judge.inside
         judge.close()
-    return found
+    return settings
 
 
 def closed_off(report: SandboxReport) -> str:
-    """Return what a sandbox closes off in one line, and what it does not in further ones."""
+    """Return one line with what a sandbox closes off, and one further line for each thing that it does not."""
     held = {"files": report.files, "reading": report.reading, "network": report.network, "processes": report.processes}
     words = ", ".join(name for name, holds in held.items() if holds) or "nothing"
     return f"closes off {words}" + "".join(f"\n          not: {reason}" for reason in report.missing)
 
 
 def toolchains(elan: Path | None = None) -> Iterator[str]:
-    """The names of the Lean versions that elan has installed."""
+    """Return the names of the Lean versions that elan has installed."""
     folder = (elan or Path.home() / ".elan") / "toolchains"
     yield from sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
 
 
 def on_path() -> dict[str, str | None]:
-    """Where the programs of a Lean installation are, as far as they are there."""
+    """Return the paths of the Lean programs on the PATH, or None for those that are missing."""
     return {program: shutil.which(program) for program in ("elan", "lean", "lake")}

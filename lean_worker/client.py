@@ -1,4 +1,4 @@
-"""A pool of Lean workers somewhere else: the same `submit` as `lean_worker.pool.Pool`, over HTTP."""
+"""Client of a remote lean-worker service, with the same `submit` as `lean_worker.pool.Pool`."""
 
 import asyncio
 import random
@@ -18,21 +18,20 @@ _LONGEST_PAUSE_SECONDS = 10.0
 
 
 class RemoteRefused(LeanWorkerError):
-    """The service will not serve this client, however often it asks; the message says why."""
+    """The service permanently refuses this client; the message gives the reason."""
 
 
-class _TryAgain(Exception):
+class _Retry(Exception):
     def __init__(self, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
         self.seconds = seconds
 
 
 class RemotePool:
-    """Asks the service at `url` (http://host:port) with up to `connections` checks at once; `key` is its bearer key.
+    """Client of the service at `url` (http://host:port), with up to `connections` concurrent checks; `key` is its bearer key.
 
-    A check that meets a lost connection, 429 or 5xx is asked again after pauses that grow and sum up to `patience` seconds at most; then
-    its verdict is None, kind "unavailable", never a rejection. `name` takes turns with the names of the service's other clients.
-    Thread-safe.
+    A check that meets a lost connection, 429 or 5xx is retried after growing pauses of at most `patience` seconds in total; then its
+    verdict is None with kind "unavailable", never a rejection. `name` identifies this client in the service's fair queue. Thread-safe.
     """
 
     def __init__(self, url: str, key: str | None = None, *, connections: int = 128, patience: float = 120.0, name: str = "") -> None:
@@ -40,7 +39,7 @@ class RemotePool:
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
         headers |= {"X-Client": name} if name else {}
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-        # an answer may wait in the service's queue for as long as it takes, so only the connection itself has a time limit
+        # a check may wait in the service's queue for any time, so only connecting has a time limit
         self._http = httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
         self._patience = patience
         self._turn = asyncio.Semaphore(connections)
@@ -53,53 +52,53 @@ class RemotePool:
         self.close()
 
     def submit(self, check: Check) -> "Future[Verdict]":
-        """The verdict of one check, as soon as there is one. Cancelling hangs up. Raises RemoteRefused from the future for a wrong key."""
+        """Submit one check. Cancelling the future disconnects. The future raises RemoteRefused for a wrong key."""
         if self._loop.closed:
             raise RuntimeError("the remote pool is closed")
         return self._loop.submit(self._ask(check))
 
     def close(self) -> None:
-        """Hang up; checks that are not answered are cancelled."""
+        """Disconnect and cancel the checks in progress."""
         self._loop.close(self._http.aclose)
 
     async def _ask(self, check: Check) -> Verdict:
         try:
             body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
         except UnicodeEncodeError as error:
-            return _unavailable(check, f"the check cannot be sent: {error}")
+            return _unavailable(check, f"the check cannot be encoded: {error}")
         async with self._turn:
             pause, waited = _FIRST_PAUSE_SECONDS, 0.0
             while True:
                 try:
-                    return await self._once(check, body)
-                except _TryAgain as failed:
+                    return await self._send_once(check, body)
+                except _Retry as failed:
                     wait = max(failed.seconds, pause * random.uniform(0.5, 1.0))
                     if waited + wait > self._patience:
-                        return _unavailable(check, f"the Lean service gave no answer, and was asked again for {waited:.0f} s: {failed}")
+                        return _unavailable(check, f"the Lean service gave no valid response; retried for {waited:.0f} s: {failed}")
                 await asyncio.sleep(wait)
                 waited += wait
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    async def _once(self, check: Check, body: bytes) -> Verdict:
+    async def _send_once(self, check: Check, body: bytes) -> Verdict:
         try:
             response = await self._http.post("/v1/verify", content=body)
         except httpx2.TransportError as error:
-            raise _TryAgain(f"{type(error).__name__} {error}".strip()) from error
+            raise _Retry(f"{type(error).__name__} {error}".strip()) from error
         status = response.status_code
         if status == 429 or status >= 500:
             later = response.headers.get("retry-after", "")
-            raise _TryAgain(f"status {status}", float(later) if later.isdigit() else 0.0)
+            raise _Retry(f"status {status}", float(later) if later.isdigit() else 0.0)
         if status in (413, 422):
-            return _unavailable(check, f"the Lean service does not take this check: {_reason(response.content)}")
+            return _unavailable(check, f"the Lean service rejected the check as invalid: {_reason(response.content)}")
         if status != 200:
-            raise RemoteRefused(f"the Lean service refused the request with status {status}: {_reason(response.content)}")
+            raise RemoteRefused(f"the Lean service refused the request (status {status}): {_reason(response.content)}")
         try:
-            found = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
+            received = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
         except ValueError as error:
-            raise _TryAgain(f"an answer that is none ({error})") from error
-        if found.id != check.id:
-            raise _TryAgain("an answer to another check")
-        return found
+            raise _Retry(f"invalid response: {error}") from error
+        if received.id != check.id:
+            raise _Retry("response to a different check")
+        return received
 
 
 def _reason(content: bytes) -> str:

@@ -1,8 +1,7 @@
-"""Lays one check out for Lean, and reads Lean's messages back in the coordinates of statement and proof.
+"""Layout of a check as a Lean document, and translation of Lean's messages to the coordinates of statement and proof.
 
 The harness writes: the statement as a declaration of its own, closed by `sorry`; the candidate, which is the same statement text closed by
-the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. No two candidates ever stand in one
-document.
+the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. A document never contains two candidates.
 """
 
 import re
@@ -23,10 +22,10 @@ _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axio
 
 @dataclass(frozen=True)
 class Document:
-    """The parts of a document, in order, each in whole lines, and where its pieces stand: lines count from 1.
+    """A Lean document: its parts in order, each in whole lines, and the positions in them. Lines count from 1.
 
-    `attempt` holds the candidate with its helpers, and is empty for None. `starts` are the byte offsets in it at which a command may
-    begin. `audit` holds judge and axiom audit.
+    `attempt` contains the candidate with its helpers, and is empty without one. `starts` are the byte offsets in it at which a command may
+    begin. `audit` contains judge and axiom audit.
     """
 
     opening: str
@@ -49,7 +48,7 @@ class Document:
 
     @property
     def header_end(self) -> int:
-        """The last line of opening and header."""
+        """Return the last line of opening and header."""
         return self.opening.count("\n") + self.header.count("\n")
 
     @property
@@ -63,7 +62,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Answer:
-    """What Lean said about one check. `axioms` is None where the audit was not reached; `refused` says why the candidate may not stand."""
+    """Lean's result for one check. `axioms` is None if the audit was not reached; `refused` says why the candidate is not allowed."""
 
     statement_errors: tuple[Message, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -72,7 +71,7 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether Lean reported an error about the candidate."""
+        """Whether Lean reported an error in the candidate."""
         return any(message.severity == "error" for message in self.messages)
 
 
@@ -81,8 +80,8 @@ def _header(header: str) -> str:
 
 
 def _scope(statement: Statement) -> str:
-    """Opens the namespace of the statement's name, each command on a line of its own: Lean would measure the indentation of the proof
-    against what stands at the margin."""
+    """Return commands that open the namespace of the statement's name, each on its own line: Lean measures the indentation of the proof
+    against the start of the line."""
     namespace = statement.namespace
     return f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
 
@@ -92,7 +91,7 @@ def _declare(statement: Statement, label: str, ending: str) -> str:
 
 
 def _close(proof: str) -> str:
-    """How the proof continues the statement: the harness writes `:=` itself, but before match alternatives, which stand without."""
+    """Return the end of a declaration: the proof after `:=`, or its match alternatives, which have no `:=`."""
     body = proof.strip()
     if not body.startswith("|"):
         term = (body.removeprefix(":=") if body.startswith(":=") else proof.rstrip()).lstrip(" \t")
@@ -106,27 +105,27 @@ def _helpers(candidate: Candidate | None, label: str) -> str:
 
 
 def _starts(helpers: str, candidate: Candidate, scope: str, declaration: str) -> tuple[int, ...]:
-    """The byte offsets of the harness's own commands and of the helpers: those that begin at the margin."""
-    found, at = [0], 0
+    """Return the byte offsets of the harness's own commands and of the helpers, which begin at the start of a line."""
+    offsets, at = [0], 0
     if helpers:
         body = helpers.index("\n") + 1
-        margins = (token.start for token in tokens(candidate.helpers) if token.start == 0 or candidate.helpers[token.start - 1] == "\n")
-        found += [*(body + start for start in margins), body + len(candidate.helpers)]
+        line_starts = (token.start for token in tokens(candidate.helpers) if token.start == 0 or candidate.helpers[token.start - 1] == "\n")
+        offsets += [*(body + start for start in line_starts), body + len(candidate.helpers)]
         at = len(helpers)
     for line in scope.split("\n")[:-1]:
-        found.append(at)
+        offsets.append(at)
         at += len(line) + 1
     if not scope:
-        found.append(at + len(declaration) - len(declaration.lstrip()))
+        offsets.append(at + len(declaration) - len(declaration.lstrip()))
     text = helpers + scope + declaration
-    return tuple(len(text[:start].encode()) for start in found)
+    return tuple(len(text[:start].encode()) for start in offsets)
 
 
 def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
-    """Lay out a statement and its candidate, or None to ask only whether the statement elaborates.
+    """Lay out a statement and its candidate, or None to check only that the statement elaborates.
 
-    `opening` is what stands before every header: prelude and imports, in whole lines. `nonce` must be fresh and secret: it keeps the
-    candidate from naming what belongs to the harness.
+    `opening` precedes every header: prelude and imports, in whole lines. `nonce` must be fresh and secret, so that the candidate cannot
+    name the harness's declarations.
     """
     stub_label, label, judge = f"Statement_{nonce}", f"Candidate_{nonce}", f"Judge_{nonce}"
     header, scope = _header(header), _scope(statement)
@@ -160,19 +159,19 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
 
 
 def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None, label: str) -> str:
-    """A module of its own: header and statement, under the name `label.name`, closed by the candidate, or by `sorry` for None."""
+    """Return a separate module: header and statement, under the name `label.name`, closed by the candidate, or by `sorry` for None."""
     ending = ":= sorry" if candidate is None else _close(candidate.body)
     return f"{opening}{_header(header)}{_helpers(candidate, label)}{_scope(statement)}{_declare(statement, label, ending)}"
 
 
 def _in_header(raw: Raw, header_end: int) -> Message:
-    """A message about the header: its last line is line 0, the one before the statement's first."""
+    """Return a message about the header; its last line is line 0, right before the statement's first."""
     begin, end = raw["pos"], raw.get("endPos") or raw["pos"]
     return Message("error", begin["line"] - header_end, begin["column"], end["line"] - header_end, end["column"], raw["data"])
 
 
 def _located(raw: Raw, document: Document, begins: int) -> Message:
-    """Lean's message in the coordinates of statement and proof written one behind the other."""
+    """Return Lean's message in the coordinates of the statement followed by the proof."""
     last = document.judge_line - 1
     statement = document.statement
     longer = len(document.label) + 1 + len(statement.before.rpartition("\n")[2]) + len(statement.name) - statement.column
@@ -184,14 +183,14 @@ def _located(raw: Raw, document: Document, begins: int) -> Message:
         relative = line - begins + 1
         if relative == statement.line:
             column = max(0, column - longer)
-        if relative < 1:  # in a helper: the line that ends their namespace is not the candidate's
+        if relative < 1:  # in a helper: do not count the line that ends their namespace
             return relative + 1, column
         return relative, column
 
     line, column = place(raw["pos"])
     end_line, end_column = max((line, column), place(raw.get("endPos") or raw["pos"]))
     text = re.sub(rf"(?:Statement|Candidate|Judge)_{document.nonce}\.?", "", raw["data"])
-    # `theorem` cannot stand in a candidate: it is the judge's, behind the end of the proof
+    # a candidate cannot contain `theorem`: it is the judge's, after the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
     return Message(severity, line, column, end_line, end_column, text)
@@ -206,7 +205,7 @@ def _audited(raw: Sequence[Raw], document: Document) -> tuple[str, ...] | None:
 
 
 def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
-    """What Lean's messages say about the check, complete or not."""
+    """Interpret Lean's messages about a check, complete or not."""
     lines = [(message["pos"]["line"], message) for message in raw]
     errors = [(line, message) for line, message in lines if message["severity"] == "error"]
     if header := tuple(_in_header(message, document.header_end) for line, message in errors if line <= document.header_end):
@@ -214,8 +213,8 @@ def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
     stub_begins = document.header_end + 1 + _scope(document.statement).count("\n")
     stub = [message for line, message in errors if line <= document.stub_end]
     own = [message for line, message in lines if document.stub_end < line < document.judge_line]
-    behind = [message for line, message in errors if line >= document.judge_line]
-    spilled = [] if any(message["severity"] == "error" for message in own) else behind
+    after = [message for line, message in errors if line >= document.judge_line]
+    spilled = [] if any(message["severity"] == "error" for message in own) else after
     return Answer(
         statement_errors=tuple(_located(message, document, stub_begins) for message in stub),
         messages=tuple(_located(message, document, document.candidate_line) for message in own + spilled),

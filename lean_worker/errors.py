@@ -1,5 +1,5 @@
-"""The root of what this package raises for a user to read."""
+"""Base class of the errors that this package raises for users."""
 
 
 class LeanWorkerError(ValueError):
-    """Something the user can put right; the message is one sentence that says what and how."""
+    """An error that the user can fix; the message is one sentence with the problem and the remedy."""

@@ -1,4 +1,4 @@
-"""Queue of checks that wait for a worker: clients share the workers' time, and within a client headers take turns."""
+"""Fair queue of checks: clients share the workers' time, and the headers of a client take turns."""
 
 import time
 from collections import OrderedDict
@@ -14,23 +14,23 @@ from lean_worker.shares import Shares
 from lean_worker.statement import Statement
 
 _PATIENCE_SECONDS = 2.0
-_OVERDUE = 1.25  # a running job is counted anew once it has taken this much longer than it counts
-_RECOUNTED = 4  # running jobs that are looked at with each take
+_OVERDUE = 1.25  # a running job is charged again once it has taken this much longer than charged
+_RECOUNTED = 4  # running jobs that each take re-examines
 
 
 class QueueFull(LeanWorkerError):
-    """No room for another check; try again after `retry_after` seconds."""
+    """The queue is full; try again after `retry_after` seconds."""
 
     def __init__(self, waiting: int, retry_after: int) -> None:
-        super().__init__(f"{waiting} checks wait already; try again in {retry_after} s")
+        super().__init__(f"the queue is full with {waiting} checks; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of Lean. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone.
+    """A check as Lean sees it. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone.
 
-    `scope` names the client whose processes may run it; it is empty where those of anybody may.
+    `scope` names the client whose processes may run it; it is empty if any process may.
     """
 
     opening: str
@@ -43,10 +43,10 @@ class Question:
 
 @dataclass(eq=False)
 class Job:
-    """A question and everybody who waits for its answer.
+    """A question and all futures that wait for its answer.
 
-    The queue keeps the rest: `clients` in whose lines the job waits or waited, whether it `waits` just now, and the seconds `counted` for
-    it while it runs.
+    The queue maintains the other fields: `clients` in whose queues the job is or was, whether it `waits` now, and the seconds `counted`
+    for it while it runs.
     """
 
     question: Question
@@ -60,13 +60,13 @@ class Job:
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody still waits for it."""
+        """Whether any future still waits for the answer."""
         return not all(future.cancelled() for _, future in self.waiting)
 
 
 _Header = tuple[str, str]
 _Subject = tuple[str, str, Statement, str]
-_Jobs = OrderedDict[Job, None]  # a set in which any member can be removed, and the first one found, in constant time
+_Jobs = OrderedDict[Job, None]  # a set with constant-time removal of any member and access to the first
 
 
 @dataclass(eq=False)
@@ -79,7 +79,7 @@ class _Line:
 
 @dataclass(eq=False)
 class _Attempts:
-    """A client's jobs on one statement, and how many were taken in a row since a run of them began."""
+    """A client's jobs on one statement, and how many were taken in a row in the current run."""
 
     jobs: _Jobs = field(default_factory=OrderedDict)
     run: int = 0
@@ -88,7 +88,7 @@ class _Attempts:
 
 @dataclass(eq=False)
 class _Lines:
-    """A client's waiting jobs: oldest first, and filed by header, by opening and by statement."""
+    """A client's waiting jobs, oldest first, indexed by header, by opening and by statement."""
 
     jobs: _Jobs = field(default_factory=OrderedDict)
     lines: OrderedDict[_Header, _Line] = field(default_factory=OrderedDict)
@@ -125,7 +125,7 @@ class _Lines:
             del self.openings[header[0]]
 
     def choose(self, near: _Subject | None, warm: frozenset[str], patience: float, longest_run: int, now: float) -> Job:
-        """Return the next job: on the statement at hand, or the one that waited too long, or of the header whose turn it is."""
+        """Return the next job: one on the current statement, the one that waited too long, or one of the header whose turn it is."""
         oldest = next(iter(self.jobs))
         impatient = now - oldest.since > patience
         at_hand = self.subjects.get(near) if near is not None else None
@@ -151,16 +151,16 @@ class _Lines:
 
 
 class JobQueue:
-    """Not thread-safe: guarded by the pool's lock. Hands out one job at a time; every operation takes logarithmic time, amortised.
+    """Fair queue of jobs. Not thread-safe: guarded by the pool's lock. Every operation takes amortised logarithmic time.
 
-    Clients share the workers by seconds used: the one that has used least is next. A running job counts with an estimate, or with what it
-    has taken so far, until it is charged.
+    Clients share the workers by seconds used: the client that has used least is next. Until it is charged, a running job counts with an
+    estimate, or with the time it has taken so far if that is longer.
 
-    Within a client headers take turns, but attempts on the statement at hand go first, and then headers whose opening is warm, for
-    `patience` seconds in which nobody else of the client has waited longer. A run of attempts that began in its turn may go on as long,
-    up to `longest_run` of them.
+    Within a client headers take turns, but attempts on the current statement come first, and then headers whose opening is warm, unless
+    another job of the client has waited longer than `patience` seconds. A run of attempts that began in its turn may continue for the same
+    time, up to `longest_run` of them.
 
-    Jobs that nobody waits for any more are handed to `on_drop` instead of being taken.
+    Jobs whose futures are all cancelled are passed to `on_drop` instead of being returned.
     """
 
     def __init__(self, on_drop: Callable[[Job], None], patience: float = _PATIENCE_SECONDS, longest_run: int = 32) -> None:
@@ -171,11 +171,11 @@ class JobQueue:
         self._waiting = 0
 
     def __len__(self) -> int:
-        """Return how many jobs wait, each counted once."""
+        """Return the number of waiting jobs, each counted once."""
         return self._waiting
 
     def put(self, job: Job, front: bool = False) -> None:
-        """Put a job into its client's line, or, if its worker was lost, to the front of every line in which it waited."""
+        """Append a job to its client's queue, or, if its worker was lost, put it at the front of every queue that it waited in."""
         self._stop(job)
         job.clients[job.client] = None
         job.waits = True
@@ -184,7 +184,7 @@ class JobQueue:
             self._enter(job, name, front)
 
     def join(self, job: Job, client: str) -> None:
-        """Let a waiting job wait in another client's line too; the turn that comes first serves both."""
+        """Add a waiting job to another client's queue too; the turn that comes first serves both."""
         if job.waits and client not in job.clients:
             job.clients[client] = None
             self._enter(job, client, front=False)
@@ -193,7 +193,7 @@ class JobQueue:
         """Return the next job, or None if no wanted job waits.
 
         Args:
-            near: the question that the asking worker answered last.
+            near: the question that the calling worker answered last.
             warm: openings of idle sessions.
         """
         now = time.monotonic()
@@ -211,7 +211,7 @@ class JobQueue:
         return None
 
     def charge(self, job: Job, seconds: float) -> None:
-        """Charge what a worker spent on a job to the clients that waited for it, in equal shares."""
+        """Charge the seconds that a worker spent on a job to the clients that waited for it, in equal shares."""
         self._stop(job)
         self._shares.charge(job.clients, seconds)
 
@@ -236,7 +236,7 @@ class JobQueue:
             self._shares.stop(job.clients, job.counted)
 
     def _recount(self, now: float) -> None:
-        """Count jobs that run for long with the seconds that they have taken so far, first those that were looked at least recently."""
+        """Charge long-running jobs with the seconds that they have taken so far, least recently examined first."""
         for job in list(islice(self._running, _RECOUNTED)):
             self._running.move_to_end(job)
             elapsed = now - self._running[job]

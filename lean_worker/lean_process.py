@@ -1,4 +1,4 @@
-"""A long-lived Lean process behind two pipes, in a process group that ends with whoever started it: what the server and the REPL share."""
+"""Long-lived Lean process behind two pipes, in a process group that ends with its parent; shared by the server and the REPL backends."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ from lean_worker.processes import tree_memory
 from lean_worker.session import Outcome, WorkerLost
 
 OPENING_SECONDS = 300.0  # Mathlib from a cold disk takes a minute and more
-_RESERVED_BYTES = 24 << 30  # Lean's threads reserve address space that they never touch: what is resident is looked at besides
+_RESERVED_BYTES = 24 << 30  # Lean's threads reserve address space that they never touch, so resident memory is limited separately
 _LOOK_SECONDS = 0.25
 
 
 class LimitReached(Exception):
-    """The document that is worked on has used up what it may use; `outcome` says of what."""
+    """The current document has reached a limit; `outcome` says which."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -28,17 +28,17 @@ class LimitReached(Exception):
 
 
 class Child:
-    """Not thread-safe but for `kill`, which may be called at any time; whoever reads or writes does it within `exclusive`.
+    """Lean process. Not thread-safe except for `kill`, which may be called at any time; read and write only within `exclusive`.
 
-    `memory_bytes`: how much of it and of whatever it starts may be resident.
+    `memory_bytes` limits the resident memory of the process and its descendants.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
-        self._using = threading.RLock()  # the pipes may not be closed under whoever reads them
+        self._using = threading.RLock()  # the pipes must not be closed while they are read
         self._look = 0.0
         watched, self._lifeline = os.pipe()
-        # standard error goes nowhere: an unread pipe would block a chatty process
+        # discard standard error: an unread pipe would block a process that writes much
         self._process = subprocess.Popen(
             guarded(command, watched, address_space=memory_bytes + _RESERVED_BYTES),
             stdin=subprocess.PIPE,
@@ -58,23 +58,23 @@ class Child:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keeps `kill` in another thread from closing the pipes meanwhile. Raises WorkerLost where it has done so already."""
+        """Keep `kill` in another thread from closing the pipes meanwhile. Raises WorkerLost if it has already closed them."""
         with self._using:
             if self._lifeline < 0:
-                raise WorkerLost(f"the Lean process {self.pid} was ended")
+                raise WorkerLost(f"the Lean process {self.pid} was killed")
             yield
 
     def write(self, data: bytes) -> None:
-        """Raises WorkerLost where nobody takes it."""
+        """Write to standard input. Raises WorkerLost if the process has closed it."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(data)
             self._process.stdin.flush()
         except OSError as error:
-            raise WorkerLost(f"the Lean process {self.pid} takes no input ({error})") from error
+            raise WorkerLost(f"the Lean process {self.pid} accepts no input: {error}") from error
 
     def read(self, deadline: float) -> bytes:
-        """The next piece of output. Raises WorkerLost at its end, LimitReached at the deadline (time.monotonic) or above the memory."""
+        """Return the next output. Raises WorkerLost at its end, LimitReached at the deadline (time.monotonic) or above the memory limit."""
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         poll = select.poll()
@@ -96,7 +96,7 @@ class Child:
                 raise WorkerLost(f"the Lean process {self.pid} ended (exit code {self._process.poll()})")
 
     def kill(self) -> None:
-        """Ends the process and whatever it started."""
+        """Kill the process and its descendants."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

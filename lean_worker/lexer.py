@@ -1,8 +1,8 @@
-"""Splits Lean source into tokens as Lean does, and refuses what Lean could read in another way.
+"""Lexer for Lean source that agrees with Lean, and refuses text that Lean could tokenize differently.
 
 The rules for names, literals and comments are Lean's own (`src/Init/Meta/Defs.lean` and `src/Lean/Parser/Basic.lean`). Lean's table of
-symbols grows with every `notation`, so symbols are single characters here, and a text is refused where a longer symbol could swallow the
-beginning of a comment or of a character literal. Reading takes time linear in the length of the text.
+symbols grows with every `notation`, so symbols are single characters here, and a text is refused if a longer symbol could swallow the
+beginning of a comment or of a character literal. Lexing takes time linear in the length of the text.
 """
 
 import re
@@ -47,17 +47,17 @@ _NAME_PART = re.compile(r"«([^»]*)»|([^.«]+)")
 CLOSED_SYMBOLS = frozenset("()[]{}⟨⟩,;·") | {":=", "=>", "@["}
 _SWALLOWED = frozenset("\"'\\«-/")
 _KINDS: dict[str, TokenKind] = {"name": "name", "number": "number", "string": "string"}
-_QUOTE = "a single quote begins no character literal"
+_QUOTE = "a single quote does not begin a character literal"
 _UNFINISHED = {
-    "-/": "`-/` closes no comment",
-    '"': "a string is not closed, or holds an escape that Lean does not know",
+    "-/": "`-/` does not close a comment",
+    '"': "a string is not closed, or contains an escape that Lean does not know",
     "«": "a « is not closed on its line",
     "'": _QUOTE,
 }
 
 
 class LexError(ValueError):
-    """The text holds something this lexer does not understand; `position` is its offset in code points."""
+    """The text contains something that this lexer does not support; `position` is its offset in code points."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class LexError(ValueError):
 
 
 class Token(NamedTuple):
-    """One token and where it stands: `text` is `source[start:end]`. Comments are not tokens."""
+    """One token and its position: `text` is `source[start:end]`. Comments are not tokens."""
 
     kind: TokenKind
     text: str
@@ -74,12 +74,12 @@ class Token(NamedTuple):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The components of a name without guillemets; of any other token its text."""
+        """The components of a name without guillemets; for any other token, its text."""
         return split_name(self.text) if self.kind == "name" else (self.text,)
 
 
 def split_name(text: str) -> tuple[str, ...]:
-    """Return the components of a name; a component in guillemets may hold dots and spaces."""
+    """Return the components of a name; a component in guillemets may contain dots and spaces."""
     if "«" not in text:
         return tuple(text.split("."))
     return tuple(match[2] or match[1] for match in _NAME_PART.finditer(text))
@@ -88,20 +88,20 @@ def split_name(text: str) -> tuple[str, ...]:
 def tokens(source: str) -> list[Token]:
     """Return the tokens of `source` in order.
 
-    Raises LexError for what is not understood, unclosed comments and strings among it. A line may end in CR LF.
+    Raises LexError for unsupported text, including unclosed comments and strings. A line may end in CR LF.
     """
     if never := _NEVER.search(source):
         raise LexError(f"the character U+{ord(never[0]):04X} is not allowed", never.start())
-    found: list[Token] = []
+    token_list: list[Token] = []
     at: int | None = 0
     while at is not None:
-        at = _read(source, at, found)
-    return found
+        at = _read(source, at, token_list)
+    return token_list
 
 
-def _read(source: str, at: int, found: list[Token]) -> int | None:
-    """Add the tokens from `at` up to the next block comment or raw string; return where to go on, or None at the end of the text."""
-    previous = found[-1] if found else None
+def _read(source: str, at: int, token_list: list[Token]) -> int | None:
+    """Add the tokens from `at` up to the next block comment or raw string; return where to continue, or None at the end of the text."""
+    previous = token_list[-1] if token_list else None
     for match in _TOKEN.finditer(source, at):
         group = match.lastgroup
         if group is None:
@@ -113,7 +113,7 @@ def _read(source: str, at: int, found: list[Token]) -> int | None:
         elif group == "raw":
             _check_gap(previous, start, "raw string")
             end = _raw_string_end(source, start, end)
-            found.append(Token("string", source[start:end], start, end))
+            token_list.append(Token("string", source[start:end], start, end))
             return end
         elif group == "line" or group == "block":
             _check_gap(previous, start, "comment")
@@ -126,14 +126,14 @@ def _read(source: str, at: int, found: list[Token]) -> int | None:
         elif group != "plain":
             _check_symbol(source, group, start, end)
         previous = Token(kind, source[start:end], start, end)
-        found.append(previous)
+        token_list.append(previous)
     return None
 
 
 def _comment_end(source: str, start: int) -> int:
     """Return the end of the block comment at `start`.
 
-    Lean skips the character behind `/-`, whatever it is, and comments directly behind `/--` and `/-!`.
+    Lean skips the character after `/-`, whatever it is, and comments directly after `/--` and `/-!`.
     """
     at = start + 3
     if source.startswith(("/--", "/-!"), start):
@@ -156,17 +156,17 @@ def _raw_string_end(source: str, start: int, body: int) -> int:
 
 
 def _check_gap(previous: Token | None, start: int, what: str, also: str = "") -> None:
-    """Refuse what begins directly behind a symbol that a longer one could begin with: `//-` is `//` and `-` for Lean, not a comment."""
+    """Refuse text directly after a symbol that a longer one could begin with: for Lean, `//-` is `//` and `-`, not a comment."""
     if previous is None or previous.end < start or previous.kind != "symbol":
         return
     if previous.text not in CLOSED_SYMBOLS or previous.text == also:
-        raise LexError(f"a {what} begins directly behind a symbol; put a space between", start)
+        raise LexError(f"a {what} begins directly after a symbol; insert a space", start)
 
 
 def _check_symbol(source: str, group: str, start: int, end: int) -> None:
-    """Refuse a character that begins something unfinished, and a quote behind which Lean could go on reading elsewhere.
+    """Refuse a character that begins an unfinished token, and a quote after which Lean could continue elsewhere.
 
-    Where `⁻¹'` is not a symbol, Lean finds an error two characters behind the quote and goes on from there.
+    Where `⁻¹'` is not a symbol, Lean reports an error two characters after the quote and continues from there.
     """
     character = source[start:end]
     if group == "quote":
@@ -175,8 +175,8 @@ def _check_symbol(source: str, group: str, start: int, end: int) -> None:
     elif character in _UNFINISHED:
         raise LexError(_UNFINISHED[character], start)
     elif character in "0123456789":
-        raise LexError("a number runs into a name, or stands behind a dot and is not an index", start)
+        raise LexError("a number runs into a name, or follows a dot and is not an index", start)
     elif not character.isprintable():
         raise LexError(f"the character U+{ord(character):04X} is not allowed", start)
     elif _NAME_START.match(character):
-        raise LexError("a string with a prefix is not understood", start)
+        raise LexError("a string with a prefix is not supported", start)

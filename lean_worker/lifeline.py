@@ -1,8 +1,8 @@
-"""Ends a command, with all of its process group, or removes a folder, as soon as the process that started it is gone.
+"""Wrapper that ends a command with its process group, or removes a folder, as soon as the process that started it is gone.
 
-A Lean in the middle of a proof would not notice that nobody reads its answers any more. Standard library only: it runs as a plain script,
+A Lean in the middle of a proof would not notice that nobody reads its output any more. Standard library only: it runs as a plain script,
 `python lifeline.py DESCRIPTOR [cpu=SECONDS] [address_space=BYTES] [file=BYTES] -- command...` or `python lifeline.py DESCRIPTOR
-remove=FOLDER`. The descriptor is the reading end of a pipe whose other end the starter holds. It must lead its process group.
+remove=FOLDER`. The descriptor is the reading end of a pipe whose other end the parent holds. It must lead its process group.
 """
 
 import os
@@ -27,18 +27,18 @@ def guarded(command: Sequence[str], descriptor: int, *, address_space: int, cpu:
     """Return the command line that runs `command` under a lifeline.
 
     Args:
-        command: what to run.
-        descriptor: the reading end of a pipe, to be passed on to the process; the starter keeps the other end.
-        address_space: bytes of address space for each process.
-        cpu: seconds of processor time for each process.
-        file: bytes that each file may have.
+        command: the command to run.
+        descriptor: the reading end of a pipe, to be passed to the process; the parent keeps the other end.
+        address_space: limit of address space for each process, in bytes.
+        cpu: limit of processor time for each process, in seconds.
+        file: size limit of each file, in bytes.
     """
     limits = {"cpu": cpu, "address_space": address_space, "file": file}
     return _line(descriptor, *(f"{name}={value}" for name, value in limits.items() if value is not None), "--", *command)
 
 
 def removal(folder: Path, descriptor: int) -> list[str]:
-    """Return the command line of a process that removes `folder` once nobody holds the other end of the pipe."""
+    """Return the command line of a process that removes `folder` once the other end of the pipe is closed."""
     return _line(descriptor, f"remove={folder}")
 
 
@@ -52,7 +52,7 @@ def _watch(descriptor: int) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder into which processes that are just being killed may still write."""
+    """Remove a folder into which dying processes may still write."""
     end = time.monotonic() + _REMOVING_SECONDS
     while os.path.lexists(folder) and time.monotonic() < end:
         shutil.rmtree(folder, ignore_errors=True)
@@ -60,7 +60,7 @@ def _remove(folder: str) -> None:
 
 
 def _run(descriptor: int, limits: dict[str, str], command: list[str]) -> int:
-    """Return the command's exit code, or 128 and the number of the signal that ended it, as a shell does."""
+    """Return the command's exit code, or 128 plus the number of the signal that ended it, as a shell does."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, value in limits.items():
         resource.setrlimit(_LIMITS[name], (int(value), int(value)))
@@ -74,7 +74,7 @@ def _run(descriptor: int, limits: dict[str, str], command: list[str]) -> int:
 
 
 def main(words: list[str]) -> int:
-    """Do what the command line says; return the exit code."""
+    """Run according to the command line; return the exit code."""
     descriptor, end = int(words[0]), words.index("--") if "--" in words else len(words)
     options = dict(word.split("=", 1) for word in words[1:end])
     folder = options.pop("remove", None)

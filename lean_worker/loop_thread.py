@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: how a client that speaks HTTP serves any thread and any other event loop."""
+"""Event loop in a dedicated thread, through which an HTTP client serves any thread and any other event loop."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs until `close`. Thread-safe."""
+    """Event loop thread that runs until `close`. Thread-safe."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -22,11 +22,11 @@ class LoopThread:
         return self._loop.is_closed()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        """The result of `work`, which runs in the loop; cancelling the future cancels it."""
+        """Run `work` in the loop and return its future; cancelling the future cancels the work."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self, last: Callable[[], Awaitable[None]]) -> None:
-        """Cancels what runs, then awaits `last` and ends the thread. May be called twice."""
+        """Cancel everything in progress, then await `last` and end the thread. May be called twice."""
         if self.closed:
             return
         self.submit(_end(last)).result()

@@ -1,4 +1,4 @@
-"""A pool of Lean sessions that checks statements against proofs, many per second, and answers every check exactly once."""
+"""Pool of Lean sessions that checks many proofs per second and answers every check exactly once."""
 
 import threading
 import time
@@ -24,15 +24,15 @@ _ATTEMPTS = 3
 
 
 class StatementReport(msgspec.Struct, frozen=True):
-    """Whether a statement elaborates; None where nobody can say. `messages` are Lean's errors about it."""
+    """Result of elaborating a statement: `elaborates` is None if unknown; `messages` are Lean's errors."""
 
     elaborates: bool | None
     messages: tuple[Message, ...] = ()
 
 
 class PoolStatus(msgspec.Struct, frozen=True):
-    """What the pool does just now and has done so far: checks waiting and in work, sessions alive and ever started, verdicts by kind,
-    resident bytes of all Lean processes."""
+    """State of a pool: checks waiting and in progress, sessions alive and ever started, verdicts by kind, and resident bytes of all Lean
+    processes."""
 
     waiting: int
     running: int
@@ -44,16 +44,23 @@ class PoolStatus(msgspec.Struct, frozen=True):
 
 
 class Pool:
-    """Checks proofs in `workers` Lean sessions at once, each check apart from all others.
+    """Thread-safe pool of Lean sessions that checks proofs, each isolated from all others.
 
-    `timeout` is the wall clock in seconds that one check may take. A check that hangs or crashes gets no verdict and cannot change that of
-    another. `heartbeats` is Lean's own deterministic limit in its unit of a thousand small allocations: past it a proof is wrong, not late
-    (an ordinary proof of core Lean needs fewer than 500, a runaway ends after about a second). `memory_bytes` bounds each process.
-    `trusted_headers` says that all headers come from this machine's own user, a benchmark or a corpus: they may then hold any command.
-    `warm` sessions are kept, `workers` or more. `queue_limit` bounds the checks that wait. Up to `batch` attempts on one statement follow
-    each other before another statement of the same client has its turn: what stands before them is elaborated once.
+    A check that hangs or crashes gets no verdict and cannot change that of another.
 
-    Thread-safe. Without a backend: the embedded Lean by fork; raises LeanUnavailable or BuildError where that cannot be used.
+    Args:
+        workers: number of concurrent Lean sessions.
+        timeout: wall-clock limit of one check, in seconds.
+        backend: how to run Lean. Default: the embedded Lean by fork; raises LeanUnavailable or BuildError if that is unavailable.
+        batch: number of attempts on one statement, which is elaborated once for them, before another statement of the client has its turn.
+        heartbeats: Lean's deterministic limit, in thousands of small allocations; beyond it a proof is wrong, not late. An ordinary proof
+            of core Lean needs fewer than 500, and a runaway ends after about a second.
+        memory_bytes: memory limit of each process.
+        trusted_headers: whether all headers come from a local user, a benchmark or a corpus; they may then contain any command.
+        queue_limit: maximum number of waiting checks.
+        warm: number of sessions to keep warm; at least `workers` are kept.
+        recycling: when to replace a session by a fresh one.
+        cache: verdicts stored on disk.
     """
 
     def __init__(
@@ -77,7 +84,7 @@ class Pool:
         self.backend: Backend = backend if backend is not None else ForkBackend()
         self.workers = workers
         self._queue_limit, self._cache, self._trusted = queue_limit, cache, trusted_headers
-        self._queue = JobQueue(on_drop=self._forget, longest_run=batch)
+        self._queue = JobQueue(on_drop=self._drop, longest_run=batch)
         self._pending: dict[Question, Job] = {}
         self._running = 0
         self._verdicts: Counter[str] = Counter()
@@ -90,7 +97,7 @@ class Pool:
 
     @property
     def worker_pids(self) -> list[int]:
-        """Process ids of the Lean sessions that run now."""
+        """Process ids of the running Lean sessions."""
         return self._sessions.pids
 
     def status(self) -> PoolStatus:
@@ -108,18 +115,18 @@ class Pool:
         self.close()
 
     def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
-        """Return the verdict of one check, as soon as there is one. Clients take turns; `Future.cancel` withdraws a check that still waits.
+        """Submit one check. Clients take turns; `Future.cancel` cancels a check that still waits.
 
-        What a named client sends as header or helpers runs in no process that serves another client. Raise QueueFull where no room is left.
+        A header or helpers of a named client run only in processes that serve no other client. Raises QueueFull if the queue is full.
         """
         try:
             candidate = read_candidate(check.proof, check.helpers, check.statement, self.backend.commands)
         except Refused as refused:
-            return self._at_once(check.id, "forbidden", (_note(str(refused)),))
+            return self._resolved(check.id, "forbidden", (_note(str(refused)),))
         return self._submit(check.id, check.header, check.statement, candidate, check.tier, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
-        """Return the verdicts of all checks, in their order."""
+        """Return the verdicts of all checks in input order."""
         return [future.result() for future in [self.submit(check) for check in checks]]
 
     def check_statement(self, statement: str, header: str = "") -> StatementReport:
@@ -127,12 +134,12 @@ class Pool:
         return self.check_statements([statement], header)[0]
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
-        """Return whether each statement elaborates, in order; much faster together than one by one."""
+        """Return whether each statement elaborates, in input order; much faster than one by one."""
         futures = [self._submit(str(index), header, statement, None) for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
 
     def close(self) -> None:
-        """End all processes; checks that are not finished get no verdict."""
+        """End all processes; unfinished checks get no verdict."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -156,7 +163,7 @@ class Pool:
             opening, header = self._opening(header)
             statement = split_statement(source, self.backend.commands)
         except StatementError as error:
-            return self._at_once(check_id, "statement", (_note(str(error), error.line),))
+            return self._resolved(check_id, "statement", (_note(str(error), error.line),))
         question = Question(opening, header, statement, candidate, tier, self._scope(header, candidate, client))
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
@@ -185,18 +192,18 @@ class Pool:
         return future
 
     def _opening(self, header: str) -> tuple[str, str]:
-        """Prelude and imports, and what is left of the header. Raises StatementError for modules that are not allowed."""
+        """Return prelude and imports, and the rest of the header. Raises StatementError for modules that are not allowed."""
         modules, rest = split_imports(header.replace("\r\n", "\n"))
         check_header(rest, self._trusted, self.backend.commands)
         for module, line in modules.items():
             if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
-                raise StatementError(f"module {module} cannot be imported here; allowed: {known}", line)
+                raise StatementError(f"module {module} is not available here; allowed: {known}", line)
         opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
         return opening, rest
 
     def _scope(self, header: str, candidate: Candidate | None, client: str) -> str:
-        """Whose processes may run a check: the client's where it sends a header or helpers, a header's own where that may hold code."""
+        """Return whose processes may run a check: the client's for a header or helpers, those of one header if it may contain code."""
         if header.strip() and self._trusted and not is_harmless(header, self.backend.commands):
             return f"code {client}"
         return client if header.strip() or (candidate is not None and candidate.helpers) else ""
@@ -214,7 +221,7 @@ class Pool:
         about = self.backend
         return Verdict(check_id, accepted, kind, messages, axioms, seconds, about.name, about.lean, about.library, tier)
 
-    def _at_once(self, check_id: str, kind: Kind, messages: tuple[Message, ...]) -> "Future[Verdict]":
+    def _resolved(self, check_id: str, kind: Kind, messages: tuple[Message, ...]) -> "Future[Verdict]":
         with self._changed:
             self._verdicts[kind] += 1
         future: Future[Verdict] = Future()
@@ -230,7 +237,7 @@ class Pool:
         self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
 
     def _deliver(self, job: Job, verdict: Verdict) -> None:
-        """The answer to everybody who waits; nothing where it has been given already."""
+        """Resolve all futures that wait for the job, unless that has been done."""
         with self._changed:
             if self._pending.get(job.question) is not job:
                 return
@@ -246,7 +253,7 @@ class Pool:
             self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
 
     def _next(self, near: Question | None) -> Job | None:
-        """The next job for a worker that answered `near` last, or None when the pool is closed."""
+        """Return the next job for a worker that answered `near` last, or None once the pool is closed."""
         with self._changed:
             while not self._closed:
                 job = self._queue.take(near, self._sessions.idle_openings)
@@ -256,11 +263,11 @@ class Pool:
                 self._changed.wait_for(lambda: self._closed or len(self._queue) > 0)
         return None
 
-    def _forget(self, job: Job) -> None:
+    def _drop(self, job: Job) -> None:
         self._pending.pop(job.question, None)
 
     def _work(self) -> None:
-        """A worker thread: one job after the other, each in a session that is warm for it."""
+        """Run jobs in a worker thread, each in a session that is warm for it."""
         near: Question | None = None
         try:
             while (job := self._next(near)) is not None:
@@ -268,8 +275,8 @@ class Pool:
                 try:
                     self._run(job)
                 except WorkerLost as lost:
-                    self._again(job, str(lost))
-                except Exception as error:  # whatever it is, everybody gets an answer and the thread goes on
+                    self._requeue(job, str(lost))
+                except Exception as error:  # answer all futures and continue, whatever the error
                     self._finish(job, "unavailable", note=f"{type(error).__name__}: {error}")
                 finally:
                     with self._changed:
@@ -284,8 +291,8 @@ class Pool:
         for job in left:
             self._finish(job, "unavailable", note="the pool was closed before the check was finished")
 
-    def _again(self, job: Job, reason: str) -> None:
-        """Put a job back whose worker was lost; one that has seen several workers die gets no verdict."""
+    def _requeue(self, job: Job, reason: str) -> None:
+        """Requeue a job whose worker was lost; after several lost workers, the job gets no verdict."""
         job.attempts += 1
         if job.attempts >= _ATTEMPTS:
             self._finish(job, "unavailable", note=reason)
@@ -308,14 +315,14 @@ class Pool:
         if kind is None:
             self._unfinished(job, finding, seconds)
         elif kind == "forbidden":
-            self._finish(job, kind, seconds=seconds, note=f"{finding.answer.refused}, and none may stand in a proof")
+            self._finish(job, kind, seconds=seconds, note=f"{finding.answer.refused}, which is not allowed in a proof")
         elif kind == "accepted" and job.question.tier == "slow":
-            self._judge_again(job, seconds)
+            self._verify_slow(job, seconds)
         else:
             self._finish(job, kind, finding.answer, seconds)
 
-    def _judge_again(self, job: Job, seconds: float) -> None:
-        """The slow tier's verdict on what the fast tier accepted; where a backend has no slow tier nobody can say."""
+    def _verify_slow(self, job: Job, seconds: float) -> None:
+        """Deliver the slow tier's verdict on a proof that the fast tier accepted, or no verdict if the backend has no slow tier."""
         with self._changed:
             if self._closed:
                 raise WorkerLost("the pool is closed")
@@ -323,28 +330,28 @@ class Pool:
                 self._second = self.backend.second_judge(self._limits.seconds)
         question = job.question
         if self._second is None or question.candidate is None:
-            self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; ask for the fast one")
+            self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; use the fast tier")
             return
         try:
-            found = self._second.recheck(question.header, question.statement, question.candidate)
+            recheck = self._second.recheck(question.header, question.statement, question.candidate)
         except OSError as error:
-            self._finish(job, "unavailable", note=f"the slow tier could not work: {error}")
+            self._finish(job, "unavailable", note=f"the slow tier failed: {error}")
             return
-        messages = () if found.accepted else (_note(f"slow tier: {found.reason or found.kind}"),)
-        seconds += sum(found.seconds.values())
-        self._deliver(job, self._verdict("", found.kind, messages, found.axioms, seconds, "slow"))
+        messages = () if recheck.accepted else (_note(f"slow tier: {recheck.reason or recheck.kind}"),)
+        seconds += sum(recheck.seconds.values())
+        self._deliver(job, self._verdict("", recheck.kind, messages, recheck.axioms, seconds, "slow"))
 
     def _unfinished(self, job: Job, finding: Finding, seconds: float) -> None:
-        """No verdict: Lean did not come to the end of the check."""
+        """Deliver no verdict: Lean did not finish the check."""
         if finding.outcome == "timeout":
             self._finish(job, "timeout", seconds=seconds, note=f"no answer within {self._limits.seconds:g} s")
             return
         how = {"flood": "printed too much", "signal": f"died by signal {-finding.code}", "exit": f"ended with exit code {finding.code}"}
-        self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before it judged the proof")
+        self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before the proof was verified")
 
 
 def _kind(job: Job, answer: Answer) -> Kind | None:
-    """What the answer means; None where Lean did not come to the end of this check."""
+    """Return the kind of verdict of an answer, or None if Lean did not finish the check."""
     if answer.statement_errors:
         return "statement"
     if answer.refused:

@@ -1,4 +1,4 @@
-"""What the operating system knows of our processes."""
+"""Process utilities: memory use and termination."""
 
 import contextlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def tree_memory(pid: int, descend: bool = True) -> int:
-    """Resident bytes of a process and, if asked, all its descendants; 0 for one that is gone."""
+    """Return the resident bytes of a process and, if `descend`, all its descendants; 0 if it does not exist."""
     total, left = 0, [pid]
     while left:
         place = Path("/proc") / str(left.pop())
@@ -21,7 +21,7 @@ def tree_memory(pid: int, descend: bool = True) -> int:
 
 
 def kill(pid: int) -> bool:
-    """Kills one process; False where it is gone already."""
+    """Kill one process; return False if it does not exist."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
         return True

@@ -1,7 +1,7 @@
-"""Refuses a proof by its tokens, before Lean sees it.
+"""Proof filter: refuses a proof by its tokens, before Lean sees it.
 
-A candidate is one term or tactic block. Whatever could add a command, an option, an attribute or syntax, run code while it is elaborated,
-or leave a hole, is refused here; whatever the lexer does not understand is refused as well. The kernel and the axiom audit judge the rest.
+A candidate is one term or tactic block. The filter refuses everything that could add a command, an option, an attribute or syntax, run
+code during elaboration, or leave a hole, and everything that the lexer does not support. The kernel and the axiom audit decide the rest.
 """
 
 import re
@@ -13,11 +13,11 @@ MAX_PROOF_LENGTH = 60_000
 
 
 def words(text: str) -> frozenset[str]:
-    """Return the set of the words of a text."""
+    """Return the set of words in a text."""
     return frozenset(text.split())
 
 
-# Tokens that begin a command in Lean 4.35, Batteries, Aesop and Mathlib, where no Lean at hand says which they are.
+# Tokens that begin a command in Lean 4.35, Batteries, Aesop and Mathlib, for backends that do not report their own.
 COMMANDS = words("""
     abbrev alias attribute axiom binder_predicate class coinductive declare_syntax_cat def deriving dsimproc dsimproc_decl elab elab_rules
     end example export grind_annotated grind_pattern import include inductive infix infixl infixr init_grind_norm init_quot initialize
@@ -32,14 +32,14 @@ COMMANDS = words("""
     run_meta sym_dsimproc sym_simproc to_additive_change_numeral whatsnew
     """)
 
-# Words that are refused in every component of a name, and in strings: holes, back doors, and what reaches the outside.
+# Words that are refused in every component of a name, and in strings: holes, back doors, and access to the outside.
 ANYWHERE = words("""
     sorry sorryAx admit native native_decide ofReduceBool ofReduceNat reduceBool reduceNat trustCompiler lcProof lcUnreachable lcCast lcAny
     unsafeCast byAsSorry proofAsSorry skipKernelTC debug unsafeIO unsafeBaseIO unsafeEIO IO EIO BaseIO Elab Meta dbgTrace dbgTraceIfShared
     dbgSleep dbgStackTrace panic run_tac run_cmd run_elab run_meta by_elab eval_expr include_str implemented_by extern
     """)
 
-# Words that are refused where they stand alone: elaborators that run code or print, and tactics that leave holes, print, wait or search.
+# Words that are refused as whole names: elaborators that run code or print, and tactics that leave holes, print, wait or search.
 _ELABORATORS = words("unreachable decl_name private_decl dbg_trace dbg_cache elab_term_ensuring_type")
 HOLES = frozenset({"sorry", "sorryAx", "admit"})
 _TACTICS = words("stop trace sleep hint rw_search checkpoint says")
@@ -54,9 +54,9 @@ _PREFIX_OPERATORS = frozenset("λΠΣ←¬∀∃∑∏⊢↑⇑↥∂∫⋃⋂�
 
 @cache
 def _by_shape(commands: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
-    """Return the commands that are names, the others, such as `gen_injective_theorems%`, and the tokens with which those begin.
+    """Split commands into names, others such as `gen_injective_theorems%`, and the tokens with which those begin.
 
-    What begins with `#`, `@[` or a documentation comment is refused in any case.
+    Text that begins with `#`, `@[` or a documentation comment is always refused.
     """
     names = frozenset(command for command in commands if _NAME.fullmatch(command))
     others = tuple(command for command in commands - names if command and not command.startswith(("#", "@[", "/-")))
@@ -73,7 +73,7 @@ def _denied_alone(word: str, commands: frozenset[str]) -> bool:
 
 
 def runs_code(source: str, token: Token) -> bool:
-    """Whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
+    """Return whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
     if token.text == "eval" and source.startswith("%", token.end):
         return True
     parts = [part.rstrip("!?'") for part in token.parts]
@@ -81,20 +81,20 @@ def runs_code(source: str, token: Token) -> bool:
 
 
 def begins_command(source: str, token: Token, commands: frozenset[str] = COMMANDS) -> bool:
-    """Whether Lean would read a command from this token on: it, or a symbol that begins with it, is one of the `commands`."""
+    """Return whether Lean would read a command here: the token, or a symbol that begins with it, is one of the `commands`."""
     names, others, _ = _by_shape(commands)
     return (token.kind == "name" and token.text in names) or source.startswith(others, token.start)
 
 
 def _stands_apart(previous: Token) -> bool:
-    """Whether a name behind `previous` is the name that it seems: no symbol has taken its first letters."""
+    """Return whether a name after `previous` is read as written: no symbol has taken its first letters."""
     return previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == "."
 
 
 def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
-    """How many characters of a name a symbol before it may take: `→o` is one symbol under Mathlib, so that `→oopen` ends in `open`.
+    """Return how many characters of a name a preceding symbol may take: `→o` is one symbol in Mathlib, so that `→oopen` ends in `open`.
 
-    Where a quote is not a symbol, Lean skips the two characters behind it.
+    Where a quote is not a symbol, Lean skips the two characters after it.
     """
     gap = token.start - previous.end
     if _stands_apart(previous):
@@ -106,34 +106,39 @@ def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
     return (1,) if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else (1, 2)
 
 
-def _is_projection(found: list[Token], at: int) -> bool:
-    """Whether the name at `at` stands behind the dot of a projection, which directly follows an expression; else the dot may focus."""
-    if at < 2 or found[at - 1].text != "." or found[at - 1].end != found[at].start or found[at - 2].end != found[at - 1].start:
+def _is_projection(token_list: list[Token], at: int) -> bool:
+    """Return whether the name at `at` follows the dot of a projection, right after an expression; otherwise it may be a focus dot."""
+    if (
+        at < 2
+        or token_list[at - 1].text != "."
+        or token_list[at - 1].end != token_list[at].start
+        or token_list[at - 2].end != token_list[at - 1].start
+    ):
         return False
-    before = found[at - 2]
+    before = token_list[at - 2]
     if before.kind == "number":
-        return at > 2 and found[at - 3].text == "."
+        return at > 2 and token_list[at - 3].text == "."
     if before.text == ">":
-        return at > 2 and found[at - 3].text == "|" and found[at - 3].end == before.start
+        return at > 2 and token_list[at - 3].text == "|" and token_list[at - 3].end == before.start
     return before.kind in ("string", "character") or before.text in (")", "]", "}", "⟩", "›")
 
 
-def _name_reason(source: str, found: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
-    token, parts = found[at], found[at].parts
+def _name_reason(source: str, token_list: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
+    token, parts = token_list[at], token_list[at].parts
     refusal = f"`{token.text}` is not allowed in a proof"
     for part in parts:
         if _denied_in_name(part) or ("." in part and any(map(_denied_in_name, part.split(".")))):
             return f"`{part}` is not allowed in a proof"
     if begins_command(source, token, commands) or runs_code(source, token):
         return refusal
-    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, found[at - 1])):
+    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, token_list[at - 1])):
         return refusal
     if len(parts) > 1 or token.text in known:
         return None
     if _denied_alone(parts[0], commands):
         return refusal
     searches = parts[0].rstrip("!").endswith("?")
-    return refusal if searches and not _is_projection(found, at) else None
+    return refusal if searches and not _is_projection(token_list, at) else None
 
 
 def _symbol_reason(source: str, token: Token, following: Token | None, commands: frozenset[str]) -> str | None:
@@ -150,7 +155,7 @@ def _symbol_reason(source: str, token: Token, following: Token | None, commands:
 
 
 def interpolated(token: Token, previous: Token | None) -> bool:
-    """Whether a string could hold code: one with braces behind what may be a keyword, such as `s!`."""
+    """Return whether a string could contain code: it has braces and follows what may be a keyword, such as `s!`."""
     return "{" in token.text and previous is not None and (previous.kind == "name" or previous.text in ("]", "!", "%"))
 
 
@@ -158,9 +163,9 @@ def _string_reason(token: Token, previous: Token | None) -> str | None:
     if token.text.startswith("r"):
         return "a raw string is not allowed in a proof"
     if interpolated(token, previous):
-        return "a string with `{` behind a name is not allowed in a proof, as it could be interpolated"
+        return "a string with `{` after a name is not allowed in a proof, as it could be interpolated"
     if any(mark in token.text for mark in ("--", "/-", "-/")):
-        return "a string that holds a comment mark is not allowed in a proof"
+        return "a string that contains a comment mark is not allowed in a proof"
     for word in _STRING_WORD.findall(token.text):
         if _denied_alone(word, COMMANDS) or word.rstrip("!?'") in COMMANDS:
             return f"`{word}` is not allowed in a proof"
@@ -168,35 +173,35 @@ def _string_reason(token: Token, previous: Token | None) -> str | None:
 
 
 def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> str | None:
-    """Return why the proof is refused, in one phrase, or None where Lean may judge it.
+    """Return why the proof is refused, in one phrase, or None if it may be passed to Lean.
 
     Args:
         proof: one term or tactic block.
-        commands: the tokens that begin a command in the Lean at hand.
-        known: names that the statement uses: they are names there, so the proof may use them too unless they begin a command.
+        commands: the tokens that begin a command in the Lean version in use.
+        known: names that the statement uses; the proof may use them as names too unless they begin a command.
     """
     if len(proof) > MAX_PROOF_LENGTH:
         return f"the proof is longer than {MAX_PROOF_LENGTH} characters"
     if "/--" in proof or "/-!" in proof:
         return "a documentation comment is not allowed in a proof"
     try:
-        found = tokens(proof)
+        token_list = tokens(proof)
     except LexError as error:
         return str(error)
-    if not found:
+    if not token_list:
         return "the proof is empty"
-    undecided = {"#", "@", "eval"} | _by_shape(commands)[2]  # what follows these decides
+    undecided = {"#", "@", "eval"} | _by_shape(commands)[2]  # the following token decides
     passed: set[str] = set()
-    for at, token in enumerate(found):
-        if token.text in passed and (at == 0 or _stands_apart(found[at - 1])):
+    for at, token in enumerate(token_list):
+        if token.text in passed and (at == 0 or _stands_apart(token_list[at - 1])):
             continue
         reason = None
         if token.kind == "name":
-            reason = _name_reason(proof, found, at, commands, known)
+            reason = _name_reason(proof, token_list, at, commands, known)
         elif token.kind == "symbol":
-            reason = _symbol_reason(proof, token, found[at + 1] if at + 1 < len(found) else None, commands)
+            reason = _symbol_reason(proof, token, token_list[at + 1] if at + 1 < len(token_list) else None, commands)
         elif token.kind == "string":
-            reason = _string_reason(token, found[at - 1] if at else None)
+            reason = _string_reason(token, token_list[at - 1] if at else None)
         if reason:
             return reason
         if token.kind != "string" and token.text not in undecided and "?" not in token.text:

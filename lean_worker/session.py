@@ -1,4 +1,4 @@
-"""What the pool asks of a backend, whichever way it runs Lean: start a session, ask it questions, end it."""
+"""Interfaces of backends and sessions, which the pool uses however Lean is run."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -21,13 +21,13 @@ class WorkerLost(Exception):
 
 
 class BackendUnavailable(LeanWorkerError):
-    """A backend cannot be used here; the message says why and what to do."""
+    """A backend is unavailable; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one check may use. `seconds` is wall clock, for a candidate and for each of its header and its statement where these have to be
-    elaborated first; `heartbeats` makes most runaway proofs errors."""
+    """Limits of one check. `seconds` is wall clock, for the candidate and separately for header and statement if these must be elaborated
+    first; `heartbeats` turns most runaway proofs into errors."""
 
     seconds: float = 10.0
     heartbeats: int = 4_000
@@ -36,22 +36,22 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.seconds <= 0:
-            raise ValueError(f"the time limit must be positive, not {self.seconds}")
+            raise ValueError(f"seconds is {self.seconds}; the time limit must be positive")
         if self.heartbeats < 100:
-            raise ValueError(f"a limit of {self.heartbeats} heartbeats lets no proof through; give 100 or more")
+            raise ValueError(f"heartbeats is {self.heartbeats}, too few for any proof; give 100 or more")
         if self.memory_bytes < 5 << 30:
-            raise ValueError(f"Lean reserves 4.5 GiB of address space, so it does not start with {self.memory_bytes} bytes; give 8 GiB")
+            raise ValueError(f"memory_bytes is {self.memory_bytes}, but Lean reserves 4.5 GiB of address space; give 8 GiB")
 
     @property
     def options(self) -> dict[str, str]:
-        """Lean options that every check runs under. Without relaxedAutoImplicit a mistyped name is an error instead of a new variable."""
+        """Lean options of every check. Without relaxedAutoImplicit a mistyped name is an error instead of a new variable."""
         fixed = {"Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
         return {"maxHeartbeats": str(self.heartbeats), **fixed}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What Lean said about a question as far as it came, and how that ended: by itself, killed at a limit, or by a signal (`code`)."""
+    """Lean's answer as far as it got, and how the run ended: by itself, killed at a limit, or by a signal (`code`)."""
 
     answer: Answer
     outcome: Outcome = "exit"
@@ -59,10 +59,10 @@ class Finding:
 
 
 class Recheck(msgspec.Struct, frozen=True):
-    """The verdict of the slow tier. `accepted` is None where nobody can say: infrastructure failed, which is never a rejection.
+    """Verdict of the slow tier. `accepted` is None if there is no verdict because infrastructure failed, which is never a rejection.
 
-    `rechecked` names the constants that the kernel checked again. `seconds` holds the wall clock of each phase that ran: "statement" (near
-    0 where an earlier check compiled it), "candidate", "judge".
+    `rechecked` names the constants that the kernel checked again. `seconds` is the wall clock of each phase that ran: "statement" (near 0
+    if an earlier check compiled it), "candidate", "judge".
     """
 
     accepted: bool | None
@@ -75,31 +75,31 @@ class Recheck(msgspec.Struct, frozen=True):
 
 
 class Session(Protocol):
-    """A running Lean that is warm for one opening (imports). Not thread-safe: one question at a time."""
+    """A running Lean, warm for one opening (imports). Not thread-safe: one question at a time."""
 
     @property
     def pid(self) -> int: ...
 
     @property
     def usable(self) -> bool:
-        """Whether it can take another question; one that was killed at a limit cannot."""
+        """Whether the session can take another question; one that was killed at a limit cannot."""
         ...
 
     def run(self, question: Question) -> Finding:
-        """Answer a question in a document of its own. Raise WorkerLost where the process dies meanwhile."""
+        """Answer a question in a document of its own. Raises WorkerLost if the process dies meanwhile."""
         ...
 
     def kill(self) -> None:
-        """Ends it with everything it started."""
+        """End the session and all its processes."""
         ...
 
 
 class SecondJudge(Protocol):
-    """The slow tier: judges again what the fast tier accepted, in processes that never ran the candidate. Many threads may ask."""
+    """Slow tier: verifies again what the fast tier accepted, in processes that never ran the candidate. Thread-safe."""
 
     @property
     def inside(self) -> SandboxConfig:
-        """The sandbox settings of its processes."""
+        """Sandbox settings of its processes."""
         ...
 
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck: ...
@@ -110,9 +110,8 @@ class SecondJudge(Protocol):
 class Backend(Protocol):
     """A way to run Lean. `prelude` and `imports` open every document; a check's header may import modules under `allowed` instead.
 
-    `isolates`: whether one session keeps apart what it runs for different clients, by a process for each header and candidate. Where it
-    does not, the pool gives no session that ran a client's header or helpers to anybody else. `commands` are the tokens that begin a
-    command there.
+    `isolates`: whether one session isolates different clients, by a process for each header and candidate. If it does not, the pool never
+    shares a session that ran a client's header or helpers with another client. `commands` are the tokens that begin a command.
     """
 
     @property
@@ -141,18 +140,18 @@ class Backend(Protocol):
 
     @property
     def inside(self) -> SandboxConfig:
-        """The sandbox settings of the process that runs a document."""
+        """Sandbox settings of the process that runs a document."""
         ...
 
     def second_judge(self, seconds: float = ...) -> SecondJudge | None:
-        """What judges on the slow tier, with that wall clock for a recheck; None where this backend has none."""
+        """Return the slow tier, with this wall clock for a recheck, or None if the backend has none."""
         ...
 
     def start(self, opening: str, limits: Limits) -> Session:
-        """A session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost where it does not come up."""
+        """Start a session in which `opening` (prelude and imports) is, or will be, loaded. Raises WorkerLost if it does not start."""
         ...
 
 
 def provides(backend: Backend, module: str) -> bool:
-    """Whether a header may import the module: one of the backend's own, or one under a root that it allows."""
+    """Return whether a header may import the module: one of the backend's own, or one under an allowed root."""
     return module in backend.imports or any(f"{module}.".startswith(f"{root}.") for root in backend.allowed)

@@ -1,11 +1,11 @@
-"""Shares of the workers' time: start-time fair queueing by the seconds that each client's checks have used."""
+"""Start-time fair queueing of the workers' time, by the seconds that each client's checks have used."""
 
 import heapq
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 
-_FIRST_ESTIMATE_SECONDS = 0.05  # for a check before any was charged
+_FIRST_ESTIMATE_SECONDS = 0.05  # estimate for a check before any has been charged
 _RECENT = 0.2  # weight of a charge in the mean of recent charges
 
 _Heap = list[tuple[float, tuple[int, int], str]]
@@ -13,11 +13,11 @@ _Heap = list[tuple[float, tuple[int, int], str]]
 
 @dataclass(eq=False)
 class _Account:
-    """What a client has used, and whether it takes part.
+    """Seconds that a client has used, and its place in the order.
 
-    Seconds are in virtual time: worker seconds, on top of the virtual time of the client's arrival. `pending` ones are those of running
-    jobs, by estimate. `turn` decides between equals: the number of the take that served the client last; an arrival comes just before the
-    client that was served last.
+    Seconds are in virtual time: worker seconds, plus the virtual time of the client's arrival. `pending` are the estimated seconds of
+    running jobs. `turn` breaks ties: the number of the take that served the client last; a new client comes just before
+    the client that was served last.
     """
 
     charged: float = 0.0
@@ -37,27 +37,27 @@ class _Account:
 
 
 class Shares:
-    """Accounts of clients: the one that has used least is next. Every operation takes logarithmic time, amortised, for each client named.
+    """Accounts of clients: the client that has used least is next. Every operation takes amortised logarithmic time per client named.
 
-    A newcomer, or a client that was idle, starts at the present virtual time: it neither starves others nor is starved. Idle clients that
-    virtual time has passed are forgotten.
+    A new client, or one that was idle, starts at the present virtual time, so that it neither starves others nor is starved. Idle clients
+    that virtual time has passed are forgotten.
     """
 
     def __init__(self) -> None:
         self._accounts: dict[str, _Account] = {}
-        self._least: _Heap = []  # those who wait, by what they have used; outdated entries are passed over
+        self._least: _Heap = []  # waiting clients, by seconds used; outdated entries are skipped
         self._most: _Heap = []  # the same, negated
-        self._resting: list[tuple[float, str]] = []  # heap of those who were idle
+        self._resting: list[tuple[float, str]] = []  # heap of clients that were idle
         self._arrivals = count(1)
         self._served = 0
         self._estimate: float | None = None
-        self._reached = 0.0  # the latest virtual time that a client was expected to reach by a job that was taken
+        self._reached = 0.0  # the latest virtual time that a client was expected to reach with a taken job
 
     def __len__(self) -> int:
         return len(self._accounts)
 
     def arrive(self, name: str) -> None:
-        """Let a client wait that did not."""
+        """Add a client that was not waiting."""
         account = self._accounts.setdefault(name, _Account())
         account.charged = max(account.charged, self._virtual_time() - account.pending)
         account.turn = (self._served - 1, next(self._arrivals))
@@ -65,7 +65,7 @@ class Shares:
         self._rank(name, account)
 
     def depart(self, name: str) -> None:
-        """Let a client wait no longer: it has no more jobs in its lines."""
+        """Remove a client that has no more waiting jobs."""
         account = self._accounts[name]
         account.waits = False
         self._rest(name, account)
@@ -75,7 +75,7 @@ class Shares:
         return self._first(self._least, 1)
 
     def start(self, name: str, sharing: Collection[str]) -> float:
-        """Let a job begin in the client's turn, for all who share it, and return the seconds that it counts while it runs."""
+        """Start a job in the client's turn, for all who share it, and return the seconds charged provisionally while it runs."""
         account = self._accounts[name]
         usual = _FIRST_ESTIMATE_SECONDS if self._estimate is None else self._estimate
         estimate = usual if account.estimate is None else account.estimate
@@ -89,14 +89,14 @@ class Shares:
         return estimate
 
     def count(self, sharing: Collection[str], seconds: float) -> None:
-        """Count more seconds for a running job, in equal shares."""
+        """Charge more seconds provisionally for a running job, in equal shares."""
         for name in sharing:
             account = self._accounts[name]
             account.pending += seconds / len(sharing)
             self._rank(name, account)
 
     def stop(self, sharing: Collection[str], counted: float) -> None:
-        """Let a job end for all who share it; what it counted while it ran counts no more."""
+        """End a job for all who share it, and drop its provisional charge."""
         for name in sharing:
             account = self._accounts[name]
             account.running -= 1
@@ -105,7 +105,7 @@ class Shares:
             self._rest(name, account)
 
     def charge(self, sharing: Collection[str], seconds: float) -> None:
-        """Charge the seconds of a job that ended, in equal shares."""
+        """Charge the seconds of a finished job, in equal shares."""
         self._estimate = _mean(self._estimate, seconds)
         for name in sharing:
             if (account := self._accounts.get(name)) is not None:
@@ -115,7 +115,7 @@ class Shares:
                 self._rest(name, account)
 
     def _virtual_time(self) -> float:
-        """Return where a newcomer starts: behind earlier newcomers, whose jobs move it on, but among those who wait."""
+        """Return where a new client starts: after earlier new clients, whose jobs move it forward, but among the waiting ones."""
         least, most = self._first(self._least, 1), self._first(self._most, -1)
         if least is None or most is None:
             return self._reached

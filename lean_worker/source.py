@@ -1,4 +1,4 @@
-"""Takes a user's own .lean file apart: its theorems, each with what stands before it, and those that are still `sorry`."""
+"""Parser for a user's .lean file: its theorems, each with the text before it, and those that are still `sorry`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
 
 
 class SourceError(LeanWorkerError):
-    """A .lean file that cannot be read; the message names file and line."""
+    """A .lean file that cannot be parsed; the message names file and line."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """One theorem of a file. `statement` ends in `:= by sorry`; the proof stands at `text[start:end]`, its `:=` or first `|` included.
+    """One theorem of a file. `statement` ends in `:= by sorry`; the proof is `text[start:end]`, including its `:=` or first `|`.
 
-    `header` is what stands before the theorem and its documentation. It is cut out of the whole `text` where it is asked for.
+    `header` is the text before the theorem and its documentation, cut from the whole `text` on access.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Declaration:
         return self.proof.removeprefix(":=").split() in (["sorry"], ["by", "sorry"])
 
     def check(self, proof: str | None = None) -> Check:
-        """The check of another proof, or of the file's own."""
+        """Return the check of another proof, or of the file's own."""
         return Check(f"{self.name}:{self.line}", self.statement, self.proof if proof is None else proof, self.header)
 
 
@@ -54,17 +54,17 @@ def _line(text: str, position: int) -> int:
 
 
 def _body(text: str, name: str) -> str:
-    """The file without its own `prelude`, blanked so that lines stay where they are; imports at its top are the pool's to judge."""
+    """Return the file with its own `prelude` blanked, so that lines keep their numbers; imports at its top are left to the pool."""
     try:
-        found = tokens(text)
+        token_list = tokens(text)
     except LexError as error:
-        raise SourceError(f"{name}:{_line(text, error.position)}: {error}; correct the file") from error
-    first = found[0] if found else None
+        raise SourceError(f"{name}:{_line(text, error.position)}: {error}; fix the file") from error
+    first = token_list[0] if token_list else None
     body = text.replace("prelude", " " * len("prelude"), 1) if first and first.text == "prelude" else text
     _, rest = split_imports(body)
     late = next((token for token in tokens(rest) if token.text == "import"), None)
     if late is not None:
-        raise SourceError(f"{name}:{_line(text, late.start)}: an import must stand at the top, one to a line; move it there")
+        raise SourceError(f"{name}:{_line(text, late.start)}: imports must be at the top of the file, one per line; move it there")
     return body
 
 
@@ -72,44 +72,46 @@ def _at_line_start(text: str, token: Token) -> bool:
     return token.start == 0 or text[token.start - 1] == "\n"
 
 
-def _proof_start(found: list[Token], at: int, end: int) -> Token | None:
+def _proof_start(token_list: list[Token], at: int, end: int) -> Token | None:
     depth = 0
     for index in range(at, end):
-        text = found[index].text
+        text = token_list[index].text
         depth += (text in _OPENING or text == "@[") - (text in _CLOSING)
         if depth == 0 and text in (":=", "|"):
-            return found[index]
+            return token_list[index]
     return None
 
 
 def declarations(text: str, name: str = "the file", most: int | None = None) -> list[Declaration]:
-    """The theorems, lemmas and examples that begin at the margin, in order, or the first `most` of them.
+    """Return the theorems, lemmas and examples that begin at the start of a line, in order, or the first `most` of them.
 
-    Raises SourceError where the text cannot be read.
+    Raises SourceError if the text cannot be parsed.
     """
     return list(islice(_declarations(_body(text, name)), most))
 
 
 def _declarations(body: str) -> Iterator[Declaration]:
-    found = tokens(body)
-    margins = [i for i, token in enumerate(found) if _at_line_start(body, token) and (token.kind == "name" or token.text in ("@[", "#"))]
+    token_list = tokens(body)
+    margins = [
+        i for i, token in enumerate(token_list) if _at_line_start(body, token) and (token.kind == "name" or token.text in ("@[", "#"))
+    ]
     count, line, counted = 0, 1, 0
-    for first, last in pairwise([*margins, len(found)]):
-        keyword = next((i for i in range(first, last) if found[i].text in _DECLARERS), None)
-        if keyword is None or not (keyword == first or found[first].text in _LEADERS):
+    for first, last in pairwise([*margins, len(token_list)]):
+        keyword = next((i for i in range(first, last) if token_list[i].text in _DECLARERS), None)
+        if keyword is None or not (keyword == first or token_list[first].text in _LEADERS):
             continue
-        opening = _proof_start(found, keyword, last)
+        opening = _proof_start(token_list, keyword, last)
         if opening is None:
             continue
-        begin = found[first].start
+        begin = token_list[first].start
         line, counted = line + body.count("\n", counted, begin), begin
         count += 1
-        named = found[keyword].text != "example" and keyword + 1 < len(found)
-        end = found[last - 1].end
+        named = token_list[keyword].text != "example" and keyword + 1 < len(token_list)
+        end = token_list[last - 1].end
         yield Declaration(
-            name=found[keyword + 1].text if named else f"example_{count}",
+            name=token_list[keyword + 1].text if named else f"example_{count}",
             text=body,
-            header_end=_documented_from(body, found[first - 1].end if first else 0, begin),
+            header_end=_documented_from(body, token_list[first - 1].end if first else 0, begin),
             statement=f"{body[begin : opening.start]}:= by sorry",
             proof=body[opening.start : end],
             start=opening.start,
@@ -119,7 +121,7 @@ def _declarations(body: str) -> Iterator[Declaration]:
 
 
 def _documented_from(body: str, previous: int, begin: int) -> int:
-    """Where the documentation right before `begin` begins; `begin` where there is none. The token before ends at `previous`."""
+    """Return where the documentation right before `begin` begins, or `begin` if there is none. The token before ends at `previous`."""
     close = previous + len(body[previous:begin].rstrip()) - 2
     if close < 0 or not body.startswith("-/", close):
         return begin
@@ -130,21 +132,21 @@ def _documented_from(body: str, previous: int, begin: int) -> int:
 
 
 def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Declaration]:
-    """The theorems whose proof is `sorry`. Raises SourceError where the file, `sorry`s included, does not elaborate."""
-    found = [declaration for declaration in declarations(text, name) if declaration.is_open]
+    """Return the theorems whose proof is `sorry`. Raises SourceError if the file, including its `sorry`s, does not elaborate."""
+    still_open = [declaration for declaration in declarations(text, name) if declaration.is_open]
     header = _body(text, name)
     report = pool.check_statement("theorem end_of_file : True := by sorry", header)
     if report.elaborates is False:
         message = report.messages[0]
         line = max(1, message.line + header.rstrip("\n").count("\n") + 1)
-        raise SourceError(f"{name}:{line}: {message.text.splitlines()[0]}; correct the file before its `sorry`s can be filled")
+        raise SourceError(f"{name}:{line}: {message.text.splitlines()[0]}; fix the file before filling its `sorry`s")
     if report.elaborates is None:
-        raise SourceError(f"{name}: Lean gave no answer about this file; raise the time limit")
-    return found
+        raise SourceError(f"{name}: Lean gave no answer for this file; raise the time limit")
+    return still_open
 
 
 def filled(text: str, proofs: dict[int, str]) -> str:
-    """The text with new proofs in place: keys are `Declaration.start`, values proofs as checked."""
+    """Return the text with new proofs in place: keys are `Declaration.start`, values proofs as checked."""
     parts, at = [], 0
     for declaration in declarations(text):
         proof = proofs.get(declaration.start)

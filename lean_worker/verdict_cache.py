@@ -1,4 +1,4 @@
-"""Verdicts kept on disk by the content of what was asked: statement, proof, header, tier, heartbeats, Lean, library and backend."""
+"""On-disk cache of verdicts, keyed by statement, proof, header, tier, heartbeats, Lean, library and backend."""
 
 import hashlib
 import sqlite3
@@ -15,9 +15,9 @@ from lean_worker.session import Backend
 
 
 class VerdictCache:
-    """A file that several processes may share. Only what the kernel decided is kept: never a failure of the machinery.
+    """Verdict cache in a file that several processes may share. It stores only decisions of the kernel, never infrastructure failures.
 
-    Raises LeanWorkerError where `path` is no such file.
+    Raises LeanWorkerError if `path` cannot be used as a cache.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class VerdictCache:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("CREATE TABLE IF NOT EXISTS verdicts (key BLOB PRIMARY KEY, verdict BLOB NOT NULL) WITHOUT ROWID")
         except sqlite3.Error as error:
-            raise LeanWorkerError(f"{path} cannot be used as a verdict cache ({error}); name another file") from error
+            raise LeanWorkerError(f"--cache: {path} cannot be used as a verdict cache ({error}); give another file") from error
 
     def get(self, question: Question, backend: Backend, heartbeats: int) -> Verdict | None:
         with self._lock:
@@ -45,6 +45,6 @@ class VerdictCache:
 
 
 def _key(question: Question, backend: Backend, heartbeats: int) -> bytes:
-    """A proof that ran out of heartbeats is wrong under that limit only. Who asks makes no difference."""
+    """Return the cache key. It includes heartbeats, because a proof may fail only under that limit, but not the client."""
     question = replace(question, scope="")
     return hashlib.sha256(msgspec.json.encode((question, heartbeats, backend.name, backend.lean, backend.library))).digest()

@@ -1,4 +1,4 @@
-"""Sessions kept warm by their opening: reused while they are young and small, the least recently used given up for another one."""
+"""Warm Lean sessions by opening: reused while they are young and small, and evicted least recently used first."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from lean_worker.jobs import Question
 from lean_worker.processes import tree_memory
 from lean_worker.session import Backend, Limits, Session, WorkerLost
 
-_LOOK_EVERY = 32  # checks between two looks at a session's memory
+_LOOK_EVERY = 32  # checks between two measurements of a session's memory
 
 _Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Recycling:
-    """When a session is replaced by a fresh one: after so many checks, above so much memory (resident bytes), at such an age (seconds)."""
+    """When to replace a session: after this many checks, above this much resident memory (bytes), or at this age (seconds)."""
 
     checks: int = 20_000
     memory_bytes: int = 6 << 30
@@ -24,7 +24,7 @@ class Recycling:
 
 @dataclass(eq=False)
 class Warm:
-    """A session and what is known of it; `last` is what it was asked last."""
+    """A session and its state; `last` is the question that it answered last."""
 
     key: _Key
     session: Session
@@ -36,7 +36,7 @@ class Warm:
 
 
 class WarmSessions:
-    """At most `most` sessions. Thread-safe; at most `most` may be held at once."""
+    """Pool of at most `most` warm sessions. Thread-safe; at most `most` may be held at once."""
 
     def __init__(self, backend: Backend, limits: Limits, most: int, recycling: Recycling) -> None:
         self._backend, self._limits, self._most, self._recycling = backend, limits, most, recycling
@@ -53,15 +53,15 @@ class WarmSessions:
 
     @property
     def pids(self) -> list[int]:
-        """Process ids of the sessions that run now."""
+        """Process ids of the running sessions."""
         with self._lock:
             return [warm.session.pid for warm in self._all]
 
     def acquire(self, question: Question) -> Warm:
-        """A session for the question: a warm one, best the one that has its statement elaborated, else a new one, in the place of the
-        least recently used where all places are taken.
+        """Return a session for the question: a warm one, preferably with its statement elaborated, otherwise a new one, which evicts the
+        least recently used session if all places are taken.
 
-        Raises WorkerLost where none comes up.
+        Raises WorkerLost if no session starts.
         """
         key = self._key(question)
         evicted: Warm | None = None
@@ -96,10 +96,10 @@ class WarmSessions:
         return warm
 
     def release(self, warm: Warm) -> None:
-        """Back among the idle, or ended if it has had its day."""
+        """Return a session to the idle ones, or end it if it is due for recycling."""
         warm.checks += 1
         warm.used = time.monotonic()
-        if not warm.session.usable or self._spent(warm):
+        if not warm.session.usable or self._is_due(warm):
             self.drop(warm)
             return
         with self._lock:
@@ -112,7 +112,7 @@ class WarmSessions:
         warm.session.kill()
 
     def close(self) -> None:
-        """Ends all sessions, busy ones too."""
+        """End all sessions, including busy ones."""
         with self._lock:
             self._closed = True
             sessions, self._all = self._all, []
@@ -120,12 +120,12 @@ class WarmSessions:
             warm.session.kill()
 
     def _key(self, question: Question) -> _Key:
-        """What a session serves: an opening, and where its backend does not keep apart what it runs, only one scope and one header."""
+        """Return what a session may serve: one opening and, unless its backend isolates clients, one scope and one header."""
         if self._backend.isolates or not question.scope:
             return question.opening, "", ""
         return question.opening, question.scope, question.header
 
-    def _spent(self, warm: Warm) -> bool:
+    def _is_due(self, warm: Warm) -> bool:
         limit = self._recycling
         if warm.checks >= limit.checks or warm.used - warm.started >= limit.seconds:
             return True
@@ -133,7 +133,7 @@ class WarmSessions:
 
 
 def _nearness(last: Question | None, question: Question) -> int:
-    """How much of a question a session has elaborated that was asked another one last."""
+    """Return how much of the question a session has already elaborated for its last one."""
     if last is None or last.header != question.header or last.scope != question.scope:
         return 0
     return 2 if last.statement == question.statement else 1

@@ -1,4 +1,4 @@
-"""What the contestants of bench/train_step.py share: their arguments, the clock and the line that they print. Needs nothing but Python."""
+"""Common parts of the contestants of bench/train_step.py: arguments, timer and output line. Needs only Python."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ WARM_UP = 3
 
 
 def arguments() -> argparse.Namespace:
-    """The sizes of the model and the batch, and how many steps are timed."""
+    """Parse the sizes of the model and the batch, and the number of timed steps."""
     parser = argparse.ArgumentParser()
     for name in SIZES:
         parser.add_argument(f"--{name}", type=int, required=True)
@@ -19,8 +19,8 @@ def arguments() -> argparse.Namespace:
 
 
 def run(step: Callable[[], float], steps: int, *, version: str, parameters: int) -> None:
-    """Takes steps and prints the fastest one in seconds, the peak resident memory in MiB and the last loss. `step` takes one, waits until
-    it is done and returns its loss."""
+    """Run steps and print the fastest in seconds, the peak resident memory in MiB and the last loss. `step` runs one step to its end
+    and returns its loss."""
     seconds, loss = [], 0.0
     for _ in range(WARM_UP + steps):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the contestants of bench/engine.py share: arguments, prompts, the clock and the line that they print. Needs Python and numpy."""
+"""Common parts of the contestants of bench/engine.py: arguments, prompts, timer and output line. Needs Python and numpy."""
 
 import argparse
 import json
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 NUMBERS = ("requests", "prompt", "new_tokens", "vocab", "repeats")
-WARM_UP = 1  # compiles; a later run that meets another shape is not the fastest
+WARM_UP = 1  # compiles; a later run with a new shape is not the fastest
 
 
 def arguments() -> argparse.Namespace:
-    """The model's folder, how many requests are in flight at once, and their sizes."""
+    """Parse the model's folder, the number of requests in flight, and their sizes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     for name in NUMBERS:
@@ -22,15 +22,15 @@ def arguments() -> argparse.Namespace:
 
 
 def prompts(a: argparse.Namespace, run: int) -> list[list[int]]:
-    """Random prompts of half to the whole of `prompt` tokens. The lengths are those of every run, the tokens are not: nothing is found in
-    a cache of prefixes."""
+    """Return random prompts of half to all of `prompt` tokens. The lengths are the same in all runs, the tokens are not, so prefix caches
+    do not help."""
     lengths = np.random.default_rng(0).integers(max(1, a.prompt // 2), a.prompt + 1, a.requests)
     rng = np.random.default_rng(1 + run)
     return [rng.integers(2, a.vocab, length).tolist() for length in lengths]
 
 
 def compete(answer: Callable[[list[list[int]]], list[list[int]]], a: argparse.Namespace, version: str) -> None:
-    """Lets `answer` continue the prompts of each run, greedily, by exactly `new_tokens` tokens. Prints the fastest run in seconds and the
+    """Let `answer` continue the prompts of each run, greedily, by exactly `new_tokens` tokens. Print the fastest run in seconds and the
     tokens of the last."""
     seconds, found = [], []
     for run in range(WARM_UP + a.repeats):
@@ -39,5 +39,5 @@ def compete(answer: Callable[[list[list[int]]], list[list[int]]], a: argparse.Na
         found = answer(asked)
         seconds.append(time.perf_counter() - start)
         if [len(ids) for ids in found] != [a.new_tokens] * a.requests:
-            raise SystemExit(f"{a.requests} x {a.new_tokens} tokens were asked for, {[len(ids) for ids in found]} came")
+            raise SystemExit(f"expected {a.requests} x {a.new_tokens} tokens, got {[len(ids) for ids in found]}")
     print(json.dumps({"version": version, "seconds": min(seconds[WARM_UP:]), "tokens": found}))

@@ -1,7 +1,7 @@
-"""MaxText's own ahead-of-time compilation of its train step, with the figures that `oprover compile` gives for ours.
+"""MaxText's own ahead-of-time compilation of its train step, with the same figures as `oprover compile`.
 
-Run by bench/compile.py in MaxText's environment. Everything is MaxText's but the last step, which is traced first, so that its matrix
-products can be counted by the same function as ours.
+Run by bench/compile.py in MaxText's environment. Everything is MaxText's except the last step, which is traced first, so that its matrix
+products are counted by the same function as ours.
 """
 
 import json

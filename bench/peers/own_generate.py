@@ -1,4 +1,4 @@
-"""Our in-process engine on the CPU, as bench/engine.py runs it beside its peers: fp32, one slot for each request."""
+"""Our in-process engine on the CPU, run by bench/engine.py for comparison with its peers: fp32, one slot per request."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Our training step on the CPU, as bench/train_step.py runs those of its peers: a process of its own, fp32, AdamW, random tokens."""
+"""Our training step on the CPU, run by bench/train_step.py like its peers: in its own process, fp32, AdamW, random tokens."""
 
 import os
 
@@ -18,7 +18,7 @@ from oprover_jax.training.step import init_state, make_train_step
 
 def main() -> None:
     a = contest.arguments()
-    # on the CPU, what a scan keeps costs more than computing it again from these three
+    # on the CPU, keeping a scan's residuals costs more than recomputing them from these three
     config = Qwen3Config(a.vocab, a.layers, a.embed, a.q_heads, a.kv_heads, a.head_dim, a.mlp, remat="save:qkv,gate,up")
     mesh = make_mesh(MeshConfig(), jax.devices()[:1])
     optimizer = make_optimizer(OptimizerConfig())

@@ -19,7 +19,7 @@ from tunix.sft import peft_trainer, utils
 
 
 def model_input(batch: peft_trainer.TrainingInput) -> dict:
-    """What Tunix's loss takes: positions and a dense causal mask, from the mask of valid tokens."""
+    """Return the input of Tunix's loss: positions and a dense causal mask, from the mask of valid tokens."""
     valid = batch.input_tokens != 0
     return {
         "input_tokens": batch.input_tokens,
@@ -50,7 +50,7 @@ def main() -> None:
         trainer = trainer.with_gen_model_input_fn(model_input)
         tokens = np.random.default_rng(0).integers(1, a.vocab, (a.rows, a.length + 1)).astype(np.int32)  # of which `length` are targets
         batch = peft_trainer.TrainingInput(input_tokens=jnp.asarray(tokens), input_mask=jnp.ones(tokens.shape, bool))
-        train_step, _ = trainer.jit_train_and_eval_step(cache_nnx_graph=True)  # what its train() calls for each batch
+        train_step, _ = trainer.jit_train_and_eval_step(cache_nnx_graph=True)  # as its train() calls for each batch
 
         def step() -> float:
             loss = train_step(batch)[0]

@@ -1,1 +1,1 @@
-"""The Lean kernel, elaborator and parser out of a pip wheel, with a core library of our own."""
+"""The Lean kernel, elaborator and parser from a pip wheel, with this project's own core library."""

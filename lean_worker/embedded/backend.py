@@ -1,4 +1,4 @@
-"""The fork backend: the embedded Lean initialised once, a forked process for every candidate, so that nothing survives it."""
+"""Fork backend: the embedded Lean initialised once, with a forked process for every candidate, so that no state survives a candidate."""
 
 import functools
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from lean_worker.session import Limits
 
 @dataclass(frozen=True)
 class ForkBackend:
-    """Raises LeanUnavailable or BuildError at construction where the embedded Lean cannot be used."""
+    """Backend that forks the embedded Lean. Raises LeanUnavailable or BuildError at construction if it is unavailable."""
 
     core: CoreLibrary = field(default_factory=ensure_core)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
@@ -37,11 +37,11 @@ class ForkBackend:
 
     @property
     def inside(self) -> SandboxConfig:
-        """The settings of the process that runs a candidate; those that fork it may start others."""
+        """Sandbox settings of the process that runs a candidate; its parents may start other processes."""
         return replace(self.sandbox, read=(*embedded_files(self.core), *self.sandbox.read), max_processes=1)
 
     def start(self, opening: str, limits: Limits) -> LeanTree:
-        """A tree whose root has loaded the opening."""
+        """Return a tree whose root has loaded the opening."""
         return LeanTree(self.core, opening, limits, self.sandbox)
 
     def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier:

@@ -1,4 +1,4 @@
-"""Compares a statement with a candidate by their compiled files. Standard library only: the judge loads it as a plain script.
+"""Comparison of a statement with a candidate by their compiled files. Standard library only: the judge loads it as a plain script.
 
 Auxiliary constants are compared by content, all others by name. Lean makes an auxiliary constant for a `match` or for a proof inside a
 term, names it after the declaration that needed it first, and shares it with later ones. A helper that restates the statement's `match`
@@ -6,7 +6,7 @@ therefore changes the name in the statement's type.
 
 Why content is enough for auxiliary definitions and theorems: put both files' constants into one environment, the candidate's auxiliary ones
 under fresh names. Two definitions with equal levels, equal types and equal values unfold to the same term. Two theorems with equal levels
-and equal types are proofs of one proposition, which the kernel identifies. By induction over what a constant mentions (a circle is
+and equal types are proofs of one proposition, which the kernel identifies. By induction over what a constant mentions (a cycle is
 refused), the candidate's type is then definitionally equal to the statement's, so its proof proves the statement. This fails for opaque
 constants, axioms and inductive types: those have an identity of their own, so they keep their names, whatever they are called.
 """
@@ -18,23 +18,23 @@ from dataclasses import replace
 from kernel import children
 from olean import Constant, Name, Olean, Table
 
-# as Lean's Name.isInternalDetail: what an elaborator names, never a user
+# like Lean's Name.isInternalDetail: names made by an elaborator, never by a user
 _AUXILIARY = re.compile(r"_.*|(?:match|proof|eq|omega)_[0-9_]*", re.S)
 _BY_CONTENT = ("definition", "theorem")
 
 
 class Refused(Exception):
-    """The candidate does not prove the statement; the first argument is the answer's kind, the second the reason."""
+    """The candidate does not prove the statement; the first argument is the kind of the verdict, the second the reason."""
 
 
 def shown(name: Name) -> str:
-    """Return the name as Lean prints it, but for guillemets."""
+    """Return the name as Lean prints it, but without guillemets."""
     return ".".join(map(str, name))
 
 
 def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
-    """Return the constants that terms name."""
-    found: set[Name] = set()
+    """Return the constants that occur in terms."""
+    names: set[Name] = set()
     seen: set[int] = set()
     stack = [number for number in numbers if number is not None]
     while stack:
@@ -43,14 +43,14 @@ def mentioned(table: Table, numbers: Iterable[int | None]) -> set[Name]:
             seen.add(at)
             node = table.nodes[at]
             if node[0] in ("const", "proj"):
-                found.add(node[1])
+                names.add(node[1])
             if node[0] != "const":
                 stack += _children(node)
-    return found
+    return names
 
 
 def parts(constant: Constant) -> set[Name]:
-    """Return what belongs to a constant besides its terms: types and constructors of an inductive type, the type of a constructor."""
+    """Return the constants linked to a constant outside its terms: types, constructors of an inductive type, the type of a constructor."""
     if constant.kind == "inductive":
         return {*constant.details[1], *constant.details[2]}
     return set(constant.details) if constant.kind in ("constructor", "recursor") else set()
@@ -63,15 +63,15 @@ def _children(node: tuple) -> Iterable[int]:
 
 
 class _Contents:
-    """The terms of one file with every auxiliary definition and theorem replaced by its content."""
+    """Terms of one file with every auxiliary definition and theorem replaced by its content."""
 
     def __init__(self, file: Olean, core: Set[Name], table: Table) -> None:
         self._file, self._core, self._table = file, core, table
-        self._made: dict[int | Name, int] = {}  # a term or an auxiliary constant, and the node that stands for it
+        self._made: dict[int | Name, int] = {}  # maps a term or an auxiliary constant to the node that represents it
         self._open: set[Name] = set()
 
     def of(self, constant: Constant) -> Constant:
-        """Return the constant with its terms replaced, without the proof where it is a theorem: any proof will do."""
+        """Return the constant with its terms replaced, and without the proof if it is a theorem, since any proof will do."""
         value = None if constant.value is None or constant.kind == "theorem" else self._term(constant.value)
         return replace(constant, type=self._term(constant.type), value=value)
 
@@ -108,7 +108,7 @@ class _Contents:
             if missing:
                 if isinstance(item, tuple):
                     if item in self._open:
-                        raise Refused("mismatch", f"{shown(item)} needs itself")
+                        raise Refused("mismatch", f"{shown(item)} depends on itself")
                     self._open.add(item)
                 stack += missing
                 continue
@@ -119,24 +119,24 @@ class _Contents:
 
 
 def compare(statement: Olean, candidate: Olean, core: Set[Name], table: Table, target: Name) -> None:
-    """Raise Refused unless the target, and all that its type needs of the statement's file, are the same in both files."""
-    wanted_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
+    """Raise Refused unless the target, and everything that its type depends on in the statement's file, is the same in both files."""
+    required_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
     waiting, seen = [target], {target}
     while waiting:
         name = waiting.pop()
         if name not in candidate.names:
             raise Refused("mismatch", f"{shown(name)} is not declared")
-        wanted, given = wanted_contents.of(statement.constant(name)), given_contents.of(candidate.constant(name))
+        required, given = required_contents.of(statement.constant(name)), given_contents.of(candidate.constant(name))
         for part in ("kind", "levels", "type"):
-            if getattr(wanted, part) != getattr(given, part):
+            if getattr(required, part) != getattr(given, part):
                 words = {
-                    "kind": f"is a {given.kind}, not a {wanted.kind}",
+                    "kind": f"is a {given.kind}, not a {required.kind}",
                     "levels": "has other universe levels",
                     "type": "has another type",
                 }
                 raise Refused("mismatch", f"{shown(name)} {words[part]}")
-        if wanted != given:
-            raise Refused("mismatch", f"{shown(name)} is defined otherwise than in the statement")
-        needed = (mentioned(table, (wanted.type, wanted.value)) | parts(wanted)) - seen - core
+        if required != given:
+            raise Refused("mismatch", f"{shown(name)} is defined differently from the statement")
+        needed = (mentioned(table, (required.type, required.value)) | parts(required)) - seen - core
         seen |= needed
         waiting += needed

@@ -1,4 +1,4 @@
-"""Reads the exported symbols of an ELF shared library, so that no binutils are needed on the user's machine."""
+"""Reader for the exported symbols of an ELF shared library, which needs no binutils on the user's machine."""
 
 import mmap
 import struct
@@ -11,13 +11,13 @@ _OBJECT, _FUNCTION = 1, 2
 
 
 class ElfError(LeanWorkerError):
-    """The file is no 64-bit little-endian ELF library with a dynamic symbol table."""
+    """The file is not a 64-bit little-endian ELF library with a dynamic symbol table."""
 
 
 def exported_symbols(library: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of the defined data objects and of the defined functions that `library` exports.
+    """Return the names of the defined data objects and of the defined functions that `library` exports.
 
-    Raises ElfError for anything but a 64-bit little-endian ELF file.
+    Raises ElfError for a file that is not 64-bit little-endian ELF.
     """
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
         if image[:6] != b"\x7fELF\x02\x01":

@@ -1,15 +1,15 @@
-"""A tree of Lean processes, each forked from one that has elaborated what comes before: library, header, statement, candidate.
+"""Tree of Lean processes, each forked from one that has elaborated what comes before: library, header, statement, candidate.
 
 `python fork_server.py LIBRARY SETTINGS`, LEAN_PATH set, standard input a Unix socket. SETTINGS is JSON: `opening` (the text that imports
 the library), `options` (name and value pairs), `confined` (whether candidates are kept from starting or signalling other processes),
 `huge_pages` (whether the kernel has them).
 
-Messages are JSON objects behind their length (4 bytes, big endian). A process of the tree first says `{"ready": true}` or why it is not,
-then answers one request after the other; at the end of its input it ends, and all that it started with it. A request holds `text`, `line`
-(added to the lines of messages), `starts` (byte offsets at which commands may begin, or null), `seconds`, `memory_bytes`, `output_bytes`,
-and for a candidate `judge` (the names of statement, candidate and judge, and the kernel's `heartbeats`). It comes with a socket where the
-process that elaborates the text shall stay and be asked in its turn; otherwise that process ends. The answer: `outcome` ("exit",
-"timeout", "flood" or "signal"), `code`, and as far as it came `messages`, `stray`, `reason` and `axioms`. Standard library only.
+Messages are JSON objects after their length (4 bytes, big endian). A process of the tree first sends `{"ready": true}` or the reason why it
+is not ready, then answers requests one by one; at the end of its input it ends, with all processes that it started. A request holds `text`,
+`line` (added to the lines of messages), `starts` (byte offsets at which commands may begin, or null), `seconds`, `memory_bytes`,
+`output_bytes`, and for a candidate `judge` (the names of statement, candidate and judge, and the kernel's `heartbeats`). If a socket comes
+with the request, the process that elaborates the text stays and answers requests on it; otherwise it ends. The answer: `outcome` ("exit",
+"timeout", "flood" or "signal"), `code`, and as far as available `messages`, `stray`, `reason` and `axioms`. Standard library only.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ from objects import LeanError
 
 _PR_SET_PDEATHSIG = 1
 _CONTROL = 0
-_STACK_BYTES = 64 << 20  # what is nested deeply is an error of Lean's before it is an overflow
+_STACK_BYTES = 64 << 20  # deep nesting is a Lean error before it overflows the stack
 _libc = ctypes.CDLL(None)
-# not os.fork: what Python does after a fork touches hundreds of pages, and there is nothing here for it to do (one thread, no hooks)
+# not os.fork: Python's work after a fork touches hundreds of pages, and is not needed here (one thread, no hooks)
 _fork = ctypes.PyDLL(None).fork
 
 
@@ -72,7 +72,7 @@ def _leave(code: int) -> NoReturn:
 
 
 class Tree:
-    """What every process of the tree is: a frontend and the state that it has reached."""
+    """A process of the tree: a frontend and the state that it has reached."""
 
     def __init__(self, frontend: Frontend, state: int, confined: bool) -> None:
         self.frontend, self.state, self.confined = frontend, state, confined
@@ -116,7 +116,7 @@ class Tree:
         return {"outcome": outcome, "code": code, **found}
 
     def _become_child(self, request: dict[str, Any], stays: int | None, result: int, parent: int) -> NoReturn:
-        # only what is ours is closed: Lean's library keeps descriptors of its own, and expects them to be there after a fork
+        # close only this package's descriptors: Lean's library keeps its own and expects them to be open after a fork
         os.setsid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -160,7 +160,7 @@ def _write(pipe: int, body: bytes) -> None:
 
 
 def _end(child: int, kill: bool) -> int:
-    """Wait for a child, killed first if asked for, and return its exit code."""
+    """Wait for a child, killing it first if `kill`, and return its exit code."""
     if kill:
         for how in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -169,7 +169,7 @@ def _end(child: int, kill: bool) -> int:
 
 
 def _collect(control: socket.socket, pipe: int, child: int, request: dict[str, Any]) -> tuple[bytes, str]:
-    """Read a child's answer until its end or a limit. Where nobody waits for it any more, kill it and leave."""
+    """Read a child's answer until its end or a limit. If nobody waits for the answer any more, kill the child and exit."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     poll.register(control, select.POLLRDHUP)
@@ -196,7 +196,7 @@ def main(library: str, settings: dict[str, Any]) -> None:
     control = socket.socket(fileno=os.dup(_CONTROL))
     _, most = resource.getrlimit(resource.RLIMIT_STACK)
     stack = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_STACK, (stack, most))  # Lean asks for it when it is initialised
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, most))  # Lean reads it during initialisation
     frontend = Frontend(library)
     try:
         state = frontend.start(settings["opening"], settings["options"])

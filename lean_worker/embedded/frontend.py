@@ -1,7 +1,7 @@
-"""Lean's own frontend, driven command by command: read a text, elaborate it on top of a state, judge what came of it.
+"""Lean's own frontend, driven command by command: parse a text, elaborate it on top of a state, and judge the result.
 
-A state is Lean's `Command.State`; running a text gives a new one and leaves the old one as it was. One per process, in its main thread;
-between `rest` and `wake` no thread of Lean's works, so that the process may be forked. Standard library only: the fork server
+A state is Lean's `Command.State`; running a text gives a new one and leaves the old one unchanged. One per process, in its main thread;
+between `rest` and `wake` no thread of Lean's runs, so that the process may be forked. Standard library only: the fork server
 loads it as a plain script. Run as one, `python frontend.py LIBRARY OPENING` prints as JSON which tokens begin a command after an opening.
 """
 
@@ -21,14 +21,14 @@ from objects import field as part
 Raw = dict[str, Any]  # a message as `lean --json` prints it
 
 _SEVERITIES = ("information", "warning", "error")
-_MESSAGE_SEVERITY = 0x31  # where a message keeps it, behind its object fields
+_MESSAGE_SEVERITY = 0x31  # its offset in a message, after the object fields
 _THREADS = 1
-_OUT_OF_MEANS = 13  # the kernel's exceptions from here on say nothing about the declaration
+_OUT_OF_MEANS = 13  # kernel exceptions from here on are resource failures, not verdicts on the declaration
 
 
 @dataclass
 class Run:
-    """What came of a text. `stray` is the byte offset of a command that begins where none may."""
+    """Result of running a text. `stray` is the byte offset of a command that begins where none is allowed."""
 
     state: int
     messages: list[Raw] = field(default_factory=list)
@@ -41,14 +41,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Judged:
-    """`reason` is empty where the candidate proves the statement. `axioms` are those below the candidate."""
+    """Result of judging. `reason` is empty if the candidate proves the statement. `axioms` are those that the candidate depends on."""
 
     reason: str
     axioms: tuple[str, ...] = ()
 
 
 class Frontend:
-    """The frontend of the library at `path`. LEAN_PATH must be set."""
+    """Frontend of the library at `path`. LEAN_PATH must be set."""
 
     def __init__(self, path: str) -> None:
         lean = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
@@ -85,15 +85,15 @@ class Frontend:
         function("lean_init_search_path")()
 
     def wake(self) -> None:
-        """Let Lean start threads for its tasks, as it needs them."""
+        """Let Lean start threads for its tasks on demand."""
         self._lean.lean_init_task_manager_using(ctypes.c_uint(_THREADS))
 
     def rest(self) -> None:
-        """Wait for Lean's tasks and end its threads: a fork would not have them, and would wait for them for ever."""
+        """Wait for Lean's tasks and end its threads: a forked process would not have them, and would wait for them forever."""
         self._lean.lean_finalize_task_manager()
 
     def start(self, opening: str, options: Sequence[tuple[str, str]]) -> int:
-        """Return the state after `opening` (prelude and imports) with these options set. Raise LeanError where it cannot be loaded."""
+        """Return the state after `opening` (prelude and imports) with these options set. Raises LeanError if it cannot be loaded."""
         objects = self._objects
         none = objects.constant("l_Lean_Options_empty")
         context = self._context(opening)
@@ -114,11 +114,11 @@ class Frontend:
     def run(self, state: int, text: str, starts: Sequence[int] | None = None, line: int = 0) -> Run:
         """Elaborate a text on top of a state. `line` is added to the lines of its messages.
 
-        `starts` are the byte offsets at which commands may begin. What Lean reads at another place is not elaborated, nor what follows it.
+        `starts` are the byte offsets at which commands may begin. A command at another place is not elaborated, nor is what follows it.
         """
         objects, context = self._objects, self._context(text)
         run, end = Run(state), len(text.encode())
-        # skips what stands before the first command: alone, a comment would be the beginning of a command that never comes
+        # skips the text before the first command: alone, a comment would be the beginning of a command that never comes
         parsed, last = keep(part(part(result(self._parse_header(context)), 1), 0)), False
         while not last:
             scope = self._scope(run.state)
@@ -139,7 +139,7 @@ class Frontend:
         return run
 
     def freeze(self, state: int) -> None:
-        """Make everything below a state immortal, so that processes forked from this one share its memory without touching it."""
+        """Make all objects reachable from a state immortal, so that forked processes share its memory without writing to it."""
         self._mark_persistent(state)
 
     def options(self, state: int) -> str:
@@ -160,9 +160,9 @@ class Frontend:
         return sorted(found)
 
     def judge(self, state: int, statement: Name, candidate: Name, judge: Name, heartbeats: int) -> Judged:
-        """Let the kernel say whether `candidate` has the type of `statement`, and collect the axioms below it.
+        """Let the kernel decide whether `candidate` has the type of `statement`, and collect the axioms that it depends on.
 
-        Names count from the namespace in which the state is. No message of Lean is looked at, and nothing is parsed or elaborated.
+        Names are relative to the current namespace of the state. This reads none of Lean's messages, and parses and elaborates nothing.
         """
         objects = self._objects
         if "debug." in self.options(state):
@@ -175,7 +175,7 @@ class Frontend:
         levels, type_ = wanted
         parameters = list(map(read_name, read_list(levels)))
         used = list(map(read_name, read_list(given[0])))
-        # whatever universes are chosen here, the kernel checks what comes of it
+        # the kernel checks the result whatever universes are chosen here
         chosen = parameters if len(used) == len(parameters) else [name if name in parameters else None for name in used]
         arguments = objects.list(NOTHING if name is None else keep(self._parameter(objects.name(name))) for name in chosen)
         name = objects.name(judge)
@@ -186,7 +186,7 @@ class Frontend:
         if tag(answer) != 1:
             if tag(part(answer, 0)) >= _OUT_OF_MEANS:
                 raise LeanError("the kernel ran out of time, memory or stack")
-            return Judged("what is proved is not the statement")
+            return Judged("the proved theorem is not the statement")
         reference = self._reference(state)
         axioms = read_array(result(self._collect_axioms(objects.name((*here, *candidate)), reference)))
         return Judged("", tuple(".".join(map(str, read_name(axiom))) for axiom in axioms))
@@ -208,7 +208,7 @@ class Frontend:
         return part(constant, 1), part(constant, 2)
 
     def _messages(self, log: int, line: int = 0) -> list[Raw]:
-        """Return the messages of the command that was elaborated last."""
+        """Return the messages of the last elaborated command."""
         found = []
         for message in read_array(keep(self._new_messages(keep(log)))):
             text = read_string(self._message_text(keep(part(message, 4))))
@@ -223,4 +223,4 @@ class Frontend:
 if __name__ == "__main__":
     frontend = Frontend(sys.argv[1])
     print(json.dumps(frontend.command_tokens(frontend.start(sys.argv[2], ()))), flush=True)
-    os._exit(0)  # Lean's threads need no farewell
+    os._exit(0)  # skip the shutdown of Lean's threads

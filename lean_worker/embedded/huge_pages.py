@@ -1,6 +1,6 @@
-"""Moves the code of Lean's library into huge pages, so that forked processes share it without a page fault for every few kilobytes.
+"""Relocation of the code of Lean's library to huge pages, so that forked processes share it without a page fault every few kilobytes.
 
-A child that checks a proof runs through tens of megabytes of code. Mapped from the file, each piece of it costs a fault in each child;
+A child that checks a proof runs through tens of megabytes of code. Mapped from the file, each page of it costs a fault in each child;
 in huge pages of memory, which a fork shares whole, it costs none. Standard library only: the fork server loads it as a plain script.
 """
 
@@ -34,7 +34,7 @@ class _Library(ctypes.Structure):
 
 
 def _code(path: str) -> list[tuple[int, int]]:
-    """Return begin and end of the huge pages that lie wholly in the code of a loaded library."""
+    """Return begin and end of the huge pages that lie entirely in the code of a loaded library."""
     found: list[tuple[int, int]] = []
 
     @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Library), ctypes.c_size_t, ctypes.c_void_p)
@@ -52,7 +52,7 @@ def _code(path: str) -> list[tuple[int, int]]:
 
 
 def use_huge_pages(path: str) -> None:
-    """Copy the code of the library at `path`, which is loaded, into huge pages in its own place. Without them nothing changes."""
+    """Copy the code of the loaded library at `path` into huge pages in place. Does nothing if they are unavailable."""
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     _libc.mmap.argtypes, _libc.mmap.restype = (pointer, size, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long), pointer
     _libc.mremap.argtypes, _libc.mremap.restype = (pointer, size, size, ctypes.c_int, pointer), pointer

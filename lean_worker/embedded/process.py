@@ -1,8 +1,8 @@
-"""A tree of forked Lean processes as the pool sees it: ask a question, get what Lean found.
+"""Pool-side session of a tree of forked Lean processes.
 
 The root has loaded the library. For a header it forks a process that elaborates it and stays; that one forks a process for each statement,
-and every candidate runs in a process of its own, forked from its statement's. So a group of attempts pays once for header and statement,
-and nothing that one candidate does can be seen by another.
+and every candidate runs in its own process, forked from its statement's. So header and statement are elaborated once per group of
+attempts, and nothing that one candidate does is visible to another.
 """
 
 import json
@@ -29,7 +29,7 @@ _SERVER = Path(__file__).parent / "fork_server.py"
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _SANDBOX = SandboxConfig()
 _START_SECONDS = 60.0
-_GRACE_SECONDS = 10.0  # a process of the tree keeps the time limit itself; this is for one that does not
+_GRACE_SECONDS = 10.0  # the tree enforces the time limit itself; this is for a process that fails to
 _KEPT_HEADERS = 8
 _KEPT_STATEMENTS = 4
 
@@ -51,20 +51,20 @@ class _Node:
         self.children: OrderedDict[Any, _Node] = OrderedDict()
 
     def receive(self, seconds: float) -> dict[str, Any]:
-        """Return the next message. Raise WorkerLost where none comes."""
+        """Return the next message. Raises WorkerLost if there is none."""
         self._control.settimeout(seconds)
         try:
             size = self._exactly(4)
             return dict(json.loads(self._exactly(struct.unpack(">I", size)[0])))
         except (OSError, ValueError) as error:
-            raise WorkerLost(f"a process of the Lean tree gave no answer ({error})") from error
+            raise WorkerLost(f"a process of the Lean tree gave no answer: {error}") from error
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Let a fork of this process elaborate a text and end. Raise WorkerLost where this process is gone."""
+        """Let a fork of this process elaborate a text and end. Raises WorkerLost if this process has ended."""
         return self._ask(request, None)
 
     def grow(self, request: dict[str, Any]) -> "tuple[dict[str, Any], _Node | None]":
-        """Let a fork of this process elaborate a text and stay, as a new node; None where it did not come to that. Raise as `run`."""
+        """Let a fork of this process elaborate a text and stay, as a new node, or None if that failed. Raises like `run`."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -80,7 +80,7 @@ class _Node:
         return answer, None
 
     def close(self) -> None:
-        """End the process and all that it has forked."""
+        """End the process and all its forks."""
         for child in self.children.values():
             child.close()
         self._control.close()
@@ -93,7 +93,7 @@ class _Node:
             sent = 0 if stays is None else socket.send_fds(self._control, [message], [stays])
             self._control.sendall(message[sent:])
         except OSError as error:
-            raise WorkerLost(f"a process of the Lean tree takes no request ({error})") from error
+            raise WorkerLost(f"a process of the Lean tree accepts no request: {error}") from error
         return self.receive(request["seconds"] + _GRACE_SECONDS)
 
     def _exactly(self, count: int) -> bytes:
@@ -101,22 +101,22 @@ class _Node:
         while len(data) < count:
             piece = self._control.recv(count - len(data))
             if not piece:
-                raise OSError("it has ended")
+                raise OSError("the process has ended")
             data += piece
         return bytes(data)
 
 
 class LeanTree:
-    """A running tree, in a sandbox where the machine has one. Not thread-safe: one question at a time.
+    """A running tree, in a sandbox if available. Not thread-safe: one question at a time.
 
-    Files are read-only, there is no network, and the process that checks a candidate can start no other; `report` says what of it holds.
-    Raise SandboxError where the sandbox is required and does not hold, WorkerLost where the tree does not start. Close to the thread that
-    makes it: bubblewrap, where it is used, ends with that thread.
+    Files are read-only, there is no network, and the process that checks a candidate cannot start others; `report` says which of this
+    holds. Raises SandboxError if the sandbox is required and does not hold, WorkerLost if the tree does not start. Bubblewrap, if used,
+    ends with the thread that creates the tree.
     """
 
     def __init__(self, core: CoreLibrary, opening: str, limits: Limits, sandbox: SandboxConfig = _SANDBOX) -> None:
         self._limits, self._opening = limits, opening
-        self._using = threading.Lock()  # sockets may not be closed under whoever reads them
+        self._using = threading.Lock()  # sockets must not be closed while they are read
         self._nonce = secrets.token_hex(8)
         self.report: SandboxReport = settle(sandbox)
         settings = {
@@ -152,16 +152,16 @@ class LeanTree:
 
     @property
     def usable(self) -> bool:
-        """Whether another question may be asked: always, for what is killed at a limit is a process that answered one."""
+        """Whether another question may be asked: always, since only processes that answered one question are killed at a limit."""
         return True
 
     def run(self, question: Question) -> Finding:
-        """Answer a question. Raise WorkerLost where the tree dies meanwhile."""
+        """Answer a question. Raises WorkerLost if the tree dies meanwhile."""
         with self._using:
             return self._answer(question)
 
     def kill(self) -> None:
-        """End the root; all other processes of the tree end with it. May be called from any thread."""
+        """End the root, with which all other processes of the tree end. May be called from any thread."""
         self._process.kill()
         self._process.wait()
         with self._using:
@@ -184,7 +184,7 @@ class LeanTree:
         return self._attempt(statement, document)
 
     def _grown(self, parent: _Node, key: Any, text: str, line: int, most: int) -> tuple[_Node | None, Finding]:
-        """The process that has elaborated `text` on top of `parent`, new or kept, or why there is none."""
+        """Return the process that has elaborated `text` on top of `parent`, new or kept, or the reason why there is none."""
         known = parent.children.get(key)
         if known is not None:
             parent.children.move_to_end(key)
@@ -206,19 +206,19 @@ class LeanTree:
             "heartbeats": self._limits.heartbeats,
         }
         request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
-        found = statement.run(request)
-        if "messages" not in found:
-            return Finding(Answer(), found["outcome"], found["code"])
-        answer = read_answer(document, found["messages"])
+        response = statement.run(request)
+        if "messages" not in response:
+            return Finding(Answer(), response["outcome"], response["code"])
+        answer = read_answer(document, response["messages"])
         if answer.failed:
             return Finding(replace(answer, axioms=()))
-        if found["stray"] is not None:
-            line = document.attempt.encode()[: found["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
-            return Finding(replace(answer, refused=f"a command begins in line {line - document.candidate_line + 1} of it"))
-        if found["reason"]:
-            place = Message("error", 1, 0, 1, 0, found["reason"])
+        if response["stray"] is not None:
+            line = document.attempt.encode()[: response["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
+            return Finding(replace(answer, refused=f"line {line - document.candidate_line + 1} begins a command"))
+        if response["reason"]:
+            place = Message("error", 1, 0, 1, 0, response["reason"])
             return Finding(replace(answer, messages=(*answer.messages, place), axioms=()))
-        return Finding(replace(answer, axioms=tuple(found["axioms"])))
+        return Finding(replace(answer, axioms=tuple(response["axioms"])))
 
     def _request(self, text: str, line: int, starts: Sequence[int] | None = None) -> dict[str, Any]:
         limits = self._limits

@@ -1,6 +1,6 @@
-"""Runs the `lean` command out of the shared library, as a script: `python run_lean.py LIBRARY ARGUMENTS...`.
+"""Script that runs the `lean` command from the shared library: `python run_lean.py LIBRARY ARGUMENTS...`.
 
-Lean's main function ends the process by itself, so this is only ever a process of its own. Standard library only.
+Lean's main function ends the process itself, so this always runs in its own process. Standard library only.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The processes of the slow tier: compile one module to an .olean, and judge two .olean files, each in a sandbox of its own."""
+"""Sandboxed processes of the slow tier: compile one module to an .olean, and judge two .olean files."""
 
 import json
 import math
@@ -27,16 +27,16 @@ _JUDGE = Path(__file__).parent / "judge.py"
 _SANDBOX_REFUSED = 125
 _FILE_BYTES = 256 << 20
 _OUTPUT_BYTES = 8 << 20
-_THREADS = 2  # processor time runs that much faster than the clock at most
+_THREADS = 2  # processor time runs at most this much faster than the clock
 
 
 @dataclass(frozen=True)
 class SlowLimits:
-    """What one recheck may use.
+    """Limits of one recheck.
 
-    `seconds` is the wall clock for candidate and judge together, and once more for the first compilation of a statement; nothing that a
-    process prints renews it. `heartbeats` (thousands of Lean's small allocations) and `memory_bytes` (address space) hold for each
-    process. `kept_statements` and `kept_bytes` bound the compiled statements that are kept for further proofs.
+    `seconds` is the wall clock for candidate and judge together, and once more for the first compilation of a statement; output of a
+    process does not extend it. `heartbeats` (thousands of Lean's small allocations) and `memory_bytes` (address space) apply to each
+    process. `kept_statements` and `kept_bytes` limit the compiled statements that are kept for further proofs.
     """
 
     seconds: float = 60.0
@@ -47,15 +47,15 @@ class SlowLimits:
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
-            raise ValueError(f"seconds must be positive and finite, not {self.seconds}")
+            raise ValueError(f"seconds is {self.seconds}; it must be positive and finite")
 
 
 class SlowTierClosed(Exception):
-    """No process may be started any more."""
+    """The slow tier is closed; no further process may be started."""
 
 
 class Running:
-    """The processes that run now, so that another thread can end them all."""
+    """Registry of running processes, so that another thread can end them all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,12 +64,12 @@ class Running:
 
     @property
     def closed(self) -> bool:
-        """Whether no process may be started any more."""
+        """Whether the registry is closed to new processes."""
         return self._closed
 
     @contextmanager
     def started(self, command: list[str], descriptor: int, output: int, environment: dict[str, str]) -> Iterator[int]:
-        """Run a command for the time of the block, which gets its process id; at the end of the block its whole group is killed.
+        """Run a command for the duration of the block, which gets its process id; afterwards kill its whole process group.
 
         Raises SlowTierClosed after `close`.
         """
@@ -90,13 +90,13 @@ class Running:
         try:
             yield process.pid
         finally:
-            with self._lock:  # before its id can be another's
+            with self._lock:  # before its id can be reused
                 self._processes.discard(process.pid)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def close(self) -> None:
-        """Kill all processes; those who wait for them get no answer, and no other process is started."""
+        """Kill all processes and refuse new ones; those who wait for them get no answer."""
         with self._lock:
             self._closed = True
             for pid in self._processes:
@@ -105,7 +105,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Setting:
-    """What every phase needs: `folder` is a temporary one of the harness, which no phase may write but where it is told to."""
+    """Common settings of all phases. `folder` is a temporary folder, which a phase may write only where it is told to."""
 
     core: CoreLibrary
     folder: Path
@@ -116,7 +116,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class _Ran:
-    """How a process ended: `kind` is None where it ended by itself with exit code `code`."""
+    """End of a process: `kind` is None if it ended by itself with exit code `code`."""
 
     kind: Kind | None
     reason: str
@@ -127,7 +127,7 @@ class _Ran:
 def phase_sandbox(
     core: CoreLibrary, sandbox: SandboxConfig, limits: SlowLimits, writable: Path | None = None, read: tuple[Path, ...] = ()
 ) -> SandboxConfig:
-    """Return the sandbox settings of one phase: the embedded Lean and what the phase is about may be read, one folder may be written."""
+    """Return the sandbox settings of a phase: read access to the embedded Lean and the phase's files, write access to one folder."""
     read = (*embedded_files(core), *read, *sandbox.read)
     return replace(sandbox, writable=writable, read=read, max_processes=1, memory_bytes=limits.memory_bytes)
 
@@ -151,7 +151,7 @@ def _run(setting: Setting, command: list[str], writable: Path | None, read: tupl
         os.close(watched)
         os.close(held)
     if setting.running.closed:
-        return _Ran("unavailable", "was ended because the slow tier was closed", 0, "")
+        return _Ran("unavailable", "was killed because the slow tier was closed", 0, "")
     if code is None:
         return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
     if code == _SANDBOX_REFUSED and setting.sandbox.kind != "none":
@@ -162,18 +162,18 @@ def _run(setting: Setting, command: list[str], writable: Path | None, read: tupl
 
 
 def _exit_code(pid: int, seconds: float) -> int | None:
-    """Wait for the end of a child without reaping it; None where the time is over."""
+    """Wait for the end of a child without reaping it. Return None after `seconds`."""
     ended = os.pidfd_open(pid)
     try:
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         if not poll.poll(seconds * 1000):
             return None
-        found = os.waitid(os.P_PIDFD, ended, os.WEXITED | os.WNOWAIT)
+        status = os.waitid(os.P_PIDFD, ended, os.WEXITED | os.WNOWAIT)
     finally:
         os.close(ended)
-    assert found is not None
-    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+    assert status is not None
+    return status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
 
 
 def _first_error(output: str) -> str | None:
@@ -192,12 +192,12 @@ def compile_module(setting: Setting, folder: Path, text: str, deadline: float | 
 
     Args:
         setting: the Lean, the limits and the sandbox.
-        folder: where the module's source and its .olean are put.
+        folder: folder for the module's source and its .olean.
         text: the module.
         deadline: when to give up (time.monotonic); by default after the limits' seconds.
 
     Returns:
-        A kind and a reason where there is no .olean; else None and nothing.
+        A kind and a reason if there is no .olean; otherwise None and an empty string.
     """
     folder.mkdir()
     source, target = folder / f"{MODULE}.lean", folder / OLEAN
@@ -212,13 +212,13 @@ def compile_module(setting: Setting, folder: Path, text: str, deadline: float | 
     if wrong is not None:
         return "error", wrong
     if ran.code or target.is_symlink() or not target.is_file():
-        return "crash", f"Lean ended with exit code {ran.code} and left no .olean"
+        return "crash", f"Lean ended with exit code {ran.code} without an .olean"
     return None, ""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The judge's answer: `axioms` below the theorem, `rechecked` the constants that the kernel checked again."""
+    """The judge's answer: `axioms` that the theorem depends on, `rechecked` the constants that the kernel checked again."""
 
     kind: Kind
     reason: str = ""
@@ -234,8 +234,8 @@ def judge_files(
     Args:
         setting: the Lean, the limits and the sandbox.
         statement: the statement's .olean, which is trusted.
-        candidate: the candidate's .olean, which may hold anything.
-        target: the end of the theorem's name in the statement's file; the candidate's file must hold the very same full name.
+        candidate: the candidate's .olean, which is not trusted.
+        target: the end of the theorem's name in the statement's file; the candidate's file must contain the same full name.
         deadline: as for `compile_module`.
     """
     core = setting.core
@@ -255,4 +255,4 @@ def judge_files(
         answer = json.loads(ran.output.strip().split("\n")[-1])
         return Judgement(answer["kind"], answer["reason"], tuple(answer["axioms"]), tuple(answer["rechecked"]))
     except (KeyError, TypeError, ValueError):
-        return Judgement("crash", f"the judge ended with exit code {ran.code} and no answer: {ran.output.strip()[-300:]}")
+        return Judgement("crash", f"the judge ended with exit code {ran.code} without an answer: {ran.output.strip()[-300:]}")

@@ -1,10 +1,10 @@
-"""The strict check, for whatever is stored or reported: three processes, and the kernel checks the proof a second time.
+"""Slow tier: the strict check for proofs that are stored or reported, with three processes and a second check by the kernel.
 
 The first process compiles the statement alone, the second the candidate, each to an .olean of its own. The third, which never runs or
 parses anything of the candidate as Lean, reads both files as data: it compares the proved theorem with the statement (kind, universe
-levels, type, and every definition below it), collects the axioms of all constants below the proof, and lets the kernel check every
-declaration of the candidate below the theorem again, rebuilt term by term, on top of the core library. The core library itself, and a
-statement's own elaboration, are trusted; a fault of this Lean's kernel is not caught, for there is no second kernel.
+levels, type, and every definition that it depends on), collects the axioms of all constants that the proof depends on, and lets the kernel
+check every declaration of the candidate that the theorem depends on again, rebuilt term by term, on top of the core library. The core
+library itself, and a statement's own elaboration, are trusted; a fault of this Lean's kernel is not caught, as there is no second kernel.
 """
 
 import tempfile
@@ -40,10 +40,9 @@ _LIMITS = SlowLimits()
 
 
 class SlowTier:
-    """Judges one check at a time in the thread that asks; several threads may ask. A statement is compiled once for all its proofs.
+    """Slow tier. Each calling thread runs one check at a time; several threads may call. A statement is compiled once for all its proofs.
 
-    Use as a context manager: it keeps compiled statements in a temporary folder. Raises SandboxError where a required sandbox does not
-    hold.
+    Use as a context manager: it keeps compiled statements in a temporary folder. Raises SandboxError if a required sandbox does not hold.
     """
 
     def __init__(self, core: CoreLibrary, limits: SlowLimits = _LIMITS, sandbox: SandboxConfig = _ANYWHERE) -> None:
@@ -62,23 +61,23 @@ class SlowTier:
 
     @property
     def folder(self) -> Path:
-        """The folder of its temporary files, which ends with it."""
+        """Temporary folder, which is removed on `close`."""
         return self._folder.path
 
     @property
     def inside(self) -> SandboxConfig:
-        """The sandbox settings of its processes, the folder that each may write left out."""
+        """Sandbox settings of its processes, without the folder that each may write."""
         return phase_sandbox(self._setting.core, self._setting.sandbox, self._setting.limits)
 
     def close(self) -> None:
-        """End what runs at once, without a verdict, and remove all files. May be called from any thread, and more than once."""
+        """Stop everything in progress, without a verdict, and remove all files. May be called from any thread, and more than once."""
         self._setting.running.close()
         with self._idle:
             self._idle.wait_for(lambda: self._busy == 0)
             self._folder.close()
 
     def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        """Return the verdict on a candidate, whether or not the proof filter has seen it. After `close`: kind `unavailable`."""
+        """Return the verdict on a candidate, whether or not the proof filter has seen it. After `close`, its kind is `unavailable`."""
         with self._idle:
             if self._setting.running.closed:
                 return self._verdict(Judgement("unavailable", "the slow tier is closed"))
@@ -98,9 +97,9 @@ class SlowTier:
         stub = write_module(OPENING, header, statement, None, MODULE)
         text = write_module(OPENING, header, statement, candidate, MODULE)
         if not _encodable(stub):
-            return self._verdict(Judgement("statement", "the statement holds half of a surrogate pair; send valid Unicode"))
+            return self._verdict(Judgement("statement", "the statement contains half of a surrogate pair; send valid Unicode"))
         if not _encodable(text):
-            return self._verdict(Judgement("error", "the proof holds half of a surrogate pair; send valid Unicode"))
+            return self._verdict(Judgement("error", "the proof contains half of a surrogate pair; send valid Unicode"))
         try:
             return self._judge(stub, text, target)
         except SlowTierClosed as error:
@@ -149,4 +148,4 @@ def _parts(name: str) -> tuple[str, ...]:
     try:
         return tuple(part for token in tokens(name) for part in token.parts)
     except LexError as error:
-        raise StatementError(f"{name} is no name: {error}") from error
+        raise StatementError(f"{name} is not a Lean name: {error}") from error

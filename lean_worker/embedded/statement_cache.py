@@ -1,4 +1,4 @@
-"""Compiled statements, each compiled once for all of its proofs, bounded in number and bytes."""
+"""Cache of compiled statements, each compiled once for all of its proofs, limited in number and bytes."""
 
 import hashlib
 import shutil
@@ -35,23 +35,24 @@ class _Entry:
 
 
 class StatementCache:
-    """Thread-safe. The least recently used statements are evicted, with their folders, but never one that is in use.
+    """Thread-safe cache. The least recently used statements are evicted, with their folders, but never one that is in use.
 
     Args:
-        setting: how to compile; the folders of statements stand in its folder.
-        most: how many statements are kept.
+        setting: how to compile; the statements' folders are created in its folder.
+        most: maximum number of statements.
+        most_bytes: maximum total size of their files, in bytes.
         most_bytes: how many bytes their files may have together.
     """
 
     def __init__(self, setting: Setting, most: int, most_bytes: int) -> None:
         self._setting, self._most, self._most_bytes = setting, most, most_bytes
         self._lock = threading.Lock()
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by the text's hash: a header may have megabytes
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # by the text's hash, since a header may be megabytes long
         self._number = 0
 
     @contextmanager
     def use(self, text: str) -> Iterator[Compiled]:
-        """Compile the statement's module `text` unless it is known, and keep its file for the time of the block."""
+        """Compile the statement's module `text` unless it is cached, and keep its file for the duration of the block."""
         key = hashlib.sha256(text.encode()).hexdigest()
         with self._lock:
             entry = self._entries.get(key)

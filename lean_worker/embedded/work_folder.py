@@ -1,4 +1,4 @@
-"""Temporary folders that do not outlive the process that made them, however it ends."""
+"""Temporary folders that are removed when their process ends, however it ends."""
 
 import contextlib
 import fcntl
@@ -15,16 +15,16 @@ _LOCK = "lock"
 
 
 class WorkFolder:
-    """A temporary folder of its own, removed by `close`.
+    """A temporary folder, removed by `close`.
 
-    Where the process is killed instead, a small process that waits for its end removes the folder. Where both are killed, the next
-    WorkFolder does: a folder whose lock nobody holds is nobody's.
+    If the process is killed instead, a small process that waits for its end removes the folder. If both are killed, the next WorkFolder
+    removes it: a folder whose lock is free is abandoned.
     """
 
     def __init__(self) -> None:
         base = Path(tempfile.gettempdir())
         _sweep(base)
-        # hidden until it is locked, so that no other process takes it for abandoned
+        # hidden until it is locked, so that no other process treats it as abandoned
         hidden = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=base))
         self._lock = os.open(hidden / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -43,7 +43,7 @@ class WorkFolder:
         os.close(watched)
 
     def close(self) -> None:
-        """Remove the folder with all that it holds. A second call does nothing."""
+        """Remove the folder with all its contents. A second call does nothing."""
         if self._held < 0:
             return
         shutil.rmtree(self.path, ignore_errors=True)
@@ -54,7 +54,7 @@ class WorkFolder:
 
 
 def _sweep(base: Path) -> None:
-    """Remove the folders of processes that are gone."""
+    """Remove the folders of processes that have ended."""
     for folder in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
@@ -64,7 +64,7 @@ def _sweep(base: Path) -> None:
 
 
 def _abandoned(lock: Path) -> bool:
-    """Return whether no process holds the lock; without a lock its folder was half removed."""
+    """Return whether no process holds the lock; without a lock the folder is half removed."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:

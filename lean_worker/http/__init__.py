@@ -1,7 +1,7 @@
-"""HTTP kit: limits, timeouts, browser checks, logging and shutdown that every HTTP service of this project shares.
+"""HTTP kit: limits, timeouts, browser checks, logging and shutdown shared by every HTTP service of this project.
 
-A service builds a FastAPI application with `docs_url=None` and `redoc_url=None`, calls `add_docs` and `protect` on it and hands it to
-`run`. Nothing here knows Lean.
+A service builds a FastAPI application with `docs_url=None` and `redoc_url=None`, calls `add_docs` and `protect` on it and passes it to
+`run`. This package is independent of Lean.
 """
 
 from lean_worker.http.access import Access, protect

@@ -1,7 +1,7 @@
-"""Who may send a request and in what form: the bearer key, the browser checks, the content type; and what every answer carries.
+"""Access control for HTTP requests: bearer key, browser checks, content type and the security headers of every response.
 
-A web page can reach a service on the reader's own machine. It cannot know a key; where there is none, requests must carry a Host and an
-Origin of the allow-list, which stops DNS rebinding and cross-site requests.
+A web page can send requests to a service on the reader's own machine, but it cannot know a key. A service without a key therefore accepts
+only Host and Origin values of an allow-list, which stops DNS rebinding and cross-site requests.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?")
 _JSON = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.I)
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _WORDS = {
-    "Not Found": "this address does not exist; see /docs",
-    "Method Not Allowed": "this address does not take this method; see /docs",
+    "Not Found": "this path does not exist; see /docs",
+    "Method Not Allowed": "this path does not support this method; see /docs",
 }
 _CLIENT_CLOSED_REQUEST = 499
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -45,7 +45,7 @@ Refusal = tuple[int, str, dict[str, str]]
 
 
 def plain_refusal(status: int, sentence: str, headers: Mapping[str, str]) -> Response:
-    """Return `{"detail": sentence}`."""
+    """Return a JSON response `{"detail": sentence}`."""
     return JSONResponse({"detail": sentence}, status, dict(headers))
 
 
@@ -54,10 +54,10 @@ class Access:
     """Access rules of one service.
 
     Attributes:
-        key: the bearer key that every request must carry, except to `open_paths`; None admits everybody.
+        key: the bearer key that every request must carry, except to `open_paths`; None admits every client.
         open_paths: paths that need no key.
-        hosts: names without port, besides those of loopback, that Host and Origin may have on a service without a key.
-        refuse: makes the answer from status, sentence and headers, in the shape that the service's clients read.
+        hosts: host names without port that Host and Origin may have on a service without a key, in addition to loopback names.
+        refuse: builds the response from status, sentence and headers, in the format that the service's clients expect.
     """
 
     key: str | None = field(default=None, repr=False)
@@ -67,9 +67,9 @@ class Access:
 
 
 def protect(app: FastAPI, access: Access) -> None:
-    """Apply the rules to every request to `app`, add the security headers to every answer, and log it.
+    """Apply `access` to every request to `app`, add the security headers to every response, and log it.
 
-    An HTTPException becomes a refusal, a client that hangs up gets 499, and any other exception becomes a 500 without a trace.
+    An HTTPException becomes a refusal, a client that disconnects gets 499, and any other exception becomes a 500 without a traceback.
     """
 
     @app.exception_handler(HTTPException)
@@ -80,7 +80,7 @@ def protect(app: FastAPI, access: Access) -> None:
     @app.exception_handler(ClientGone)
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: Exception) -> Response:
-        return access.refuse(_CLIENT_CLOSED_REQUEST, "the client hung up", {})
+        return access.refuse(_CLIENT_CLOSED_REQUEST, "the client disconnected", {})
 
     app.add_middleware(_Gate, access=access)
 
@@ -103,17 +103,17 @@ class _Gate:
             refused = self._refusal(scope["method"], scope["path"], headers)
             await (self._app if refused is None else self._access.refuse(*refused))(scope, answer.receive, answer.send)
         except asyncio.CancelledError:
-            ending: Refusal = (503, "the service is shutting down; try again later", {"Retry-After": "5"})
-            await self._instead(ending, scope, receive, answer)
+            stopping: Refusal = (503, "the service is shutting down; try again later", {"Retry-After": "5"})
+            await self._respond_early(stopping, scope, receive, answer)
         except Exception:
             _log.exception("request %s failed", answer.id)
-            broken: Refusal = (500, f"the service failed; its log explains it under request {answer.id}", {})
-            await self._instead(broken, scope, receive, answer)
+            failure: Refusal = (500, f"internal error; see request {answer.id} in the service's log", {})
+            await self._respond_early(failure, scope, receive, answer)
         finally:
             answer.log(scope)
 
-    async def _instead(self, refusal: Refusal, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        """Answer with `refusal`; an answer that has begun stays unfinished, which breaks the connection."""
+    async def _respond_early(self, refusal: Refusal, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        """Respond with `refusal`. If a response has begun, leave it unfinished, which breaks the connection."""
         if not answer.status:
             await self._access.refuse(*refusal)(scope, receive, answer.send)
 
@@ -123,14 +123,14 @@ class _Gate:
             if reason := _foreign(headers, self._hosts):
                 return 403, reason, {}
         elif path not in access.open_paths and not has_key(headers, access.key):
-            return 401, "this service wants `Authorization: Bearer KEY` with its key", {"WWW-Authenticate": "Bearer"}
+            return 401, "the key is missing or wrong; send it as `Authorization: Bearer KEY`", {"WWW-Authenticate": "Bearer"}
         if method in _WITH_BODY and (reason := _not_json(headers)):
             return 415, reason, {}
         return None
 
 
 class _Answer:
-    """The answer to one request on its way out."""
+    """Response to one request, observed on its way out."""
 
     def __init__(self, receive: Receive, send: Send, has_body: bool) -> None:
         self.id = secrets.token_hex(8)
@@ -152,7 +152,7 @@ class _Answer:
             for name, value in _ON_EVERY_ANSWER.items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self.id
-            if self._unread:  # the connection will be closed, and a client must know not to use it again
+            if self._unread:  # the connection will be closed, so the client must not reuse it
                 headers["connection"] = "close"
         await self._send(message)
 
@@ -171,16 +171,16 @@ def has_key(headers: Headers, key: str) -> bool:
 
 
 def _foreign(headers: Headers, hosts: frozenset[str]) -> str | None:
-    """Return why the request may come from a web page elsewhere, or None."""
-    remedy = "allow its host when the service is started, or give the service a key"
+    """Return why the request may come from a foreign web page, or None."""
+    remedy = "allow its host when starting the service, or set a key"
     host = headers.get("host")
     if host is not None and _host_name(host) not in hosts:
-        return f"this service does not answer to the Host {host[:100]!r}; {remedy}"
+        return f"Host {host[:100]!r} is not allowed; {remedy}"
     origin = headers.get("origin")
     if origin is not None and _origin_name(origin) not in hosts:
-        return f"requests from the Origin {origin[:100]!r} are not allowed; {remedy}"
+        return f"Origin {origin[:100]!r} is not allowed; {remedy}"
     if headers.get("sec-fetch-site", "").strip().lower() == "cross-site":
-        return "requests from another web site are not allowed; open the address itself, or give the service a key"
+        return "cross-site requests are not allowed; open the URL directly, or set a key"
     return None
 
 
@@ -206,7 +206,7 @@ def _has_body(headers: Headers) -> bool:
 
 
 def _not_json(headers: Headers) -> str | None:
-    """Return why a body, if there is one, is not declared as plain JSON, or None."""
+    """Return why a request body is not declared as plain JSON, or None if it is or if there is no body."""
     if not _has_body(headers):
         return None
     kinds = headers.getlist("content-type")

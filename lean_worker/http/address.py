@@ -1,4 +1,4 @@
-"""Where a service listens, and the key it asks for."""
+"""Listening sockets and the bearer key of a service."""
 
 import contextlib
 import ipaddress
@@ -10,7 +10,7 @@ from lean_worker.errors import LeanWorkerError
 
 
 class ServeError(LeanWorkerError):
-    """The service cannot be started; the message says what to change."""
+    """A service cannot be started; the message says what to change."""
 
 
 def is_loopback(host: str) -> bool:
@@ -23,7 +23,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to `host`; port 0 takes any free one. Raise ServeError if that is impossible."""
+    """Return a socket bound to `host`; port 0 selects a free port. Raise ServeError on failure."""
     if not 0 <= port <= 65_535:
         raise ServeError(f"--port is {port}; give a number from 0 to 65535")
     try:
@@ -50,13 +50,13 @@ def read_key(file: Path | None, variable: str) -> str | None:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ServeError(f"{file} cannot be read ({error}); name a readable file whose first line is the key") from error
+        raise ServeError(f"--key-file: {file} cannot be read ({error}); give a readable file whose first line is the key") from error
     if not lines or not lines[0].strip():
-        raise ServeError(f"{file}: the first line is empty; write the key there")
+        raise ServeError(f"--key-file: the first line of {file} is empty; write the key there")
     return lines[0].strip()
 
 
 def check_key(key: str | None) -> None:
-    """Raise ValueError for a key that no client could send."""
+    """Raise ValueError for a key that a client could not send."""
     if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key != ""):
-        raise ValueError("the key must be printable ASCII without spaces around it; choose another")
+        raise ValueError("key: must be printable ASCII without surrounding spaces; choose another one")

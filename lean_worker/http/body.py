@@ -1,4 +1,4 @@
-"""Read a request body within limits and decode it outside the event loop."""
+"""Request bodies: reading within limits, and decoding outside the event loop."""
 
 import asyncio
 import re
@@ -14,24 +14,24 @@ from lean_worker.http.limits import HttpLimits
 T = TypeVar("T")
 P = ParamSpec("P")
 
-_SMALL = 8 << 10  # bytes of work that the event loop, or the threads for small work, may be given
+_SMALL = 8 << 10  # largest amount of work, in bytes, for the event loop and the threads for small work
 _MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.S)
 
-# large requests wait for each other, not small ones for large ones
+# large requests queue behind each other, and small ones do not queue behind large ones
 _small_work = ThreadPoolExecutor(4, "http-small")
 _large_work = ThreadPoolExecutor(2, "http-large")
 
 
 async def offload(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` in a thread; `size`, the characters or bytes it looks at, decides behind which other work it may wait."""
+    """Run `work` in a thread. `size`, the number of characters or bytes it processes, selects the queue it waits in."""
     pool = _small_work if size <= _SMALL else _large_work
     return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
 
 
 async def read_bytes(request: Request, most: int) -> bytes:
-    """Return the request's body. Refuse more than `most` bytes with 413."""
+    """Return the request's body. Raise HTTPException 413 for more than `most` bytes."""
     declared = request.headers.get("content-length", "")
-    too_large = HTTPException(413, f"the body is larger than {most} bytes; send less at once")
+    too_large = HTTPException(413, f"body: larger than {most} bytes; split the request")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
         raise too_large
     body = bytearray()
@@ -45,7 +45,8 @@ async def read_bytes(request: Request, most: int) -> bytes:
 async def read_json(request: Request, kind: type[T], most: int, limits: HttpLimits, *, empty: bytes = b"") -> T:
     """Return the request's JSON body as `kind`; an empty body counts as `empty`.
 
-    Refuses with 413 what is larger than `most` bytes and with 422 what is not such JSON, or is nested too deeply.
+    Raises:
+        HTTPException: 413 for more than `most` bytes; 422 for a body that is not JSON of this kind or is nested too deeply.
     """
     body = await read_bytes(request, most) or empty
     if len(body) <= _SMALL:
@@ -54,13 +55,13 @@ async def read_json(request: Request, kind: type[T], most: int, limits: HttpLimi
 
 
 def decode(body: bytes, kind: type[T], limits: HttpLimits) -> T:
-    """Decode JSON within the limits. Raise HTTPException 422 with one sentence for anything else."""
+    """Decode JSON within the limits. Raise HTTPException 422 with one sentence if that fails."""
     _check_nesting(body, limits)
     try:
         return msgspec.json.decode(body, type=kind)
     except (ValueError, RecursionError) as error:  # DecodeError, UnicodeDecodeError and numbers of too many digits are ValueErrors
         reason = " ".join(str(error).split())[:300]
-        raise HTTPException(422, f"the body is not what this address expects ({reason}); see /docs") from error
+        raise HTTPException(422, f"body: {reason}; see /docs") from error
 
 
 def _check_nesting(body: bytes, limits: HttpLimits) -> None:
@@ -71,6 +72,6 @@ def _check_nesting(body: bytes, limits: HttpLimits) -> None:
         byte = body[mark.start()]
         depth += (byte in b"[{") - (byte in b"]}")
         if depth > limits.max_nesting:
-            raise HTTPException(422, f"the body is nested more than {limits.max_nesting} levels deep; flatten it")
+            raise HTTPException(422, f"body: nested more than {limits.max_nesting} levels deep; flatten it")
         if parts > limits.max_json_parts:
-            raise HTTPException(422, f"the body holds more than {limits.max_json_parts} strings, arrays and objects; split it")
+            raise HTTPException(422, f"body: more than {limits.max_json_parts} strings, arrays and objects; split the request")

@@ -1,4 +1,4 @@
-"""What happens to a request whose client hangs up before the answer is ready."""
+"""Cancellation of work whose client disconnects before the response is ready."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,24 +11,24 @@ T = TypeVar("T")
 
 
 class ClientGone(Exception):
-    """The client hung up before its answer was ready."""
+    """The client disconnected before its response was ready."""
 
 
 async def hung_up(receive: Receive) -> None:
-    """Return when the client has hung up. The body must have been read."""
+    """Return when the client has disconnected. The body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """Return the result of `work`. If the client hangs up, cancel it and raise ClientGone. The body must have been read."""
+    """Return the result of `work`. If the client disconnects, cancel it and raise ClientGone. The body must have been read."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(hung_up(request.receive))
+    disconnected = asyncio.ensure_future(hung_up(request.receive))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise ClientGone
         return task.result()
     finally:
         task.cancel()
-        gone.cancel()
+        disconnected.cancel()

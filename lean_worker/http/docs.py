@@ -1,4 +1,4 @@
-"""The page `/docs`: an OpenAPI document as plain HTML, without scripts and without anything from elsewhere."""
+"""The page `/docs`: an OpenAPI document as plain HTML, without scripts or external resources."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ _Object = dict[str, Any]
 
 
 def add_docs(app: FastAPI) -> None:
-    """Serve the application's own OpenAPI document as a page under `/docs`."""
+    """Serve the application's own OpenAPI document as a page at `/docs`."""
 
     @cache
     def page() -> str:
@@ -55,7 +55,7 @@ def add_docs(app: FastAPI) -> None:
 
 
 def render(document: _Object) -> str:
-    """Return the page for an OpenAPI document."""
+    """Return an OpenAPI document as an HTML page."""
     info = document["info"]
     operations = [(method, path, item[method]) for path, item in document.get("paths", {}).items() for method in _METHODS if method in item]
     schemas: _Object = document.get("components", {}).get("schemas", {})
@@ -67,8 +67,8 @@ def render(document: _Object) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f"<h1>{title} <small>version {escape(info['version'])}</small></h1>{_prose(info.get('description', ''))}"
-        f'<p>For programs: <a href="/openapi.json">openapi.json</a></p><h2>Addresses</h2><nav>{links}</nav>'
-        f"{''.join(_operation(*one, schemas) for one in operations)}<h2>Objects</h2>"
+        f'<p>Machine-readable: <a href="/openapi.json">openapi.json</a></p><h2>Endpoints</h2><nav>{links}</nav>'
+        f"{''.join(_operation(*operation, schemas) for operation in operations)}<h2>Schemas</h2>"
         f"{''.join(_schema(name, schema) for name, schema in schemas.items())}</body></html>"
     )
 
@@ -79,12 +79,12 @@ def _operation(method: str, path: str, operation: _Object, schemas: _Object) -> 
     parts.append(_prose(operation.get("description", "")))
     for media, content in body.items():
         schema = content.get("schema", {})
-        parts.append(f"<p>Takes {_kind(schema)} as <code>{escape(media)}</code>:</p>{_fields(_resolved(schema, schemas))}")
+        parts.append(f"<p>Request body: {_kind(schema)} as <code>{escape(media)}</code>:</p>{_fields(_resolved(schema, schemas))}")
     rows = ""
     for status, response in operation.get("responses", {}).items():
         kinds = ", ".join(_kind(content["schema"]) for content in response.get("content", {}).values() if content.get("schema"))
         rows += f"<tr><td><code>{escape(status)}</code></td><td>{escape(response.get('description', ''))}</td><td>{kinds}</td></tr>"
-    parts.append(f"<table><tr><th>Status</th><th>Meaning</th><th>Answer</th></tr>{rows}</table>" if rows else "")
+    parts.append(f"<table><tr><th>Status</th><th>Meaning</th><th>Response</th></tr>{rows}</table>" if rows else "")
     return f'<section id="{_anchor(method, path)}">{"".join(parts)}</section>'
 
 
@@ -95,19 +95,19 @@ def _schema(name: str, schema: _Object) -> str:
 
 def _fields(schema: _Object) -> str:
     rows = ""
-    for name, one in schema.get("properties", {}).items():
-        default = "required" if name in schema.get("required", ()) else f"<code>{escape(json.dumps(one.get('default')))}</code>"
-        rows += f"<tr><td><code>{escape(name)}</code></td><td>{_kind(one)}</td><td>{default}</td></tr>"
+    for name, field in schema.get("properties", {}).items():
+        default = "required" if name in schema.get("required", ()) else f"<code>{escape(json.dumps(field.get('default')))}</code>"
+        rows += f"<tr><td><code>{escape(name)}</code></td><td>{_kind(field)}</td><td>{default}</td></tr>"
     return f"<table><tr><th>Field</th><th>Type</th><th>Default</th></tr>{rows}</table>" if rows else ""
 
 
 def _kind(schema: _Object) -> str:
-    """Return the type of a schema in words."""
+    """Return the type of a schema as HTML text."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return " or ".join(_kind(option) for option in schema["anyOf"])
     if "enum" in schema:
         return " | ".join(f"<code>{escape(json.dumps(value))}</code>" for value in schema["enum"])
     if schema.get("type") == "array":
@@ -118,12 +118,12 @@ def _kind(schema: _Object) -> str:
 
 
 def _resolved(schema: _Object, schemas: _Object) -> _Object:
-    found: _Object = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
-    return found
+    resolved: _Object = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return resolved
 
 
 def _prose(text: str) -> str:
-    """Return paragraphs and code of Markdown as HTML."""
+    """Convert Markdown paragraphs and code blocks to HTML."""
     out = ""
     for paragraph in re.split(r"\n\s*\n", text.strip()):
         code = re.fullmatch(r"```\w*\n(.*?)\n?```", paragraph.strip(), re.S)

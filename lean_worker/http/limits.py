@@ -1,24 +1,24 @@
-"""Limits of an HTTP connection and a request body, checked before any work is done."""
+"""Limits of HTTP connections and request bodies, enforced before any work is done."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """Sizes in bytes and times in seconds.
+    """Limits of one HTTP service; sizes in bytes and times in seconds.
 
     Attributes:
-        max_head_bytes: request line and headers of one request; more is answered with 431.
-        max_headers: header lines of one request; more are answered with 431.
-        max_connections: open connections. Above it, a connection that has sent no request yet is closed; if there is none, the new one
-            is answered with 503 and Retry-After.
-        head_seconds: from a connection, or the first byte of a later request, to the end of the headers; then 408.
+        max_head_bytes: request line and headers of one request; larger ones get 431.
+        max_headers: header lines of one request; more get 431.
+        max_connections: open connections. Above the limit, a connection that has not sent a request yet is closed; if there is none, the
+            new one gets 503 and Retry-After.
+        head_seconds: from opening a connection, or the first byte of a later request, to the end of the headers; then 408.
         body_seconds: from the end of the headers to the end of the body; then 408.
-        keep_alive_seconds: how long a connection may idle after an answer.
-        write_seconds: how long a client may leave an answer unread before the connection is closed.
-        grace_seconds: how long requests in progress may take to end after SIGTERM or SIGINT; then 503.
+        keep_alive_seconds: how long a connection may be idle after a response.
+        write_seconds: how long a client may leave a response unread before the connection is closed.
+        grace_seconds: how long requests in progress may take to finish after SIGTERM or SIGINT; then 503.
         max_nesting: depth of arrays and objects in a JSON body.
-        max_json_parts: arrays, objects and strings in a JSON body.
+        max_json_parts: number of arrays, objects and strings in a JSON body.
     """
 
     max_head_bytes: int = 32 << 10

@@ -1,4 +1,4 @@
-"""HTTP/1.1 under limits: uvicorn's h11 protocol with bounded headers, timeouts, a bound on connections and errors as JSON."""
+"""HTTP/1.1 with limits: uvicorn's h11 protocol with bounded headers, timeouts, a connection limit and JSON errors."""
 
 import asyncio
 from typing import Any
@@ -11,13 +11,13 @@ from uvicorn.server import ServerState
 
 from lean_worker.http.limits import HttpLimits
 
-_SLICE = 16 << 10  # bytes parsed at once, so that no limit is passed by more
+_SLICE = 16 << 10  # bytes parsed at once; limits are exceeded by at most this much
 _FREE_PIECES, _PIECE_BYTES = 4096, 64  # pieces of a body may be tiny only while they are few
 _LINGER_SECONDS = 1.0
 
 
 class LimitedProtocol(H11Protocol):
-    """One connection."""
+    """One HTTP/1.1 connection with limits."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class LimitedProtocol(H11Protocol):
             self._make_room()
 
     def _make_room(self) -> None:
-        """Close the connection that has been silent longest; without one, refuse this one."""
+        """Close the longest silent connection; if there is none, refuse this one."""
         most = self._limits.max_connections
         others = [other for other in self.connections if isinstance(other, LimitedProtocol) and other is not self]
         others = [other for other in others if not other.transport.is_closing()]
@@ -78,7 +78,7 @@ class LimitedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.transport.is_closing() and self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()  # the answer came early, and nobody wants the rest of the body
+            self.transport.close()  # the response was early, so the rest of the body is not needed
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
@@ -108,7 +108,7 @@ class LimitedProtocol(H11Protocol):
         return False
 
     def _watch(self) -> None:
-        """Time the part of the request that is being read."""
+        """Start the timer for the part of the request that is being read."""
         phase = "answer"
         if self.conn.their_state is h11.SEND_BODY:
             phase = "body"
@@ -132,7 +132,7 @@ class LimitedProtocol(H11Protocol):
             self._refuse(408, f"the {self._phase} of the request did not arrive within {seconds:g} s; send it faster")
 
     def _refuse(self, status: int, sentence: str, headers: str = "") -> None:
-        """Answer without the application, if nothing has been answered yet, and close."""
+        """Respond without the application unless a response has begun, and close the connection."""
         if self.transport.is_closing():
             return
         begun = self.cycle is not None and not self.cycle.response_complete and self.cycle.response_started
@@ -150,11 +150,11 @@ class LimitedProtocol(H11Protocol):
 
 
 class _LimitedConnection(h11.Connection):
-    """h11's reader of requests, with a bound on headers and on tiny pieces. `refusal` is status and sentence of the last error."""
+    """h11 connection with limits on headers and on tiny body chunks. `refusal` is the status and sentence of the last error."""
 
     def __init__(self, limits: HttpLimits) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
-        self.refusal = (400, "this is not HTTP/1.1")
+        self.refusal = (400, "the request is not valid HTTP/1.1")
         self._limits = limits
         self._pieces = self._bytes = 0
 
@@ -171,7 +171,7 @@ class _LimitedConnection(h11.Connection):
         except h11.RemoteProtocolError as error:
             status = error.error_status_hint
             sentence = " ".join(str(error).split())
-            self.refusal = (status if status in (413, 431) else 400, f"the request is not valid HTTP/1.1 ({sentence}); correct it")
+            self.refusal = (status if status in (413, 431) else 400, f"the request is not valid HTTP/1.1: {sentence}")
             raise
 
     def _check_head(self, received: bytes) -> None:
@@ -181,21 +181,21 @@ class _LimitedConnection(h11.Connection):
         if ends:
             head = head[: min(ends)]
         if len(head) > limits.max_head_bytes:
-            raise h11.RemoteProtocolError(f"its headers are longer than {limits.max_head_bytes} bytes", error_status_hint=431)
+            raise h11.RemoteProtocolError(f"headers are longer than {limits.max_head_bytes} bytes", error_status_hint=431)
         if head.count(b"\n") > limits.max_headers:
-            raise h11.RemoteProtocolError(f"it has more than {limits.max_headers} headers", error_status_hint=431)
+            raise h11.RemoteProtocolError(f"more than {limits.max_headers} headers", error_status_hint=431)
 
     def _check_piece(self, length: int) -> None:
         self._pieces += 1
         self._bytes += length
         if self._pieces > _FREE_PIECES and self._bytes < _PIECE_BYTES * self._pieces:
-            raise h11.RemoteProtocolError("its body comes in too many tiny pieces", error_status_hint=400)
+            raise h11.RemoteProtocolError("the body arrives in too many tiny chunks", error_status_hint=400)
 
 
 class _GentleTransport:
-    """A transport whose `close` lets the client read the answer first: closing with unread input would discard it on the way.
+    """Transport whose `close` lets the client read the response first: closing with unread input would discard it in transit.
 
-    After `close`, nothing more is written; input is still read, and the protocol drops it.
+    After `close`, nothing more is written; input is still read but discarded.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -219,7 +219,7 @@ class _GentleTransport:
         self._transport.resume_reading()
         try:
             self._transport.write_eof()
-        except OSError:  # the client is gone already
+        except OSError:  # the client has already disconnected
             self._transport.abort()
             return
         self._loop.call_later(_LINGER_SECONDS, self._transport.abort)

@@ -1,4 +1,4 @@
-"""Run an HTTP service under uvicorn until SIGTERM or SIGINT."""
+"""Entry point that runs an HTTP service under uvicorn until SIGTERM or SIGINT."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ class _JsonLines(logging.Formatter):
 
 
 def log_requests(form: LogFormat) -> None:
-    """Write one line for each request to standard error: its id, method, path, status and milliseconds. No body and no key."""
+    """Log one line per request to standard error: id, method, path, status and milliseconds, but neither body nor key."""
     if form == "off":
         return
     handler = logging.StreamHandler()
@@ -45,7 +45,7 @@ def log_requests(form: LogFormat) -> None:
 
 
 def make_server(app: ASGIApp, limits: HttpLimits) -> uvicorn.Server:
-    """Return a server whose connections are held to `limits`."""
+    """Return a uvicorn server that enforces `limits`."""
     protocol: Any = partial(LimitedProtocol, limits)
     return uvicorn.Server(
         uvicorn.Config(
@@ -67,12 +67,12 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def run(app: ASGIApp, bound: socket.socket, limits: HttpLimits, close: Callable[[], None]) -> None:
-    """Serve `app` on `bound` until SIGINT or SIGTERM, then call `close`. For the main thread of a process of its own."""
-    # uvicorn raises its signals again when it has ended; the default would kill us before `close`, and a shell that starts us in the
-    # background has SIGINT ignored
+    """Serve `app` on `bound` until SIGINT or SIGTERM, then call `close`. Call it from the main thread of a dedicated process."""
+    # uvicorn raises its signals again when it has ended; the default action would kill this process before `close`, and a process started
+    # in the background of a shell ignores SIGINT
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.setswitchinterval(_SWITCH_SECONDS)  # threads that decode and check large requests must not hold up the event loop
+    sys.setswitchinterval(_SWITCH_SECONDS)  # threads that decode and check large requests must not block the event loop
     _allow_descriptors(2 * limits.max_connections + _SPARE_DESCRIPTORS)
     try:
         make_server(app, limits).run(sockets=[bound])
@@ -80,8 +80,8 @@ def run(app: ASGIApp, bound: socket.socket, limits: HttpLimits, close: Callable[
         close()
 
 
-def _allow_descriptors(wanted: int) -> None:
+def _allow_descriptors(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    if soft != resource.RLIM_INFINITY and soft < count:
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(hard, wanted), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(hard, count), hard))

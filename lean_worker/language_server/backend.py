@@ -1,4 +1,4 @@
-"""The language server backend: for an installed Lean or a Lake project (with Mathlib, say), and for the embedded Lean."""
+"""Language server backend, for an installed Lean, a Lake project (for example with Mathlib), and the embedded Lean."""
 
 import hashlib
 import os
@@ -23,9 +23,10 @@ _SANDBOX = SandboxConfig()
 
 @dataclass(frozen=True)
 class ServerBackend:
-    """`command` starts `lean --server`; options follow it. `folder` is where it runs: a Lake project, or any folder.
+    """Backend of a language server. `command` starts `lean --server`; options follow it. `folder` is its working directory: a Lake project,
+    or any folder.
 
-    `sandbox` is what the server and its workers run in.
+    `sandbox` confines the server and its workers.
     """
 
     command: tuple[str, ...]
@@ -44,24 +45,24 @@ class ServerBackend:
 
     @property
     def inside(self) -> SandboxConfig:
-        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        """Sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
         return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
 
     def start(self, opening: str, limits: Limits) -> LanguageServer:
-        """Loads the opening before it returns: seconds for Mathlib."""
+        """Start a server and load the opening before returning, which takes seconds for Mathlib."""
         options = {"server.reportDelayMs": "0", **limits.options}
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
         return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
     def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier | None:
-        """Only for the embedded Lean's own library."""
+        """Return the slow tier, which exists only for the embedded Lean's own library."""
         return SlowTier(self.core, SlowLimits(seconds), self.sandbox) if self.core is not None else None
 
 
 def embedded_server(
     core: CoreLibrary, path: Path | None = None, allowed: frozenset[str] = frozenset(), sandbox: SandboxConfig = _SANDBOX
 ) -> ServerBackend:
-    """The embedded Lean as a server. `path` is a folder of further compiled modules, whose roots are named in `allowed`."""
+    """Return the embedded Lean as a server. `path` is a folder of further compiled modules, whose roots are named in `allowed`."""
     command = lean_command(core.library)
     environment = lean_environment(core.path) | {"LEAN_WORKER_PATH": str(_worker_script(core, command))}
     if path is not None:
@@ -84,7 +85,7 @@ def embedded_server(
 
 
 def _worker_script(core: CoreLibrary, command: list[str]) -> Path:
-    """The server starts its workers by one path without arguments, which for the embedded Lean must be a script."""
+    """Write the worker script: the server starts its workers by one path without arguments."""
     script = core.path / "lean-worker.sh"
     text = "#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in command) + ' "$@"\n'
     if not script.exists() or script.read_text() != text:
@@ -98,11 +99,11 @@ def _worker_script(core: CoreLibrary, command: list[str]) -> Path:
 def installed_server(
     folder: Path | None = None, imports: tuple[str, ...] = (), allowed: frozenset[str] = frozenset(), sandbox: SandboxConfig = _SANDBOX
 ) -> ServerBackend:
-    """The Lean that is installed on this machine: with the modules of the Lake project `folder`, or alone.
+    """Return the Lean that is installed on this machine, with the modules of the Lake project `folder` or without a project.
 
-    `imports` open every document whose header names none (("Mathlib",), say; none: Init alone); headers may import modules under
-    `allowed`. Lake is asked once, outside the sandbox, where the project's modules are; the server then runs without it, so that nothing
-    needs to be written. Raises BackendUnavailable where there is no such Lean.
+    `imports` open every document whose header names none (for example ("Mathlib",); if empty, Init alone); headers may import modules under
+    `allowed`. Lake is called once, outside the sandbox, for the paths of the project's modules; the server then runs without it, so that
+    nothing needs to be written. Raises BackendUnavailable if there is no such Lean.
     """
     environment, sysroot = installed_lean(folder)
     return ServerBackend(
@@ -121,34 +122,34 @@ def installed_server(
 def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
     """Return the environment and the toolchain's folder of the Lean of a Lake project, or of the one on the PATH.
 
-    Lake is asked outside the sandbox. Raises BackendUnavailable where there is no such Lean.
+    Lake runs outside the sandbox. Raises BackendUnavailable if there is no such Lean.
     """
     program = "lake" if folder is not None else "lean"
     if shutil.which(program) is None:
         raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
     if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
-        raise BackendUnavailable(f"{folder} holds no lakefile; name the folder of a Lake project")
-    found = dict(os.environ) if folder is None else _lake_environment(folder)
-    sysroot = found.get("LEAN_SYSROOT") if folder is not None else None
+        raise BackendUnavailable(f"--project: {folder} has no lakefile; give the folder of a Lake project")
+    environment = dict(os.environ) if folder is None else _lake_environment(folder)
+    sysroot = environment.get("LEAN_SYSROOT") if folder is not None else None
     toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
-    return installed_environment(found, toolchain), toolchain
+    return installed_environment(environment, toolchain), toolchain
 
 
 def _inside(folder: Path | None) -> list[str]:
-    """How a command runs under Lake, where there is a project."""
+    """Return the prefix that runs a command under Lake, if there is a project."""
     return ["lake", "env"] if folder is not None else []
 
 
 def _lake_environment(folder: Path) -> dict[str, str]:
-    """The variables under which Lake runs programs in a project; a value may hold line ends."""
+    """Return the variables under which Lake runs programs in a project; a value may contain line breaks."""
     pairs = (entry.partition("=") for entry in _output(["lake", "env", "printenv", "--null"], folder).split("\0"))
     return {name: value for name, equals, value in pairs if equals}
 
 
 def lean_version(folder: Path | None = None) -> str:
-    """The version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable where none runs."""
-    said = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
-    return said.partition("version ")[2].partition(",")[0] or said
+    """Return the version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable if none runs."""
+    output = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
+    return output.partition("version ")[2].partition(",")[0] or output
 
 
 def _output(command: list[str], folder: Path) -> str:
@@ -162,6 +163,6 @@ def _output(command: list[str], folder: Path) -> str:
 
 
 def _manifest(folder: Path) -> str:
-    """Names the libraries of a project: the content of its manifest."""
+    """Return a hash that identifies a project's libraries: that of its manifest."""
     manifest = folder / "lake-manifest.json"
     return hashlib.sha256(manifest.read_bytes()).hexdigest()[:20] if manifest.is_file() else "no manifest"

@@ -1,4 +1,4 @@
-"""JSON-RPC over the pipes of a process, framed by Content-Length as the language server protocol has it."""
+"""JSON-RPC over the pipes of a process, framed by Content-Length as in the language server protocol."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from lean_worker.session import WorkerLost
 
 
 class Connection:
-    """Not thread-safe. `output_bytes` bounds one message of the server."""
+    """JSON-RPC connection. Not thread-safe. `output_bytes` limits one message of the server."""
 
     def __init__(self, child: Child, output_bytes: int) -> None:
         self._child = child
@@ -20,17 +20,21 @@ class Connection:
         self._send({"method": method, "params": params})
 
     def request(self, method: str, params: Any) -> int:
-        """The id that the response will carry."""
+        """Send a request and return the id that the response will carry."""
         self._next_id += 1
         self._send({"id": self._next_id, "method": method, "params": params})
         return self._next_id
 
     def receive(self, deadline: float) -> dict[str, Any]:
-        """The next message. Raises WorkerLost where the server is gone or speaks in riddles, LimitReached as `Child.read` does and for a
-        message longer than is allowed."""
+        """Return the next message.
+
+        Raises:
+            WorkerLost: the server has ended or its output is malformed.
+            LimitReached: as for `Child.read`, or the message is too long.
+        """
         while True:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
-            if found:
+            head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            if separator:
                 length = _content_length(head)
                 if length > self._limit:
                     raise LimitReached("flood")

@@ -1,6 +1,6 @@
-"""One `lean --server` kept warm for one opening: the body of its only document is replaced for every check.
+"""A `lean --server` process kept warm for one opening: the body of its only document is replaced for every check.
 
-What stands before the change stays elaborated: the opening always, header and statement as long as the next check has the same.
+Everything before the change stays elaborated: the opening always, header and statement as long as the next check has the same.
 """
 
 import json
@@ -23,14 +23,14 @@ _NEVER = {"processId": None, "rootUri": None, "capabilities": {}, "initializatio
 
 
 class LanguageServer:
-    """Raises WorkerLost at construction where the server does not start or cannot load `opening`."""
+    """Session of a language server. Raises WorkerLost at construction if the server does not start or cannot load `opening`."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, opening: str, limits: Limits) -> None:
         self._limits, self._opening = limits, opening
         self._nonce = secrets.token_hex(8)
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
-        self._no_header = False  # its imports fail: Lean gives up on every version, and says so in its diagnostics
+        self._no_header = False  # if the imports fail, Lean gives up on every version with a diagnostic
         self.usable = True
         self._child = Child(command, environment, folder, limits.memory_bytes)
         self._connection = Connection(self._child, limits.output_bytes)
@@ -45,7 +45,7 @@ class LanguageServer:
         return self._child.pid
 
     def run(self, question: Question) -> Finding:
-        """Replace the text, wait for what Lean has to say. At a limit the server ends with the document: it is one process for all."""
+        """Replace the text and wait for Lean's messages. At a limit the server ends with the document: one process serves all of them."""
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         text = document.text
         lines = text.split("\n")
@@ -64,7 +64,7 @@ class LanguageServer:
         return Finding(read_answer(document, [raw(diagnostic, lines) for diagnostic in diagnostics]))
 
     def kill(self) -> None:
-        """End the server, the workers that it started, and whatever these started."""
+        """End the server, its workers, and all their descendants."""
         self._child.kill()
 
     def _open(self, opening: str) -> None:
@@ -88,7 +88,7 @@ class LanguageServer:
         return self._connection.request("textDocument/waitForDiagnostics", {"uri": self._uri, "version": self._version})
 
     def _collect(self, diagnostics: list[Any]) -> None:
-        """The diagnostics of this version, until they are complete."""
+        """Collect the diagnostics of this version until they are complete."""
         identifier, size = self._request_diagnostics(), 0
         deadline = time.monotonic() + self._limits.seconds
         while not _answers(message := self._connection.receive(deadline), identifier):
@@ -112,14 +112,14 @@ def _answers(message: Mapping[str, Any], identifier: int) -> bool:
 
 
 def _gave_up(message: Mapping[str, Any], version: int) -> bool:
-    """Whether no more comes for this version. After a worker's death that is all one hears, later requests wait for the next change."""
+    """Return whether this version gets no more messages. After a worker's death, later requests wait for the next change."""
     if message.get("method") != "$/lean/fileProgress" or message["params"]["textDocument"].get("version") != version:
         return False
     return any(part.get("kind") == _FATAL for part in message["params"]["processing"])
 
 
 def raw(diagnostic: Mapping[str, Any], lines: Sequence[str]) -> Raw:
-    """A diagnostic as `lean --json` would have printed it: lines from 1, columns in code points instead of UTF-16 units."""
+    """Return a diagnostic in the form of `lean --json`: lines from 1, columns in code points instead of UTF-16 units."""
     place = diagnostic.get("fullRange") or diagnostic["range"]
     severity = _SEVERITIES.get(diagnostic.get("severity", 1), "error")
     start, end = (_position(place[name], lines) for name in ("start", "end"))

@@ -1,4 +1,4 @@
-"""The REPL backend, for pools that have leanprover-community/repl built."""
+"""REPL backend, for machines with a built leanprover-community/repl."""
 
 import os
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from lean_worker.session import BackendUnavailable, Limits
 
 @dataclass(frozen=True)
 class ReplBackend:
-    """`command` starts the REPL in `folder`, the Lake project whose modules it may import; `sandbox` is what it runs in."""
+    """Backend of a REPL. `command` starts the REPL in `folder`, the Lake project whose modules it may import; `sandbox` confines it."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = field(hash=False)
@@ -31,11 +31,11 @@ class ReplBackend:
 
     @property
     def inside(self) -> SandboxConfig:
-        """The sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
+        """Sandbox settings of its processes. With a read list, the program and scripts of the command may be read too."""
         return replace(self.sandbox, read=(*self.sandbox.read, *command_files(self.command))) if self.sandbox.read else self.sandbox
 
     def start(self, opening: str, limits: Limits) -> Repl:
-        """Loads the opening before it returns: seconds for Mathlib."""
+        """Start a REPL and load the opening before returning, which takes seconds for Mathlib."""
         return Repl(wrap(list(self.command), self.inside), self.environment, self.folder, opening, limits)
 
     def second_judge(self, seconds: float = 0.0) -> None:
@@ -43,13 +43,13 @@ class ReplBackend:
 
 
 def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], sandbox: SandboxConfig | None = None) -> ReplBackend:
-    """Return the REPL binary `program` as a backend for the Lake project `folder`; `lean` is the version that verdicts will name.
+    """Return the REPL binary `program` as a backend for the Lake project `folder`; `lean` is the version that verdicts report.
 
-    Lake is asked once, outside the sandbox, for the environment; the REPL then runs without it. Raises BackendUnavailable where program or
+    Lake is called once, outside the sandbox, for the environment; the REPL then runs without it. Raises BackendUnavailable if program or
     project is missing.
     """
     if not os.access(program, os.X_OK):
-        raise BackendUnavailable(f"{program} is no program; build leanprover-community/repl and name its .lake/build/bin/repl")
+        raise BackendUnavailable(f"--repl: {program} is not a program; build leanprover-community/repl and give its .lake/build/bin/repl")
     environment, sysroot = installed_lean(folder)
     sandbox = sandbox or SandboxConfig()
     return ReplBackend(

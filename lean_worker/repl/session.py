@@ -1,6 +1,6 @@
-"""One REPL process (leanprover-community/repl, JSON over pipes): the opening is environment 0's text, every document starts from it.
+"""A REPL process (leanprover-community/repl, JSON over pipes), in which every document starts from the environment of the opening.
 
-Command mode only: the REPL's tactic mode accepts wrong proofs. Every answer's environment stays in its memory for ever, so sessions
+Command mode only: the REPL's tactic mode accepts wrong proofs. The environment of every answer stays in its memory forever, so sessions
 are recycled by count and by memory.
 """
 
@@ -21,7 +21,7 @@ _SEVERITIES = {"error": "error", "warning": "warning", "info": "information", "t
 
 
 class Repl:
-    """Raises WorkerLost at construction where the REPL does not start or cannot load `opening`."""
+    """Session of a REPL. Raises WorkerLost at construction if the REPL does not start or cannot load `opening`."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], folder: Path, opening: str, limits: Limits) -> None:
         self._limits = limits
@@ -41,7 +41,7 @@ class Repl:
         return self._child.pid
 
     def run(self, question: Question) -> Finding:
-        """At a limit the REPL ends with the document."""
+        """Run a question. At a limit the REPL ends with the document."""
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         body = document.text.removeprefix(self._opening)
         with self._child.exclusive():
@@ -57,20 +57,24 @@ class Repl:
         return Finding(read_answer(document, [raw(message, above) for message in answer.get("messages", [])]))
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """One request, one answer. Raises WorkerLost where the process is gone or answers something that is no JSON object, LimitReached as
-        `Child.read` does and for an answer longer than is allowed."""
+        """Send one request and return its answer.
+
+        Raises:
+            WorkerLost: the process has ended or its answer is not a JSON object.
+            LimitReached: as for `Child.read`, or the answer is too long.
+        """
         self._child.write(json.dumps(request, ensure_ascii=False).encode() + b"\n\n")
         text = self._receive(time.monotonic() + seconds)
         try:
             answer = json.loads(text)
         except ValueError as error:
-            raise WorkerLost(f"the REPL {self.pid} answered something that is no JSON: {text[:80]!r}") from error
+            raise WorkerLost(f"the REPL {self.pid} sent an answer that is not JSON: {text[:80]!r}") from error
         if not isinstance(answer, dict):
-            raise WorkerLost(f"the REPL {self.pid} answered no JSON object: {text[:80]!r}")
+            raise WorkerLost(f"the REPL {self.pid} sent an answer that is not a JSON object: {text[:80]!r}")
         return answer
 
     def kill(self) -> None:
-        """End the REPL and whatever it started."""
+        """End the REPL and its descendants."""
         self._child.kill()
 
     def _open(self) -> int:
@@ -85,10 +89,10 @@ class Repl:
         return answer["env"]
 
     def _receive(self, deadline: float) -> bytes:
-        """The text up to the next blank line: a JSON object holds none, newlines in its strings are escaped."""
+        """Read up to the next blank line; a JSON object contains none, since newlines in its strings are escaped."""
         while True:
-            head, found, rest = self._buffer.partition(b"\n\n")
-            if found:
+            head, separator, rest = self._buffer.partition(b"\n\n")
+            if separator:
                 self._buffer = rest.lstrip(b"\n")
                 return head
             if len(self._buffer) > self._limits.output_bytes:
@@ -97,7 +101,7 @@ class Repl:
 
 
 def raw(message: Mapping[str, Any], above: int) -> Raw:
-    """A message of the REPL as `lean --json` would have printed it, in a document with `above` more lines before the command."""
+    """Return a message of the REPL in the form of `lean --json`, for a document with `above` more lines before the command."""
     start = message["pos"]
     end = message.get("endPos") or start
     start, end = ({"line": place["line"] + above, "column": place["column"]} for place in (start, end))

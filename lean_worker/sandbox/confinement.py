@@ -1,7 +1,7 @@
-"""What the Linux kernel offers an ordinary process to lock itself in: namespaces, Landlock, a system call filter, by direct system calls.
+"""Self-confinement of an ordinary Linux process by direct system calls: namespaces, Landlock and a system call filter.
 
 Standard library only and no import of this package: the launcher and the fork server load it as a plain script. Every function changes
-the calling process for ever and raises OSError where the kernel refuses; nothing is left half done silently.
+the calling process permanently and raises OSError if the kernel refuses; none fails silently halfway.
 """
 
 import ctypes
@@ -40,7 +40,7 @@ _DENIED = (
 _FORKS = (57, 58)
 _PROGRAMS = (59, 322)  # execve, execveat
 _SIGNALS = (62, 129, 200, 297)  # kill, rt_sigqueueinfo, tkill, rt_tgsigqueueinfo
-_GROUPS = (109, 112)  # setpgid, setsid: a process that left its group would not end with it
+_GROUPS = (109, 112)  # setpgid, setsid: a process that leaves its group would not be killed with it
 
 
 def _checked(result: int, what: str) -> int:
@@ -55,14 +55,14 @@ def _mount(source: bytes | None, target: bytes, flags: int) -> None:
 
 
 def _set_read_only(path: bytes, read_only: bool) -> None:
-    """All mounts at and below `path`."""
+    """Set all mounts at and below `path` read-only, or writable again."""
     attribute = struct.pack("=QQQQ", 1, 0, 0, 0) if read_only else struct.pack("=QQQQ", 0, 1, 0, 0)
     at_fdcwd, recursive = -100, 0x8000
     _checked(_libc.syscall(_MOUNT_SETATTR, at_fdcwd, path, recursive, attribute, len(attribute)), "mount_setattr")
 
 
 def enter_namespaces(writable: Iterable[str] = ()) -> None:
-    """Own user, network, IPC, host name and mount namespace; no capability outside, no network device, all but `writable` read-only."""
+    """Enter new user, network, IPC, host name and mount namespaces: no outside capabilities, no network, only `writable` is writable."""
     user, group = os.geteuid(), os.getegid()
     flags = _CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS | _CLONE_NEWNS
     _checked(_libc.unshare(flags), "unshare")
@@ -81,7 +81,7 @@ def enter_namespaces(writable: Iterable[str] = ()) -> None:
 
 
 def drop_privileges() -> None:
-    """No capability, now or after any exec, and no set-user-id program will help."""
+    """Drop all capabilities for good, and disable set-user-id programs."""
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     for capability in range(64):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -90,7 +90,7 @@ def drop_privileges() -> None:
 
 
 def landlock_version() -> int:
-    """The version of Landlock that this kernel has, 0 where there is none."""
+    """Return the Landlock version of this kernel, or 0 if it has none."""
     return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1)))
 
 
@@ -98,7 +98,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # what is not there need not be allowed
+        return  # a missing path needs no rule
     try:
         rights &= -1 if os.path.isdir(path) else _FILE_RIGHTS
         rule = struct.pack("=Qi", rights, descriptor)
@@ -108,9 +108,9 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def apply_landlock(read: Iterable[str], writable: Iterable[str], devices: Iterable[str] = ("/dev/null",)) -> None:
-    """Files: `read` may be read and executed, `writable` changed as well, nothing else. No TCP, no signal to processes outside.
+    """Restrict file access: `read` may be read and executed, `writable` also changed, nothing else. No TCP, no signals outside.
 
-    Call drop_privileges first. Raises OSError where the kernel has no Landlock.
+    Call drop_privileges first. Raises OSError if the kernel has no Landlock.
     """
     version = landlock_version()
     if version == 0:
@@ -140,14 +140,14 @@ def _refuse(numbers: Iterable[int], error: int) -> list[bytes]:
 
 
 def filter_program(processes: bool, pid: int | None = None, programs: bool = False, within: bool = False) -> bytes:
-    """Return a system call filter in the kernel's byte code: no sockets, no mounts, nothing of other processes.
+    """Return a system call filter as kernel byte code: no sockets, no mounts, no access to other processes.
 
     Args:
         processes: whether other processes may be started; threads always may.
-        pid: the process's own id, where it may neither signal any other process nor leave its process group.
-        programs: whether a process with a `pid` may become another program.
-        within: whether the process is under a filter that lets processes start: then only what this one adds is in it, and it is
-            installed several times faster.
+        pid: the process's own id, if it may neither signal other processes nor leave its process group.
+        programs: whether a process with a `pid` may execute another program.
+        within: whether the process already has a filter that allows processes; then the new filter contains only the additional rules, and
+            installs several times faster.
     """
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     refuse = _instruction(give, _ERRNO | errno.EPERM)
@@ -180,7 +180,7 @@ def filter_program(processes: bool, pid: int | None = None, programs: bool = Fal
 
 
 def install_filter(program: bytes) -> None:
-    """Make the filter the process's own, for ever. Call drop_privileges first. Raises OSError on machines other than x86_64."""
+    """Install the filter for this process permanently. Call drop_privileges first. Raises OSError on machines other than x86_64."""
     if os.uname().machine != "x86_64":
         raise OSError(errno.ENOSYS, f"the system call filter is written for x86_64, not for {os.uname().machine}")
     held = ctypes.create_string_buffer(program, len(program))

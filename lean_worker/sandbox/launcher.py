@@ -1,9 +1,9 @@
-"""Locks itself in and becomes the command: `python -I -S launcher.py [options] -- command...`. Standard library only.
+"""Script that confines itself and then runs a command: `python -I -S launcher.py [options] -- command...`. Standard library only.
 
-Options: --namespaces, --landlock and --filter say how; --read=PATH and --writable=PATH, each any number of times, --no-fork (no other
-process may be started or signalled), --max-tasks=NUMBER and --memory-bytes=NUMBER say what is left.
-Without a command it ends with exit code 0 where everything asked for was granted. Whatever the kernel refuses ends it with exit code 125
-and one line on standard error: a command never runs with less than what was asked for.
+Options: --namespaces, --landlock and --filter select the mechanisms; --read=PATH and --writable=PATH (each repeatable), --no-fork (no other
+process may be started or signalled), --max-tasks=NUMBER and --memory-bytes=NUMBER set what remains allowed.
+Without a command it ends with exit code 0 if everything requested was granted. If the kernel refuses anything, it ends with exit code 125
+and one line on standard error: a command never runs with less confinement than requested.
 """
 
 import os
@@ -19,7 +19,7 @@ OPTIONS = ("--namespaces", "--landlock", "--filter", "--read", "--writable", "--
 
 
 def _options(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """The values given for each option, and the command behind `--`. By hand: it runs at every start, and argparse is slow to load."""
+    """Return the values of each option, and the command after `--`. Parsed by hand: it runs at every start, and argparse loads slowly."""
     end = words.index("--") if "--" in words else len(words)
     found: dict[str, list[str]] = {}
     for word in words[:end]:

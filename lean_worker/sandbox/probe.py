@@ -1,6 +1,6 @@
-"""Tries what a sandbox must refuse and prints as JSON what it could do: `python probe.py OUTSIDE INSIDE HOST PORT PID`.
+"""Script that tries what a sandbox must refuse and prints as JSON what succeeded: `python probe.py OUTSIDE INSIDE HOST PORT PID`.
 
-OUTSIDE is a folder with one file named `file`, INSIDE a folder that may be written, PID a process outside. Standard library only.
+OUTSIDE is a folder with one file named `file`, INSIDE a writable folder, PID a process outside. Standard library only.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def _connect(host: str, port: int) -> None:
 
 
 def _started(count: int) -> int:
-    """How many of `count` processes could be started at once."""
+    """Return how many of `count` processes could be started at once."""
     children: list[int] = []
     with contextlib.suppress(OSError):
         while len(children) < count:
@@ -60,7 +60,7 @@ def _started(count: int) -> int:
 
 
 def main(outside: str, inside: str, host: str, port: int, pid: int) -> None:
-    """Try everything, print the answers."""
+    """Try everything and print the results."""
     target = os.path.join(outside, "file")
     secrets = (target, "/etc/passwd", f"/proc/{pid}/cmdline", f"/proc/{pid}/environ")
     attempts: list[Callable[[], object]] = [
@@ -74,7 +74,7 @@ def main(outside: str, inside: str, host: str, port: int, pid: int) -> None:
     ]
     children = _started(8)
     readable = [_can(partial(_read, secret)) for secret in secrets]
-    done = [_can(attempt) for attempt in attempts]  # every one, not only up to the first that succeeds
+    done = [_can(attempt) for attempt in attempts]  # all of them, not only up to the first that succeeds
     found = {
         "changed": any(done),
         "read": any(readable),

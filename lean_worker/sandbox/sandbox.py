@@ -1,6 +1,6 @@
-"""An operating system sandbox for Lean processes: files read-only, no network, few processes, no privileges.
+"""Operating system sandbox for Lean processes: files read-only, no network, few processes, no privileges.
 
-What a machine offers differs (containers often forbid user namespaces, old kernels lack Landlock), so what holds is found by trying: a
+Machines differ (containers often forbid user namespaces, old kernels lack Landlock), so the available protection is found by trying: a
 probe inside the sandbox attempts what must be refused. `wrap` turns a command into one that runs inside.
 """
 
@@ -27,14 +27,14 @@ _SECONDS = 20
 
 
 class SandboxError(LeanWorkerError):
-    """The sandbox that was asked for cannot be had on this machine."""
+    """The requested sandbox is unavailable on this machine."""
 
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """What a process may do. `required`: refuse to start where files and network cannot be closed off; otherwise use what there is.
+    """Sandbox settings of a process. `required`: refuse to start if files and network cannot be closed off; else use what is available.
 
-    `writable` is the one folder that may be changed. `read`, where not empty, is all that may be read besides the Python and the system
+    `writable` is the one folder that may be changed. `read`, if not empty, is all that may be read apart from the Python and system
     libraries that run it. `max_processes` counts processes and threads, 1 means threads only; `memory_bytes` is address space.
     """
 
@@ -47,17 +47,17 @@ class SandboxConfig:
 
     def __post_init__(self) -> None:
         if self.max_processes is not None and self.max_processes < 1:
-            raise ValueError(f"a process needs itself: max_processes must be 1 or more, not {self.max_processes}")
+            raise ValueError(f"max_processes is {self.max_processes}; it must be 1 or more")
         if self.kind == "none" and self.required:
-            raise SandboxError("a sandbox is required but its kind is none; choose auto, bubblewrap or landlock")
+            raise SandboxError("--sandbox: kind is none but a sandbox is required; choose auto, bubblewrap or landlock")
 
 
 @dataclass(frozen=True)
 class SandboxReport:
-    """What was seen to hold inside a sandbox of this kind.
+    """Protection that was observed to hold inside a sandbox of this kind.
 
-    `files`: nothing outside the writable folder can be changed. `reading`: what is not listed cannot be read, other processes' command
-    lines and variables among it. `network`: no connection. `processes`: no other process can be started or signalled. `process_count`: a
+    `files`: nothing outside the writable folder can be changed. `reading`: unlisted files cannot be read, including other processes'
+    command lines and variables. `network`: no connection. `processes`: no other process can be started or signalled. `process_count`: a
     limit above one holds as well. `mechanisms` are the launcher's options that the kernel granted; `missing` says what does not hold and
     why.
     """
@@ -73,7 +73,7 @@ class SandboxReport:
 
     @property
     def holds(self) -> bool:
-        """Whether the machine outside is safe from what runs inside: neither files nor network."""
+        """Whether the sandbox closes off both the machine's files and its network."""
         return self.files and self.network
 
 
@@ -88,7 +88,7 @@ def _bubblewrap(program: str, writable: Path | None) -> list[str]:
 
 
 def _works(command: list[str]) -> str | None:
-    """Why the command fails, in a line, or None where it does not."""
+    """Return why the command fails, in one line, or None if it succeeds."""
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -97,7 +97,7 @@ def _works(command: list[str]) -> str | None:
 
 
 def _mechanisms(kind: Literal["bubblewrap", "landlock"]) -> tuple[list[str], list[str]]:
-    """The launcher's options that work here, each tried alone, and why others do not."""
+    """Return the launcher's options that work here, each tried alone, and why the others do not."""
     options = ["--landlock", "--filter"] + ["--namespaces"] * (kind == "landlock")
     reasons = {option: _works(_python(_LAUNCHER, option)) for option in options}
     return [o for o in options if reasons[o] is None], [f"{o.removeprefix('--')}: {reason}" for o, reason in reasons.items() if reason]
@@ -129,7 +129,7 @@ def _probe(config: SandboxConfig, report: SandboxReport, *arguments: str) -> dic
 
 
 def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int], config: SandboxConfig | None = None) -> dict[str, bool]:
-    """What a probe inside could do, by its own word and by what is seen outside; without a config, in the narrowest one."""
+    """Return what a probe inside could do, as reported by it and as observed outside; without a config, in the narrowest sandbox."""
     outside, inside = folder / "outside", folder / "inside"
     outside.mkdir(exist_ok=True)
     inside.mkdir(exist_ok=True)
@@ -142,10 +142,10 @@ def _attempt(report: SandboxReport, folder: Path, address: tuple[str, int], conf
         return there and target.read_text() == "untouched" and target.stat().st_mode & 0o777 == 0o640
 
     arguments = (str(outside), str(inside), address[0], str(address[1]), str(os.getpid()))
-    found = _probe(config or SandboxConfig(writable=inside, read=(_PROBE,), max_processes=1), report, *arguments)
+    results = _probe(config or SandboxConfig(writable=inside, read=(_PROBE,), max_processes=1), report, *arguments)
     if config is None:
-        found["many"] = _probe(SandboxConfig(writable=inside, read=(_PROBE,), max_processes=4), report, *arguments)["many"]
-    return {**found, "changed": found["changed"] or not intact()}
+        results["many"] = _probe(SandboxConfig(writable=inside, read=(_PROBE,), max_processes=4), report, *arguments)["many"]
+    return {**results, "changed": results["changed"] or not intact()}
 
 
 _OPEN_DOORS = {
@@ -159,7 +159,7 @@ _OPEN_DOORS = {
 
 
 def _try(report: SandboxReport, config: SandboxConfig | None = None) -> SandboxReport:
-    """The report with what was seen to hold."""
+    """Return the report with the observed protection."""
     try:
         with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as server:
             could = _attempt(report, Path(folder).resolve(), server.getsockname()[:2], config)
@@ -182,15 +182,15 @@ def _try(report: SandboxReport, config: SandboxConfig | None = None) -> SandboxR
 
 def _detect(kind: Literal["bubblewrap", "landlock"]) -> SandboxReport:
     if kind == "bubblewrap" and shutil.which("bwrap") is None:
-        return SandboxReport(kind, missing=("bubblewrap: there is no program bwrap; install the package bubblewrap",))
+        return SandboxReport(kind, missing=("bubblewrap: the program bwrap is missing; install the package bubblewrap",))
     works, missing = _mechanisms(kind)
     return _try(SandboxReport(kind, mechanisms=tuple(works), missing=tuple(missing)))
 
 
 def examine(config: SandboxConfig) -> SandboxReport:
-    """Return what is closed off for a process with these very settings, found by trying (about 0.1 s).
+    """Return what is closed off for a process with exactly these settings, found by trying (about 0.1 s).
 
-    Raises SandboxError where the sandbox is required and does not hold.
+    Raises SandboxError if the sandbox is required and does not hold.
     """
     report = settle(config)
     if report.kind == "none":
@@ -200,12 +200,12 @@ def examine(config: SandboxConfig) -> SandboxReport:
 
 @functools.cache
 def detect(kind: Kind = "auto") -> SandboxReport:
-    """What a sandbox of this kind keeps out on this machine, found by trying, once per process (0.3 to 0.6 s).
+    """Return what a sandbox of this kind closes off on this machine, found by trying, once per process (0.3 to 0.6 s).
 
-    `auto` is this package's own launcher where it closes off files and network, since it adds no process; then bubblewrap.
+    `auto` is this package's own launcher if it closes off files and network, since it adds no process; otherwise bubblewrap.
     """
     if kind == "none":
-        return SandboxReport("none", missing=("no sandbox was asked for",))
+        return SandboxReport("none", missing=("no sandbox was requested",))
     if kind != "auto":
         return _detect(kind)
     own = detect("landlock")
@@ -214,7 +214,7 @@ def detect(kind: Kind = "auto") -> SandboxReport:
 
 
 def settle(config: SandboxConfig) -> SandboxReport:
-    """The sandbox in which `config` will run. Raises SandboxError where it is required and does not hold."""
+    """Return the sandbox in which `config` will run. Raises SandboxError if it is required and does not hold."""
     report = detect(config.kind)
     if config.required and not report.holds:
         raise SandboxError(
@@ -225,10 +225,10 @@ def settle(config: SandboxConfig) -> SandboxReport:
 
 
 def wrap(command: list[str], config: SandboxConfig) -> list[str]:
-    """The command line that runs `command` inside, or `command` itself where there is no sandbox.
+    """Return the command line that runs `command` inside, or `command` itself without a sandbox.
 
-    The process keeps its id, but with bubblewrap, which stays as its parent and dies with the thread that started it. Raises SandboxError
-    where the sandbox is required and does not hold.
+    The process keeps its id, except with bubblewrap, which stays as its parent and dies with the thread that started it. Raises
+    SandboxError if the sandbox is required and does not hold.
     """
     report = settle(config)
     return list(command) if report.kind == "none" else _wrap(list(command), config, report)

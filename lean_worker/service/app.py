@@ -1,4 +1,4 @@
-"""The HTTP service over a pool of Lean workers, as an ASGI application for uvicorn and Ray Serve alike."""
+"""HTTP service over a pool of Lean workers, as an ASGI application for uvicorn and Ray Serve."""
 
 import asyncio
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ from lean_worker.service.requests import AnswerLines, Service, ask, client_name,
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
-_ILL: dict[int | str, dict[str, Any]] = {503: {"description": "No check can be answered; the reason is in `detail`"}}
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
 _OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
 
 _ABOUT = """Check proofs in Lean 4 and return the kernel's verdicts.
 
-If the service was started with a key, every address except `/`, `/health`, `/docs` and `/openapi.json` needs `Authorization: Bearer KEY`.
-Clients take turns. A client is named by the header `X-Client`, otherwise by its network address.
-A full queue is answered with 429 and `Retry-After`. If a client hangs up, its waiting checks are cancelled.
+If the service was started with a key, every path except `/`, `/health`, `/docs` and `/openapi.json` requires `Authorization: Bearer KEY`.
+The queue is fair: clients take turns. A client is identified by the header `X-Client`, otherwise by its network address.
+If the queue is full, the response is 429 with `Retry-After`. If a client disconnects, its queued checks are cancelled.
 
 Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
-{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body_bytes:,} bytes in one request. A request beyond them is
-refused with one sentence.
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body_bytes:,} bytes per request. A request that exceeds a
+limit is refused with one sentence.
 
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
 
@@ -43,7 +43,7 @@ curl localhost:8000/v1/verify --json '{{"statement": "theorem t : 1 + 1 = 2 := b
 
 
 def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
-    """Return the application. The caller keeps the pool, and closes it when the server has ended."""
+    """Return the application. The caller owns the pool and closes it after the server has ended."""
     service = Service(pool, settings or ServiceSettings(), Metrics(pool))
     about = _about(service.settings)
     app = FastAPI(title="lean-worker", description=about, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
@@ -54,8 +54,8 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
 
     state = Health(pool)
 
-    @app.get("/", summary="Is the service up?", responses=_ILL)
-    @app.get("/health", summary="Is the service up?", responses=_ILL)
+    @app.get("/", summary="Report whether the service can check proofs", responses=_UNAVAILABLE)
+    @app.get("/health", summary="Report whether the service can check proofs", responses=_UNAVAILABLE)
     async def health() -> Response:
         trouble = await state.trouble()
         if trouble is None:
@@ -95,19 +95,19 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
 
     @router.post(
         "/v1/verify/batch",
-        summary="Check many proofs; JSON lines in order of completion",
+        summary="Check many proofs; returns JSON lines in order of completion",
         openapi_extra=takes_and_gives(BatchRequest, VerifyAnswer, "application/x-ndjson"),
     )
     async def verify_batch(request: Request) -> Response:
         asked = await read_json(request, BatchRequest, settings.max_body_bytes, settings.http)
-        require_count("checks", [one.id for one in asked.checks], settings.max_batch)
+        require_count("checks", [check.id for check in asked.checks], settings.max_batch)
         checks = await offload(1000 * len(asked.checks), within_limits, settings, asked.checks)
         return AnswerLines(await while_connected(request, submit(service, checks, client_name(request, settings))))
 
-    @router.get("/v1/status", summary="What the pool does", openapi_extra=takes_and_gives(None, PoolStatus))
+    @router.get("/v1/status", summary="Return the state of the pool", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:
         return Response(msgspec.json.encode(await asyncio.to_thread(service.pool.status)), media_type="application/json")
 
-    @router.get("/metrics", summary="The same for Prometheus")
+    @router.get("/metrics", summary="Return Prometheus metrics")
     async def metrics() -> Response:
         return Response(await asyncio.to_thread(service.metrics.text), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Whether the pool can check anything, found out without giving it work while a Lean process is up."""
+"""Health of a pool, determined without submitting work while a Lean process is running."""
 
 import asyncio
 import secrets
@@ -11,14 +11,14 @@ _START_SECONDS = 5.0
 
 
 class Health:
-    """State of one pool. For one event loop."""
+    """Health check of one pool, for one event loop."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._probe: asyncio.Future[Verdict] | None = None
 
     async def trouble(self) -> str | None:
-        """Return why no check can be answered, or None. Without a Lean process, try one check: that starts one, or fails."""
+        """Return why the pool cannot check proofs, or None if it can. If no Lean process is running, submit one check."""
         if self._pool.worker_pids:
             return None
         try:
@@ -30,13 +30,13 @@ class Health:
             return str(error)
         await asyncio.wait({self._probe}, timeout=_START_SECONDS)
         if not self._probe.done():
-            return None if self._pool.worker_pids else f"no Lean process has started within {_START_SECONDS:g} s"
+            return None if self._pool.worker_pids else f"no Lean process started within {_START_SECONDS:g} s"
         verdict = self._probe.result()
         if verdict.accepted is not True:
-            return f"no Lean process answers: {verdict.messages[0].text if verdict.messages else verdict.kind}"
+            return f"no Lean process responds: {verdict.messages[0].text if verdict.messages else verdict.kind}"
         return None
 
 
 def _probe() -> Check:
-    """Return a check that no cache knows."""
+    """Return a check that is not in any cache."""
     return Check("health", f"theorem health_{secrets.token_hex(8)} : True := by sorry", "trivial")

@@ -1,9 +1,9 @@
-"""The protocol of the Kimina Lean Server, so that its clients and trainers work unchanged; see `snippet` for what an answer means here.
+"""Protocol of the Kimina Lean Server, so that its clients and trainers work unchanged; `snippet` defines what a response means here.
 
-A snippet is valid only if it holds a theorem, Lean finds no error in it, and each of its theorems rests on the three usual axioms alone.
-`sorry` gives the entry in `sorries` that clients look for; a forbidden command, another axiom and a snippet that proves nothing give
-error messages. `error` in place of a response means that nobody can say: a time limit ("timed out" is in the text), a crash, or a text
-that cannot be taken apart.
+A snippet is valid only if it contains a theorem, Lean reports no error, and each of its theorems depends only on the three standard axioms.
+`sorry` yields the entry in `sorries` that clients look for; a forbidden command, another axiom and a snippet that proves nothing yield
+error messages. `error` in place of a response means that there is no verdict: a time limit ("timed out" is in the text), a crash, or a
+text that cannot be split into theorems.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ from lean_worker.service.requests import Service, ask, client_name, require_coun
 from lean_worker.service.snippet import Snippet, Unreadable, error_at, lean_errors, take_apart, theorem_messages
 from lean_worker.session import provides
 
-# the words that clients look for, in the quotes of the Lean they were written for
+# the text that clients look for, with the quotes of the Lean version they were written for
 _SORRY = "declaration uses 'sorry'"
 
 
 def add_kimina_routes(router: APIRouter, service: Service) -> None:
-    """`/api/check`, and the older `/verify` and `/one_pass_verify_batch`."""
+    """Add `/api/check` and the older `/verify` and `/one_pass_verify_batch` to `router`."""
     most = service.settings.max_body_bytes
 
     @router.post("/api/check", summary="Check whole files (Kimina)", openapi_extra=takes_and_gives(CheckRequest, CheckResponse))
@@ -54,7 +54,7 @@ def add_kimina_routes(router: APIRouter, service: Service) -> None:
         pairs = [(str(code.custom_id), code.proof if code.proof is not None else code.code) for code in asked.codes]
         without = next((name for name, text in pairs if text is None), None)
         if without is not None:
-            raise HTTPException(422, f"code {without!r} has neither `proof` nor `code`; give one")
+            raise HTTPException(422, f"codes: {without!r} has neither `proof` nor `code`; give one")
         results = await _judge_all(service, request, [(name, text or "") for name, text in pairs])
         answer = VerifyResponse([_older(result) for result in results])
         return Response(await _encoded(answer, len(results)), media_type="application/json")
@@ -89,7 +89,7 @@ async def _judge(service: Service, name: str, code: str, client: str) -> CheckRe
     if snippet.refused:
         return _response(name, snippet, snippet.refused, 0.0)
     if snippet.complete and not snippet.theorems:
-        nothing = error_at(snippet, None, "nothing is proved here: the snippet holds no theorem, lemma or example")
+        nothing = error_at(snippet, None, "the snippet proves nothing: it contains no theorem, lemma or example")
         return _response(name, snippet, [nothing], 0.0)
     # a text with holes is never valid, so its proofs need no audit
     audits = [] if snippet.sorries or not snippet.complete else snippet.audits()
@@ -102,19 +102,19 @@ async def _judge(service: Service, name: str, code: str, client: str) -> CheckRe
 
 
 def _result(name: str, snippet: Snippet, audited: Sequence[Verdict], whole: Verdict | None) -> CheckResult:
-    """Errors first, since they stand whatever else failed; then what nobody could say; only then a clean answer."""
+    """Report errors first, since they hold whatever else failed; then missing verdicts; a clean response only if there is neither."""
     verdicts = [*audited, *([whole] if whole else [])]
     seconds = sum(verdict.seconds for verdict in verdicts)
     explained = lean_errors(snippet, whole) if whole else []
-    said: list[ReplMessage] = []
-    unclear = "" if snippet.complete else "a theorem of the snippet does not begin at the margin of a line or has no `:=`"
+    theorem_errors: list[ReplMessage] = []
+    unclear = "" if snippet.complete else "a theorem of the snippet does not begin at the start of a line or has no `:=`"
     for theorem, verdict in zip(snippet.theorems, audited):
         contradicted = whole is not None and whole.accepted is True
         if not explained and (verdict.kind == "statement" or (verdict.kind == "error" and contradicted)):
             unclear = unclear or f"`{theorem.name}` in line {theorem.line}: {verdict.messages[0].text}"
         elif verdict.kind in ("accepted", "axiom", "forbidden") or (verdict.kind == "error" and not explained):
-            said += theorem_messages(snippet, theorem, verdict)
-    messages = [*explained, *said]
+            theorem_errors += theorem_messages(snippet, theorem, verdict)
+    messages = [*explained, *theorem_errors]
     if any(message.severity == "error" for message in messages):
         return _response(name, snippet, messages, seconds)
     failed = next((verdict for verdict in verdicts if verdict.accepted is None), None)
@@ -122,7 +122,7 @@ def _result(name: str, snippet: Snippet, audited: Sequence[Verdict], whole: Verd
         how = "the check timed out" if failed.kind == "timeout" else "no verdict"
         return CheckResult(name, seconds, error=f"{how}: {failed.messages[0].text}" if failed.messages else how)
     if unclear or not all(verdict.accepted for verdict in verdicts):
-        return CheckResult(name, seconds, error=f"the snippet cannot be taken apart: {unclear or 'its checks contradict each other'}")
+        return CheckResult(name, seconds, error=f"cannot split the snippet into theorems: {unclear or 'its checks contradict each other'}")
     return _response(name, snippet, messages, seconds)
 
 

@@ -1,4 +1,4 @@
-"""The JSON that clients of the Kimina Lean Server send and expect. Fields that mean nothing here are read over."""
+"""JSON types of the Kimina Lean Server's protocol. Fields that have no meaning here are ignored."""
 
 from typing import Annotated, Literal
 
@@ -8,16 +8,17 @@ _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class Snippet(msgspec.Struct, frozen=True):
-    """A whole Lean file and the name to answer under."""
+    """A whole Lean file and the id of its result."""
 
     id: str
     code: str
 
 
 class CheckRequest(msgspec.Struct, frozen=True):
-    """`timeout` is read and not used: each check has the time limit that the service was started with, its wait in the queue not counted.
+    """Request of `/api/check`.
 
-    `debug`, `reuse` and `infotree` ask for what this service does not have: diagnostics of a REPL, a REPL, info trees.
+    `timeout` is ignored: each check has the time limit that the service was started with, which excludes time in the queue. `debug`,
+    `reuse` and `infotree` are ignored as well, because this service has no REPL diagnostics, REPL or info trees.
     """
 
     snippets: list[Snippet]
@@ -28,7 +29,7 @@ class CheckRequest(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Lines count from 1, columns from 0, in code points."""
+    """Position in a snippet: lines count from 1, columns from 0, in code points."""
 
     line: int
     column: int
@@ -42,7 +43,7 @@ class ReplMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Sorry(msgspec.Struct, frozen=True, rename="camel"):
-    """A `sorry` in the text. Its goal is not known here and always empty."""
+    """A `sorry` in the text. Its goal is not computed and always empty."""
 
     pos: Position
     end_pos: Position
@@ -50,7 +51,7 @@ class Sorry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CommandResponse(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What Lean says about a snippet. Empty lists are left out, as the REPL does."""
+    """Lean's messages about a snippet. Empty lists are omitted, as in the REPL."""
 
     env: int | msgspec.UnsetType = msgspec.UNSET
     messages: tuple[ReplMessage, ...] = ()
@@ -59,7 +60,7 @@ class CommandResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Exactly one of `error` and `response`."""
+    """Result of one snippet, with exactly one of `error` and `response`."""
 
     id: str
     time: float | msgspec.UnsetType = msgspec.UNSET
@@ -72,7 +73,7 @@ class CheckResponse(msgspec.Struct, frozen=True):
 
 
 class Code(msgspec.Struct, frozen=True):
-    """A snippet of the older protocol, under either name."""
+    """A snippet of the older protocol, under either field name."""
 
     custom_id: str | int
     proof: str | None = None
@@ -87,7 +88,7 @@ class VerifyRequestBody(msgspec.Struct, frozen=True):
 
 
 class VerifyResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Exactly one of `error` and `response`, which holds the time too."""
+    """Result of the older protocol, with exactly one of `error` and `response`, which includes the time."""
 
     custom_id: str | int
     error: str | None = None

@@ -1,4 +1,4 @@
-"""What Prometheus reads: checks by kind, how long they took, refusals, and the state of the pool."""
+"""Prometheus metrics: checks by verdict kind, latency, refused requests and the state of the pool."""
 
 from collections.abc import Iterator
 
@@ -12,35 +12,35 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class _PoolState:
-    """Read at every scrape, so that nothing must be kept up to date in between."""
+    """Collector that reads the pool at every scrape, so that no gauge must be kept up to date."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def collect(self) -> Iterator[Metric]:
         now = self._pool.status()
-        yield GaugeMetricFamily("lean_queue_length", "Checks that wait for a worker.", now.waiting)
-        yield GaugeMetricFamily("lean_running", "Checks in work.", now.running)
-        yield GaugeMetricFamily("lean_workers", "Lean processes that may check at once.", now.workers)
-        yield GaugeMetricFamily("lean_sessions", "Lean processes alive.", now.sessions)
-        yield CounterMetricFamily("lean_sessions_started", "Lean processes started so far.", now.sessions_started)
+        yield GaugeMetricFamily("lean_queue_length", "Checks waiting for a worker.", now.waiting)
+        yield GaugeMetricFamily("lean_running", "Checks in progress.", now.running)
+        yield GaugeMetricFamily("lean_workers", "Maximum number of Lean processes that check concurrently.", now.workers)
+        yield GaugeMetricFamily("lean_sessions", "Running Lean processes.", now.sessions)
+        yield CounterMetricFamily("lean_sessions_started", "Lean processes started since the service began.", now.sessions_started)
         yield GaugeMetricFamily("lean_memory_bytes", "Resident memory of all Lean processes.", now.memory_bytes)
 
 
 class Metrics:
-    """The numbers of one service, in a registry of their own."""
+    """Metrics of one service, in a registry of its own."""
 
     def __init__(self, pool: Pool) -> None:
         self._registry = CollectorRegistry()
-        self._checks = Counter("lean_checks", "Answers given, by kind of verdict.", ["kind"], registry=self._registry)
+        self._checks = Counter("lean_checks", "Verdicts returned, by kind.", ["kind"], registry=self._registry)
         self._seconds = Histogram(
-            "lean_check_latency_seconds", "From a check's arrival to its answer.", buckets=_BUCKETS, registry=self._registry
+            "lean_check_latency_seconds", "Seconds from a check's arrival to its verdict.", buckets=_BUCKETS, registry=self._registry
         )
         self._refused = Counter("lean_requests_refused", "Requests refused, by status code.", ["code"], registry=self._registry)
         self._registry.register(_PoolState(pool))
 
     def answered(self, verdict: Verdict, seconds: float) -> None:
-        """Count one answer that came `seconds` after the check arrived."""
+        """Count a verdict that was returned `seconds` after the check arrived."""
         self._checks.labels(verdict.kind).inc()
         self._seconds.observe(seconds)
 
@@ -48,5 +48,5 @@ class Metrics:
         self._refused.labels(str(code)).inc()
 
     def text(self) -> bytes:
-        """Everything in Prometheus's text format. Reads /proc: not for the event loop."""
+        """Return all metrics in Prometheus's text format. Reads /proc, so do not call it on the event loop."""
         return generate_latest(self._registry)

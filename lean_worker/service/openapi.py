@@ -1,4 +1,4 @@
-"""The OpenAPI page: the service's own structs described to FastAPI, which never sees them."""
+"""OpenAPI descriptions of the service's msgspec structs, which FastAPI does not see itself."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ _STRUCTS = (
     *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
 )
 _REFUSALS = {
-    401: "Wrong key",
-    403: "A Host or Origin that is not allowed (only on a service without a key)",
+    401: "The key is missing or wrong",
+    403: "The Host or Origin is not allowed (only without a key)",
     408: "The request arrived too slowly",
     413: "The body is too large",
     415: "The body is not declared as JSON",
-    422: "A field is missing, wrong or too long",
+    422: "A field is missing, invalid or too long",
     429: "The queue is full; see Retry-After",
     431: "The headers are too large",
     503: "The service is shutting down or has too many connections; see Retry-After",
@@ -32,14 +32,14 @@ def _content(struct: type, media: str = "application/json") -> dict[str, Any]:
 
 
 def takes_and_gives(body: type | None, result: type, media: str = "application/json") -> dict[str, Any]:
-    """What a route takes and gives, in OpenAPI's words."""
+    """Return the OpenAPI description of a route's request body and responses."""
     refusals = {str(code): {"description": text, **_content(Refusal)} for code, text in _REFUSALS.items()}
-    given = {"responses": {"200": {"description": "The answer", **_content(result, media)}, **(refusals if body else {})}}
+    given = {"responses": {"200": {"description": "Success", **_content(result, media)}, **(refusals if body else {})}}
     return given if body is None else {"requestBody": {"required": True, **_content(body)}, **given}
 
 
 def describe(app: FastAPI) -> None:
-    """Add the structs to what the application says of itself."""
+    """Add the structs to the application's OpenAPI document."""
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REFERENCE)
     plain = app.openapi
 

@@ -1,7 +1,7 @@
-"""The same service on a Ray cluster: each replica has a pool of its own, Ray spreads the requests and replaces replicas that die.
+"""Ray Serve deployment of the service: each replica has its own pool; Ray distributes requests and replaces replicas that die.
 
-`serve run lean_worker.service.ray_app:build workers=16 replicas=4`, or `ray.serve.run(build(...))`. Clients ask again where a replica died
-with their request (5xx or a lost connection), as `lean_worker.client.RemotePool` does.
+`serve run lean_worker.service.ray_app:build workers=16 replicas=4`, or `ray.serve.run(build(...))`. Clients should retry requests whose
+replica died (5xx or a lost connection), as `lean_worker.client.RemotePool` does.
 """
 
 import os
@@ -20,10 +20,10 @@ _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class RayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`workers` Lean processes, and as many CPUs of the cluster, in each of `replicas`; `timeout` in seconds for one check.
+    """Options of a deployment. Each of `replicas` has `workers` Lean processes and reserves as many CPUs; `timeout` in seconds per check.
 
-    `waiting` requests may be in progress in one replica; Ray keeps the rest. `hosts` are names, separated by commas, under which a service
-    without a key may be addressed besides those of loopback.
+    Each replica accepts `waiting` requests; Ray queues the rest. `hosts` lists additional host names, separated by commas, that a service
+    without a key accepts in addition to loopback names.
     """
 
     replicas: _Positive = 1
@@ -34,19 +34,19 @@ class RayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def build(arguments: dict[str, str] | None = None) -> serve.Application:
-    """The application for `serve run` and `ray.serve.run`. The bearer key is taken from LEAN_WORKER_KEY in the caller's environment.
+    """Return the application for `serve run` and `ray.serve.run`. The bearer key is read from LEAN_WORKER_KEY in the caller's environment.
 
-    Raises LeanWorkerError for options that are not those of RayOptions.
+    Raises LeanWorkerError for options that RayOptions does not define.
     """
     try:
         options = msgspec.convert(arguments or {}, RayOptions, strict=False)
     except msgspec.ValidationError as error:
-        raise LeanWorkerError(f"{error}; the options are {', '.join(RayOptions.__struct_fields__)}") from error
+        raise LeanWorkerError(f"{error}; available options: {', '.join(RayOptions.__struct_fields__)}") from error
     hosts = tuple(host.strip() for host in options.hosts.split(",") if host.strip())
     settings = ServiceSettings(os.environ.get("LEAN_WORKER_KEY") or None, hosts=hosts)
 
     def replica() -> FastAPI:
-        # the pool's Lean processes end with the replica: their input closes
+        # the pool's Lean processes end with the replica because their input closes
         return make_app(Pool(options.workers, options.timeout), settings)
 
     deployed = serve.deployment(

@@ -1,4 +1,4 @@
-"""Between HTTP and the pool: submit without blocking the event loop, count what comes back, withdraw what nobody waits for any more."""
+"""Submission of HTTP requests to the pool: non-blocking, counted, and cancelled when the client disconnects."""
 
 import asyncio
 import threading
@@ -22,13 +22,13 @@ from lean_worker.service.wire import VerifyRequest, answer
 
 T = TypeVar("T")
 
-_SAMPLE = 16  # checks of a batch whose size stands for all
-_AT_ONCE = 128  # futures that the event loop handles before it looks at something else
+_SAMPLE = 16  # checks of a batch from whose size the total is estimated
+_AT_ONCE = 128  # futures that the event loop handles before it yields
 
 
 @dataclass(frozen=True)
 class Service:
-    """What every route needs."""
+    """Pool, settings and metrics shared by all routes."""
 
     pool: Pool
     settings: ServiceSettings
@@ -36,14 +36,14 @@ class Service:
 
 
 async def submit(service: Service, checks: Sequence[Check], client: str) -> list[asyncio.Future[Verdict]]:
-    """Submit all checks or none; cancelling a future withdraws its check.
+    """Submit all checks or none; cancelling a future cancels its check.
 
     Raises QueueFull if there is no room, and HTTPException 503 if the pool is closed.
     """
     futures: list[Future[Verdict]] = []
     abandoned = threading.Event()
 
-    def withdraw() -> None:
+    def cancel_all() -> None:
         for future in list(futures):
             future.cancel()
 
@@ -56,11 +56,11 @@ async def submit(service: Service, checks: Sequence[Check], client: str) -> list
         except BaseException as error:
             abandoned.set()
             if isinstance(error, RuntimeError):
-                raise HTTPException(503, f"{error}; ask another service", {"Retry-After": "5"}) from error
+                raise HTTPException(503, f"{error}; use another service", {"Retry-After": "5"}) from error
             raise
         finally:
             if abandoned.is_set():
-                withdraw()
+                cancel_all()
 
     began = time.monotonic()
 
@@ -69,11 +69,11 @@ async def submit(service: Service, checks: Sequence[Check], client: str) -> list
             service.metrics.answered(future.result(), time.monotonic() - began)
 
     try:
-        # reading a long proof takes milliseconds, and so does a look into the cache on disk
+        # reading a long proof takes milliseconds, and so does a lookup in the cache on disk
         await offload(sum(_size(check) for check in checks[:_SAMPLE]) * max(1, len(checks) // _SAMPLE), submit_all)
     except asyncio.CancelledError:
         abandoned.set()
-        withdraw()
+        cancel_all()
         raise
     answers: list[asyncio.Future[Verdict]] = []
     try:
@@ -82,7 +82,7 @@ async def submit(service: Service, checks: Sequence[Check], client: str) -> list
             answers[-1].add_done_callback(count)
             await _let_others_run(len(answers))
     except asyncio.CancelledError:
-        withdraw()
+        cancel_all()
         raise
     return answers
 
@@ -97,7 +97,7 @@ def _size(check: Check) -> int:
 
 
 async def ask(service: Service, check: Check, client: str) -> Verdict:
-    """The verdict of one check; withdraws it where the caller is cancelled."""
+    """Return the verdict of one check; cancel the check if the caller is cancelled."""
     return await (await submit(service, [check], client))[0]
 
 
@@ -105,40 +105,40 @@ async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Return all results in order; if one fails, the others are cancelled."""
     tasks: list[asyncio.Future[T]] = []
     try:
-        for one in work:
-            tasks.append(asyncio.ensure_future(one))
+        for coroutine in work:
+            tasks.append(asyncio.ensure_future(coroutine))
             await _let_others_run(len(tasks))
         return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
-        for one in work[len(tasks) :]:
-            one.close()
+        for coroutine in work[len(tasks) :]:
+            coroutine.close()
 
 
 def client_name(request: Request, settings: ServiceSettings) -> str:
-    """Return whose turn it is: X-Client, else the peer's address."""
+    """Return the name under which the queue schedules the request: X-Client, else the peer's address."""
     named = request.headers.get("x-client", "")
     require_short("X-Client", named, settings.max_client)
     return f"name:{named}" if named else f"address:{request.client.host if request.client else ''}"
 
 
 def require_short(name: str, text: str, most: int) -> None:
-    """Refuse with 422 a text of more than `most` characters."""
+    """Raise HTTPException 422 for a text of more than `most` characters."""
     if len(text) > most:
         raise HTTPException(422, f"{name} has {len(text)} characters, more than {most}; shorten it")
 
 
 def require_count(what: str, names: Sequence[str], most: int) -> None:
-    """Refuse with 422 a request without parts, with more than `most`, or with two of the same name."""
+    """Raise HTTPException 422 for a request without parts, with more than `most` parts, or with duplicate names."""
     if not 1 <= len(names) <= most:
-        raise HTTPException(422, f"a request holds 1 to {most} {what}, not {len(names)}; split it")
+        raise HTTPException(422, f"{what}: a request must hold 1 to {most}, not {len(names)}; split it")
     if len(set(names)) < len(names):
-        raise HTTPException(422, f"two {what} have the same id; give each its own")
+        raise HTTPException(422, f"{what}: two have the same id; use unique ids")
 
 
 def within_limits(settings: ServiceSettings, requests: Sequence[VerifyRequest]) -> list[Check]:
-    """Return the checks that are asked for. Refuse with 422 a field that is too long."""
+    """Return the requested checks. Raise HTTPException 422 for a field that is too long."""
     for asked in requests:
         require_short("id", asked.id, settings.max_id)
         require_short("statement", asked.statement, settings.max_statement)
@@ -148,7 +148,7 @@ def within_limits(settings: ServiceSettings, requests: Sequence[VerifyRequest]) 
 
 
 class AnswerLines(Response):
-    """JSON lines, one for each verdict as soon as it is there. What is not answered when the client hangs up is withdrawn."""
+    """Response of JSON lines, one per verdict as soon as it is known. Cancels the remaining checks if the client disconnects."""
 
     media_type = "application/x-ndjson"
 
@@ -159,8 +159,8 @@ class AnswerLines(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ready: asyncio.Queue[asyncio.Future[Verdict] | None] = asyncio.Queue()
-        gone = asyncio.ensure_future(hung_up(receive))
-        gone.add_done_callback(lambda _: ready.put_nowait(None))
+        disconnected = asyncio.ensure_future(hung_up(receive))
+        disconnected.add_done_callback(lambda _: ready.put_nowait(None))
         for future in self._futures:
             future.add_done_callback(ready.put_nowait)
         try:
@@ -177,6 +177,6 @@ class AnswerLines(Response):
                 await send({"type": "http.response.body", "body": b"".join(lines), "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            gone.cancel()
+            disconnected.cancel()
             for future in self._futures:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Runs the service under uvicorn on one machine. Whatever ends it, no Lean process stays behind."""
+"""Entry point that serves a pool under uvicorn on one machine. However it ends, no Lean process remains."""
 
 import socket
 
@@ -9,5 +9,5 @@ from lean_worker.service.settings import ServiceSettings
 
 
 def serve(pool: Pool, settings: ServiceSettings, bound: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM; requests in progress then have some seconds to end. Close the pool. For the main thread."""
+    """Serve until SIGINT or SIGTERM, let requests in progress finish within a grace period, and close the pool. Main thread only."""
     run(make_app(pool, settings), bound, settings.http, pool.close)

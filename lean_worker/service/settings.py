@@ -1,4 +1,4 @@
-"""What the HTTP service allows: who may ask, and how much at once."""
+"""Settings of the HTTP service: access and request limits."""
 
 from dataclasses import dataclass, field
 
@@ -8,21 +8,21 @@ from lean_worker.http import HttpLimits, check_key
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Settings of one service. Whatever exceeds a limit is refused before any work is done.
+    """Settings of one service. A request that exceeds a limit is refused before any work is done.
 
     Attributes:
-        key: the bearer key that every request but `/`, `/health` and the OpenAPI page must carry; None admits everybody.
-        max_body_bytes: bytes of a request's body.
-        max_batch: checks or snippets in one request.
-        max_theorems: theorems of one snippet.
-        max_statement: characters of a statement.
-        max_header: characters of a header.
-        max_proof: characters of a proof.
-        max_snippet: characters of a snippet.
-        max_contexts: characters that the theorems of one snippet may have before them, added up: each is checked behind all of its own.
-        max_id: characters of an id.
+        key: the bearer key that every request except to `/`, `/health` and the OpenAPI page must carry; None admits every client.
+        max_body_bytes: size of a request body, in bytes.
+        max_batch: checks or snippets per request.
+        max_theorems: theorems per snippet.
+        max_statement: characters per statement.
+        max_header: characters per header.
+        max_proof: characters per proof.
+        max_snippet: characters per snippet.
+        max_contexts: characters before each theorem of a snippet, summed over its theorems, because each is checked after its own context.
+        max_id: characters per id.
         max_client: characters of `X-Client`.
-        hosts: names, besides those of loopback, under which a service without a key may be addressed.
+        hosts: additional host names that a service without a key accepts in addition to loopback names.
         http: limits of the connections.
     """
 

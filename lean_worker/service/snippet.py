@@ -1,9 +1,9 @@
-"""A whole Lean file from a stranger, taken apart into checks that the pool can vouch for.
+"""Splitting of an untrusted Lean file into checks that the pool can vouch for.
 
-Such a file carries its own statements, so all that can be said is what Lean says about that text: that it holds theorems, that each is
-proved, and from which axioms. The text is therefore held to an allow-list before Lean sees it: theorems, plain definitions, namespaces,
-sections, variables, `open` and a few options. Whatever could forge Lean's answer (syntax, attributes, instances, inductive types, commands
-that begin with `#`, axioms) is refused by an error message, and so is a file that proves nothing.
+Such a file carries its own statements, so a verdict can only cover what Lean reports about that text: that it contains theorems, that each
+is proved, and from which axioms. The text is therefore restricted by an allow-list before Lean sees it: theorems, plain definitions,
+namespaces, sections, variables, `open` and a few options. Anything that could forge Lean's output (syntax, attributes, instances, inductive
+types, commands that begin with `#`, axioms) is refused with an error message, and so is a file that proves nothing.
 """
 
 import re
@@ -30,12 +30,15 @@ _PRELUDE = re.compile(r"\s*prelude(?=\s)")
 
 
 class Unreadable(LeanWorkerError):
-    """The text cannot be taken apart, so nobody can say anything about it; the message says why."""
+    """The text cannot be split into theorems, so there is no verdict; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """`refused` is what the allow-list refuses. `trailing`: something follows the last theorem. `complete`: every theorem was found."""
+    """A snippet split into theorems.
+
+    `refused`: what the allow-list refuses. `trailing`: text follows the last theorem. `complete`: every theorem was parsed.
+    """
 
     text: str
     theorems: tuple[Declaration, ...]
@@ -45,49 +48,58 @@ class Snippet:
     complete: bool
 
     def whole(self) -> Check:
-        """Asks whether the text elaborates from end to end, with Lean's errors at their places. Its verdict vouches for no proof."""
+        """Return a check that the whole text elaborates, with Lean's errors at their positions. Its verdict covers no proof."""
         return Check("whole", "theorem end_of_snippet : True := by sorry", "trivial", self.text)
 
     def audits(self) -> list[Check]:
-        """Each theorem as a check: statement, proof, and what stands before it as header."""
+        """Return each theorem as a check: statement, proof, and the text before it as header."""
         return [theorem.check() for theorem in self.theorems]
 
 
 def take_apart(code: str, provided: Callable[[str], bool], most: int, most_before: int) -> Snippet:
-    """Raises Unreadable, among others for more than `most` theorems, for more than `most_before` characters before them, added up, and for
-    leading imports that are not `provided`."""
+    """Split a snippet into theorems.
+
+    Args:
+        code: the Lean file.
+        provided: returns whether the backend provides a module.
+        most: maximum number of theorems.
+        most_before: maximum number of characters before each theorem, summed over the theorems.
+
+    Raises:
+        Unreadable: a limit is exceeded, an import is not provided, or the text cannot be parsed.
+    """
     text = code.replace("\r\n", "\n")
     if prelude := _PRELUDE.match(text):
         text = " " * len("prelude") + text[: prelude.end() - len("prelude")] + text[prelude.end() :]
     modules, body = split_imports(text)
     missing = [module for module in modules if not provided(module)]
     if missing:
-        raise Unreadable(f"module {missing[0]} is not provided here; leave the line `import {missing[0]}` out or ask another service")
+        raise Unreadable(f"module {missing[0]} is not provided here; remove the line `import {missing[0]}` or use another service")
     try:
-        found = tokens(body)
+        token_list = tokens(body)
         theorems = declarations(body, "the snippet", most + 1)
     except (LexError, SourceError) as error:
-        raise Unreadable(f"the snippet cannot be taken apart: {error}") from error
+        raise Unreadable(f"cannot split the snippet into theorems: {error}") from error
     if len(theorems) > most:
-        raise Unreadable(f"the snippet holds more than {most} theorems; split it")
+        raise Unreadable(f"the snippet contains more than {most} theorems; split it")
     before = sum(theorem.header_end for theorem in theorems)
     if before > most_before:
-        raise Unreadable(f"{before} characters stand before its theorems, added up, more than {most_before}; split the snippet")
+        raise Unreadable(f"the text before each theorem sums to {before} characters, more than {most_before}; split the snippet")
     last = theorems[-1].end if theorems else 0
-    holes = [token for token in found if token.kind == "name" and token.text == "sorry"]
+    holes = [token for token in token_list if token.kind == "name" and token.text == "sorry"]
     position = _Positions(body)
     return Snippet(
         text=text,
         theorems=tuple(_own_check(theorem, text) for theorem in theorems),
-        refused=tuple(_refused(body, found, position)),
+        refused=tuple(_refused(body, token_list, position)),
         sorries=tuple(Sorry(position(token.start), position(token.end)) for token in holes),
-        trailing=any(token.start >= last for token in found),
-        complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in found),
+        trailing=any(token.start >= last for token in token_list),
+        complete=len(theorems) == sum(token.kind == "name" and token.text in _THEOREMS for token in token_list),
     )
 
 
 class _Positions:
-    """Line and column of any offset in one text."""
+    """Line and column of any offset in a text."""
 
     def __init__(self, text: str) -> None:
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
@@ -98,26 +110,26 @@ class _Positions:
 
 
 def lean_errors(snippet: Snippet, whole: Verdict) -> list[ReplMessage]:
-    """What Lean finds wrong in the text, from the verdict of `Snippet.whole`."""
+    """Return the errors that Lean reports in the text, from the verdict of `Snippet.whole`."""
     if whole.kind != "statement":
         return []
     lines = snippet.text.rstrip("\n").count("\n") + 1
-    said = [_moved(message, lines, lines) for message in whole.messages]
-    # `theorem` is the closing check's, behind the end of the text
-    return [msgspec.structs.replace(m, data=m.data.replace("unexpected token 'theorem'", "unexpected end of input", 1)) for m in said]
+    moved = [_moved(message, lines, lines) for message in whole.messages]
+    # `theorem` belongs to the closing check, after the end of the text
+    return [msgspec.structs.replace(m, data=m.data.replace("unexpected token 'theorem'", "unexpected end of input", 1)) for m in moved]
 
 
 def theorem_messages(snippet: Snippet, theorem: Declaration, verdict: Verdict) -> list[ReplMessage]:
-    """What Lean says about one theorem, and an error where it rests on an axiom outside the allowed ones."""
+    """Return Lean's messages about one theorem, plus an error if it depends on an axiom that is not allowed."""
     lines = snippet.text.rstrip("\n").count("\n") + 1
-    said = [_moved(message, theorem.line - 1, lines) for message in verdict.messages]
+    messages = [_moved(message, theorem.line - 1, lines) for message in verdict.messages]
     if verdict.kind == "axiom":
-        said.append(error_at(snippet, theorem, f"`{theorem.name}` depends on axioms: {', '.join(verdict.axioms)}"))
-    return said
+        messages.append(error_at(snippet, theorem, f"`{theorem.name}` depends on axioms: {', '.join(verdict.axioms)}"))
+    return messages
 
 
 def error_at(snippet: Snippet, theorem: Declaration | None, text: str) -> ReplMessage:
-    """An error of ours at a theorem, or at the beginning of the snippet."""
+    """Return an error of this service at a theorem, or at the beginning of the snippet."""
     place = Position(theorem.line if theorem else 1, 0)
     return ReplMessage("error", place, place, text)
 
@@ -129,17 +141,17 @@ def _moved(message: Message, by: int, last: int) -> ReplMessage:
 
 
 def _own_check(theorem: Declaration, text: str) -> Declaration:
-    """With the imports back in the header. The harness begins a line of its own before match alternatives, so the snippet's must go."""
+    """Return the declaration with the imports back in its header. The harness adds its own line break before match alternatives."""
     statement = theorem.statement
     if theorem.proof.startswith("|"):
         statement = f"{statement.removesuffix(':= by sorry').rstrip()} := by sorry"
     return replace(theorem, text=text, statement=statement)
 
 
-def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[ReplMessage]:
-    """Commands with a token that is not allowed, command by command: what begins at the margin of a line begins one."""
-    starts = [0, *(token.start for token in found if token.start and body[token.start - 1] == "\n"), len(body)]
-    bare = _without_allowed(body, found)
+def _refused(body: str, token_list: Sequence[Token], position: _Positions) -> list[ReplMessage]:
+    """Return an error for each command with a token that is not allowed; text at the start of a line begins a command."""
+    starts = [0, *(token.start for token in token_list if token.start and body[token.start - 1] == "\n"), len(body)]
+    bare = _without_allowed(body, token_list)
     out = []
     for start, end in pairwise(starts):
         reason = filter_proof(bare[start:end]) if bare[start:end].strip() else None
@@ -150,11 +162,11 @@ def _refused(body: str, found: Sequence[Token], position: _Positions) -> list[Re
     return out
 
 
-def _without_allowed(body: str, found: Sequence[Token]) -> str:
-    """The text with comments and what the allow-list admits blanked, all else in its place."""
+def _without_allowed(body: str, token_list: Sequence[Token]) -> str:
+    """Return the text with comments and allowed tokens blanked and everything else in place."""
     bare = [character if character == "\n" else " " for character in body]
-    for at, token in enumerate(found):
-        option = token.text == "set_option" and _harmless_option(found[at + 1 : at + 3])
+    for at, token in enumerate(token_list):
+        option = token.text == "set_option" and _harmless_option(token_list[at + 1 : at + 3])
         allowed = token.text in _THEOREMS or token.text in _COMMANDS or token.text == "sorry"
         if not option and not (token.kind == "name" and allowed):
             bare[token.start : token.end] = body[token.start : token.end]

@@ -1,4 +1,4 @@
-"""The JSON of `/v1`: what a request holds and what an answer is, shared by the service and its client."""
+"""JSON types of `/v1`, shared by the service and its client."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Tier, Verdict
 
 
 class VerifyRequest(msgspec.Struct, frozen=True):
-    """One check: `statement` ends in `:= by sorry` or `:= sorry`, `proof` takes the place of that, `header` stands before it.
+    """One check: `statement` ends in `:= by sorry` or `:= sorry`, which `proof` replaces; `header` precedes the statement.
 
-    `helpers` permits theorems, lemmas and definitions before the proof's own theorem; `tier` "slow" has it judged twice.
+    `helpers` permits theorems, lemmas and definitions before the proof's own theorem; `tier` "slow" verifies the proof twice.
     """
 
     statement: str
@@ -25,13 +25,13 @@ class VerifyRequest(msgspec.Struct, frozen=True):
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
-    """Checks with distinct ids; the answers are JSON lines in the order in which they are ready."""
+    """A batch of checks with distinct ids; the response is JSON lines in order of completion."""
 
     checks: list[VerifyRequest]
 
 
 class VerifyAnswer(msgspec.Struct, frozen=True):
-    """A verdict. `verdict` is null where nobody can say (kind "timeout", "crash" or "unavailable"): that is no rejection."""
+    """A verdict. `verdict` is null if there is none (kind "timeout", "crash" or "unavailable"), which is not a rejection."""
 
     id: str
     verdict: Literal["accepted", "rejected"] | None
@@ -46,13 +46,13 @@ class VerifyAnswer(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a request was refused, in one sentence."""
+    """The reason for refusing a request, in one sentence."""
 
     detail: str
 
 
 def answer(verdict: Verdict) -> VerifyAnswer:
-    """A verdict as the service sends it."""
+    """Return a verdict as the service sends it."""
     word: Literal["accepted", "rejected"] | None = None
     if verdict.accepted is not None:
         word = "accepted" if verdict.accepted else "rejected"
@@ -61,10 +61,10 @@ def answer(verdict: Verdict) -> VerifyAnswer:
 
 
 def verdict(answer: VerifyAnswer) -> Verdict:
-    """The verdict that an answer holds. Raises ValueError where its word and its kind contradict each other."""
+    """Return the verdict that an answer holds. Raises ValueError if its `verdict` and `kind` contradict each other."""
     word = "accepted" if answer.kind == "accepted" else None if answer.kind in NO_VERDICT else "rejected"
     if answer.verdict != word:
-        raise ValueError(f"the answer says {answer.verdict!r} and kind {answer.kind!r}")
+        raise ValueError(f"the answer's verdict {answer.verdict!r} contradicts its kind {answer.kind!r}")
     accepted = None if word is None else word == "accepted"
     a = answer
     return Verdict(a.id, accepted, a.kind, a.messages, a.axioms, a.seconds, a.backend, a.lean, a.library, a.tier)

@@ -1,4 +1,4 @@
-"""How fast a pool checks: distinct small theorems, a fifth of them with a wrong proof; throughput, latency, memory."""
+"""Benchmark of a pool on distinct small theorems, one in five with a wrong proof: throughput, latency and memory."""
 
 import time
 from collections import deque
@@ -28,7 +28,8 @@ _THEOREMS = (
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """Checks per second with everything asked at once; latency in seconds with `workers` checks in flight; resident bytes of Lean."""
+    """Speed of a pool: checks per second when all are submitted at once; latency in seconds with `workers` checks in flight; resident bytes
+    of Lean."""
 
     checks_per_second: float
     p50: float
@@ -40,7 +41,7 @@ class Speed(msgspec.Struct, frozen=True):
 
 
 def sample_checks(count: int) -> list[Check]:
-    """Distinct checks, every fifth of them wrong."""
+    """Return distinct checks, one in five wrong."""
     checks = []
     for i in range(count):
         statement, right, wrong = _THEOREMS[i // 5 % len(_THEOREMS)]
@@ -50,7 +51,7 @@ def sample_checks(count: int) -> list[Check]:
 
 
 def grouped_checks(count: int, attempts: int) -> list[Check]:
-    """Return distinct checks in groups of `attempts` on one statement, every fifth of them wrong."""
+    """Return distinct checks in groups of `attempts` on one statement, one in five wrong."""
     checks = []
     for i in range(count):
         statement, right, wrong = _THEOREMS[i // attempts % len(_THEOREMS)]
@@ -61,7 +62,7 @@ def grouped_checks(count: int, attempts: int) -> list[Check]:
 
 
 def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdict]]:
-    """Seconds from question to answer, sorted, with as many checks in flight as the pool has workers; and the verdicts, in order."""
+    """Return sorted latencies in seconds, with as many checks in flight as the pool has workers, and the verdicts in order."""
     waiting: deque[tuple[float, Future[Verdict]]] = deque()
     ended: dict[int, float] = {}
     verdicts: list[Verdict] = []
@@ -80,7 +81,7 @@ def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdic
 
 
 def measure(pool: Pool, checks: list[Check]) -> tuple[Speed, list[Verdict]]:
-    """Return figures of a pool that was warmed up first, and the verdicts. A quarter of the checks is asked one by one for the latency."""
+    """Return the figures of a pool after a warm-up, and the verdicts. A quarter of the checks is run one by one for the latency."""
     pool.check_many(sample_checks(2 * pool.workers))
     start = time.perf_counter()
     verdicts = pool.check_many(checks)

@@ -1,4 +1,4 @@
-"""Thousands of checks, some of which hang, eat memory or crash, while workers are killed: every one must get exactly one, right answer."""
+"""Soak test: thousands of checks, some of which hang, exhaust memory or crash, while workers are killed; each needs one right answer."""
 
 import os
 import random
@@ -28,7 +28,8 @@ _ALLOWED: dict[str, set[Kind]] = {
 
 
 class SoakReport(msgspec.Struct, frozen=True):
-    """What came back. `mistakes` are verdicts that must not be: a wrong proof accepted, a right one rejected, an answer missing or twice.
+    """Result of a soak test. `mistakes` are verdicts that must not occur: a wrong proof accepted, a right one rejected, a missing or double
+    answer.
 
     `memory_bytes`: resident bytes of Lean and of this process, early and at the end.
     """
@@ -43,7 +44,7 @@ class SoakReport(msgspec.Struct, frozen=True):
 
 
 def soak_checks(count: int, trouble: float, seed: int) -> list[tuple[str, Check]]:
-    """Small theorems, a fifth wrong; of each kind of trouble the share `trouble`."""
+    """Return small theorems, one in five wrong; `trouble` is the fraction of each kind of trouble."""
     rng = random.Random(seed)
     out = []
     for i, check in enumerate(sample_checks(count)):
@@ -67,7 +68,7 @@ def soak(
     in_flight: int = 512,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> SoakReport:
-    """Asks all checks with `in_flight` of them under way, and kills a random worker every `kill_every` seconds."""
+    """Run all checks with `in_flight` of them in progress, and kill a random worker every `kill_every` seconds."""
     asked = soak_checks(count, trouble, seed)
     answers: Counter[int] = Counter()
     stop, killed = threading.Event(), Counter[str]()

@@ -1,4 +1,4 @@
-"""The card of an export: README.md of a Hugging Face dataset, YAML header and text, counted from the exported files."""
+"""Dataset card of an export: README.md of a Hugging Face dataset, with YAML header and text, computed from the exported files."""
 
 import json
 from collections import Counter
@@ -17,10 +17,10 @@ _HUB_LICENCES = frozenset(
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M"))
 
 _TABLES = {
-    "statements": "Theorems to prove, each once.",
+    "statements": "Theorems to prove, deduplicated.",
     "proofs": "Proofs, joined to their statements by `statement_id`.",
-    "trajectories": "What an agent did on a statement, round by round: what it read, what it wrote, what Lean answered; failed ones too.",
-    "tags": "Domain and difficulty where the source gave none; an engine's count before the rules', of several the last.",
+    "trajectories": "Rollouts of an agent on a statement, round by round: its input, its output and Lean's answer; failed ones included.",
+    "tags": "Domain and difficulty where the source gives none. Engines take precedence over rules, and later tags over earlier ones.",
 }
 
 _COLUMNS = {
@@ -29,53 +29,53 @@ _COLUMNS = {
     "statement_id": "`id` in `statements`",
     "name": "name of the theorem in its source",
     "formal": "the statement, ending in `:= by sorry`",
-    "header": "what has to stand before it: imports, definitions",
+    "header": "text required before the statement: imports, definitions",
     "family": "family of a generated statement",
-    "difficulty": "1 to 10, 0 where unknown",
-    "domain": "field of mathematics, in the source's words",
-    "source": "the set that it came from",
-    "licence": "SPDX name",
+    "difficulty": "1 to 10; 0 if unknown",
+    "domain": "field of mathematics, as named by the source",
+    "source": "data set of origin",
+    "licence": "SPDX identifier",
     "informal": "the statement in natural language",
-    "statements.lean": "version of Lean or Mathlib that it was written for",
-    "proofs.lean": "version of Lean that accepted it; of unchecked ones, that it was written for",
+    "statements.lean": "version of Lean or Mathlib that the statement was written for",
+    "proofs.lean": "version of Lean that accepted the proof; for unchecked proofs, the version it was written for",
     "near": "id of the first statement of its group of near duplicates, which may not be in this export",
-    "proof": "what goes in the place of `by sorry`",
+    "proof": "text that replaces `by sorry`",
     "kind": "`tactic`, `term` or `match`",
     "library": "version of the library that was loaded",
     "axioms": "axioms that the proof uses",
-    "seconds": "time that the check took",
-    "origin": "where the proof is from: repository, commit and file, or the run that found it",
-    "verified_at": "when Lean accepted it, UTC",
-    "checked": "`accepted` by Lean for this corpus, or `unchecked`: taken over, as the Lean that it needs was not there",
-    "run": "the run whose policy it was",
+    "seconds": "duration of the check",
+    "origin": "origin of the proof: repository, commit and file, or the run that found it",
+    "verified_at": "time of acceptance by Lean, UTC",
+    "checked": "`accepted` by Lean for this corpus, or `unchecked`: kept without a check, because the required Lean was unavailable",
+    "run": "run whose policy produced the trajectory",
     "sample": "number of the rollout on this statement",
     "stage": "stage of the run",
     "version": "version of the record's schema",
-    "accepted": "whether a round was accepted; null where the infrastructure failed",
-    "prompt_ids": "token ids that the policy read, by round",
-    "attempt_ids": "token ids that it wrote, by round",
-    "logprobs": "the sampler's log-probabilities of these, by round",
-    "rounds": "the rest of each round as JSON: proof, verdict, feedback, retrieved ids, policy version, reward",
-    "tagged_by": "`rules`, or `engine:` and whose policy it was",
-    "asked": "the engine that was asked; another than `tagged_by` where it gave no readable answer",
+    "accepted": "whether a round was accepted; null if the infrastructure failed",
+    "prompt_ids": "token ids of the prompt, by round",
+    "attempt_ids": "token ids of the attempt, by round",
+    "logprobs": "sampler's log-probabilities of the attempt, by round",
+    "rounds": "remaining fields of each round as JSON: proof, verdict, feedback, retrieved ids, policy version, reward",
+    "tagged_by": "`rules`, or `engine:` and its policy",
+    "asked": "engine that was queried; differs from `tagged_by` if its answer could not be parsed",
     "tagged_at": "when, UTC",
-    "text_id": "of the passage that a statement was formalized from",
-    "url": "of the page that the passage stands in",
-    "where": "where in the source: file and row, or where in the page",
+    "text_id": "id of the passage that the statement was formalized from",
+    "url": "URL of the page that contains the passage",
+    "where": "position in the source: file and row, or position in the page",
     "place": "number of the passage on its page",
-    "classifier": "score of the passage as a mathematical statement, 0 to 1",
-    "formalizer": "whose policy wrote the statement",
-    "answer": "what it wrote, whole",
-    "critic": "whose policy judged whether the statement says what the passage says",
+    "classifier": "classifier's score of the passage as a mathematical statement, 0 to 1",
+    "formalizer": "policy that wrote the statement",
+    "answer": "its complete answer",
+    "critic": "policy that judged whether the statement matches the passage",
     "faithful": "the critic's mean score, 0 to 1",
-    "judgements": "the critic's words",
+    "judgements": "the critic's answers",
     "tried": "tactics that the checks for vacuous statements tried, with Lean's verdicts",
-    "trivial": "the tactic that closed the goal by itself, empty where none did",
+    "trivial": "tactic that closed the goal by itself, empty if none did",
 }
 
 
 def card_text(name: str, folder: Path, manifest: Manifest, keys: Mapping[str, Sequence[str]]) -> str:
-    """README.md for the export in `folder`, whose shards are written. `keys` are the columns by which rows of a table are told apart."""
+    """Return README.md for the export in `folder`, whose shards are written. `keys` are the identifying columns of each table."""
     with open_database() as database:
         for table, shards in manifest.tables.items():
             database.read_parquet([str(folder / shard.path) for shard in shards]).create_view(table)
@@ -83,33 +83,35 @@ def card_text(name: str, folder: Path, manifest: Manifest, keys: Mapping[str, Se
     sections = [
         _header(name, manifest, sorted({row[0] for row in licences})),
         f"# {name}\n",
-        "Formal statements in Lean 4, proofs, and the trajectories of an agent that looked for them.\n",
-        "## What is in it\n",
-        _table(("config", "rows", "what"), [(t, f"{manifest.rows(t):,}", _TABLES.get(t, "")) for t in manifest.tables]),
+        "Formal statements in Lean 4, proofs, and trajectories of an agent that searched for proofs.\n",
+        "## Contents\n",
+        _table(("config", "rows", "description"), [(t, f"{manifest.rows(t):,}", _TABLES.get(t, "")) for t in manifest.tables]),
         _usage(manifest),
         "## Licences and attribution\n",
-        "Each row carries the licence of its source, which holds for that row; proofs say in `origin` where they are from. Whoever passes"
-        " rows on has to name the source and keep its licence with them.\n",
+        "Each row carries the licence of its source, which applies to that row; the column `origin` of proofs gives their origin. When"
+        " redistributing rows, name the source and keep its licence with them.\n",
         _table(("licence", *manifest.tables), licences),
         _table(("source", "licence", *manifest.tables), sources),
         _left_out(manifest),
         *(["## Lean versions of the proofs\n", _table(("Lean", "library", "checked", "proofs"), lean)] if lean else []),
         "## Columns\n",
         *(_columns(table, keys.get(table)) for table in manifest.tables),
-        "## How it was made\n",
-        "Statements are told apart by a hash of their normalised content: comments, white space, names of bound variables and of the"
+        "## Method\n",
+        "Statements are identified by a hash of their normalised content: comments, white space and the names of bound variables and of the"
         " theorem make no difference. A proof marked `accepted` was accepted by Lean's kernel for exactly its statement, with no axiom"
-        " beyond `propext`, `Classical.choice` and `Quot.sound`. The corpus grew by these commands:\n",
+        " beyond `propext`, `Classical.choice` and `Quot.sound`. The corpus was built by these commands:\n",
         _table(("`oprover corpus ...`", "commits"), [(command, f"{count:,}") for command, count in sorted(manifest.commits.items())]),
         f"Exported {manifest.made_at} by `oprover corpus export` (snapshot {manifest.made_from}, schema {manifest.schema}); `manifest.json`"
-        " has the SHA-256 of every file, and `oprover corpus import` reads the folder back, row for row.\n",
+        " contains the SHA-256 of every file, and `oprover corpus import` imports the folder row by row.\n",
     ]
     return "\n".join(section for section in sections if section)
 
 
 def _header(name: str, manifest: Manifest, licences: Iterable[str]) -> str:
     lines = ["---", f"pretty_name: {json.dumps(name)}", "license:"]
-    lines += [f"- {one}" for one in sorted({lic.lower() if lic.lower() in _HUB_LICENCES else "other" for lic in licences} or {"other"})]
+    lines += [
+        f"- {licence}" for licence in sorted({lic.lower() if lic.lower() in _HUB_LICENCES else "other" for lic in licences} or {"other"})
+    ]
     rows = sum(manifest.rows(table) for table in manifest.tables)
     size = next((size for limit, size in _SIZES if rows < limit), "100M<n<1B")
     lines += ["task_categories:", "- text-generation", "tags:", "- lean4", "- theorem-proving", "size_categories:", f"- {size}"]
@@ -143,7 +145,7 @@ def _sources(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tu
 
 
 def _counted(database: duckdb.DuckDBPyConnection, manifest: Manifest, by: Sequence[str]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Rows of every table by columns of their own, or of their statements where they have none."""
+    """Count the rows of every table by columns of their own, or by those of their statements."""
     counts: dict[tuple[str, ...], Counter[str]] = {}
     for table in manifest.tables:
         joined = table if "licence" in TABLES[table].names else f"{table} join statements on statements.id = statement_id"
@@ -156,22 +158,22 @@ def _counted(database: duckdb.DuckDBPyConnection, manifest: Manifest, by: Sequen
 def _lean(database: duckdb.DuckDBPyConnection, manifest: Manifest) -> list[tuple[str, ...]]:
     if "proofs" not in manifest.tables:
         return []
-    found = database.sql("from proofs select lean, library, checked, count(*) group by all order by 4 desc, 1, 2, 3").fetchall()
-    return [(lean or "not known", library, checked, f"{count:,}") for lean, library, checked, count in found]
+    counts = database.sql("from proofs select lean, library, checked, count(*) group by all order by 4 desc, 1, 2, 3").fetchall()
+    return [(lean or "unknown", library, checked, f"{count:,}") for lean, library, checked, count in counts]
 
 
 def _left_out(manifest: Manifest) -> str:
-    taken = f"Taken were rows under {', '.join(manifest.licences)}."
+    taken = f"Included are rows under {', '.join(manifest.licences)}."
     if not manifest.left_out:
-        return f"{taken} Nothing was left out.\n"
-    rows = [(one.licence or "(none)", one.table, f"{one.rows:,}") for one in manifest.left_out]
-    return f"{taken} Left out for their licence:\n\n" + _table(("licence", "config", "rows"), rows)
+        return f"{taken} No rows were excluded.\n"
+    rows = [(excluded.licence or "(none)", excluded.table, f"{excluded.rows:,}") for excluded in manifest.left_out]
+    return f"{taken} Excluded because of their licence:\n\n" + _table(("licence", "config", "rows"), rows)
 
 
 def _columns(table: str, key: Sequence[str] | None) -> str:
-    told = f", a row for each ({', '.join(key)})" if key else ""
+    identified = f", one row per ({', '.join(key)})" if key else ""
     rows = [(f"`{field.name}`", str(field.type).replace("item: ", ""), _described(table, field.name)) for field in TABLES[table]]
-    return f"**{table}**{told}\n\n" + _table(("column", "type", "what"), rows)
+    return f"**{table}**{identified}\n\n" + _table(("column", "type", "description"), rows)
 
 
 def _described(table: str, column: str) -> str:

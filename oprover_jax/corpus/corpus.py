@@ -1,12 +1,12 @@
-"""The corpus: tables of Parquet parts that grow by commits.
+"""Corpus: tables of Parquet parts that grow by commits.
 
     corpus.json                              format version
-    statements/source=NAME/part-*.parquet    the tables (`corpus.tables`), each part the rows of one source
+    statements/source=NAME/part-*.parquet    the tables (`corpus.tables`), each part with the rows of one source
     proofs/..., trajectories/..., quarantine/...
-    commits/ID.json                          one for each append, written last; names the parts of all tables that it adds
+    commits/ID.json                          one for each append, written last; lists the parts of all tables that it adds
 
-A part that no commit names does not exist for readers, so an append over several tables is all or nothing. Writers take no locks and
-never meet: names are unique, and of several commits under one key the first one counts. A snapshot is a list of commits.
+Readers ignore parts that no commit lists, so an append over several tables is atomic. Writers need no locks and do not conflict: names are
+unique, and of several commits under one key the first one counts. A snapshot is a list of commits.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ WEEK = 7 * 24 * 3600.0
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One Parquet file: its path in the corpus, the source whose rows it holds, and its size."""
+    """One Parquet file: its path in the corpus, the source of its rows, and its size."""
 
     path: str
     source: str
@@ -46,7 +46,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """One append: what it says of itself, and its parts by table. `time` is the writer's, ISO 8601, UTC."""
+    """One append: its note, and its parts by table. `time` is the writer's, ISO 8601, UTC."""
 
     id: str
     time: str
@@ -64,38 +64,38 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 def open_corpus(where: str | Path, create: bool = False) -> "Corpus":
-    """The corpus in the folder or at the fsspec URL `where`; with `create`, made where there is nothing yet.
+    """Open the corpus in the folder or at the fsspec URL `where`; with `create`, create it in an empty place.
 
     Raises:
-      InputError: where there is no corpus, something else, or one of another format.
+      InputError: there is no corpus, something else, or a corpus of another format.
     """
     storage = open_storage(where)
     try:
-        found = storage.read(["corpus.json"])["corpus.json"]
+        content = storage.read(["corpus.json"])["corpus.json"]
     except FileNotFoundError:
         if not create:
             raise InputError(
-                f"{where} holds no corpus (no corpus.json); give the folder of one, or make one with `oprover corpus build`"
+                f"{where} contains no corpus (no corpus.json); give the folder of one, or create one with `oprover corpus build`"
             ) from None
         names = [name.rsplit("/", 1)[-1] for name in storage.fs.ls(storage.root, detail=False)] if storage.fs.isdir(storage.root) else []
         if [name for name in names if name != "corpus.json" and not name.startswith(".")]:
-            raise InputError(f"{where} is not empty and holds no corpus; give a new folder") from None
-        with suppress(FileExistsError):  # another process made it at the same time
+            raise InputError(f"{where} is not empty and contains no corpus; give a new folder") from None
+        with suppress(FileExistsError):  # another process created it at the same time
             storage.create("corpus.json", msgspec.json.encode(_Header(FORMAT)))
         return open_corpus(where)
     try:
-        header = msgspec.json.decode(found, type=_Header)
+        header = msgspec.json.decode(content, type=_Header)
     except msgspec.DecodeError as error:
         raise InputError(f"{storage.url('corpus.json')} cannot be read ({error}); restore it from a copy") from error
     if header.format != FORMAT:
         raise InputError(
-            f"{where} is a corpus of format {header.format} and this version reads {FORMAT}; read it with the release that wrote it"
+            f"{where} is a corpus of format {header.format}, but this version reads {FORMAT}; read it with the release that wrote it"
         )
     return Corpus(storage)
 
 
 class Corpus:
-    """Open one with `open_corpus`. Methods that read take `commits`, a snapshot; without it they read what is there when called."""
+    """Corpus, opened by `open_corpus`. Methods that read take `commits`, a snapshot; by default they read the present state."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -105,10 +105,10 @@ class Corpus:
         return f"Corpus({self.storage.url('')!r})"
 
     def commits(self) -> list[Commit]:
-        """All commits, in the order of their time.
+        """Return all commits in the order of their time.
 
         Raises:
-          InputError: naming a commit that cannot be read, or was written by another version.
+          InputError: a commit cannot be read, or was written by another version.
         """
         names = self.storage.sizes("commits")
         unread = [name for name in names if name not in self._read]
@@ -116,18 +116,18 @@ class Corpus:
         return sorted((self._read[name] for name in names), key=lambda commit: (commit.time, commit.id))
 
     def has(self, key: str) -> bool:
-        """Whether a commit under `key` is done."""
+        """Return whether there is a commit under `key`."""
         self.storage.fs.invalidate_cache()
         return bool(self.storage.fs.exists(self.storage.path(_commit_path(_keyed(key)))))
 
     def commit(self, rows: Mapping[str, Rows], note: Mapping[str, Any], key: str = "") -> Commit | None:
-        """Appends rows to one or several tables, all or nothing, in bounded memory; None where nothing was added.
+        """Append rows to one or several tables atomically and in bounded memory. Return None if nothing was added.
 
-        With a `key`, such as the hash of a source and the settings, the work is done once: if `has(key)`, or another writer gets there
-        first, nothing is added; and a commit without rows is kept, to say that the work was done.
+        With a `key`, such as a hash of a source and the settings, the work is done only once: if `has(key)`, or if another writer finishes
+        first, nothing is added. A commit without rows is then kept as well, to record that the work was done.
 
         Raises:
-          InputError: for rows that do not fit their table, naming the column. Nothing is added then.
+          InputError: rows do not fit their table (naming the column); nothing is added.
         """
         if key and self.has(key):
             return None
@@ -135,9 +135,11 @@ class Corpus:
         written: list[str] = []
         try:
             parts = {table: list(self._write(table, batches, written)) for table, batches in rows.items()}
-            commit = Commit(identity, utc_now(), key, dict(note), {table: found for table, found in parts.items() if found})
+            commit = Commit(
+                identity, utc_now(), key, dict(note), {table: written_parts for table, written_parts in parts.items() if written_parts}
+            )
             if commit.parts or key:
-                self._check([part for found in parts.values() for part in found], self.storage.sizes_of(written))
+                self._check([part for written_parts in parts.values() for part in written_parts], self.storage.sizes_of(written))
                 self.storage.create(_commit_path(identity), msgspec.json.format(msgspec.json.encode(commit), indent=2))
                 return commit
         except FileExistsError:
@@ -148,22 +150,22 @@ class Corpus:
         return None
 
     def paths(self, table: str, commits: Sequence[Commit] | None = None) -> list[str]:
-        """The committed parts of one table in order, as paths or URLs, each seen to be there in its full size.
+        """Return the committed parts of one table in order, as paths or URLs, after checking their sizes.
 
         Raises:
-          InputError: naming the part that is missing or torn.
+          InputError: a part is missing or torn.
         """
         return [self.storage.url(part.path) for part in self._parts(table, commits)]
 
     def dataset(self, table: str, commits: Sequence[Commit] | None = None) -> ds.Dataset:
-        """All committed rows of one table, for pyarrow, DuckDB and Polars. Raises InputError as `paths` does."""
-        found = [self.storage.path(part.path) for part in self._parts(table, commits)]
+        """Return all committed rows of one table, for pyarrow, DuckDB and Polars. Raises InputError like `paths`."""
+        files = [self.storage.path(part.path) for part in self._parts(table, commits)]
         options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         format = ds.ParquetFileFormat(default_fragment_scan_options=options)
-        return ds.dataset(found, schema=TABLES[table], format=format, filesystem=self.storage.arrow())
+        return ds.dataset(files, schema=TABLES[table], format=format, filesystem=self.storage.arrow())
 
     def statements(self, commits: Sequence[Commit] | None = None) -> Iterator[Statement]:
-        """All statements, in order of writing; of equal ids, as two writers at once may add, the first."""
+        """Yield all statements in order of writing; of equal ids, which concurrent writers may add, only the first."""
         seen: set[str] = set()
         for row in _rows(self.dataset("statements", commits).scanner().to_reader()):
             if row["id"] not in seen:
@@ -171,27 +173,27 @@ class Corpus:
                 yield statement_of(row)
 
     def near(self, commits: Sequence[Commit] | None = None) -> dict[str, str]:
-        """Of each statement that is a near duplicate, the id of the first of its group."""
+        """Map each statement that is a near duplicate to the id of the first of its group."""
         rows = self.dataset("statements", commits).scanner(columns=["id", "near"], filter=pc.field("near") != "").to_table()
         return dict(zip(rows["id"].to_pylist(), rows["near"].to_pylist(), strict=True))
 
     def proofs(self, commits: Sequence[Commit] | None = None, origin: str = "") -> Iterator[ProofRecord]:
-        """The proofs that Lean accepted, all or those of one origin, each with its statement, in no fixed order; joined out of core.
+        """Yield the proofs that Lean accepted, all or those of one origin, each with its statement, in no fixed order; joined out of core.
 
-        Unchecked ones are in `dataset` only. A proof that two writers added at once is there twice, with one id.
+        Unchecked ones are in `dataset` only. A proof that two writers added concurrently occurs twice, with one id.
         """
-        wanted = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
-        for row, statement in self._joined("proofs", commits, wanted):
+        condition = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
+        for row, statement in self._joined("proofs", commits, condition):
             yield proof_of(row, statement)
 
     def trajectories(self, commits: Sequence[Commit] | None = None) -> Iterator[Trajectory]:
-        """All trajectories, each with its statement, in no fixed order; joined out of core."""
+        """Yield all trajectories, each with its statement, in no fixed order; joined out of core."""
         for row, statement in self._joined("trajectories", commits, pc.scalar(True)):
             yield trajectory_of(row, statement)
 
     @contextmanager
     def database(self, commits: Sequence[Commit] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A DuckDB connection that knows the tables by their names; what does not fit into memory goes to the temporary folder."""
+        """Yield a DuckDB connection with the tables by name; data that does not fit into memory spills to the temporary folder."""
         commits = self.commits() if commits is None else commits
         with tempfile.TemporaryDirectory() as folder, open_database(Path(folder)) as database:
             for table in TABLES:
@@ -199,42 +201,42 @@ class Corpus:
             yield database
 
     def known(self, table: str, ids: Iterable[str]) -> set[str]:
-        """Those of `ids` that are there already: statements, or proofs that Lean accepted."""
-        wanted = pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
+        """Return which of `ids` exist: statements, or proofs that Lean accepted."""
+        condition = pc.field("id").isin(pa.array(sorted(set(ids)), pa.string()))
         if table == "proofs":
-            wanted &= pc.field("checked") == "accepted"
-        return set(self.dataset(table).scanner(columns=["id"], filter=wanted).to_table()["id"].to_pylist())
+            condition &= pc.field("checked") == "accepted"
+        return set(self.dataset(table).scanner(columns=["id"], filter=condition).to_table()["id"].to_pylist())
 
     def tidy(self, older: float = WEEK) -> list[str]:
-        """Removes parts that no commit names, and halves of commits, written more than `older` seconds ago: what crashes left behind.
+        """Remove parts that no commit lists, and incomplete commits, written more than `older` seconds ago: leftovers of crashes.
 
-        A writer at work has such parts too; `older` must exceed the time that a commit takes. Returns what was removed.
+        An active writer has such parts too; `older` must exceed the duration of a commit. Returns what was removed.
         """
-        found = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
+        existing = {name for table in TABLES for name in self.storage.sizes(table)} | set(self.storage.sizes("commits", hidden=True))
         kept = {part.path for commit in self.commits() for parts in commit.parts.values() for part in parts}
         before = time.time() - older
-        orphans = sorted(name for name in found - kept if _written(name) < before)
+        orphans = sorted(name for name in existing - kept if _written(name) < before)
         self.storage.remove(orphans)
         return orphans
 
     def _parts(self, table: str, commits: Sequence[Commit] | None) -> list[Part]:
         if table not in TABLES:
-            raise ValueError(f"a corpus has no table {table!r}; it has {', '.join(TABLES)}")
-        found = [part for commit in (self.commits() if commits is None else commits) for part in commit.parts.get(table, [])]
-        self._check(found, self.storage.sizes(table) if found else {})
-        return found
+            raise ValueError(f"unknown table {table!r}; choose from {', '.join(TABLES)}")
+        parts = [part for commit in (self.commits() if commits is None else commits) for part in commit.parts.get(table, [])]
+        self._check(parts, self.storage.sizes(table) if parts else {})
+        return parts
 
     def _check(self, parts: Sequence[Part], there: Mapping[str, int]) -> None:
         for part in parts:
             size = there.get(part.path)
             if size != part.bytes:
                 what = "is missing" if size is None else f"is torn ({size:,} bytes of {part.bytes:,})"
-                raise InputError(f"{self.storage.url(part.path)} {what}; restore it from a copy, or remove the commit that names it")
+                raise InputError(f"{self.storage.url(part.path)} {what}; restore it from a copy, or remove the commit that lists it")
 
     def _write(self, table: str, rows: Rows, written: list[str]) -> Iterator[Part]:
-        """Writes `rows` as parts; each is noted in `written` before it is begun."""
+        """Write `rows` as parts; each is recorded in `written` before it is begun."""
         if table not in TABLES:
-            raise ValueError(f"a corpus has no table {table!r}; it has {', '.join(TABLES)}")
+            raise ValueError(f"unknown table {table!r}; choose from {', '.join(TABLES)}")
         metadata = {"oprover.table": table, "oprover.version": str(SCHEMA_VERSION)}
         for source, held in by_source(rows, table):
             path = f"{table}/source={quote(source, safe='')}/part-{time.time_ns():020d}-{uuid.uuid4().hex}.parquet"
@@ -243,7 +245,7 @@ class Corpus:
             yield Part(path, source, len(held), size)
 
     def _joined(self, table: str, commits: Sequence[Commit] | None, where: pc.Expression) -> Iterator[tuple[dict[str, Any], Statement]]:
-        """Rows of `table`, each with its statement. A statement that two writers added is there twice and counts once."""
+        """Yield rows of `table`, each with its statement. A statement that two writers added occurs twice but is joined once."""
         commits = self.commits() if commits is None else commits
         with self.database(commits) as database:
             database.register("facts", self.dataset(table, commits).filter(where))
@@ -252,10 +254,10 @@ class Corpus:
                 " left join (select distinct on (id) * from statements) as statement on statement.id = facts.statement_id"
             ).to_arrow_reader(1024)
             for row in _rows(reader):
-                found = row.pop("statement")
-                if found["id"] is None:
-                    raise InputError(f"{self!r} has {table} of the statement {row['statement_id']} and not the statement; add it again")
-                yield row, statement_of(found)
+                statement = row.pop("statement")
+                if statement["id"] is None:
+                    raise InputError(f"{self!r} has {table} of the statement {row['statement_id']}, but not the statement; add it again")
+                yield row, statement_of(statement)
 
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
@@ -275,15 +277,15 @@ def _decoded(where: str, data: bytes) -> Commit:
     try:
         commit = msgspec.json.decode(data, type=Commit)
     except msgspec.DecodeError as error:
-        raise InputError(f"{where} is no commit ({error}); restore it from a copy, or remove it and what it added") from error
+        raise InputError(f"{where} is not a valid commit ({error}); restore it from a copy, or remove it with its parts") from error
     if commit.schema != SCHEMA_VERSION:
         raise InputError(
-            f"{where} has rows of version {commit.schema} and this version reads {SCHEMA_VERSION}; read it with the release that wrote it"
+            f"{where} has rows of version {commit.schema}, but this version reads {SCHEMA_VERSION}; read it with the release that wrote it"
         )
     return commit
 
 
 def _written(name: str) -> float:
-    """When a part was begun, in seconds, out of its name; never, for a file that is no part of ours."""
+    """Return when a part was begun, in seconds, according to its name; infinity for other files."""
     stamp = name.rsplit("/", 1)[1].removeprefix(".").removeprefix("part-").split("-")[0]
     return int(stamp) / 1e9 if stamp.isdigit() else float("inf")

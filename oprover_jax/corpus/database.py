@@ -1,4 +1,4 @@
-"""DuckDB, as all of the corpus opens it."""
+"""DuckDB connections with the corpus's settings."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,8 @@ import duckdb
 
 
 def open_database(spill: Path | None = None, **settings: Any) -> duckdb.DuckDBPyConnection:
-    """A database in memory, to be closed by the caller; what does not fit goes to the folder `spill`. DuckDB shows no progress of its own:
-    it would be written over ours, and into logs."""
+    """Return a database in memory, to be closed by the caller; data that does not fit spills to the folder `spill`. DuckDB's own progress
+    bar is off, since it would garble ours and logs."""
     database = duckdb.connect(config=settings | ({"temp_directory": str(spill)} if spill else {}))
     database.execute("set enable_progress_bar = false")
     return database

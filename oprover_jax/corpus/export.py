@@ -1,11 +1,11 @@
-"""`oprover corpus export`: a corpus as a folder in the layout of a Hugging Face dataset, which `datasets` loads.
+"""`oprover corpus export`: write a corpus as a folder in the layout of a Hugging Face dataset, which `datasets` loads.
 
     README.md                                   the card: configs, licences, counts, columns
-    manifest.json                               files with their hashes, what was left out; `oprover corpus import` checks by it
+    manifest.json                               files with their hashes, excluded rows; used by `oprover corpus import` for verification
     statements/train-00000-of-00002.parquet     one folder for each table that has rows
     proofs/..., trajectories/..., tags/...
 
-Rows are those of the corpus, unchanged, each once, in its order; only those whose licence may be passed on. Quarantined rows stay behind.
+Rows are those of the corpus, unchanged, each once, in order, restricted to redistributable licences. Quarantined rows are not exported.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ PERMITTED = (
     "PSF-2.0",
     "Unlicense",
 )
-"""Licences (SPDX) that let rows be passed on with their attribution."""
+"""Licences (SPDX) that permit redistribution with attribution."""
 
 EXPORTED = tuple(table for table in TABLES if table != "quarantine")
 KEYS = {
@@ -52,7 +52,7 @@ KEYS = {
     "proofs": ("id", "checked"),
     "trajectories": ("statement_id", "run", "stage", "sample"),
 }
-"""What a row is known by; in other tables by all of it."""
+"""Columns that identify a row; in other tables, all columns."""
 
 SHARD_BYTES = 400_000_000
 GROUP_BYTES = 64 * 2**20  # in memory; a row group of a shard
@@ -61,30 +61,30 @@ BATCH_ROWS = 8192
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """`licences` are those whose rows are taken, compared without regard to case; a shard is closed when it exceeds `shard_bytes`."""
+    """Settings of an export. `licences` select the rows, ignoring case; a shard is closed when it exceeds `shard_bytes`."""
 
     licences: tuple[str, ...] = PERMITTED
     shard_bytes: int = SHARD_BYTES
 
     def __post_init__(self) -> None:
         if not self.licences:
-            raise InputError("no licence is given, so no row could be exported; name at least one")
+            raise InputError("licences is empty, so no row could be exported; give at least one")
         if self.shard_bytes < 1:
             raise InputError(f"shard_bytes is {self.shard_bytes}; give at least 1")
 
 
 def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite: bool, console: ProgressConsole) -> Manifest:
-    """Writes `folder`, whole or not at all; one that holds this very export already is checked and left alone.
+    """Write the export to `folder` atomically. If `folder` already contains this export, verify it and leave it unchanged.
 
     Raises:
-      InputError: where `folder` holds something else; an older export is replaced if `overwrite` allows it.
+      InputError: `folder` contains something else; an older export is replaced if `overwrite` allows it.
     """
     commits = corpus.commits()
     made_from = _made_from(commits, config)
     there = _there(folder, made_from, overwrite)
     if there is not None:
         check_files(folder, there)
-        console.line(f"{folder} holds this export already")
+        console.line(f"{folder} already contains this export")
         return there
     licences = [licence.lower() for licence in config.licences]
     with replacing_folder(folder) as temporary, console.bar("export") as progress:
@@ -102,43 +102,43 @@ def export_corpus(corpus: Corpus, folder: Path, config: ExportConfig, overwrite:
         manifest = Manifest(made_from, utc_now(), sorted(config.licences), tables, left_out, dict(commands))
         (temporary / "README.md").write_text(card_text(folder.name, temporary, manifest, KEYS), encoding="utf-8")
         write_manifest(temporary, manifest)
-    for one in left_out:
-        console.line(f"left out: {one.rows:,} {one.table} under the licence {one.licence!r}")
+    for excluded in left_out:
+        console.line(f"excluded: {excluded.rows:,} {excluded.table} under the licence {excluded.licence!r}")
     console.line(f"{folder}: " + (", ".join(f"{manifest.rows(table):,} {table}" for table in tables) or "no rows"))
     return manifest
 
 
 def _made_from(commits: Sequence[Commit], config: ExportConfig) -> str:
-    said = [SCHEMA_VERSION, [commit.id for commit in commits], sorted(licence.lower() for licence in config.licences), config.shard_bytes]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:24]
+    inputs = [SCHEMA_VERSION, [commit.id for commit in commits], sorted(licence.lower() for licence in config.licences), config.shard_bytes]
+    return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()[:24]
 
 
 def _there(folder: Path, made_from: str, overwrite: bool) -> Manifest | None:
-    """The manifest of `folder` if it holds this export; None if it may be written."""
+    """Return the manifest of `folder` if it contains this export, or None if it may be written."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give the name of a folder")
+        raise InputError(f"{folder} is a file; give a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return None
     try:
-        found = read_manifest(folder)
+        manifest = read_manifest(folder)
     except InputError as error:
-        raise InputError(f"{folder} is not empty and holds no export that could be replaced ({error}); give another folder") from error
-    if found.made_from == made_from:
-        return found
+        raise InputError(f"{folder} is not empty and contains no export that could be replaced ({error}); give another folder") from error
+    if manifest.made_from == made_from:
+        return manifest
     if not overwrite:
-        raise InputError(f"{folder} holds another export; give another folder, or --overwrite to replace it")
+        raise InputError(f"{folder} contains another export; give another folder, or --overwrite to replace it")
     return None
 
 
 def _permitted(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> pa.Array:
-    """Ids of the statements that may be passed on."""
+    """Return the ids of the statements that may be redistributed."""
     query = "from statements select distinct id where list_contains($licences, lower(licence))"
     return database.sql(query, params={"licences": licences}).to_arrow_table()["id"].combine_chunks()
 
 
 def _left_out(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> list[LeftOut]:
-    """Counts of what the licences keep back: the statement's, or the row's own where that of its statement does not."""
-    found: list[LeftOut] = []
+    """Count the rows that licences exclude: by the statement's licence, or by the row's own if the statement's permits it."""
+    excluded: list[LeftOut] = []
     database.execute("create temp table licences as from statements select distinct on (id) id, licence")
     for table in EXPORTED:
         key, own = ("id" if table == "statements" else "statement_id"), "licence" in TABLES[table].names
@@ -151,17 +151,17 @@ def _left_out(database: duckdb.DuckDBPyConnection, licences: Sequence[str]) -> l
             where not (first and second) group by all order by 1
         """
         rows = database.execute(query, {"licences": licences}).fetchall()
-        found += [LeftOut(table, licence, count) for licence, count in rows]
-    return found
+        excluded += [LeftOut(table, licence, count) for licence, count in rows]
+    return excluded
 
 
 def _doubled(database: duckdb.DuckDBPyConnection, table: str) -> set[tuple[object, ...]]:
-    """Keys that two writers at once have both added."""
+    """Return keys that concurrent writers have both added."""
     return set(database.sql(f"from {table} select {', '.join(KEYS[table])} group by all having count(*) > 1").fetchall())
 
 
 def _rows(dataset: ds.Dataset, table: str, permitted: pa.Array, licences: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of one table that may be passed on, in order."""
+    """Yield the rows of one table that may be redistributed, in order."""
     allowed = pc.field("id" if table == "statements" else "statement_id").isin(permitted)
     if "licence" in TABLES[table].names:
         allowed &= pc.utf8_lower(pc.field("licence")).isin(pa.array(licences))
@@ -170,7 +170,7 @@ def _rows(dataset: ds.Dataset, table: str, permitted: pa.Array, licences: Sequen
 
 
 def _first_copies(batches: Iterable[pa.RecordBatch], doubled: set[tuple[object, ...]], keys: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """`batches` without the second and later rows of the keys in `doubled`."""
+    """Yield `batches` without the second and later rows of the keys in `doubled`."""
     seen: set[tuple[object, ...]] = set()
     for batch in batches:
         if doubled:
@@ -183,7 +183,7 @@ def _first_copies(batches: Iterable[pa.RecordBatch], doubled: set[tuple[object, 
 
 
 class _Writer:
-    """Writes tables as shards of bounded size, in bounded memory."""
+    """Writer of tables as shards of bounded size, in bounded memory."""
 
     def __init__(self, folder: Path, shard_bytes: int, progress: StageProgress) -> None:
         self._folder = folder
@@ -192,7 +192,7 @@ class _Writer:
         self._rows = 0
 
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> list[Shard]:
-        """The shards of one table, none where there are no rows. Their number is in their names, so they get them last."""
+        """Write and return the shards of one table, none if it has no rows. They are named last, as names contain their number."""
         written: list[tuple[Path, int]] = []
         groups = _groups(batches, TABLES[table], min(GROUP_BYTES, self._shard_bytes))
         group = next(groups, None)
@@ -216,11 +216,11 @@ class _Writer:
 
 
 def _groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int) -> Iterator[pa.Table]:
-    """`batches` gathered to row groups of about `size` bytes in memory."""
+    """Yield `batches` gathered into row groups of about `size` bytes in memory."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(one.nbytes for one in held) >= size:
+        if sum(part.nbytes for part in held) >= size:
             yield pa.Table.from_batches(held, schema)
             held = []
     if held:

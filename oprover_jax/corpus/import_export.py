@@ -1,4 +1,4 @@
-"""`oprover corpus import`: an export becomes part of a corpus, row for row."""
+"""`oprover corpus import`: add an export to a corpus, row by row."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,25 +16,23 @@ from oprover_jax.progress import ProgressConsole
 
 
 def take_export(folder: Path, where: str | Path, console: ProgressConsole) -> Commit | None:
-    """Adds the rows of the export in `folder` that the corpus at `where` has not, in one commit; None where it was imported before.
+    """Add the rows of the export in `folder` that the corpus at `where` lacks, in one commit. Return None if it was imported before.
 
-    All files are checked first. The verdicts of the export are believed: Lean is not asked again.
+    All files are checked first. The verdicts of the export are trusted, without running Lean again.
 
     Raises:
-      InputError: naming what is missing, torn or unknown. The corpus is as it was then.
+      InputError: a file or table is missing, torn or unknown. The corpus is then unchanged.
     """
     manifest = read_manifest(folder)
     unknown = sorted(set(manifest.tables) - set(EXPORTED))
     if unknown:
-        raise InputError(
-            f"{folder} has {', '.join(unknown)}, of which this version knows nothing; import it with the release that wrote it"
-        )
+        raise InputError(f"{folder} has the unknown tables {', '.join(unknown)}; import it with the release that wrote it")
     with console.bar("check") as progress:
         progress.total(sum(shard.bytes for shards in manifest.tables.values() for shard in shards))
         check_files(folder, manifest, lambda read: progress.update(read, "bytes"))
     corpus, key = open_corpus(where, create=True), f"import {manifest.content}"
     if corpus.has(key):
-        console.line(f"{folder}: imported earlier")
+        console.line(f"{folder}: already imported")
         return None
     with ExitStack() as stack:
         database = stack.enter_context(corpus.database())
@@ -47,7 +45,7 @@ def take_export(folder: Path, where: str | Path, console: ProgressConsole) -> Co
 
 
 def _new(database: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, table: str) -> Iterator[pa.RecordBatch]:
-    """Rows of one table of the export that the corpus has not."""
+    """Yield rows of one table of the export that the corpus lacks."""
     keys = ", ".join(KEYS.get(table, TABLES[table].names))
     files = [str(folder / shard.path) for shard in manifest.tables[table]]
     database.read_parquet(files).create_view(f"taken_{table}")

@@ -1,4 +1,4 @@
-"""What an export says of itself: `manifest.json`, which import checks the files by."""
+"""Manifest of an export, `manifest.json`, by which import verifies the files."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """Rows of one table that were not exported, for the licence that stood against them."""
+    """Rows of one table that were not exported because of their licence."""
 
     table: str
     licence: str
@@ -31,8 +31,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`made_from` is a hash of the snapshot and the settings: of equal ones the files are equal. `commits` counts those of the snapshot by
-    the command that made them."""
+    """Description of an export. `made_from` is a hash of the snapshot and the settings; equal hashes mean equal files. `commits` counts the
+    snapshot's commits by command."""
 
     made_from: str
     made_at: str
@@ -45,8 +45,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def content(self) -> str:
-        """A hash of all rows, in their order."""
-        shards = [f"{table} {shard.sha256}" for table, found in sorted(self.tables.items()) for shard in found]
+        """A hash of all rows in order."""
+        shards = [f"{table} {shard.sha256}" for table, table_shards in sorted(self.tables.items()) for shard in table_shards]
         return hashlib.sha256("\n".join(shards).encode()).hexdigest()[:24]
 
     def rows(self, table: str) -> int:
@@ -58,37 +58,37 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises InputError where `folder` is no export, or one of another version."""
+    """Return the manifest. Raises InputError if `folder` is not an export, or one of another version."""
     path = folder / NAME
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{folder} holds no {NAME}, so it is no export; give a folder that `oprover corpus export` wrote") from None
+        raise InputError(f"{folder} has no {NAME}, so it is not an export; give a folder written by `oprover corpus export`") from None
     except msgspec.DecodeError as error:
-        raise InputError(f"{path} cannot be read ({error}); export again, or fetch it again") from error
+        raise InputError(f"{path} cannot be read ({error}); export or download it again") from error
     if (manifest.format, manifest.schema) != (FORMAT, SCHEMA_VERSION):
         raise InputError(
-            f"{folder} is an export of format {manifest.format} with rows of version {manifest.schema}, and this version reads {FORMAT} and"
+            f"{folder} is an export of format {manifest.format} with rows of version {manifest.schema}, but this version reads {FORMAT} and"
             f" {SCHEMA_VERSION}; read it with the release that wrote it"
         )
     return manifest
 
 
 def check_files(folder: Path, manifest: Manifest, on_bytes: Callable[[int], None] | None = None) -> None:
-    """Reads all files and compares them with the manifest; `on_bytes` is told how many bytes were read so far.
+    """Read all files and compare them with the manifest; `on_bytes` is called with the total bytes read so far.
 
     Raises:
-      InputError: naming the file that is missing, torn or changed.
+      InputError: a file is missing, torn or changed.
     """
     read = 0
     for shard in [shard for shards in manifest.tables.values() for shard in shards]:
         path = folder / shard.path
         if not path.is_file():
-            raise InputError(f"{path} is missing; fetch the export again")
+            raise InputError(f"{path} is missing; download the export again")
         if path.stat().st_size != shard.bytes:
-            raise InputError(f"{path} is torn ({path.stat().st_size:,} bytes of {shard.bytes:,}); fetch it again")
+            raise InputError(f"{path} is torn ({path.stat().st_size:,} bytes of {shard.bytes:,}); download it again")
         if sha256(path) != shard.sha256:
-            raise InputError(f"{path} is not what was exported (its SHA-256 differs); fetch it again")
+            raise InputError(f"{path} differs from the export (SHA-256); download it again")
         read += shard.bytes
         if on_bytes is not None:
             on_bytes(read)

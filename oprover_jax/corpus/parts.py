@@ -1,4 +1,4 @@
-"""From a stream of rows to parts: each of one source, fitting its table, and of bounded size."""
+"""Splitting of a stream of rows into parts: each of one source, fitting its table, and of bounded size."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,8 +11,8 @@ from oprover_jax.corpus.tables import TABLES
 from oprover_jax.errors import InputError
 
 PART_ROWS = 4 * ROW_GROUP_ROWS
-PART_BYTES = 256 * 2**20  # in memory; zstd makes about a fifth of it
-HELD_BYTES = 4 * PART_BYTES  # of all parts that are being filled
+PART_BYTES = 256 * 2**20  # in memory; zstd compresses to about a fifth
+HELD_BYTES = 4 * PART_BYTES  # total of all parts that are being filled
 
 Rows = pa.Table | Iterable[pa.RecordBatch]
 
@@ -20,11 +20,11 @@ Rows = pa.Table | Iterable[pa.RecordBatch]
 def by_source(
     rows: Rows, table: str, part_rows: int = PART_ROWS, part_bytes: int = PART_BYTES, held_bytes: int = HELD_BYTES
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The rows for `table` parted by source, in tables of about `part_rows` or `part_bytes` at most; the largest one goes first where
-    more than `held_bytes` are held in all.
+    """Yield the rows for `table` by source, in tables of at most about `part_rows` or `part_bytes`; if more than `held_bytes` are held in
+    total, the largest one is yielded first.
 
     Raises:
-      InputError: for rows that do not fit the table, naming the column.
+      InputError: rows do not fit the table (naming the column).
     """
     held: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
@@ -48,21 +48,21 @@ def by_source(
 
 
 def _fitted(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
-    """`batch` with the table's columns in its order and types."""
+    """Return `batch` with the table's columns in its order and types."""
     schema = TABLES[table]
     missing, more = set(schema.names) - set(batch.schema.names), set(batch.schema.names) - set(schema.names)
     if missing or more:
-        what = f"lack {', '.join(sorted(missing))}" if missing else f"have {', '.join(sorted(more))}, which the table has not"
+        what = f"lack {', '.join(sorted(missing))}" if missing else f"have {', '.join(sorted(more))}, which the table lacks"
         raise InputError(f"rows for {table} {what}; its columns are {', '.join(schema.names)}")
     columns = []
     for field in schema:
         try:
             column = batch[field.name].cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"column {field.name} of rows for {table} is no {field.type} ({error}); convert it first") from error
-        if column.null_count and field.name != "accepted":  # a trajectory that infrastructure ended is neither accepted nor rejected
+            raise InputError(f"column {field.name} of rows for {table} is not {field.type} ({error}); convert it first") from error
+        if column.null_count and field.name != "accepted":  # null: the trajectory ended by an infrastructure failure
             raise InputError(
-                f"column {field.name} of rows for {table} has {column.null_count} nulls; unknown text is '', unknown numbers are 0"
+                f"column {field.name} of rows for {table} has {column.null_count} nulls; use '' for unknown text and 0 for unknown numbers"
             )
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=schema)

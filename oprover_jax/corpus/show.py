@@ -1,4 +1,4 @@
-"""`oprover corpus show`: what a corpus holds, by source and licence, and the commits that brought it."""
+"""`oprover corpus show`: print the contents of a corpus by source and licence, and its commits."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from oprover_jax.corpus.tables import TABLES
 
 @dataclass(frozen=True)
 class Holding:
-    """Counts of one source under one licence. `proved` statements have a proof that Lean accepted; `unchecked` proofs Lean has not seen."""
+    """Counts of one source under one licence. `proved` statements have an accepted proof; `unchecked` proofs have no verdict."""
 
     source: str
     licence: str
@@ -45,31 +45,31 @@ union all select source, '', 'quarantined', count(*) from quarantine group by al
 
 
 def holdings(corpus: Corpus, commits: Sequence[Commit] | None = None) -> list[Holding]:
-    """One for each source and licence, by name; quarantined rows have no licence."""
-    found: dict[tuple[str, str], Counter[str]] = {}
+    """Return one entry for each source and licence, by name; quarantined rows have no licence."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
     with corpus.database(commits) as database:
         for source, licence, what, count in database.sql(_HOLDINGS).fetchall():
-            found.setdefault((source, licence), Counter())[what] += count
-    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(found.items())]
+            counts.setdefault((source, licence), Counter())[what] += count
+    return [Holding(*key, *(counted[column] for column in _COUNTS)) for key, counted in sorted(counts.items())]
 
 
 def show(corpus: Corpus, console: Console, last: int = 20) -> None:
-    """Prints both tables; of the commits the `last` ones."""
+    """Print the tables of contents and of the `last` commits."""
     commits = corpus.commits()
-    found = holdings(corpus, commits)
+    entries = holdings(corpus, commits)
     table = Table("source", "licence", title=f"{corpus!r}, {len(commits)} commits", box=SIMPLE_HEAD)
     for column in _COUNTS:
         table.add_column(column, justify="right", no_wrap=True)
-    for one in found:
-        table.add_row(one.source, one.licence, *(f"{getattr(one, column):,}" for column in _COUNTS))
+    for entry in entries:
+        table.add_row(entry.source, entry.licence, *(f"{getattr(entry, column):,}" for column in _COUNTS))
     table.add_section()
-    table.add_row("all", "", *(f"{sum(getattr(one, column) for one in found):,}" for column in _COUNTS), style="bold")
+    table.add_row("all", "", *(f"{sum(getattr(entry, column) for entry in entries):,}" for column in _COUNTS), style="bold")
     title = "commits" if len(commits) <= last else f"the last {last} of {len(commits)} commits"
     history = Table("time (UTC)", "commit", "rows", "note", title=title, box=SIMPLE_HEAD)
     for commit in commits[-last:]:
         rows = ", ".join(f"{commit.rows(name):,} {name}" for name in TABLES if commit.rows(name))
         note = ", ".join(f"{key} {value}" for key, value in commit.note.items())
         history.add_row(commit.time[:19], commit.id[:8], rows or "none", note)
-    wide = console if console.is_terminal else Console(file=console.file, width=160)  # a pipe has no width that is worth keeping to
+    wide = console if console.is_terminal else Console(file=console.file, width=160)  # a pipe has no meaningful width
     for shown in (table, history):
         wide.print(shown)

@@ -1,7 +1,7 @@
-"""`oprover corpus stats`: what a corpus is made of, counted out of core; no text is kept in memory.
+"""`oprover corpus stats`: composition of a corpus, counted out of core without keeping text in memory.
 
-A proof is counted once, as accepted if any of its rows is. Domain and difficulty are those of `tagging.TAGGED`, and it is counted who gave
-them. Retrieval and feedback are counted in rounds of trajectories, as each round is a training sample.
+A proof is counted once, as accepted if any of its rows is. Domain and difficulty are those of `tagging.TAGGED`, with counts by their
+origin. Retrieval and feedback are counted in rounds of trajectories, as each round is a training sample.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from played select round.retrieval, round.feedback, count(*), count(*) filter (r
 
 
 class Count(msgspec.Struct, frozen=True):
-    """What one value of a dimension has. `proved`: statements with an accepted proof; `proofs`: accepted and unchecked ones."""
+    """Counts of one value of a dimension. `proved`: statements with an accepted proof; `proofs`: accepted and unchecked ones."""
 
     value: str
     statements: int
@@ -47,7 +47,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """`count` things from `low` to `high`, both included."""
+    """`count` items from `low` to `high`, both inclusive."""
 
     low: int
     high: int
@@ -59,7 +59,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Rounds(msgspec.Struct, frozen=True):
-    """Rounds with or without retrieved proofs in the prompt, after a failed attempt (`feedback`) or first ones."""
+    """Rounds with or without retrieved proofs in the prompt, either after a failed attempt (`feedback`) or first rounds."""
 
     retrieval: bool
     feedback: bool
@@ -68,7 +68,7 @@ class Rounds(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """`trajectories` end accepted, rejected, or undecided where the infrastructure failed."""
+    """Total counts. `trajectories` end accepted, rejected, or undecided if the infrastructure failed."""
 
     statements: int
     proved: int
@@ -82,7 +82,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """`by` has the values of each dimension, most statements and proofs first ("" and 0: not known); `tagged_by` who gave the domains."""
+    """Statistics of a corpus. `by` has the values of each dimension, largest first ("" and 0: unknown); `tagged_by` the origin."""
 
     totals: Totals
     by: dict[str, list[Count]]
@@ -94,7 +94,7 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 def corpus_stats(corpus: Corpus, commits: Sequence[Commit] | None = None) -> Stats:
-    """Counts `corpus`, or a snapshot of it."""
+    """Return the statistics of `corpus`, or of a snapshot of it."""
     with corpus.database(commits) as database:
         database.execute(_TABLES)
         return Stats(
@@ -118,7 +118,7 @@ def _totals(database: duckdb.DuckDBPyConnection) -> Totals:
 
 
 def _by(database: duckdb.DuckDBPyConnection, dimension: str) -> list[Count]:
-    """Statements by their own value; proofs too, of domain and difficulty by their statement's."""
+    """Count statements by their own value, and proofs by theirs, or by their statement's domain and difficulty."""
     rows = database.sql(
         f"""
         with s as (from texts left join proved on id = statement_id
@@ -137,14 +137,14 @@ def _counter(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
 
 
 def _lengths(database: duckdb.DuckDBPyConnection) -> list[Bin]:
-    """Proofs by characters, from one power of 2 to the next."""
+    """Count proofs by characters, in bins between powers of 2."""
     query = "from facts select floor(log2(greatest(length, 1)))::int, count(*) group by all"
     counts = _filled(dict(database.sql(query).fetchall()))
     return [Bin(2**power, 2 ** (power + 1) - 1, count) for power, count in counts]
 
 
 def _per_statement(database: duckdb.DuckDBPyConnection) -> list[Bin]:
-    """Statements by how many proofs they have: none, 1, 2, 3 to 4, 5 to 8, ..."""
+    """Count statements by their number of proofs: none, 1, 2, 3 to 4, 5 to 8, ..."""
     query = """
         from texts left join proved on id = statement_id
         select case when coalesce(proofs, 0) = 0 then -1 else ceil(log2(proofs))::int end, count(*) group by all
@@ -154,5 +154,5 @@ def _per_statement(database: duckdb.DuckDBPyConnection) -> list[Bin]:
 
 
 def _filled(counts: dict[int, int]) -> list[tuple[int, int]]:
-    """In order, with the empty ones in between."""
+    """Return the counts in order, including empty bins in between."""
     return [(power, counts.get(power, 0)) for power in range(min(counts), max(counts) + 1)] if counts else []

@@ -1,4 +1,4 @@
-"""The figures of a corpus on the terminal, as stats.json, and as a picture."""
+"""Reports of corpus statistics: on the terminal, as stats.json, and as a picture."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from rich.table import Table
 from oprover_jax.corpus.stats import Bin, Count, Rounds, Stats
 from oprover_jax.files import replacing
 
-SHOWN = 12  # values of a dimension; the rest is summed
+SHOWN = 12  # values shown per dimension; the rest is summed
 
 _TITLES = {"domain": "Domain", "difficulty": "Difficulty", "source": "Source", "licence": "Licence", "lean": "Lean version"}
 _BLUE, _ORANGE, _PALE, _INK = "#2b6c99", "#d9822b", "#f3cfa5", "#333333"
 
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """All tables."""
+    """Print all tables."""
     t = stats.totals
     console.print(
         f"{t.statements:,} statements, {t.proved:,} of them proved; {t.accepted:,} proofs accepted by Lean, {t.unchecked:,} unchecked;"
@@ -32,15 +32,15 @@ def print_stats(stats: Stats, console: Console) -> None:
     for dimension, counts in stats.by.items():
         rows = [(c.value, c.statements, c.proved, c.proofs, c.accepted) for c in shown(dimension, counts)]
         console.print(_table(_TITLES[dimension], ("statements", "proved", "proofs", "accepted"), rows))
-    console.print(_table("Domain given by", ("statements",), [(by or "nobody", n) for by, n in stats.tagged_by.items()]))
-    console.print(_table("Proof, as it starts", ("proofs",), [(kind or "not known", n) for kind, n in stats.kinds.items()]))
-    console.print(_table("Characters of a proof", ("proofs",), [(b.label, b.count) for b in stats.proof_length]))
-    console.print(_table("Proofs of a statement", ("statements",), [(b.label, b.count) for b in stats.proofs_per_statement]))
+    console.print(_table("Domain given by", ("statements",), [(by or "none", n) for by, n in stats.tagged_by.items()]))
+    console.print(_table("Kind of proof", ("proofs",), [(kind or "unknown", n) for kind, n in stats.kinds.items()]))
+    console.print(_table("Proof length in characters", ("proofs",), [(b.label, b.count) for b in stats.proof_length]))
+    console.print(_table("Proofs per statement", ("statements",), [(b.label, b.count) for b in stats.proofs_per_statement]))
     console.print(_table("Rounds", ("rounds", "accepted"), [(_context(r), r.rounds, r.accepted) for r in stats.rounds]))
 
 
 def write_stats(stats: Stats, folder: Path) -> list[Path]:
-    """stats.json, stats.png and stats.svg in `folder`, each whole or not at all; returns their paths."""
+    """Write stats.json, stats.png and stats.svg to `folder`, each atomically; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     figure = draw(stats)
     paths = [folder / f"stats.{ending}" for ending in ("json", "png", "svg")]
@@ -54,8 +54,8 @@ def write_stats(stats: Stats, folder: Path) -> list[Path]:
 
 
 def shown(dimension: str, counts: Sequence[Count]) -> list[Count]:
-    """What is shown of a dimension: difficulties in their order, of others the largest, and the rest as one."""
-    named = [msgspec.structs.replace(c, value="not known") if c.value in ("", "0") else c for c in counts]
+    """Return the shown values of a dimension: difficulties in order, otherwise the largest, with the rest as one."""
+    named = [msgspec.structs.replace(c, value="unknown") if c.value in ("", "0") else c for c in counts]
     if dimension == "difficulty":
         return sorted(named, key=lambda c: int(c.value) if c.value.isdigit() else 99)
     rest = named[SHOWN:]
@@ -66,7 +66,7 @@ def shown(dimension: str, counts: Sequence[Count]) -> list[Count]:
 
 
 def draw(stats: Stats) -> Figure:
-    """One picture of eight charts."""
+    """Draw one picture of eight charts."""
     figure = Figure(figsize=(15, 13), layout="constrained")
     t = stats.totals
     figure.suptitle(
@@ -78,8 +78,8 @@ def draw(stats: Stats) -> Figure:
     axes = figure.subplots(3, 3)
     for axis, (dimension, counts) in zip(axes.flat, stats.by.items()):
         _draw_counts(axis, _TITLES[dimension], shown(dimension, counts))
-    _draw_bins(axes[1, 2], "Characters of a proof", "proofs", stats.proof_length, _ORANGE)
-    _draw_bins(axes[2, 0], "Proofs of a statement", "statements", stats.proofs_per_statement, _BLUE)
+    _draw_bins(axes[1, 2], "Proof length in characters", "proofs", stats.proof_length, _ORANGE)
+    _draw_bins(axes[2, 0], "Proofs per statement", "statements", stats.proofs_per_statement, _BLUE)
     _draw_rounds(axes[2, 1], stats.rounds)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     axes[2, 2].legend(handles, labels, loc="upper left", frameon=False, fontsize=11)
@@ -88,7 +88,7 @@ def draw(stats: Stats) -> Figure:
 
 
 def _draw_counts(axis: Axes, title: str, counts: Sequence[Count]) -> None:
-    """For each value a bar of statements and one of proofs, of which the unchecked ones are pale."""
+    """Draw a bar of statements and one of proofs for each value, with unchecked proofs in a pale colour."""
     places = range(len(counts))
     axis.barh([p - 0.2 for p in places], [c.statements for c in counts], 0.36, color=_BLUE, label="statements")
     axis.barh([p + 0.2 for p in places], [c.accepted for c in counts], 0.36, color=_ORANGE, label="proofs accepted by Lean")
@@ -102,17 +102,17 @@ def _draw_counts(axis: Axes, title: str, counts: Sequence[Count]) -> None:
 
 def _draw_bins(axis: Axes, title: str, what: str, bins: Sequence[Bin], color: str) -> None:
     axis.barh(range(len(bins)), [b.count for b in bins], 0.7, color=color)
-    for place, one in enumerate(bins):
-        _label(axis, one.count, place, one.count)
+    for place, entry in enumerate(bins):
+        _label(axis, entry.count, place, entry.count)
     _finish(axis, f"{title} ({what})", [b.label for b in bins], max((b.count for b in bins), default=0))
 
 
 def _draw_rounds(axis: Axes, rounds: Sequence[Rounds]) -> None:
     axis.barh(range(len(rounds)), [r.accepted for r in rounds], 0.7, color=_ORANGE)
     axis.barh(range(len(rounds)), [r.rounds - r.accepted for r in rounds], 0.7, [r.accepted for r in rounds], color="#cccccc")
-    for place, one in enumerate(rounds):
-        _label(axis, one.rounds, place, f"{one.accepted:,} of {one.rounds:,}")
-    _finish(axis, "Rounds of trajectories, accepted of all", [_context(r) for r in rounds], max((r.rounds for r in rounds), default=0))
+    for place, group in enumerate(rounds):
+        _label(axis, group.rounds, place, f"{group.accepted:,} of {group.rounds:,}")
+    _finish(axis, "Rounds of trajectories, accepted of total", [_context(r) for r in rounds], max((r.rounds for r in rounds), default=0))
 
 
 def _label(axis: Axes, x: int, y: float | int, text: int | str, size: int = 8) -> None:
@@ -133,8 +133,8 @@ def _finish(axis: Axes, title: str, names: Iterable[str], largest: int) -> None:
         axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color=_INK)
 
 
-def _context(one: Rounds) -> str:
-    return f"{'repair' if one.feedback else 'first'}, {'with' if one.retrieval else 'without'} retrieval"
+def _context(rounds: Rounds) -> str:
+    return f"{'repair' if rounds.feedback else 'first'}, {'with' if rounds.retrieval else 'without'} retrieval"
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> Table:

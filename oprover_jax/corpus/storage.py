@@ -1,6 +1,6 @@
-"""A folder on this machine or on any fsspec store (`s3://`, `gs://`, `memory://`), and the writing of Parquet files.
+"""Storage in a local folder or any fsspec store (`s3://`, `gs://`, `memory://`), with writing of Parquet files.
 
-What a function here has written has reached the disk when it returns; a store over the network keeps what it has acknowledged.
+Written data has reached the disk when a function returns; a network store keeps what it has acknowledged.
 """
 
 import os
@@ -23,12 +23,12 @@ from oprover_jax.files import sync
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 128 * 2**20
 PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
-"""How all Parquet files of ours are written."""
+"""Settings of all Parquet files that this package writes."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """`root` on the file system `fs`; all paths are relative to it, with `/` between folders."""
+    """Folder `root` on the file system `fs`; all paths are relative to it, with `/` between folders."""
 
     fs: fsspec.AbstractFileSystem
     root: str
@@ -38,39 +38,39 @@ class Storage:
         return isinstance(self.fs, LocalFileSystem)
 
     def path(self, relative: str) -> str:
-        """As the file system wants it."""
+        """Return the path in the form of the file system."""
         return f"{self.root}/{relative}"
 
     def url(self, relative: str) -> str:
-        """For messages and for other programs: a path on this machine, else a URL."""
+        """Return a local path, or a URL, for messages and other programs."""
         return self.path(relative) if self.local else self.fs.unstrip_protocol(self.path(relative))
 
     def arrow(self) -> arrow_fs.FileSystem:
         return arrow_fs.LocalFileSystem() if self.local else arrow_fs.PyFileSystem(arrow_fs.FSSpecHandler(self.fs))
 
     def sizes(self, folder: str, hidden: bool = False) -> dict[str, int]:
-        """The files under `folder`, at any depth, and their sizes in bytes: those in plain sight, or those that `create` is making."""
+        """Return the files under `folder`, at any depth, with their sizes in bytes: visible ones, or those that `create` is writing."""
         self.fs.invalidate_cache()
         skip = len(self.root) + 1
-        found = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
-        return {path[skip:]: info["size"] for path, info in found.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
+        files = self.fs.find(self.path(folder), detail=True) if self.fs.isdir(self.path(folder)) else {}
+        return {path[skip:]: info["size"] for path, info in files.items() if path.rsplit("/", 1)[1].startswith(".") == hidden}
 
     def sizes_of(self, relatives: Iterable[str]) -> dict[str, int]:
-        """Sizes in bytes of those files that are there."""
+        """Return the sizes in bytes of those files that exist."""
         self.fs.invalidate_cache()
-        found = {}
+        sizes = {}
         for relative in relatives:
             with suppress(FileNotFoundError):
-                found[relative] = self.fs.info(self.path(relative))["size"]
-        return found
+                sizes[relative] = self.fs.info(self.path(relative))["size"]
+        return sizes
 
     def read(self, relatives: Iterable[str]) -> dict[str, bytes]:
-        """Whole files by name; many are fetched at once where the store can. Raises FileNotFoundError."""
+        """Return whole files by name, fetched concurrently if the store can. Raises FileNotFoundError."""
         paths = {self.path(relative): relative for relative in relatives}
         return {paths[path]: data for path, data in self.fs.cat(list(paths)).items()} if paths else {}
 
     def create(self, relative: str, data: bytes) -> None:
-        """Makes a file, whole or not at all. Raises FileExistsError where there is one: of several writers one succeeds."""
+        """Create a file atomically. Raises FileExistsError if it exists: of several writers one succeeds."""
         path = self.path(relative)
         self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         if not self.local:
@@ -81,13 +81,13 @@ class Storage:
         try:
             hidden.write_bytes(data)
             sync(hidden)
-            os.link(hidden, target)  # fails where there is a file, as a renaming would not
+            os.link(hidden, target)  # fails if the file exists, unlike a rename
         finally:
             hidden.unlink(missing_ok=True)
         sync(target.parent)
 
     def write_parquet(self, relative: str, rows: pa.Table) -> int:
-        """Writes a file under a name that nobody else uses; its size in bytes."""
+        """Write a file under a name that is not used otherwise; return its size in bytes."""
         path = self.path(relative)
         self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         with self.fs.open(path, "wb") if not self.local else open(path, "wb") as file:
@@ -99,7 +99,7 @@ class Storage:
         return size
 
     def remove(self, relatives: Iterable[str]) -> None:
-        """Removes files; those that are gone already are passed over."""
+        """Remove files, skipping those that do not exist."""
         for relative in relatives:
             with suppress(FileNotFoundError):
                 self.fs.rm_file(self.path(relative))
@@ -111,7 +111,7 @@ def open_storage(where: str | Path) -> Storage:
 
 
 def write_parquet(rows: pa.Table, file: Any) -> None:
-    """Writes a table to a file open for bytes, in row groups that a reader can hold."""
+    """Write a table to a binary file, in row groups that fit a reader's memory."""
     large = max(1, -(-rows.nbytes // ROW_GROUP_BYTES))
     pq.write_table(
         rows,

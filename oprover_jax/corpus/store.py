@@ -1,7 +1,7 @@
-"""Folders of Parquet parts inside a run: what one stage found, one kind of record to a folder. What outlives runs is the corpus.
+"""Folders of Parquet parts inside a run: the results of one stage, one kind of record per folder. Data that outlives runs is in the corpus.
 
-A part is written under a hidden name, flushed to disk and renamed, so readers see all of an append or none of it; its name carries the
-time and a random tag, so two writers never meet. Reading takes the parts in order of writing. Each row is whole, its statement with it.
+A part is written under a hidden name, flushed to disk and renamed, so readers see all of an append or none of it; its name contains the
+time and a random tag, so writers never conflict. Parts are read in order of writing. Each row is self-contained, including its statement.
 """
 
 import time
@@ -20,18 +20,18 @@ from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.records import SCHEMA_VERSION, ProofRecord, Statement, Trajectory
 
-READABLE = ("1", str(SCHEMA_VERSION))  # in version 1 the statement's fields stood beside those of the proof or trajectory
+READABLE = ("1", str(SCHEMA_VERSION))  # version 1 had the statement's fields next to those of the proof or trajectory
 
 Record = TypeVar("Record")
 
 
 class StoreError(InputError):
-    """A part file that is not what its folder holds."""
+    """A part file does not contain what its folder should contain."""
 
 
 @dataclass(frozen=True)
 class Table(Generic[Record]):
-    """How one kind of record becomes Parquet rows and comes back."""
+    """Conversion of one kind of record to and from Parquet rows."""
 
     name: str
     schema: pa.Schema
@@ -63,7 +63,7 @@ TRAJECTORIES: Table[Trajectory] = Table(
 
 
 def append(folder: Path, table: Table[Record], records: Sequence[Record]) -> Path | None:
-    """Add `records` to `folder` as one part, all or nothing; the part's path, None where there was nothing to add."""
+    """Add `records` to `folder` as one part, atomically. Return the part's path, or None if there is nothing to add."""
     if not records:
         return None
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,12 +76,12 @@ def append(folder: Path, table: Table[Record], records: Sequence[Record]) -> Pat
 
 
 def parts(folder: Path) -> list[Path]:
-    """The part files of `folder` in order of writing; none where the folder does not exist."""
+    """Return the part files of `folder` in order of writing; empty if the folder does not exist."""
     return sorted(folder.glob("part-*.parquet"))
 
 
 def read(folder: Path, table: Table[Record]) -> list[Record]:
-    """All records of `folder`, in order of writing. Raises StoreError naming a part that cannot be read or holds something else."""
+    """Return all records of `folder` in order of writing. Raises StoreError for a part that cannot be read or has other contents."""
     return [table.decode(row) for part in parts(folder) for row in _rows(part, table.name)]
 
 
@@ -95,7 +95,7 @@ def _rows(part: Path, expected: str) -> list[dict[str, Any]]:
     kind, version = metadata.get(b"oprover.table", b"").decode(), metadata.get(b"oprover.version", b"").decode()
     if kind != expected or version not in READABLE:
         raise StoreError(
-            f"{part} holds {kind or 'unknown'} rows of version {version or '?'}, not {expected} of version "
+            f"{part} contains {kind or 'unknown'} rows of version {version or '?'}, expected {expected} of version "
             f"{SCHEMA_VERSION}; read it with the release that wrote it, or remove it"
         )
     return rows.to_pylist()

@@ -1,4 +1,4 @@
-"""The tables of a corpus as Arrow schemas, and how records become their rows and come back.
+"""Arrow schemas of the tables of a corpus, and conversion of records to and from their rows.
 
 Token ids and log-probabilities are list columns; other nested values are JSON text in a column.
 """
@@ -40,7 +40,7 @@ PROOF_FIELDS = [
 ]
 
 STATEMENTS = pa.schema([*STATEMENT_FIELDS, ("near", _TEXT)])
-"""`near`: id of the first statement of its group of near duplicates, "" where it has none."""
+"""`near`: id of the first statement of its group of near duplicates, "" if it has none."""
 
 PROOFS = pa.schema(
     [
@@ -54,13 +54,13 @@ PROOFS = pa.schema(
         ("licence", _TEXT),
     ]
 )
-"""`kind`: tactic, term, match or ""; `checked`: "accepted" by Lean here, or "unchecked" where the Lean that it needs is not."""
+"""`kind`: tactic, term, match or ""; `checked`: "accepted" by Lean here, or "unchecked" if the required Lean is unavailable."""
 
 TRAJECTORIES = pa.schema([("statement_id", _TEXT), ("run", _TEXT), *TRAJECTORY_FIELDS, ("source", _TEXT)])
-"""`run` says whose policy it was: policy versions count within one run."""
+"""`run` identifies the policy: policy versions count within one run."""
 
 QUARANTINE = pa.schema([(name, _TEXT) for name in ("source", "where", "reason", "row")])
-"""Rows that were not taken in: `where` is file:line or row, `row` the row as JSON text."""
+"""Rejected input rows: `where` is file:line or row, `row` the row as JSON text."""
 
 INCOMING = pa.schema(
     [
@@ -75,7 +75,7 @@ INCOMING = pa.schema(
         *[(name, _TEXT) for name in ("lean", "source", "licence", "origin", "where")],
     ]
 )
-"""What a source gives, before it has ids; `proof` is null where there is none."""
+"""Rows from a source, before they have ids; `proof` is null if there is none."""
 
 FORMALIZATIONS = pa.schema(
     [
@@ -92,8 +92,8 @@ FORMALIZATIONS = pa.schema(
         *[(name, _TEXT) for name in ("trivial", "source", "licence")],
     ]
 )
-"""Where a statement that was formalized out of a text came from: page, passage and its classifier's score, whose answer it is, which Lean
-elaborated it, the critic's mean score `faithful` in [0, 1] and its words, and the tactics of the vacuity checks with Lean's verdicts."""
+"""Origin of a statement that was formalized from a text: page, passage and its classifier's score, the policy that answered, the Lean that
+elaborated it, the critic's mean score `faithful` in [0, 1] and its answers, and the tactics of the vacuity checks with Lean's verdicts."""
 
 TAGS = pa.schema(
     [
@@ -106,8 +106,8 @@ TAGS = pa.schema(
         ("source", _TEXT),
     ]
 )
-"""Domain and difficulty for statements whose source gives none; of several the last counts, an engine's before the rules'. `tagged_by`:
-"rules" or "engine:..."; `asked`: the engine that was asked, another word than `tagged_by` where it gave no readable answer."""
+"""Domain and difficulty for statements whose source gives none; the last tag counts, an engine's before the rules'. `tagged_by`:
+"rules" or "engine:..."; `asked`: the engine that was queried, which differs from `tagged_by` if its answer could not be parsed."""
 
 TABLES = {
     "statements": STATEMENTS,
@@ -120,7 +120,7 @@ TABLES = {
 
 
 def proof_kind(proof: str) -> str:
-    """How a proof starts: "tactic" (`by`), "match" (`|`), "term" (anything else), "" for none."""
+    """Return how a proof starts: "tactic" (`by`), "match" (`|`), "term" (anything else), "" for none."""
     words = proof.split(maxsplit=1)
     if not words:
         return ""
@@ -136,17 +136,17 @@ def statement_row(statement: Statement, near: str = "") -> dict[str, Any]:
 
 
 def statement_columns(statement: Statement) -> dict[str, Any]:
-    """The fields of a statement by name."""
+    """Return the fields of a statement by name."""
     return {name: getattr(statement, name) for name in _STATEMENT_NAMES}
 
 
 def statement_of(row: Mapping[str, Any]) -> Statement:
-    """The statement in `row`; fields that it lacks, having been written before there were any, keep their defaults."""
+    """Return the statement in `row`; fields missing in old rows keep their defaults."""
     return Statement(**{name: row[name] for name in _STATEMENT_NAMES if name in row})
 
 
 def proof_row(record: ProofRecord) -> dict[str, Any]:
-    """A row of PROOFS for a proof that Lean accepted; source and licence are those of its statement."""
+    """Return a row of PROOFS for a proof that Lean accepted; source and licence are those of its statement."""
     statement = record.statement
     return {
         **proof_columns(record),
@@ -160,7 +160,7 @@ def proof_row(record: ProofRecord) -> dict[str, Any]:
 
 
 def proof_columns(record: ProofRecord) -> dict[str, Any]:
-    """The fields of a proof by name, without its statement."""
+    """Return the fields of a proof by name, without its statement."""
     return {name: getattr(record, name) for name in _PROOF_NAMES} | {"axioms": list(record.axioms)}
 
 
@@ -175,12 +175,12 @@ def trajectory_row(trajectory: Trajectory, run: str = "") -> dict[str, Any]:
 
 
 def trajectory_columns(trajectory: Trajectory) -> dict[str, Any]:
-    """The fields of a trajectory by name, without its statement, and whether it was accepted."""
+    """Return the fields of a trajectory by name, without its statement, and whether it was accepted."""
     rest = [{name: getattr(r, name) for name in Round.__struct_fields__ if name not in _LISTS_OF_ROUNDS} for r in trajectory.rounds]
     return {
         **{name: getattr(trajectory, name) for name in ("sample", "stage", "version", "accepted")},
         **{name: [list(getattr(r, name)) for r in trajectory.rounds] for name in _LISTS_OF_ROUNDS},
-        "rounds": [msgspec.json.encode(one).decode() for one in rest],
+        "rounds": [msgspec.json.encode(entry).decode() for entry in rest],
     }
 
 

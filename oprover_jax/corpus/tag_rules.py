@@ -1,7 +1,7 @@
-"""Domain and difficulty of a statement by its Lean tokens: a rough rule for what nobody has tagged, and it says that it is one.
+"""Rules for the domain and difficulty of a statement by its Lean tokens: a rough estimate for untagged statements, marked as such.
 
-Each word listed below votes for its domain with the weight of its line, once however often it stands there; the most votes win, at a tie
-the domain that comes first in `DOMAINS`. The header is asked only where no word of the statement votes: its `open` lines fit anything.
+Each word listed below votes for its domain with the weight of its line, once however often it occurs; the most votes win, and a tie goes to
+the domain that comes first in `DOMAINS`. The header is used only if no word of the statement votes: its `open` lines fit anything.
 """
 
 import math
@@ -27,7 +27,7 @@ DOMAINS = (
     "logic",
     "other",
 )
-"""What an engine may answer, and the rules. Sources have words of their own, which are kept as they are."""
+"""Domains that an engine or the rules may give. Sources have terms of their own, which are kept unchanged."""
 
 BY_RULES = "rules"
 
@@ -72,13 +72,13 @@ logic 1: ∧ ∨ ¬ ↔
 
 
 def _by_word() -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
+    votes: dict[str, dict[str, int]] = {}
     for line in _VOTES.strip().split("\n"):
         named, words = line.split(": ", 1)
         domain, weight = named.rsplit(" ", 1)
         for word in words.split():
-            found.setdefault(word, {})[domain] = int(weight)
-    return found
+            votes.setdefault(word, {})[domain] = int(weight)
+    return votes
 
 
 _BY_WORD = _by_word()
@@ -92,20 +92,20 @@ _OPEN_LINE = re.compile(r"^\s*(?:open|import|set_option|namespace|end|section|un
 
 
 def domain_by_rules(formal: str, header: str = "") -> str:
-    """One of `DOMAINS`; "other" where no word says anything. An inequality is what would be algebra and ends in ≤, <, ≥ or >."""
+    """Return one of `DOMAINS`, "other" if no word votes. An inequality is what would be algebra and ends in ≤, <, ≥ or >."""
     words = _words(formal)
-    found = _most_voted(words) or _most_voted(_words(_OPEN_LINE.sub("", header))) or "other"
+    domain = _most_voted(words) or _most_voted(_words(_OPEN_LINE.sub("", header))) or "other"
     last = next((word for word in reversed(words) if word in _RELATIONS), "")
-    return "inequality" if found == "algebra" and last in _ORDERS else found
+    return "inequality" if domain == "algebra" and last in _ORDERS else domain
 
 
 def difficulty_by_rules(formal: str) -> int:
-    """From 1 to 10, by the length of the statement alone: 4 at 40 words, 2 more each time it doubles. It does not know what is hard."""
+    """Return 1 to 10 by the length of the statement alone: 4 at 40 words, 2 more for each doubling. It does not measure how hard it is."""
     return min(max(round(2 * math.log2(max(len(_words(formal)), 1) / 10)), 1), 10)
 
 
 def _most_voted(words: Sequence[str]) -> str:
-    """The domain with the most votes; "" where there are none."""
+    """Return the domain with the most votes, or "" if there are none."""
     votes: Counter[str] = Counter()
     for word in set(words):
         votes.update(_BY_WORD.get(word, {}))
@@ -113,6 +113,6 @@ def _most_voted(words: Sequence[str]) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Names, parted at their dots, numbers and symbols, without comments and text in quotes."""
-    found = _WORD.findall(strip_comments(text) if "--" in text or "/-" in text else text)
-    return [_SPELLING.get(word, word) for word in found if word[0] not in _NO_WORD]
+    """Return names, split at their dots, numbers and symbols, without comments and quoted text."""
+    words = _WORD.findall(strip_comments(text) if "--" in text or "/-" in text else text)
+    return [_SPELLING.get(word, word) for word in words if word[0] not in _NO_WORD]

@@ -1,6 +1,6 @@
-"""`oprover corpus tag`: domain and difficulty for statements whose source gives none, kept in the table `tags` of the corpus.
+"""`oprover corpus tag`: tag statements whose source gives no domain or difficulty, in the table `tags` of the corpus.
 
-Statements are never rewritten: `TAGGED` joins each with its last tag. What the source said goes first, an engine before the rules.
+Statements are never rewritten: `TAGGED` joins each with its last tag. The source takes precedence over an engine, an engine over the rules.
 """
 
 import re
@@ -26,7 +26,7 @@ select id, source, licence, lean,
        coalesce(nullif(difficulty, 0), tag.difficulty, 0) as difficulty,
        case when difficulty <> 0 then 'source' else coalesce(tag.tagged_by, '') end as difficulty_by
 """
-"""A query over the tables of `Corpus.database`: each statement once, with its domain and difficulty and who says so ("": nobody)."""
+"""A query over the tables of `Corpus.database`: each statement once, with its domain and difficulty and their origin ("": none)."""
 
 _UNTAGGED = """
 create temp table untagged as
@@ -42,7 +42,7 @@ _DIFFICULTY = re.compile(r"^\W*difficulty\W*:\W*(10|[1-9])(?:\s*/\s*10)?\W*$", r
 
 @dataclass(frozen=True)
 class Tag:
-    """`tagged_by` and `asked` as in the table: who says so, and the engine that was asked ("" for the rules alone)."""
+    """A tag; `tagged_by` and `asked` as in the table: its origin, and the engine that was queried ("" for the rules alone)."""
 
     domain: str
     difficulty: int
@@ -54,12 +54,12 @@ Tagger = Callable[[Sequence[Statement]], list[Tag]]
 
 
 def tags_by_rules(statements: Sequence[Statement]) -> list[Tag]:
-    """What the rules say, in order."""
+    """Return the tags by the rules, in order."""
     return [Tag(domain_by_rules(s.formal, s.header), difficulty_by_rules(s.formal), BY_RULES) for s in statements]
 
 
 def tag_prompt(statement: Statement) -> str:
-    """The question to a policy; `read_tag` reads its answer."""
+    """Return the prompt for a policy; `read_tag` parses its answer."""
     informal = f"\nIn words: {statement.informal}\n" if statement.informal else ""
     lean = "\n".join(part.strip("\n") for part in (statement.header, statement.formal) if part.strip())
     return (
@@ -71,15 +71,15 @@ def tag_prompt(statement: Statement) -> str:
 
 
 def read_tag(answer: str) -> tuple[str, int] | None:
-    """Domain and difficulty; the last line of each kind counts, None where one is missing or not among what may be answered."""
+    """Return domain and difficulty from the last line of each kind, or None if one is missing or not among the permitted values."""
     domains, difficulties = _DOMAIN.findall(answer), _DIFFICULTY.findall(answer)
     return (domains[-1].lower(), int(difficulties[-1])) if domains and difficulties else None
 
 
 def tag_corpus(corpus: Corpus, tagger: Tagger, asked: str, batch: int, limit: int | None, console: ProgressConsole) -> Counter[str]:
-    """Tags the statements that lack a domain or a difficulty, `batch` at a time, each batch a commit; how many, by who says so.
+    """Tag the statements that lack a domain or a difficulty, one commit per `batch`; return the counts by origin.
 
-    Rules (`asked` "") go over what has no tag at all, an engine over what it has not been asked yet. Killed, it loses one batch.
+    Rules (`asked` "") process statements without any tag, an engine those it has not processed yet. A kill loses one batch.
     """
     counted: Counter[str] = Counter()
     with corpus.database() as database, console.bar("tag") as progress:

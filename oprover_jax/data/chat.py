@@ -1,4 +1,4 @@
-"""From the messages of a chat to the text of a prompt: by the template of the model's tokenizer, else by a plain rule."""
+"""Rendering of chat messages to a prompt: by the chat template of the model's tokenizer, or by a plain rule without one."""
 
 import json
 import time
@@ -20,15 +20,15 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 class _Scope(jinja2.sandbox.ImmutableSandboxedEnvironment):
-    """A sandbox that also ends a rendering that takes too long, and makes no endless strings: a template is its model's, but what it
-    repeats, and how often, may be a client's."""
+    """Sandbox that also limits rendering time and string sizes: a template comes from the model, but what it repeats, and how often, may
+    come from a client."""
 
     intercepted_binops = frozenset({"*", "**"})
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
-        for one, times in ((left, right), (right, left)):
-            if isinstance(times, int) and isinstance(one, str | list | tuple) and len(one) * times > _MAX_CHARACTERS:
-                raise jinja2.TemplateError(f"{len(one)} characters or items are repeated {times} times")
+        for operand, times in ((left, right), (right, left)):
+            if isinstance(times, int) and isinstance(operand, str | list | tuple) and len(operand) * times > _MAX_CHARACTERS:
+                raise jinja2.TemplateError(f"{len(operand)} characters or items are repeated {times} times")
         if operator == "**" and isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _MAX_CHARACTERS:
             raise jinja2.TemplateError("a power is too large")
         return super().call_binop(context, operator, left, right)
@@ -47,9 +47,9 @@ class _Scope(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
 
 class ChatTemplate:
-    """A jinja2 template as `transformers` keeps it in tokenizer_config.json or chat_template.jinja, with the same names in its scope.
+    """A jinja2 template as `transformers` stores it in tokenizer_config.json or chat_template.jinja, with the same names in its scope.
 
-    It runs sandboxed, for some seconds at most. Raises InputError where it is no template.
+    It runs sandboxed, for some seconds at most. Raises InputError if it cannot be parsed.
     """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
@@ -60,11 +60,11 @@ class ChatTemplate:
         try:
             self._template = scope.from_string(source)
         except jinja2.TemplateError as error:
-            raise InputError(f"the model's chat template cannot be read ({error}); correct it in its folder") from error
+            raise InputError(f"the model's chat template cannot be read ({error}); fix it in the model's folder") from error
         self._special_tokens = dict(special_tokens)
 
     def __call__(self, messages: Sequence[Mapping[str, Any]], **variables: Any) -> str:
-        """The prompt after which the model is to answer. InputError where the template refuses the messages, or makes too much of them."""
+        """Return the prompt for the model's answer. Raises InputError if the template refuses the messages or its output is too large."""
         scope = {**self._special_tokens, **variables}
         _deadline.set(time.monotonic() + _MAX_SECONDS)
         parts, characters = [], 0
@@ -75,13 +75,13 @@ class ChatTemplate:
                 characters += len(part)
                 if characters > _MAX_CHARACTERS:
                     raise jinja2.TemplateError(f"the prompt has more than {_MAX_CHARACTERS} characters")
-        except Exception as error:  # a template may do anything with what it does not expect
+        except Exception as error:  # a template may raise anything on unexpected input
             raise InputError(f"the model's chat template refuses these messages: {error}") from error
         return "".join(parts)
 
 
 def plain_prompt(messages: Sequence[Mapping[str, Any]]) -> str:
-    """What is done for a model without a template; see PLAIN_RULE."""
+    """Return the prompt for a model without a template; see PLAIN_RULE."""
     return "\n\n".join(str(message["content"]) for message in messages)
 
 
@@ -91,7 +91,7 @@ def _to_json(value: Any, indent: int | None = None) -> str:
 
 def _check_time() -> None:
     if time.monotonic() > _deadline.get():
-        raise jinja2.TemplateError(f"it takes more than {_MAX_SECONDS:.0f} s")
+        raise jinja2.TemplateError(f"rendering takes more than {_MAX_SECONDS:.0f} s")
 
 
 def _refuse(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Text to token ids and back, for any model's folder: its tokenizer.json, the tokens that end a text, its chat template."""
+"""Text to token ids and back for any model folder: its tokenizer.json, end tokens and chat template."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +16,16 @@ from oprover_jax.errors import InputError
 
 Messages = Sequence[Mapping[str, Any]]
 
-_SAID = "\ue000said\ue000"  # stands for a user's words while the template is rendered
+_SAID = "\ue000said\ue000"  # placeholder for a user's text while the template is rendered
 
 
 @dataclass(frozen=True)
 class Codec:
-    """`decode` leaves control tokens out, `token_text` writes out every token; `end_ids` end a text; `hash` changes with the tokenizer.
+    """Tokenizer of a model with its chat template. `decode` omits control tokens, `token_text` writes out every token; `end_ids` end a
+    text; `hash` changes with the tokenizer.
 
-    Control tokens written out in a text stand for themselves to `encode` where the model has a chat template, which is made of them, and
-    are plain characters where it has none; to `encode_plain` they are always plain characters.
+    In `encode`, control tokens written out in a text become the tokens if the model has a chat template, which consists of them, and are
+    plain characters otherwise; in `encode_plain` they are always plain characters.
     """
 
     encode: Callable[[str], list[int]]
@@ -36,54 +37,52 @@ class Codec:
     template: ChatTemplate | None = None
 
     def chat_prompt(self, messages: Messages, variables: Mapping[str, Any]) -> str:
-        """The prompt for a chat. InputError where template and messages, or template and variables, do not go together."""
+        """Return the prompt for a chat. Raises InputError if messages or variables do not match the template."""
         if self.template is not None:
             return self.template(messages, **variables)
         if variables:
-            raise InputError(f"chat_template_kwargs {sorted(variables)} are given, and this model has no chat template; leave them out")
+            raise InputError(f"chat_template_kwargs {sorted(variables)}: this model has no chat template; omit them")
         return plain_prompt(messages)
 
     @cached_property
     def turn(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Tokens before and after what a user says, those with which the answer begins included; none without a chat template.
+        """Return the tokens before and after a user's text, including those that begin the answer; empty without a chat template.
 
-        What is said goes between them by `encode_plain`, so that no text can end its turn. InputError where the template does not show
-        what a user says just once.
+        The text between them is encoded by `encode_plain`, so that no text can end its turn. Raises InputError if the template does not
+        show the user's text exactly once.
         """
         if self.template is None:
             return (), ()
         parts = self.template([{"role": "user", "content": _SAID}]).split(_SAID)
         if len(parts) != 2:
-            raise InputError(
-                f"the model's chat template shows a user's message {len(parts) - 1} times, expected once; correct the template"
-            )
+            raise InputError(f"the model's chat template shows a user's message {len(parts) - 1} times, expected once; fix the template")
         return tuple(self.encode(parts[0])), tuple(self.encode(parts[1]))
 
     def said(self, text: str) -> tuple[int, ...]:
-        """The prompt in which a user says `text`; the text alone without a chat template."""
+        """Return the prompt in which a user says `text`, or the text alone without a chat template."""
         before, after = self.turn
         return (*before, *self.encode_plain(text), *after)
 
 
 def load_codec(folder: Path) -> Codec:
-    """The codec of a model's folder.
+    """Return the codec of a model folder.
 
     Raises:
-      InputError: for a folder without tokenizer.json, a damaged file, or one that names no end token.
+      InputError: the folder has no tokenizer.json, a file is damaged, or no end token is defined.
     """
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise InputError(f"{path} does not exist; give a folder that holds the model's tokenizer")
+        raise InputError(f"{path} does not exist; give a folder that contains the model's tokenizer")
     try:
         inner, plain = (tokenizers.Tokenizer.from_file(str(path)) for _ in range(2))
     except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{path} is no tokenizer ({error})") from error
+        raise InputError(f"{path} is not a tokenizer: {error}") from error
     settings = _read(folder / "tokenizer_config.json")
     template = _template(folder, settings)
     inner.encode_special_tokens, plain.encode_special_tokens = template is None, True
     end_ids = _end_ids(folder)
     if not end_ids:
-        raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, or no text would ever end")
+        raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, so that texts can end")
     recent = lru_cache(maxsize=1 << 16)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
     return Codec(
         encode=lambda text: ids_of(inner, text),
@@ -97,33 +96,33 @@ def load_codec(folder: Path) -> Codec:
 
 
 def codec_of(tokenizer: Tokenizer) -> Codec:
-    """The codec of a policy of our own, which has no chat template."""
+    """Return the codec of one of this project's own policies, which have no chat template."""
     return Codec(tokenizer.encode_once, tokenizer.encode, tokenizer.decode, tokenizer.token_text, (tokenizer.end_id,), tokenizer.hash)
 
 
 def _end_ids(folder: Path) -> tuple[int, ...]:
     for name in ("generation_config.json", "config.json"):
-        found = _read(folder / name).get("eos_token_id")
-        if found is not None:
-            return tuple(found) if isinstance(found, list) else (found,)
+        end_ids = _read(folder / name).get("eos_token_id")
+        if end_ids is not None:
+            return tuple(end_ids) if isinstance(end_ids, list) else (end_ids,)
     return ()
 
 
 def _template(folder: Path, settings: Mapping[str, Any]) -> ChatTemplate | None:
     path = folder / "chat_template.jinja"
     source = path.read_text(encoding="utf-8") if path.is_file() else settings.get("chat_template")
-    if isinstance(source, list):  # several by name, as older models have them
-        source = next((one["template"] for one in source if one["name"] == "default"), None)
+    if isinstance(source, list):  # several named templates, as in older models
+        source = next((template["template"] for template in source if template["name"] == "default"), None)
     return ChatTemplate(source, _special_tokens(settings)) if source else None
 
 
 def _special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
-    """bos_token and its like, which are a string or a table with their content."""
-    found = {}
+    """Return bos_token and similar tokens, each a string or a table with its content."""
+    tokens = {}
     for name in ("bos_token", "eos_token", "pad_token", "unk_token"):
         value = settings.get(name)
-        found[name] = value["content"] if isinstance(value, dict) else value or ""
-    return found
+        tokens[name] = value["content"] if isinstance(value, dict) else value or ""
+    return tokens
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""A rows dataset: a folder of ArrayRecord shards, and an index that says what a whole one holds.
+"""Rows datasets: a folder of ArrayRecord shards with an index of their contents.
 
-    index.json                  version, length of rows, shards with their sizes and checksums, what packing did; written last
-    rows-00000.array_record     shards, each there whole or not at all
+    index.json                  version, length of rows, shards with their sizes and checksums, packing report; written last
+    rows-00000.array_record     shards, each written atomically
 
-A folder without an index is no dataset yet. The index names every shard with its size and the checksum of its ends, so that one that is
-missing, torn or another dataset's is found when the dataset is opened, and not at the step that reads it.
+A folder without an index is not a dataset yet. The index lists every shard with its size and the checksum of its ends, so that a shard that
+is missing, torn or from another dataset is detected when the dataset is opened, and not at the step that reads it.
 """
 
 import os
@@ -46,17 +46,17 @@ __all__ = [
 
 ROWS_VERSION = 3
 INDEX = "index.json"
-MIXTURE = "mixture.json"  # beside several datasets; {name: weight in tokens}
+MIXTURE = "mixture.json"  # next to several datasets; {name: weight in tokens}
 SHARD_ROWS = 4096
 
 _AGAIN = "pack it again"
-_END = 2**16  # bytes at either end of a shard whose checksum is looked at when it is opened
+_END = 2**16  # bytes at either end of a shard whose checksum is verified when it is opened
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a dataset: its name, what it holds (rows, their length, the largest token id, further fields) and what it is (bytes,
-    CRC-32 of all of them and of the first and last 64 KiB). A shard without rows has no file."""
+    """One file of a dataset: its name, its contents (rows, their length, the largest token id, further fields) and its bytes (count, CRC-32
+    of all of them and of the first and last 64 KiB). A shard without rows has no file."""
 
     name: str
     rows: int
@@ -70,7 +70,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class RowsIndex:
-    """What stands in index.json. `made_of` is a hash of what the rows were packed from, empty where they were given."""
+    """Contents of index.json. `made_of` is a hash of what the rows were packed from, or empty if rows were given."""
 
     version: int
     length: int
@@ -89,20 +89,26 @@ class RowsIndex:
 
     @property
     def fill(self) -> float:
-        """Share of the positions that hold a token."""
+        """Fraction of the positions that hold a token."""
         return self.report.fill(self.length)
 
     @property
     def checksum(self) -> int:
-        """CRC-32 that stands for all rows in their order."""
+        """CRC-32 of all rows in order, computed from those of the shards."""
         return zlib.crc32(repr([shard.checksum for shard in self.shards]).encode())
 
 
 def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackReport | None = None, shard_rows: int = SHARD_ROWS) -> RowsIndex:
-    """Writes rows as a dataset in shards of `shard_rows`, which takes the place of what stood at `folder`; it appears whole or not at all.
+    """Write rows as a dataset with `shard_rows` rows per shard, and atomically replace any dataset in `folder`.
 
-    `report` says what packing did to get these rows; without one they are counted. Rows may hold further 32-bit fields, the same in all.
-    Raises ValueError for no rows at all and for rows of different lengths or fields; whatever stood at `folder` is then still there.
+    Args:
+        folder: the dataset's folder.
+        rows: the rows; they may have further 32-bit fields, the same in all rows.
+        report: the packing report of these rows; by default they are counted.
+        shard_rows: rows per shard.
+
+    Raises:
+        ValueError: there are no rows, or rows have different lengths or fields. `folder` is then unchanged.
     """
     shards: list[Shard] = []
     counted = PackReport()
@@ -118,7 +124,7 @@ def write_rows(folder: str | os.PathLike, rows: Iterable[Row], report: PackRepor
 def write_packed(
     folder: str | os.PathLike, examples: Sequence[Example], length: int, too_long: TooLong, shard_rows: int = SHARD_ROWS
 ) -> RowsIndex:
-    """Packs and writes in one go. Errors: see `write_rows`."""
+    """Pack examples and write them as a dataset. Errors: see `write_rows`."""
     rows, report = fill_rows(examples, length, too_long)
     return write_rows(folder, (row_of(segments, length) for segments in rows), report, shard_rows)
 
@@ -128,7 +134,7 @@ def shard_name(number: int) -> str:
 
 
 def write_shard(folder: Path, number: int, rows: Iterable[Row]) -> tuple[Shard, PackReport]:
-    """Writes shard `number` of a dataset, whole or not at all: what the index says of it, its rows counted. Errors: see `write_rows`."""
+    """Write shard `number` of a dataset atomically and return its index entry and the count of its rows. Errors: see `write_rows`."""
     path = folder / shard_name(number)
     counted, largest, length = PackReport(), 0, 0
     layout: Layout = []
@@ -153,19 +159,19 @@ def write_shard(folder: Path, number: int, rows: Iterable[Row]) -> tuple[Shard, 
 
 def _check_alike(row: Row, number: int, length: int, layout: Layout) -> None:
     if len(row["tokens"]) != length:
-        raise ValueError(f"row {number} has {len(row['tokens'])} positions and the first has {length}; pack them to one length")
+        raise ValueError(f"row {number} has {len(row['tokens'])} positions, but the first has {length}; pack all rows to one length")
     if layout_of(row) != layout:
-        raise ValueError(f"row {number} has other fields than the first; pack them to one length")
+        raise ValueError(f"row {number} has different fields from the first; pack all rows with the same fields")
 
 
 def write_index(folder: Path, shards: Sequence[Shard], report: PackReport, made_of: str = "") -> RowsIndex:
-    """Makes a dataset of the shards in `folder`. Raises ValueError for no rows, and for shards with different rows."""
+    """Write the index of the shards in `folder`. Raises ValueError if there are no rows or the shards have different kinds of rows."""
     first = next((shard for shard in shards if shard.rows), None)
     if first is None:
-        raise ValueError("there are no rows to write; check that the sources hold examples")
+        raise ValueError("no rows to write; check that the sources contain examples")
     for shard in shards:
         if shard.rows and (shard.length, shard.layout) != (first.length, first.layout):
-            raise ValueError(f"the rows of {shard.name} have other lengths or fields than those of {first.name}; pack them to one length")
+            raise ValueError(f"{shard.name}: rows have different lengths or fields from those of {first.name}; pack all rows alike")
     index = RowsIndex(ROWS_VERSION, first.length, first.layout, report, list(shards), made_of)
     with replacing(folder / INDEX) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(index), indent=1) + b"\n")
@@ -173,26 +179,26 @@ def write_index(folder: Path, shards: Sequence[Shard], report: PackReport, made_
 
 
 def read_index(folder: str | os.PathLike) -> RowsIndex:
-    """The index of a dataset. Raises InputError if it is missing, cannot be read, or is of another version."""
+    """Return the index of a dataset. Raises InputError if it is missing, cannot be read, or is of another version."""
     path = Path(folder) / INDEX
     try:
-        found = msgspec.json.decode(path.read_bytes())
-        version = found.get("version") if isinstance(found, dict) else None
+        content = msgspec.json.decode(path.read_bytes())
+        version = content.get("version") if isinstance(content, dict) else None
         if version != ROWS_VERSION:
-            raise InputError(f"rows dataset {folder} has version {version} and this program reads {ROWS_VERSION}; {_AGAIN}")
-        return msgspec.convert(found, RowsIndex)
+            raise InputError(f"rows dataset {folder} has version {version}, but this program reads version {ROWS_VERSION}; {_AGAIN}")
+        return msgspec.convert(content, RowsIndex)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{folder} is no rows dataset: it has no {INDEX}; finish packing it, or name another folder") from error
+        raise InputError(f"{folder} is not a rows dataset, because it has no {INDEX}; finish packing it or give another folder") from error
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InputError(f"rows dataset {folder} has a torn {INDEX} ({error}); {_AGAIN}") from error
 
 
 class Rows:
-    """The rows of a dataset in the order of its shards; any of them can be read at once, by several threads."""
+    """The rows of a dataset in shard order. Thread-safe random access."""
 
     def __init__(self, folder: Path, index: RowsIndex) -> None:
         self._index = index
-        # with the range in its name a shard is opened when it is first read
+        # with the range in its name, a shard is opened only when it is first read
         named = [f"{folder / shard.name}[0:{shard.rows}]" for shard in index.shards if shard.rows]
         self._records = ArrayRecordDataSource(named)
 
@@ -200,15 +206,15 @@ class Rows:
         return len(self._records)
 
     def empty(self, count: int) -> Row:
-        """Arrays for `count` of the rows, not yet filled."""
+        """Return uninitialised arrays for `count` rows."""
         return empty_rows(count, self._index.length, self._index.layout)
 
     def read(self, number: int, rows: Row, at: int) -> None:
-        """Reads row `number` into place `at` of `rows`."""
+        """Read row `number` into position `at` of `rows`."""
         decode_into(rows, at, self._records[number], self._index.layout)
 
     def all(self) -> Iterator[Row]:
-        """Each row by itself, in order."""
+        """Yield each row separately, in order."""
         for number in range(len(self)):
             rows = self.empty(1)
             self.read(number, rows, 0)
@@ -216,9 +222,9 @@ class Rows:
 
 
 def open_rows(folder: str | os.PathLike) -> Rows:
-    """The rows of a dataset, after a look at every shard's size and ends.
+    """Open a dataset after verifying the size and ends of every shard.
 
-    Raises InputError naming the first shard that is missing, torn, or another dataset's.
+    Raises InputError for the first shard that is missing, torn, or from another dataset.
     """
     index = read_index(folder)
     shards = [shard for shard in index.shards if shard.rows]
@@ -231,8 +237,8 @@ def open_rows(folder: str | os.PathLike) -> Rows:
 
 
 def folders_of(data: str | Mapping[str, float]) -> dict[str, float]:
-    """{folder of rows: weight} of what a job names as its data: such a mapping, a rows dataset, or a folder that `oprover pack` wrote,
-    whose mixture.json has the weights. InputError for one that cannot be read."""
+    """Return {folder of rows: weight} for a job's data: such a mapping, a rows dataset, or a folder written by `oprover pack`, whose
+    mixture.json has the weights. Raises InputError if it cannot be read."""
     if not isinstance(data, str):
         return dict(data)
     path = Path(data) / MIXTURE
@@ -252,9 +258,9 @@ def _problem(folder: Path, shard: Shard) -> str:
     except FileNotFoundError:
         return f"shard {path} is missing"
     if size != shard.bytes:
-        return f"shard {path} is torn: it has {size:,} bytes and {shard.bytes:,} were written"
+        return f"shard {path} is torn: it has {size:,} bytes, expected {shard.bytes:,}"
     if _ends(path) != shard.ends:
-        return f"shard {path} is not the one that {INDEX} names: its checksum is another"
+        return f"shard {path} does not match {INDEX}: its checksum differs"
     return ""
 
 
@@ -274,11 +280,11 @@ def _checksum(path: Path) -> int:
 
 
 def _allow_open_files(shards: int) -> None:
-    """Raises the number of files that this process may have open: every shard that was read stays open."""
+    """Raise the limit of open files of this process, since every shard that was read stays open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and shards + 256 > hard:
         raise InputError(
-            f"a rows dataset has {shards} shards and a process may open {hard} files; raise `ulimit -Hn`, or pack larger shards"
+            f"a rows dataset has {shards} shards, but a process may open only {hard} files; raise `ulimit -Hn`, or pack larger shards"
         )
     if soft != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft + shards if hard == resource.RLIM_INFINITY else min(hard, soft + shards), hard))

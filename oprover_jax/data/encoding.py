@@ -1,7 +1,7 @@
-"""The stored form of a row: token ids, lengths of segments, loss weights as runs; further fields of a row as they are.
+"""Stored form of a row: token ids, segment lengths, run-length encoded loss weights, and further fields unchanged.
 
-Four bytes a token in place of the twenty that a row has in memory, and most of the time it takes to read one is to write those twenty.
-Compressing the ids (zstd, as array_record would: 1.4 bytes a token; or three bytes for each) makes reading half as fast.
+Four bytes per token instead of the twenty that a row takes in memory; most of the time to read a row is spent writing those twenty.
+Compressing the ids (zstd, as array_record would: 1.4 bytes per token; or three bytes each) makes reading half as fast.
 """
 
 import math
@@ -17,15 +17,15 @@ Layout = Sequence[tuple[str, str, tuple[int, ...]]]
 
 
 def layout_of(row: Row) -> Layout:
-    """Names, types and shapes of the fields that a row holds besides ROW_FIELDS, in the order of its stored form."""
+    """Return names, types and shapes of a row's fields other than ROW_FIELDS, in stored order."""
     return [(name, row[name].dtype.str.lstrip("<=|"), row[name].shape) for name in sorted(row.keys() - ROW_FIELDS.keys())]
 
 
 def encode_row(row: Row) -> bytes:
-    """Words of 32 bits, little-endian: [segments, runs of weights, tokens], positions of each segment, lengths of the runs, weights of the
-    runs, tokens of all segments, last target of each segment, further fields.
+    """Encode a row as little-endian words of 32 bits: [segments, runs of weights, tokens], positions of each segment, lengths of the runs,
+    weights of the runs, tokens of all segments, last target of each segment, further fields.
 
-    Raises ValueError for arrays that are no row of packed segments.
+    Raises ValueError for arrays that do not form a row of packed segments.
     """
     segment_ids, weights = row["segment_ids"], row["weights"]
     lengths = np.bincount(segment_ids)[1:]
@@ -40,18 +40,18 @@ def encode_row(row: Row) -> bytes:
     record = b"".join(array.tobytes() for array in arrays)
     back = decode_row(record, len(weights), layout_of(row))
     if any(not np.array_equal(back[name], row[name]) for name in ROW_FIELDS):
-        raise ValueError("these arrays are no row of packed segments; make rows with row_of")
+        raise ValueError("the arrays do not form a row of packed segments; make rows with row_of")
     return record
 
 
 def empty_rows(count: int, length: int, layout: Layout = ()) -> Row:
-    """Arrays for `count` rows, not yet filled."""
+    """Return uninitialised arrays for `count` rows."""
     fields = {name: np.empty((count, length), dtype) for name, dtype in ROW_FIELDS.items()}
     return fields | {name: np.empty((count, *shape), dtype) for name, dtype, shape in layout}
 
 
 def decode_into(rows: Row, at: int, record: bytes, layout: Layout = ()) -> None:
-    """Writes the row that `encode_row` stored to place `at` of `rows`."""
+    """Decode a row stored by `encode_row` into position `at` of `rows`."""
     tokens, targets, positions, segment_ids, weights = (rows[name][at] for name in ROW_FIELDS)
     words = np.frombuffer(record, "<i4")
     segments, runs, used = words[:3].tolist()
@@ -82,7 +82,7 @@ def decode_into(rows: Row, at: int, record: bytes, layout: Layout = ()) -> None:
 
 
 def decode_row(record: bytes, length: int, layout: Layout = ()) -> Row:
-    """The row of `length` positions that `encode_row` stored."""
+    """Return the row of `length` positions stored by `encode_row`."""
     rows = empty_rows(1, length, layout)
     decode_into(rows, 0, record, layout)
     return {name: field[0] for name, field in rows.items()}

@@ -1,8 +1,8 @@
-"""From stored rows to device batches: the batch at step n is a function of (rows, weights, seed, n) and of nothing else.
+"""Loader from stored rows to device batches: the batch at step n depends only on (rows, weights, seed, n).
 
-There is no iterator state to save: resuming at any step costs what the first step costs, on any number of hosts. Which source a row comes
-from is looked up in the mixture's order, and where the row lies in its source, shuffled anew in each epoch, is computed. Each process
-reads only the rows that its devices hold, and batches run over epoch ends, so no row is left out.
+There is no iterator state to save: resuming at any step costs as much as starting, on any number of hosts. The source of a row is looked up
+in the mixture's order, and its position in the source, shuffled again in each epoch, is computed. Each process reads only the rows that its
+devices hold, and batches cross epoch boundaries, so no row is skipped.
 """
 
 import zlib
@@ -34,15 +34,15 @@ _LOGICAL = ("batch", "sequence")
 
 @runtime_checkable
 class Source(Protocol):
-    """Rows that can be read by their number: a `dataset.Rows`, or `Held` in memory."""
+    """Rows with random access by number: a `dataset.Rows`, or `Held` in memory."""
 
     def __len__(self) -> int: ...
 
     def empty(self, count: int) -> Row:
-        """Arrays for `count` rows, not yet filled."""
+        """Return uninitialised arrays for `count` rows."""
 
     def read(self, number: int, rows: Row, at: int) -> None:
-        """Reads row `number` into place `at` of `rows`."""
+        """Read row `number` into position `at` of `rows`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Batches:
-    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Make one with `from_folders` or `from_rows`."""
+    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Create with `from_folders` or `from_rows`."""
 
     sources: tuple[Source, ...]
     mixture: Mixture
@@ -74,21 +74,21 @@ class Batches:
 
     def __post_init__(self) -> None:
         if self.batch_rows < 1 or not 0 <= self.seed < 2**32:
-            raise ValueError(f"batches need at least 1 row and a seed in [0, 2**32), not {self.batch_rows} rows and seed {self.seed}")
+            raise ValueError(f"batch_rows is {self.batch_rows} and seed is {self.seed}; give at least 1 row and a seed in [0, 2**32)")
 
     @property
     def rows(self) -> int:
-        """How many rows there are to draw from; with one source, an epoch."""
+        """Total number of rows; with one source, those of an epoch."""
         return sum(len(source) for source in self.sources)
 
     def at(self, step: int) -> Row:
-        """The whole batch of one step on the host: every field stacked over rows, [B, S] (or [B] for a number per row)."""
+        """Return the whole batch of one step on the host: every field stacked over rows, [B, S] (or [B] for one number per row)."""
         return self._read(step, range(self.batch_rows))
 
     def describe(self, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes, types and shardings of a batch on `mesh`: rows over (dcn, fsdp), the sequence over context.
+        """Return shapes, types and shardings of a batch on `mesh`: rows over (dcn, fsdp), the sequence over context.
 
-        Raises ShardingError where rows or positions do not divide the mesh.
+        Raises ShardingError if rows or positions do not divide over the mesh.
         """
 
         def field(name: str, value: np.ndarray) -> jax.ShapeDtypeStruct:
@@ -99,7 +99,7 @@ class Batches:
         return {name: field(name, value) for name, value in self.sources[0].empty(1).items()}
 
     def stream(self, mesh: Mesh, start_step: int = 0, prefetch: int = 4) -> Generator[Batch, None, None]:
-        """The batches of steps start_step, start_step + 1, ... on `mesh`, laid out as `describe` says (and raising what it raises).
+        """Yield the batches of steps start_step, start_step + 1, ... on `mesh`, laid out as by `describe`, with the same errors.
 
         `prefetch` batches are read ahead, by as many threads.
         """
@@ -111,7 +111,7 @@ class Batches:
             yield place(local, shardings, self.batch_rows, mine)
 
     def local(self, mine: Sequence[int], start_step: int = 0, prefetch: int = 4) -> Generator[Row, None, None]:
-        """On the host, the rows `mine` of the batches of steps start_step, start_step + 1, ...; no other row is read."""
+        """Yield the rows `mine` of the batches of steps start_step, start_step + 1, ... on the host; no other row is read."""
         steps = grain.MapDataset.range(start_step, start_step + _ENDLESS).map(lambda step: self._read(int(step), mine))
         iterator = iter(steps.to_iter_dataset(grain.ReadOptions(num_threads=prefetch, prefetch_buffer_size=prefetch)))
         try:
@@ -119,9 +119,9 @@ class Batches:
         finally:
             iterator.close()
 
-    def _read(self, step: int, wanted: Sequence[int]) -> Row:
-        rows = self.sources[0].empty(len(wanted))
-        for at, row in enumerate(wanted):
+    def _read(self, step: int, numbers: Sequence[int]) -> Row:
+        rows = self.sources[0].empty(len(numbers))
+        for at, row in enumerate(numbers):
             number, drawn = self.mixture.at(step * self.batch_rows + row)
             source = self.sources[number]
             epoch, place = divmod(drawn, len(source))
@@ -130,21 +130,21 @@ class Batches:
 
     @cached_property
     def _keys(self) -> list[int]:
-        """What the order of each source is made of."""
+        """Return the keys that determine the order of each source."""
         return [int(key) for key in np.random.SeedSequence(self.seed).generate_state(len(self.sources), np.uint64)]
 
 
 @dataclass(frozen=True)
 class Share:
-    """A source's part of a run: its share of the tokens, and how often its rows are gone over."""
+    """A source's share of the tokens of a run, and the number of epochs over its rows."""
 
     tokens: float
     epochs: float
 
 
 def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Batches:
-    """Batches of rows datasets (folder: weight in tokens). Errors: see `dataset.open_rows`, and InputError for rows that do not go
-    together."""
+    """Return batches of rows datasets (folder: weight in tokens). Errors: see `dataset.open_rows`, and InputError for rows that do not
+    match each other."""
     indices = [read_index(folder) for folder in weights]
     try:
         mixture = mix(list(weights.values()), [index.report.positions / index.rows for index in indices])
@@ -154,12 +154,12 @@ def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Ba
 
 
 def checksum(weights: Mapping[str, float]) -> int:
-    """CRC-32 that stands for all rows of a mixture and their weights."""
+    """Return a CRC-32 of all rows of a mixture and their weights."""
     return zlib.crc32(repr([(read_index(folder).checksum, weight) for folder, weight in weights.items()]).encode())
 
 
 def shares(batches: Batches, weights: Mapping[str, float], steps: int) -> dict[str, Share]:
-    """What the first `steps` steps take from each folder, by its name."""
+    """Return the share of each folder in the first `steps` steps."""
     taken = batches.mixture.taken(steps * batches.batch_rows)
     indices = [read_index(folder) for folder in weights]
     tokens = [count * index.report.positions / index.rows for count, index in zip(taken, indices, strict=True)]
@@ -170,19 +170,19 @@ def shares(batches: Batches, weights: Mapping[str, float], steps: int) -> dict[s
 
 
 def from_rows(rows: Sequence[Row], batch_rows: int, seed: int) -> Batches:
-    """Batches of rows in memory, as GSPO makes them for one rollout batch; rows may hold further fields."""
+    """Return batches of rows in memory, such as those of one GSPO rollout batch; rows may have further fields."""
     if not rows:
-        raise ValueError("there are no rows to train on; check what selected them")
+        raise ValueError("no rows to train on; check their selection")
     return Batches((Held(rows),), mix([1.0], [1.0]), batch_rows, seed)
 
 
 def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows: Sequence[int]) -> Batch:
-    """Puts the rows of this process (`rows`: their ascending numbers in the batch) on its devices as parts of the global batch."""
+    """Put the rows of this process (`rows`: their ascending numbers in the batch) on its devices as parts of the global batch."""
     offset = {row: i for i, row in enumerate(rows)}
 
     def put(name: str, array: np.ndarray) -> jax.Array:
         def part(index: tuple[slice, ...] | None) -> np.ndarray:
-            assert index is not None  # None only stands for devices of other processes
+            assert index is not None  # None only occurs for devices of other processes
             start, stop, _ = index[0].indices(batch_rows)
             return array[(slice(offset[start], offset[start] + stop - start), *index[1:])]
 
@@ -192,6 +192,6 @@ def place(local: Row, shardings: dict[str, NamedSharding], batch_rows: int, rows
 
 
 def _local_rows(sharding: NamedSharding, shape: tuple[int, ...]) -> list[int]:
-    """Rows of the batch that some device of this process holds."""
+    """Return the rows of the batch that some device of this process holds."""
     held = sharding.addressable_devices_indices_map(shape).values()
     return sorted({row for index in held if index is not None for row in range(*index[0].indices(shape[0]))})

@@ -1,11 +1,11 @@
-"""`oprover pack`: sources become rows datasets, one folder each, by worker processes of which each makes whole shards.
+"""`oprover pack`: turn sources into rows datasets, one folder each, by worker processes that each make whole shards.
 
     OUT/NAME/index.json, rows-*.array_record    a rows dataset for each source
     OUT/mixture.json                            {NAME: weight in tokens}; written last
 
-A source is planned in units, and the rows of unit 17 are shard 17, whoever packs it and when: a killed packing goes on with the shards that
-are missing, and ends with the same bytes as an undisturbed one. While a source is being packed its folder holds packing.json (what is being
-packed) and a note beside each finished shard; its index is written when all shards are there.
+A source is planned in units, and the rows of unit 17 are shard 17, whichever process packs it and when: a killed packing resumes with the
+missing shards, and produces the same bytes as an undisturbed one. While a source is being packed, its folder holds packing.json (the
+settings) and a note next to each finished shard; its index is written once all shards exist.
 """
 
 import fcntl
@@ -35,14 +35,14 @@ from oprover_jax.progress import ProgressConsole, StageProgress
 __all__ = ["pack_sources"]
 
 BEGUN = "packing.json"
-_LINE_EVERY = 60.0  # seconds between lines where no terminal is
+_LINE_EVERY = 60.0  # seconds between progress lines without a terminal
 
 Unit = tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
 class _Note:
-    """What is kept of a finished unit."""
+    """Record of a finished unit."""
 
     shard: Shard
     report: PackReport
@@ -59,18 +59,18 @@ class _Job:
 
 
 def pack_sources(config: PackConfig, out: Path, console: ProgressConsole) -> dict[str, RowsIndex]:
-    """Packs all sources of `config` into `out`, or what is still missing there, and returns the index of each.
+    """Pack all sources of `config` into `out`, skipping finished shards, and return the index of each source.
 
     Raises:
-      InputError: for sources, a tokenizer or settings that are wrong, naming the file; and where `out` holds something else.
+      InputError: sources, tokenizer or settings are wrong (naming the file), or `out` contains something else.
     """
     encoder(config.tokenizer, config.end)
     try:
         pickle.dumps(config)
-    except Exception as error:  # pickle raises whatever it meets
-        raise InputError(f"worker processes cannot import what the configuration holds ({error}); put functions into a module") from error
+    except Exception as error:  # pickle may raise anything
+        raise InputError(f"worker processes cannot import the configuration's objects ({error}); put functions into a module") from error
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give the name of a folder")
+        raise InputError(f"--out: {out} is a file; give a folder")
     plans = {name: _units(source.plan(config.unit_bytes), config.unit_bytes) for name, source in config.sources.items()}
     made_of = {name: _fingerprint(config.decides(name), plans[name]) for name in plans}
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def pack_sources(config: PackConfig, out: Path, console: ProgressConsole) -> dic
 
 
 def _units(pieces: Sequence[Piece], size: int) -> list[Unit]:
-    """Pieces one behind the other, together as long as they are of at most `size` bytes."""
+    """Group consecutive pieces into units of at most `size` bytes."""
     units: list[list[Piece]] = []
     room = 0
     for piece in pieces:
@@ -111,27 +111,27 @@ def _fingerprint(*of: object) -> str:
 
 
 def _check_same(folder: Path, made_of: str) -> None:
-    """Raises InputError where `folder` holds something else than what is to be packed."""
+    """Raise InputError if `folder` contains anything other than a packing with the same inputs."""
     if (folder / INDEX).exists():
-        found = read_index(folder).made_of
+        packed_from = read_index(folder).made_of
     elif (folder / BEGUN).exists():
-        found = msgspec.json.decode((folder / BEGUN).read_bytes(), type=str)
+        packed_from = msgspec.json.decode((folder / BEGUN).read_bytes(), type=str)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and was not packed by this program; give another --out")
+        raise InputError(f"--out: {folder} is not empty and was not packed by this program; give another folder")
     else:
         return
-    if found != made_of:
-        raise InputError(f"{folder} was packed from other files or with other settings; remove it, or give another --out")
+    if packed_from != made_of:
+        raise InputError(f"--out: {folder} was packed from other files or with other settings; remove it or give another folder")
 
 
 @contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """One packing at a time; the lock goes with the process that holds it."""
+    """Lock the output folder against other packings; the lock ends with its process."""
     with open(out / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"another `oprover pack` is writing to {out}; wait for it, or give another --out") from error
+            raise InputError(f"--out: another `oprover pack` is writing to {out}; wait for it or give another folder") from error
         yield
 
 
@@ -149,7 +149,7 @@ def _note_of(folder: Path, number: int) -> Path:
 
 
 def _finished(folder: Path, number: int) -> _Note | None:
-    """The note of a shard that is there; what was written before it is whole, as both are renamed into place."""
+    """Return the note of a finished shard. Everything written before the note is complete, as both are renamed into place."""
     try:
         return msgspec.json.decode(_note_of(folder, number).read_bytes(), type=_Note)
     except FileNotFoundError:
@@ -159,10 +159,10 @@ def _finished(folder: Path, number: int) -> _Note | None:
 def _finish(folder: Path, units: int, made_of: str) -> RowsIndex:
     if not (folder / INDEX).exists():
         notes = [_finished(folder, number) for number in range(units)]
-        found = [note for note in notes if note is not None]
-        assert len(found) == units
+        finished = [note for note in notes if note is not None]
+        assert len(finished) == units
         try:
-            write_index(folder, [note.shard for note in found], sum((note.report for note in found), PackReport()), made_of)
+            write_index(folder, [note.shard for note in finished], sum((note.report for note in finished), PackReport()), made_of)
         except ValueError as error:
             raise InputError(f"{folder}: {error}") from error
     for number in range(units):
@@ -174,7 +174,7 @@ def _finish(folder: Path, units: int, made_of: str) -> RowsIndex:
 def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Unit]], console: ProgressConsole) -> None:
     every = sum(len(units) for units in plans.values())
     if len(todo) < every:
-        console.line(f"{every - len(todo)} of {every} shards are there already")
+        console.line(f"{every - len(todo)} of {every} shards are already packed")
     if not todo:
         return
     with console.bar(f"pack {config.name}") as progress:
@@ -184,7 +184,7 @@ def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Un
 
 
 class _Shown:
-    """The progress: megabytes of text, tokens, and the time that is left."""
+    """Progress display: megabytes of text, tokens, and the remaining time."""
 
     def __init__(self, console: ProgressConsole, progress: StageProgress, todo: Sequence[_Job]) -> None:
         self.console, self.progress = console, progress
@@ -208,7 +208,7 @@ def _size(job: _Job) -> int:
     return sum(piece.size for piece in job.unit)
 
 
-# What follows runs in the worker processes.
+# The following runs in the worker processes.
 
 
 def _pack_unit(config: PackConfig, job: _Job) -> _Note:
@@ -217,15 +217,15 @@ def _pack_unit(config: PackConfig, job: _Job) -> _Note:
     examples: list[Example] = []
     left: Counter[Left] = Counter()
     for piece in job.unit:
-        for found in source.read(piece):
-            if isinstance(found, Left):
-                left[found] += 1
-            elif isinstance(found, Example):
-                examples.append(found)
-            elif config.decontaminate is not None and config.decontaminate(found):
+        for item in source.read(piece):
+            if isinstance(item, Left):
+                left[item] += 1
+            elif isinstance(item, Example):
+                examples.append(item)
+            elif config.decontaminate is not None and config.decontaminate(item):
                 left[Left.REMOVED] += 1
             else:
-                examples.append(document(encode(found)))
+                examples.append(document(encode(item)))
     rows, report = fill_rows(examples, config.seq_len, source.too_long)
     shard, _ = write_shard(job.folder, job.number, (row_of(segments, config.seq_len) for segments in rows))
     note = _Note(shard, report + PackReport(removed=left[Left.REMOVED], unusable=left[Left.UNUSABLE]))

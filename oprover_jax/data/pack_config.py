@@ -1,4 +1,4 @@
-"""What `oprover pack` makes, in a frozen dataclass: sources with their weights, a tokenizer, the length of a row."""
+"""Configuration of `oprover pack`: sources with their weights, a tokenizer, and the length of a row."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,12 +17,11 @@ __all__ = ["PackConfig", "encoder"]
 
 @dataclass(frozen=True)
 class PackConfig:
-    """`sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
+    """Configuration of `oprover pack`. `sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
 
-    `tokenizer` is a tokenizer.json or a folder that holds one; `end` names the token that closes a document. About `unit_bytes` of text
-    make a shard; a worker (0 of them: as many as there are cores) holds one such unit, in some six times its size. `decontaminate` says
-    of a document's text why it must not be trained on, or "" where it may: a function of a module, or a dataclass that can be called, as
-    worker processes import it.
+    `tokenizer` is a tokenizer.json or a folder that contains one; `end` names the token that closes a document. About `unit_bytes` of text
+    make a shard; each worker (0: one per core) holds one such unit, which takes about six times its size. `decontaminate` returns why a
+    document's text must not be trained on, or "" if it may: a function of a module, or a callable dataclass, as worker processes import it.
     """
 
     name: str
@@ -36,18 +35,18 @@ class PackConfig:
 
     def __post_init__(self) -> None:
         if not self.sources:
-            raise ValueError("sources is empty; name at least one")
+            raise ValueError("sources is empty; add at least one")
         for name, source in self.sources.items():
             if not source.weight > 0:
-                raise ValueError(f"source {name!r} has weight {source.weight}; give a positive one or leave it out")
+                raise ValueError(f"source {name!r} has weight {source.weight}; give a positive weight or remove the source")
             if not name.replace("-", "").replace("_", "").isalnum():
-                raise ValueError(f"source {name!r} names a folder; use letters, digits, - and _")
+                raise ValueError(f"source {name!r} is not a valid folder name; use letters, digits, - and _")
         for setting, least in (("seq_len", 1), ("unit_bytes", 1), ("workers", 0)):
             if getattr(self, setting) < least:
                 raise ValueError(f"{setting} is {getattr(self, setting)}; it must be at least {least}")
 
     def decides(self, name: str) -> tuple[Any, ...]:
-        """What, besides the files themselves, decides the rows of a source: not its weight, and not who packs it."""
+        """Return everything besides the files that determines the rows of a source: neither its weight nor the process that packs it."""
         source: Source = self.sources[name]
         settings = {key: value for key, value in vars(source).items() if key != "weight"}
         hook = self.decontaminate
@@ -58,25 +57,25 @@ class PackConfig:
 
 @lru_cache(maxsize=1)
 def encoder(tokenizer: str, end_token: str) -> Callable[[str], list[int]]:
-    """Text to the ids of a document, its end token behind it. Control tokens written out in the text are encoded as plain characters.
+    """Return a function from text to the ids of a document with its end token. Control tokens in the text become plain characters.
 
-    Raises InputError for a tokenizer that cannot be read or has no such end token.
+    Raises InputError if the tokenizer cannot be read or lacks the end token.
     """
     path = _tokenizer_file(tokenizer)
     try:
         inner = tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
-        raise InputError(f"{path} cannot be read as a tokenizer ({error}); give a tokenizer.json") from error
+        raise InputError(f"tokenizer: {path} cannot be read ({error}); give a tokenizer.json") from error
     inner.encode_special_tokens = True
     inner.no_truncation()
     end = inner.token_to_id(end_token)
     if end is None:
-        raise InputError(f"{path} has no token {end_token!r}; set `end` to the one that closes a document")
+        raise InputError(f"end: {path} has no token {end_token!r}; set it to the token that closes a document")
     return lambda text: [*inner.encode(text, add_special_tokens=False).ids, end]
 
 
 def _tokenizer_file(given: str) -> Path:
     path = Path(given) / "tokenizer.json" if Path(given).is_dir() else Path(given)
     if not given or not path.is_file():
-        raise InputError(f"tokenizer {given!r} is no tokenizer.json and no folder with one; set `tokenizer`")
+        raise InputError(f"tokenizer: {given!r} is neither a tokenizer.json nor a folder that contains one")
     return path

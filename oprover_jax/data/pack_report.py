@@ -1,4 +1,4 @@
-"""What `oprover pack` says at the end: a line for each source."""
+"""Final report of `oprover pack`, with a line for each source."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ from oprover_jax.progress import ProgressConsole
 
 
 def print_packed(config: PackConfig, indices: Mapping[str, RowsIndex], console: ProgressConsole) -> None:
-    """A table: documents and what became of them, tokens, fill, share of the mixture."""
-    columns = ["source", "share", "examples", "rows", "tokens", "fill", "continued", "dropped", "removed", "unusable", "bytes a token"]
+    """Print a table of documents and their outcome, tokens, fill, and share of the mixture."""
+    columns = ["source", "share", "examples", "rows", "tokens", "fill", "continued", "dropped", "removed", "unusable", "bytes/token"]
     table = Table(*columns, title=f"{config.name}: rows of {config.seq_len:,} tokens")
     total = sum(source.weight for source in config.sources.values())
     for name, index in indices.items():

@@ -1,4 +1,4 @@
-"""Packing: examples into rows of one length, best-fit-decreasing over a window: close to the optimum, linear in memory.
+"""Packing of examples into rows of one length: best-fit-decreasing over a window, close to the optimum and linear in memory.
 
 Packing before training rather than during it makes the position in the data one integer, the step, so that a run can be
 resumed on any number of hosts.
@@ -20,9 +20,8 @@ TooLong = Literal["continue", "drop"]
 
 @dataclass(frozen=True)
 class PackReport:
-    """What packing did: examples taken, rows written, positions used and trained (weight > 0), examples that go on in further rows,
-    examples that were dropped because they fit no row, and their ids; documents that the decontamination removed, and such that hold no
-    text."""
+    """Counts of a packing: examples read, rows written, positions used and trained (weight > 0), examples continued in further rows,
+    examples dropped because they fit no row, and their ids; documents removed by decontamination, and documents without text."""
 
     examples: int = 0
     rows: int = 0
@@ -38,26 +37,26 @@ class PackReport:
         return PackReport(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
     def fill(self, length: int) -> float:
-        """Share of the positions of rows of `length` that hold a token."""
+        """Return the fraction of positions that hold a token, for rows of `length`."""
         return self.positions / (self.rows * length) if self.rows else 0.0
 
 
 def pack(lengths: Sequence[int], capacity: int, window: int = 4096) -> list[list[int]]:
-    """Bins of indices into `lengths`, each bin's sum at most `capacity`; every index once, no item split, deterministic.
+    """Return bins of indices into `lengths`, each bin's sum at most `capacity`; every index once, no item split, deterministic.
 
-    Items are taken `window` at a time, longest first, each into the fullest bin that still holds it (ties: the oldest
-    bin). Bins stay open over windows; beyond `window` open ones the fullest are closed. Bins and the items in them come
-    in ascending order, so a corpus keeps its order roughly. Raises ValueError for an item that fits no bin.
+    Items are taken `window` at a time, longest first, each into the fullest bin with enough room (ties: the oldest bin). Bins stay open
+    over windows; beyond `window` open ones the fullest are closed. Bins and the items in them are returned in ascending order, so a corpus
+    roughly keeps its order. Raises ValueError for an item that fits no bin.
     """
     if capacity < 1 or window < 1:
-        raise ValueError(f"packing needs a capacity and a window of at least 1, not {capacity} and {window}")
+        raise ValueError(f"capacity is {capacity} and window is {window}; give at least 1 for both")
     bins: list[list[int]] = []
     open_bins: list[tuple[int, int]] = []  # (room left, bin), sorted
     for start in range(0, len(lengths), window):
         for item in sorted(range(start, min(start + window, len(lengths))), key=lambda i: (-lengths[i], i)):
             size = lengths[item]
             if not 0 < size <= capacity:
-                raise ValueError(f"item {item} has length {size}, and bins hold 1 to {capacity}; cut it first")
+                raise ValueError(f"item {item} has length {size}, but bins hold 1 to {capacity}; split it first")
             at = bisect_left(open_bins, (size, -1))
             room, chosen = open_bins.pop(at) if at < len(open_bins) else (capacity, len(bins))
             if chosen == len(bins):
@@ -70,10 +69,10 @@ def pack(lengths: Sequence[int], capacity: int, window: int = 4096) -> list[list
 
 
 def fill_rows(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[list[Example]], PackReport]:
-    """Which examples lie in which row of `length` positions.
+    """Assign examples to rows of `length` positions.
 
-    An example longer than a row goes on in further rows as segments of their own ("continue", for documents: nothing is lost, and
-    only context is cut), or is left out ("drop", for prompts with their attempts). The report counts both.
+    An example longer than a row continues in further rows as separate segments ("continue", for documents: nothing is lost, only context
+    is cut), or is dropped ("drop", for prompts with their attempts). The report counts both.
     """
     longer = [e for e in examples if e.positions > length]
     kept = [part for e in examples if too_long == "continue" or e.positions <= length for part in parts(e, length)]
@@ -91,6 +90,6 @@ def fill_rows(examples: Sequence[Example], length: int, too_long: TooLong) -> tu
 
 
 def pack_examples(examples: Sequence[Example], length: int, too_long: TooLong) -> tuple[list[Row], PackReport]:
-    """Packs examples into rows of `length` positions, all in memory; `too_long` as in `fill_rows`."""
+    """Pack examples into rows of `length` positions in memory; `too_long` as in `fill_rows`."""
     rows, report = fill_rows(examples, length, too_long)
     return [row_of(segments, length) for segments in rows], report

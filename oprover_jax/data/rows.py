@@ -1,7 +1,7 @@
 """Training rows: from token ids with loss weights to fixed-length rows of shifted, packed segments.
 
-An `Example` is one document or one prompt with its attempt. `shift` is the only place where inputs and targets part, so
-tokens and loss weights can never drift by one. Every example is shifted by itself and only then laid into a row: the
+An `Example` is one document or one prompt with its attempt. `shift` is the only place where inputs and targets diverge, so
+tokens and loss weights can never drift by one. Every example is shifted separately and only then placed into a row: the
 last position of a segment predicts that segment's last id, and nothing predicts the first id of the next segment.
 """
 
@@ -30,7 +30,7 @@ ROW_FIELDS: dict[str, type[np.generic]] = {
 class Example:
     """Token ids and, for each, the loss weight of predicting it: `weights[i]` is the weight of `ids[i]` as a target.
 
-    `weights[0]` must be 0, as nothing stands before the first id. Raises ValueError for fewer than two ids (there is
+    `weights[0]` must be 0, as nothing precedes the first id. Raises ValueError for fewer than two ids (there is
     nothing to predict), for lengths that differ, and for weights that are negative or not finite.
     """
 
@@ -40,29 +40,29 @@ class Example:
     def __post_init__(self) -> None:
         if self.ids.ndim != 1 or self.ids.shape != self.weights.shape:
             shapes = f"{self.weights.shape} for {self.ids.shape}"
-            raise ValueError(f"an example needs one weight for each id, not {shapes}; build it with document or prompted")
+            raise ValueError(f"an example needs one weight for each id, not {shapes}; create it with document or prompted")
         if len(self.ids) < 2:
-            raise ValueError(f"an example of {len(self.ids)} id(s) has nothing to predict; leave it out")
+            raise ValueError(f"an example of {len(self.ids)} id(s) has nothing to predict; skip it")
         if self.weights[0] != 0:
             raise ValueError("the first id of an example cannot be predicted; set its weight to 0")
         if not np.isfinite(self.weights).all() or (self.weights < 0).any():
-            raise ValueError("loss weights must be finite and not negative; check what computed them")
+            raise ValueError("loss weights must be finite and not negative; check their computation")
 
     @property
     def positions(self) -> int:
-        """How many positions of a row it takes: one less than its ids."""
+        """Number of positions that the example takes in a row: one less than its ids."""
         return len(self.ids) - 1
 
 
 def document(ids: Ids) -> Example:
-    """Continued pretraining: every id but the first is a target of weight 1. Errors: see `Example`."""
+    """Return an example for continued pretraining: every id but the first is a target of weight 1. Errors: see `Example`."""
     weights = np.ones(len(ids), np.float32)
     weights[:1] = 0
     return Example(np.asarray(ids, np.int32), weights)
 
 
 def prompted(prompt_ids: Ids, attempt_ids: Ids) -> Example:
-    """SFT and RL: weight 0 on the prompt, 1 on every id of the attempt (its end token is part of the attempt).
+    """Return an example for SFT and RL: weight 0 on the prompt, 1 on every id of the attempt, including its end token.
 
     Raises ValueError for an empty prompt, since the first id of the attempt could then not be predicted.
     """
@@ -75,7 +75,7 @@ def prompted(prompt_ids: Ids, attempt_ids: Ids) -> Example:
 
 
 def parts(example: Example, length: int) -> list[Example]:
-    """An example in parts of at most `length` positions. The last id of a part is the first of the next, so every target stays one."""
+    """Split an example into parts of at most `length` positions. A part's last id is the next one's first, so every target stays one."""
     if example.positions <= length:
         return [example]
     cut = []
@@ -87,18 +87,18 @@ def parts(example: Example, length: int) -> list[Example]:
 
 
 def shift(example: Example) -> tuple[Int32[np.ndarray, "N"], Int32[np.ndarray, "N"], Float32[np.ndarray, "N"]]:
-    """(tokens, targets, weights) of an example with N+1 ids: position i reads ids[i] and predicts ids[i+1]."""
+    """Return (tokens, targets, weights) of an example with N+1 ids: position i reads ids[i] and predicts ids[i+1]."""
     return example.ids[:-1], example.ids[1:], example.weights[1:]
 
 
 def row_of(examples: Sequence[Example], length: int) -> Row:
-    """Lays examples one behind the other into a row of `length` positions; the rest is padding (segment 0, weight 0).
+    """Concatenate examples into a row of `length` positions; the rest is padding (segment 0, weight 0).
 
     Segments are numbered from 1 and their positions start at 0. Raises ValueError if the examples do not fit.
     """
     needed = sum(example.positions for example in examples)
     if needed > length:
-        raise ValueError(f"the examples need {needed} positions and a row has {length}; cut them or pack fewer")
+        raise ValueError(f"the examples need {needed} positions, but a row has {length}; split them or pack fewer")
     row = {name: np.zeros(length, dtype) for name, dtype in ROW_FIELDS.items()}
     start = 0
     for segment, example in enumerate(examples, start=1):
@@ -111,5 +111,5 @@ def row_of(examples: Sequence[Example], length: int) -> Row:
 
 
 def pad_row(example: Example, length: int) -> Row:
-    """One example alone in a row, as GSPO needs it. Errors: see `row_of`."""
+    """Return a row with a single example, as GSPO needs it. Errors: see `row_of`."""
     return row_of([example], length)

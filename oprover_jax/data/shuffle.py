@@ -1,6 +1,6 @@
-"""A permutation of any number of rows without a table: where row i of an epoch lies is computed, in microseconds.
+"""Permutations of any number of rows without a table: the position of row i in an epoch is computed in microseconds.
 
-A Feistel network over the smallest domain of an even number of bits that holds all rows; what falls outside is sent through again
+A Feistel network over the smallest domain of an even number of bits that holds all rows; results outside the range are sent through again
 (cycle walking; J. Black and P. Rogaway, Ciphers with Arbitrary Finite Domains, 2002).
 """
 
@@ -11,7 +11,7 @@ _WORD = 2**64 - 1
 
 
 def scrambled(value: int) -> int:
-    """64 bits that look random, by SplitMix64's finaliser: a bijection."""
+    """Return 64 random-looking bits, by SplitMix64's finaliser, which is a bijection."""
     value = (value + 0x9E3779B97F4A7C15) & _WORD
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
@@ -19,7 +19,7 @@ def scrambled(value: int) -> int:
 
 
 def permuted(index: int, size: int, key: int) -> int:
-    """Where `index` goes in the permutation of range(size) that `key` (64 bits) names."""
+    """Return the image of `index` under the permutation of range(size) with this 64-bit `key`."""
     half = ((size - 1).bit_length() + 1) // 2
     mask = (1 << half) - 1
     while True:

@@ -1,7 +1,7 @@
-"""What `oprover pack` reads: text in columns, files, proofs of a corpus. Rounds of rollouts are in `data.trajectories`.
+"""Sources of `oprover pack`: text in columns, files, and proofs of a corpus. Rounds of rollouts are in `data.trajectories`.
 
-A source is planned first, from sizes alone: pieces of bounded size, of which each can be read without the others. So packing is done by
-as many processes as there are, and goes on after a kill without reading again what was packed.
+A source is first planned from sizes alone, in pieces of bounded size that can be read independently. So any number of processes can pack
+it, and a killed packing resumes without reading finished pieces again.
 """
 
 import re
@@ -27,7 +27,7 @@ __all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet",
 
 
 class Left(Enum):
-    """What a source gives in place of a document that is left out: it holds no text, or is flagged as what must not be trained on."""
+    """Marker in place of a skipped document: it contains no text, or it is flagged as not to be trained on."""
 
     UNUSABLE = "unusable"
     REMOVED = "removed"
@@ -45,7 +45,7 @@ class Piece:
 
 
 class Source(Protocol):
-    """One source of a mixture: `weight` is its share of the tokens, `too_long` what becomes of what is longer than a row."""
+    """One source of a mixture: `weight` is its share of the tokens, `too_long` the treatment of examples longer than a row."""
 
     weight: float
 
@@ -53,16 +53,16 @@ class Source(Protocol):
     def too_long(self) -> TooLong: ...
 
     def plan(self, size: int) -> list[Piece]:
-        """All of it in pieces of about `size` bytes, the same ones whenever the files are the same. InputError for what is not there."""
+        """Return pieces of about `size` bytes that cover the source, the same ones for the same files. Raises InputError if missing."""
 
     def read(self, piece: Piece) -> Iterator[str | Example | Left]:
-        """Documents as text, or examples whose token ids are stored. InputError for what cannot be read."""
+        """Yield documents as text, or examples whose token ids are stored. Raises InputError if the piece cannot be read."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Documents in a text column of .jsonl or .parquet files; `path` is such a file or a folder that is searched for them. A row in which
-    the column `flag` (none if empty) holds anything is removed."""
+    """Documents in a text column of .jsonl or .parquet files; `path` is such a file or a folder that is searched for them. Rows with a
+    non-empty value in the column `flag` (if given) are removed."""
 
     path: str
     weight: float = 1.0
@@ -85,16 +85,16 @@ class Text:
         lines = _parquet_rows(piece, columns) if piece.path.endswith(".parquet") else _json_lines(piece)
         for where, row in lines:
             if not isinstance(row, dict) or self.column not in row:
-                raise InputError(f"{where} has no column {self.column!r}; name the one that holds the text")
+                raise InputError(f"{where} has no column {self.column!r}; give the column that contains the text")
             text = row[self.column]
             if not isinstance(text, str | None):
-                raise InputError(f"{where}: column {self.column!r} holds {type(text).__name__}, no text; name another column")
+                raise InputError(f"{where}: column {self.column!r} contains {type(text).__name__}, expected text; give another column")
             yield Left.REMOVED if self.flag and row.get(self.flag) else text or Left.UNUSABLE
 
 
 @dataclass(frozen=True)
 class Files:
-    """Each file below the folder `path` with one of `suffixes` is a document; one that is no UTF-8 is unusable."""
+    """Files below the folder `path` with one of `suffixes`, each a document; a file that is not UTF-8 is unusable."""
 
     path: str
     weight: float = 1.0
@@ -102,8 +102,8 @@ class Files:
     too_long: Literal["continue"] = "continue"
 
     def plan(self, size: int) -> list[Piece]:
-        found = [(path, path.stat().st_size) for path in _files(self.path, self.suffixes)]
-        return [Piece(str(path), 0, total, total) for path, total in found]
+        files = [(path, path.stat().st_size) for path in _files(self.path, self.suffixes)]
+        return [Piece(str(path), 0, total, total) for path, total in files]
 
     def read(self, piece: Piece) -> Iterator[str | Left]:
         try:
@@ -114,7 +114,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Proofs:
-    """Each proof of the corpus at `path` is a document: header, statement, proof. `checked` are the verdicts that are taken."""
+    """Proofs of the corpus at `path`, each a document: header, statement, proof. `checked` are the accepted verdicts."""
 
     path: str
     weight: float = 1.0
@@ -126,17 +126,17 @@ class Proofs:
 
     def read(self, piece: Piece) -> Iterator[str]:
         rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
-        wanted = pa.array({row["statement_id"] for row in rows}, pa.string())
+        ids = pa.array({row["statement_id"] for row in rows}, pa.string())
         columns = ["id", "header", "formal"]
-        found = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(wanted))
-        statements = {row["id"]: row for row in found.to_pylist()}
+        table = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(ids))
+        statements = {row["id"]: row for row in table.to_pylist()}
         for row in rows:
             statement = statements[row["statement_id"]]
             yield declaration(statement["header"], statement["formal"], row["proof"])
 
 
 def declaration(header: str, formal: str, proof: str) -> str:
-    """Header, statement and proof as they would stand in a file; `formal` ends in `:= by sorry`, `proof` may begin with `:=` or `|`."""
+    """Return header, statement and proof as in a file; `formal` ends in `:= by sorry`, `proof` may begin with `:=` or `|`."""
     proof = proof.strip()
     head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal).rstrip()
     whole = f"{head} {proof}" if proof.startswith((":=", "|")) else f"{head} := {proof}"
@@ -144,7 +144,7 @@ def declaration(header: str, formal: str, proof: str) -> str:
 
 
 def open_parquet(path: str) -> pq.ParquetFile:
-    """A Parquet file of this machine or at an fsspec URL. InputError if it cannot be read."""
+    """Open a Parquet file, local or at an fsspec URL. Raises InputError if it cannot be read."""
     try:
         return pq.ParquetFile(fsspec.open(path, "rb").open())
     except (pa.ArrowInvalid, OSError) as error:
@@ -152,7 +152,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
 
 
 def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
-    """Ranges of rows of a Parquet file with about `size` bytes of `column` in each."""
+    """Return row ranges of a Parquet file with about `size` bytes of `column` each."""
     file = open_parquet(path)
     if column not in file.schema_arrow.names:
         raise InputError(f"{path} has no column {column!r}; it has {', '.join(file.schema_arrow.names)}")
@@ -166,7 +166,7 @@ def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
 
 
 def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of the piece's range; only row groups that reach into it are read."""
+    """Yield (where, row) of the piece's range, reading only row groups that overlap it."""
     file = open_parquet(piece.path)
     if missing := set(columns) - set(file.schema_arrow.names):
         raise InputError(f"{piece.path} has no column {min(missing)!r}; it has {', '.join(file.schema_arrow.names)}")
@@ -183,7 +183,7 @@ def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[
 
 
 def _json_lines(piece: Piece) -> Iterator[tuple[str, Any]]:
-    """(where, row) of the lines that begin within the piece's bytes."""
+    """Yield (where, row) of the lines that begin within the piece's bytes."""
     with open(piece.path, "rb") as file:
         file.seek(max(0, piece.start - 1))
         at = piece.start and file.tell() + len(file.readline())
@@ -192,16 +192,16 @@ def _json_lines(piece: Piece) -> Iterator[tuple[str, Any]]:
                 try:
                     yield f"{piece.path} at byte {at}", msgspec.json.decode(line)
                 except msgspec.DecodeError as error:
-                    raise InputError(f"{piece.path} at byte {at} is no JSON ({error}); mend or remove that line") from error
+                    raise InputError(f"{piece.path} at byte {at} is not valid JSON ({error}); fix or remove that line") from error
             at += len(line)
 
 
 def _files(path: str, suffixes: tuple[str, ...]) -> list[Path]:
     where = Path(path)
     if where.is_file():
-        found = [where] if where.suffix in suffixes else []
+        files = [where] if where.suffix in suffixes else []
     else:
-        found = sorted(file for file in where.rglob("*") if file.suffix in suffixes and file.is_file())
-    if not found:
-        raise InputError(f"{path} holds no {' or '.join(suffixes)} file; name the file or the folder that does")
-    return found
+        files = sorted(file for file in where.rglob("*") if file.suffix in suffixes and file.is_file())
+    if not files:
+        raise InputError(f"{path} contains no {' or '.join(suffixes)} file; give such a file or a folder of them")
+    return files

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer that fits Lean: trained on the corpus, with the prompt's fixed phrases as single tokens."""
+"""Byte-level BPE tokenizer for Lean, trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ LEAN_PIECES = r"""\n[ ]*| ?[A-Za-zα-ωΑ-Ω_][\w.'!?₀-₉]*| ?[0-9]+| ?[^\s\w
 
 
 class Tokenizer:
-    """Text to ids and back. Id 0 is padding; `end_id` closes a document or an attempt and is never part of its text."""
+    """Tokenizer from text to ids and back. Id 0 is padding; `end_id` closes a document or an attempt and is never part of its text."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
@@ -32,25 +32,25 @@ class Tokenizer:
         self.vocab_size: int = inner.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, recent ones from memory: prompts repeat their parts. Control tokens written out in the text are
-        encoded as plain characters, never as the token."""
+        """Return the ids of `text`, cached because prompts repeat their parts. Control tokens in the text are encoded as plain
+        characters, never as the token."""
         return list(self._remembered(text))
 
     def encode_once(self, text: str) -> list[int]:
-        """As `encode`, for a text that is not to be remembered."""
+        """Return the ids of `text` like `encode`, without caching."""
         return ids_of(self._inner, text)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`, control tokens left out; an unfinished UTF-8 sequence becomes U+FFFD."""
+        """Return the text of `ids` without control tokens; an unfinished UTF-8 sequence becomes U+FFFD."""
         return self._inner.decode(list(ids), skip_special_tokens=True)
 
     def token_text(self, token: int) -> str:
-        """The text of one token by itself, control tokens written out."""
+        """Return the text of a single token, including control tokens."""
         return self._inner.decode([token], skip_special_tokens=False)
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits of what the ids depend on."""
+        """16 hexadecimal digits of a hash of everything that determines the ids."""
         return hashlib.sha256(self._inner.to_str().encode()).hexdigest()[:16]
 
     def save(self, path: Path) -> None:
@@ -59,28 +59,28 @@ class Tokenizer:
 
 
 def ids_of(inner: tokenizers.Tokenizer, text: str) -> list[int]:
-    """Ids of `text`. Other threads run while a long one is encoded: only the library's batches release Python's lock."""
+    """Return the ids of `text`. Other threads can run meanwhile: only the library's batch functions release Python's lock."""
     if len(text) > _LONG:
         return inner.encode_batch_fast([text], add_special_tokens=False)[0].ids
     return inner.encode(text, add_special_tokens=False).ids
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Reads a `tokenizer.json` written by `Tokenizer.save`."""
+    """Read a `tokenizer.json` written by `Tokenizer.save`."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist; it is written by the tokenizer stage of a run")
+        raise InputError(f"{path} does not exist; run the tokenizer stage, which writes it")
     return Tokenizer(_encode_specials_as_text(tokenizers.Tokenizer.from_file(str(path))))
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str]) -> Tokenizer:
-    """Trains on `texts` up to `vocab_size` ids in all; every phrase becomes one token of its own.
+    """Train a tokenizer on `texts` with `vocab_size` ids in total; every phrase becomes a token.
 
     Raises:
-      InputError: where the vocabulary cannot even hold the bytes and the phrases.
+      InputError: the vocabulary is too small even for the bytes and the phrases.
     """
     needed = 256 + 2 + len(phrases)
     if vocab_size < needed:
-        raise InputError(f"tokenizer.vocab_size is {vocab_size}; bytes, control tokens and phrases alone need {needed}")
+        raise InputError(f"tokenizer.vocab_size is {vocab_size}; give at least {needed} for bytes, control tokens and phrases")
     inner = tokenizers.Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -1,6 +1,6 @@
-"""Rounds of stored rollouts as training examples, with the token ids that were read and written: never encoded again.
+"""Rounds of stored rollouts as training examples, with the token ids that were read and written, so that nothing is encoded again.
 
-Which rounds are taken is decided first, from what is small (verdict, proof, length); their token ids are read after that, so a corpus of
+Rounds are first chosen by small columns (verdict, proof, length); their token ids are read only afterwards, so a corpus of
 any number of rollouts can be packed.
 """
 
@@ -28,7 +28,7 @@ _ROWS = 256  # rollouts read at a time
 
 @dataclass(frozen=True)
 class RoundExample:
-    """A round that Lean accepted: of which statement and sample, `number` in its rollout (0: first), ids of the attempt, the proof (or a
+    """A round that Lean accepted: its statement and sample, `number` in its rollout (0: first), ids of the attempt, the proof (or a
     hash of it), and where it is stored."""
 
     statement: str
@@ -42,9 +42,11 @@ class RoundExample:
 def choose(
     examples: Iterable[RoundExample], solved: Mapping[str, Sequence[bool]], per_statement: int, per_proof: int, mastered: float
 ) -> list[RoundExample]:
-    """Accepted rounds, distinct by proof; of one statement repairs first, then the shortest, `per_statement` at most (one where more than
-    the share `mastered` of its rollouts were solved); of one proof those on the statements that were solved least often, `per_proof` at
-    most. `solved` says of each statement which of its rollouts were."""
+    """Choose accepted rounds, distinct by proof.
+
+    Of each statement it takes repairs first, then the shortest, at most `per_statement` (one if more than the fraction `mastered` of its
+    rollouts were solved); of each proof those on the least often solved statements, at most `per_proof`. `solved` says for each statement
+    which of its rollouts were solved."""
     by_statement: dict[str, list[RoundExample]] = defaultdict(list)
     for example in examples:
         by_statement[example.statement].append(example)
@@ -52,13 +54,13 @@ def choose(
     uses: Counter[str | int | None] = Counter()
     chosen = []
     for name in sorted(by_statement, key=lambda name: (rates[name], name)):
-        ranked = sorted(by_statement[name], key=lambda one: (one.number == 0, one.length, one.sample))
+        ranked = sorted(by_statement[name], key=lambda candidate: (candidate.number == 0, candidate.length, candidate.sample))
         distinct: dict[str | int | None, RoundExample] = {}
-        for one in ranked:
-            distinct.setdefault(one.proof, one)
+        for candidate in ranked:
+            distinct.setdefault(candidate.proof, candidate)
         keep = 1 if rates[name] > mastered else per_statement
-        taken = [one for one in distinct.values() if uses[one.proof] < per_proof][:keep]
-        uses.update(one.proof for one in taken)
+        taken = [candidate for candidate in distinct.values() if uses[candidate.proof] < per_proof][:keep]
+        uses.update(candidate.proof for candidate in taken)
         chosen += taken
     return chosen
 
@@ -67,8 +69,8 @@ def choose(
 class Trajectories:
     """Rounds of rollouts: `path` is a corpus, a run of `oprover iterate`, or a folder of stored rollouts.
 
-    loss "attempt": accepted rounds with loss on the new attempt and its end token only, chosen as `choose` says (SFT); those that do not
-    fit a row are dropped. loss "all": every accepted round with all that it read, each token a target (CPT on retrieval and feedback).
+    loss "attempt": accepted rounds with loss on the new attempt and its end token only, selected by `choose` (SFT); rounds that do not
+    fit a row are dropped. loss "all": every accepted round with its whole context, each token a target (CPT on retrieval and feedback).
     """
 
     path: str
@@ -87,17 +89,17 @@ class Trajectories:
         examples: list[RoundExample] = []
         solved: dict[str, list[bool]] = defaultdict(list)
         for number, path in enumerate(files):
-            for statement, accepted, found in _examples(path, number):
+            for statement, accepted, accepted_rounds in _examples(path, number):
                 solved[statement].append(accepted)
-                examples += found
+                examples += accepted_rounds
         if self.loss == "attempt":
             examples = choose(examples, solved, self.per_statement, self.per_proof, self.mastered)
         if not examples:
-            raise InputError(f"{self.path} holds no accepted round; name a corpus or a run whose rollouts proved something")
+            raise InputError(f"{self.path} contains no accepted round; give a corpus or a run whose rollouts proved something")
         picked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        for one in examples:
-            file, row = one.where
-            picked[file].append((row, one.number, one.length))
+        for example in examples:
+            file, row = example.where
+            picked[file].append((row, example.number, example.length))
         pieces = []
         for file, rounds in sorted(picked.items()):
             rounds.sort()
@@ -108,13 +110,13 @@ class Trajectories:
         return pieces
 
     def read(self, piece: Piece) -> Iterator[Example]:
-        wanted: dict[int, list[int]] = defaultdict(list)
+        picked: dict[int, list[int]] = defaultdict(list)
         for row, number in piece.picks:
-            wanted[row].append(number)
+            picked[row].append(number)
         at = 0
         for batch in open_parquet(piece.path).iter_batches(_ROWS, columns=["prompt_ids", "attempt_ids"]):
             for row in range(max(at, piece.start), min(at + len(batch), piece.stop)):
-                for number in wanted.get(row, ()):
+                for number in picked.get(row, ()):
                     prompt, attempt = (
                         batch.column(name)[row - at].values[number].values.to_numpy() for name in ("prompt_ids", "attempt_ids")
                     )
@@ -129,7 +131,7 @@ class _Verdict(msgspec.Struct):
 
 
 class _Round(msgspec.Struct):
-    """What is read of a stored round to choose it."""
+    """The parts of a stored round that are needed to choose it."""
 
     proof: str | None
     well_formed: bool
@@ -140,43 +142,43 @@ _decoder = msgspec.json.Decoder(_Round)
 
 
 def _examples(path: str, file: int) -> Iterator[tuple[str, bool, list[RoundExample]]]:
-    """(statement, whether it was proved, its accepted rounds) of each rollout in a part."""
+    """Yield (statement, whether it was proved, its accepted rounds) of each rollout in a part."""
     parquet = open_parquet(path)
     names = parquet.schema_arrow.names
     columns = ["sample", "accepted", "rounds", "attempt_ids"]
     if missing := set(columns) - set(names):
-        raise InputError(f"{path} holds no rollouts: it has no column {min(missing)!r}; name the folder of trajectories")
-    # of a corpus, of a run, and of a run by version 1 of the records
+        raise InputError(f"{path} contains no rollouts, because it has no column {min(missing)!r}; give the folder of trajectories")
+    # the columns of a corpus, of a run, and of a run with version 1 of the records
     statement = next(name for name in ("statement_id", "statement", "id") if name in names)
     leaf = "statement.id" if statement == "statement" else statement
     at = 0
     for batch in parquet.iter_batches(1024, columns=[leaf, *columns]):
         column = batch.column(statement)
         ids = (pc.struct_field(column, "id") if statement == "statement" else column).to_pylist()
-        lengths = [pc.list_value_length(one.values).to_pylist() for one in batch.column("attempt_ids")]
+        lengths = [pc.list_value_length(attempts.values).to_pylist() for attempts in batch.column("attempt_ids")]
         rest = [batch.column(name).to_pylist() for name in columns[:3]]
         for row, (name, sample, accepted, rounds) in enumerate(zip(ids, *rest, strict=True)):
             found = []
             for number, text in enumerate(rounds):
-                one = _decoder.decode(text)
-                if one.well_formed and one.verdict is not None and one.verdict.accepted is True:
-                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(one.proof), (file, at + row)))
+                stored = _decoder.decode(text)
+                if stored.well_formed and stored.verdict is not None and stored.verdict.accepted is True:
+                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(stored.proof), (file, at + row)))
             yield name, accepted is True, found
         at += len(batch)
 
 
 def _hash(proof: str | None) -> int | None:
-    """Proofs of millions of rounds are told apart by 64 bits."""
+    """Return a 64-bit hash that distinguishes the proofs of millions of rounds."""
     return None if proof is None else int.from_bytes(hashlib.blake2b(proof.encode(), digest_size=8).digest())
 
 
 def _stored(path: str) -> list[str]:
-    """Parts of trajectories, in order of writing."""
+    """Return the parts of trajectories in order of writing."""
     where = Path(path)
     if "://" in path or (where / "corpus.json").exists():
         return open_corpus(path).paths("trajectories")
     folders = [where, where / "trajectories", *sorted(where.glob("stages/rollout-*/trajectories"))]
-    found = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
-    if not found:
-        raise InputError(f"{path} holds no stored rollouts; name a corpus, a run, or the folder of a stage that proves")
-    return found
+    parts = [str(part) for folder in folders for part in sorted(folder.glob("part-*.parquet"))]
+    if not parts:
+        raise InputError(f"{path} contains no stored rollouts; give a corpus, a run, or the folder of a rollout stage")
+    return parts

@@ -1,1 +1,1 @@
-"""Published sets of theorems and proofs become statements and proofs of a corpus."""
+"""Ingestion of published sets of theorems and proofs into a corpus."""

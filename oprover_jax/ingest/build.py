@@ -1,13 +1,13 @@
-"""`oprover corpus build`: published sets become one commit of a corpus.
+"""`oprover corpus build`: turn published sets into one commit of a corpus.
 
-    read     every file of every source -> parts of INCOMING and QUARANTINE        (corpus.sources)
-    deduplicate   ids, copies, what benchmarks hold -> new statements and proofs   (ingest.deduplicate)
-    verify   Lean's verdict on each new proof that it can check                    (ingest.verify_proofs)
-    commit   statements, proofs and quarantine, all or nothing, under a key
+    read          every file of every source -> parts of INCOMING and QUARANTINE        (ingest.sources)
+    deduplicate   ids, copies, benchmark contamination -> new statements and proofs     (ingest.deduplicate)
+    verify        Lean's verdict on each new proof that it can check                    (ingest.verify_proofs)
+    commit        statements, proofs and quarantine, atomically, under a key
 
-Each stage keeps what it has done in CORPUS.builds/KEY/work; killed at any moment, the same command goes on there. The key is the hash of
-the configuration and of the files that are read: a build whose key the corpus has is done. What stays of a build is its report
-(`report.json`), what was removed as a copy or as part of a benchmark (`removed`), and which proofs are unchecked, with Lean's words
+Each stage keeps its results in CORPUS.builds/KEY/work; after a kill, the same command resumes there. The key is the hash of
+the configuration and of the input files: a build whose key the corpus has is done. A build leaves its report
+(`report.json`), the rows removed as copies or as part of a benchmark (`removed`), and the unchecked proofs with Lean's messages
 (`unchecked.parquet`).
 """
 
@@ -40,13 +40,13 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.benchmarks import load_benchmarks
 
-VERSION = 1  # of what a build does with the same files; part of the key
+VERSION = 1  # version of the build's algorithm; part of the key
 _ROWS = 8192
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build reads, seen to be readable, and its key."""
+    """Files of a build, checked to be readable, and its key."""
 
     tasks: tuple[Task, ...]
     benchmarks: list[Statement]
@@ -56,32 +56,32 @@ class Plan:
 def build_corpus(
     config: BuildConfig, where: str | Path, data: Path | None, console: ProgressConsole, staging: Path | None = None
 ) -> BuildReport | None:
-    """Reads, deduplicates, verifies and commits the sources of `config` into the corpus at `where`; made if it is not there.
+    """Read, deduplicate, verify and commit the sources of `config` into the corpus at `where`, which is created if it does not exist.
 
-    `data` is the folder that relative paths and the benchmarks are in; `staging` where stages are kept, beside the corpus if left out.
-    Returns the report; None for a build that was done with other stages, as on another machine.
+    `data` is the folder of relative paths and of the benchmarks; `staging` the folder of the stages, by default next to the corpus.
+    Returns the report, or None for a build that was done with other stages, as on another machine.
 
     Raises:
-      InputError: naming a source, file or column that is not as it must be, before anything is written; or where another process is at
-        work on the same build.
-      LeanWorkerError: where the Lean that verifies cannot be used. The stages before are kept.
+      InputError: a source, file or column is invalid, before anything is written; or another process is
+        running the same build.
+      LeanWorkerError: the Lean that verifies is unavailable. Earlier stages are kept.
     """
     builds = _builds(where, staging)
-    found = plan(config, data, builds)
+    build_plan = plan(config, data, builds)
     corpus = open_corpus(where, create=True)
-    folder = builds / found.key
+    folder = builds / build_plan.key
     with _alone(folder):
-        if not corpus.has(found.key):
-            _build(config, found, corpus, folder, console)
+        if not corpus.has(build_plan.key):
+            _build(config, build_plan, corpus, folder, console)
         else:
-            console.line(f"nothing to do: {where} holds this build already (key {found.key}); a changed source or setting makes another")
+            console.line(f"nothing to do: {where} already contains this build (key {build_plan.key})")
         shutil.rmtree(folder / "work", ignore_errors=True)
     path = folder / "report.json"
     return msgspec.json.decode(path.read_bytes(), type=BuildReport) if path.is_file() else None
 
 
 def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
-    """All files of all sources, each looked at. Raises InputError naming a file that is missing or torn or lacks a column."""
+    """Return all files of all sources, after checking each. Raises InputError for a file that is missing or torn or lacks a column."""
     fenced = (data / "benchmarks").resolve() if data is not None else None
     tasks = []
     digest = hashlib.sha256(msgspec.json.encode((VERSION, _identity(config)), enc_hook=str))
@@ -90,7 +90,7 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
         path, layout = data_path(source, data), source.layout
         for number, file in enumerate(source_files(path, layout, source.name)):
             if fenced is not None and file.resolve().is_relative_to(fenced):
-                raise InputError(f"source {source.name} reads {file}, a benchmark; benchmarks never enter a corpus, so take it out")
+                raise InputError(f"source {source.name} reads {file}, a benchmark; benchmarks never enter a corpus, so remove it")
             check_file(file, layout)
             shown = str(file.relative_to(path)) if path.is_dir() else file.name
             tasks.append(Task(file, Place(source.name, layout, config.limits, shown), f"{index:03d}-{number:06d}"))
@@ -98,15 +98,15 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
     benchmarks: list[Statement] = []
     if config.benchmarks:
         if data is None:
-            raise InputError("benchmarks are kept out by what the data folder holds; give it as --data or in OPROVER_DATA")
+            raise InputError("--data: the benchmarks to exclude are read from the data folder; give it as --data or in OPROVER_DATA")
         benchmarks = load_benchmarks(data, config.benchmarks)
-        digest.update(" ".join(one.id for one in benchmarks).encode())
+        digest.update(" ".join(statement.id for statement in benchmarks).encode())
     digests.save()
     return Plan(tuple(tasks), benchmarks, digest.hexdigest()[:24])
 
 
 def _identity(config: BuildConfig) -> dict[str, Any]:
-    """What the outcome depends on: not how many processes there are."""
+    """Return everything that the outcome depends on, which excludes the number of processes."""
     verify = dataclasses.replace(config.verify, workers=1)
     settled = dataclasses.replace(config.deduplicate, runner="local", workers=1, memory_gb=1.0)
     return asdict(dataclasses.replace(config, readers=1, verify=verify, deduplicate=settled))
@@ -119,18 +119,18 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, consol
         for done, task in enumerate(read_files(plan.tasks, work, config.readers), start=1):
             bar.update(done, f"{task.place.origin}/{task.place.file}")
     settled, joined = work / "settled", work / "joined.parquet"
-    if not joined.is_file():  # settled once: what others commit meanwhile would settle it anew, under verdicts on what was there before
+    if not joined.is_file():  # deduplicate once: later commits by others would change the result under existing verdicts
         deduplicate(sorted((work / "incoming").glob("*.parquet")), corpus, plan.benchmarks, settled, config.deduplicate, console)
         join(settled, corpus, joined, config.deduplicate.memory_gb)
     upstream = {source.name: source.layout.upstream for source in config.sources}
     with console.bar("verify") as bar:
         verify_proofs(joined, work / "verified", config.verify, upstream, bar)
-    found = read_verdicts(work / "verified")
+    verified = read_verdicts(work / "verified")
     statements = settled / "statements"
-    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "verified" / "proofs", found)
+    report = reported(plan.key, counts_of(work, plan.tasks), settled, work / "verified" / "proofs", verified)
     _keep(work, folder, report)
     rows = {
-        "statements": _without(_batches(statements), found.no_propositions),
+        "statements": _without(_batches(statements), verified.no_propositions),
         "proofs": _batches(work / "verified" / "proofs"),
         "quarantine": _batches(work / "quarantine", work / "verified" / "quarantine"),
     }
@@ -140,18 +140,18 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, consol
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Holds the stages of a build for this process. Raises InputError where another one is at work on them."""
+    """Lock the stages of a build for this process. Raises InputError if another process holds the lock."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"another process is at work on this build in {folder}; wait for it, or end it") from None
+            raise InputError(f"another process is running this build in {folder}; wait for it or stop it") from None
         yield
 
 
 def _keep(work: Path, folder: Path, report: BuildReport) -> None:
-    """What stays when the stages are gone."""
+    """Keep the permanent results when the stages are removed."""
     with replacing(folder / "report.json") as path:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     shutil.rmtree(folder / "removed", ignore_errors=True)
@@ -168,22 +168,22 @@ def _batches(*folders: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _without(batches: Iterator[pa.RecordBatch], ids: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    gone = pa.array(ids, pa.string())
+    excluded = pa.array(ids, pa.string())
     for batch in batches:
-        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))
+        yield batch.filter(pc.invert(pc.is_in(batch["id"], value_set=excluded)))
 
 
 def _builds(where: str | Path, staging: Path | None) -> Path:
     if staging is not None:
         return staging
     if "://" in str(where):
-        raise InputError(f"{where} is on another machine, and the stages of a build are kept on this one; say where, as --staging FOLDER")
+        raise InputError(f"--staging: {where} is remote, but stages are kept on this machine; give a folder as --staging FOLDER")
     path = Path(where).resolve()
     return path.with_name(f"{path.name}.builds")
 
 
 class _Digests:
-    """SHA-256 of files by their content. What is known of a file is believed while its size and time are what they were."""
+    """Cache of SHA-256 digests of files, valid while a file's size and time are unchanged."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

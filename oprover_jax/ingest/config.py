@@ -1,4 +1,4 @@
-"""What `oprover corpus build` reads: the sources, how their proofs are checked, how near copies are found, what must never enter."""
+"""Configuration of `oprover corpus build`: sources, verification, deduplication and benchmarks to exclude."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ FIELDS = sorted({one.name for one in dataclasses.fields(Columns)} - {"proofs", "
 
 @dataclass(frozen=True)
 class Source:
-    """One set of theorems: its `kind` names a layout, `path` a file, a folder or a pattern, under the data folder unless absolute.
+    """One set of theorems: its `kind` selects a layout, `path` a file, a folder or a pattern, under the data folder unless absolute.
 
-    What is given here takes the place of what the layout says: `columns` as pairs such as ("formal", "stmt"), for one's own column names.
+    Values given here override the layout: `columns` as pairs such as ("formal", "stmt"), for other column names.
     """
 
     name: str
@@ -35,16 +35,16 @@ class Source:
 
     def __post_init__(self) -> None:
         if not self.name or not self.name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-            raise InputError(f"a source is called {self.name!r}; give it a name of letters, digits, '-', '_' and '.'")
+            raise InputError(f"source name is {self.name!r}; use letters, digits, '-', '_' and '.'")
         if self.kind not in LAYOUTS:
-            raise InputError(f"source {self.name} is of kind {self.kind!r}; known are {', '.join(LAYOUTS)}")
+            raise InputError(f"source {self.name}: kind is {self.kind!r}; choose from {', '.join(LAYOUTS)}")
         unknown = [field for field, _ in self.columns if field not in FIELDS]
         if unknown:
-            raise InputError(f"source {self.name} gives a column for {unknown[0]!r}; known are {', '.join(FIELDS)}")
+            raise InputError(f"source {self.name}: columns has the unknown field {unknown[0]!r}; choose from {', '.join(FIELDS)}")
 
     @property
     def layout(self) -> Layout:
-        """The layout of its kind with what this source says of itself."""
+        """The layout of its kind with this source's overrides."""
         layout = LAYOUTS[self.kind]
         given = {name: getattr(self, name) for name in ("header", "source", "licence", "lean", "upstream") if getattr(self, name)}
         columns: dict[str, Any] = {field: column for field, column in self.columns if field != "proof"}
@@ -56,30 +56,30 @@ class Source:
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """How proofs are checked. Where `enabled` is off every proof is kept unchecked."""
+    """Verification of proofs. If `enabled` is off, every proof is kept unchecked."""
 
     enabled: bool = True
     lean: BackendChoice = field(default_factory=BackendChoice)
     tier: Tier = "slow"
-    """Slow judges twice, the second time in a process that never ran the proof; only the embedded Lean has it."""
+    """Slow verifies twice, the second time in a process that never ran the proof; only the embedded Lean supports it."""
     workers: int = 2
     timeout: float = 20.0
-    """Seconds of wall clock for one check."""
+    """Wall-clock limit of one check, in seconds."""
     retries: int = 2
-    """How often a check without an answer is asked again."""
+    """Number of retries of a check without a verdict."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.timeout <= 0 or self.retries < 0:
             raise InputError(
-                f"verify.workers, timeout and retries are {self.workers}, {self.timeout}, {self.retries}; none may be that small"
+                f"verify.workers, timeout, retries are {self.workers}, {self.timeout}, {self.retries}; give at least 1, above 0, at least 0"
             )
         if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
-            raise InputError(f"{self.lean.backend} has no slow tier; set verify.tier=fast")
+            raise InputError(f"verify.tier is slow but {self.lean.backend} has no slow tier; set verify.tier=fast")
 
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """One build. `benchmarks` are those whose statements are kept out, read from benchmarks/ of the data folder; with none nothing is."""
+    """One build. Statements of `benchmarks`, read from benchmarks/ of the data folder, are excluded; if empty, nothing is."""
 
     sources: tuple[Source, ...]
     verify: VerifyConfig = field(default_factory=VerifyConfig)
@@ -87,22 +87,22 @@ class BuildConfig:
     limits: RowLimits = field(default_factory=RowLimits)
     benchmarks: tuple[Benchmark, ...] = REGISTRY
     readers: int = 1
-    """Processes that read files, one file each; the result does not depend on it."""
+    """Number of processes that read files, one file each; the result does not depend on it."""
 
     def __post_init__(self) -> None:
         names = [source.name for source in self.sources]
         twice = {name for name in names if names.count(name) > 1}
         if twice or not names:
-            raise InputError(f"sources need names, each its own; {', '.join(sorted(twice)) or 'there is none'}")
+            raise InputError(f"sources: names must be unique and at least one source given; got {', '.join(sorted(twice)) or 'none'}")
         if self.readers < 1:
             raise InputError(f"readers is {self.readers}; it must be at least 1")
 
 
 def data_path(source: Source, data: Path | None) -> Path:
-    """Where the source lies. Raises InputError where it is relative and no data folder was given."""
+    """Return the path of the source. Raises InputError if it is relative and no data folder was given."""
     path = Path(source.path)
     if path.is_absolute():
         return path
     if data is None:
-        raise InputError(f"source {source.name} is {source.path} in a data folder; give that folder as --data or in OPROVER_DATA")
+        raise InputError(f"source {source.name}: path {source.path} is relative; give its data folder as --data or in OPROVER_DATA")
     return data / path

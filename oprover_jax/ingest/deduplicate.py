@@ -1,10 +1,10 @@
-"""From rows as sources give them to new statements and proofs: ids, duplicates, near duplicates and benchmarks, out of core.
+"""Deduplication of source rows into new statements and proofs: ids, copies, near duplicates and benchmarks, out of core.
 
     incoming parts ── identify ──► ids, contaminated texts ──► first copies (DuckDB) ──► new statements
     new statements ── features ─────► contaminated statements, near duplicates ──► statements/, proofs/, removed/
 
-Copies are equal by id; the first one stays, in the order of the parts and their rows, and what a corpus holds comes before all.
-Row-wise work is kept in `work/` under the output folder until the end, so that a run that was cut off goes on.
+Copies are equal by id; the first one is kept, in the order of the parts and their rows, and existing rows of the corpus come first.
+Row-wise work is kept in `work/` under the output folder until the end, so that an interrupted run resumes.
 """
 
 import hashlib
@@ -35,33 +35,33 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.decontaminate import DecontaminationConfig, build_index
 
-_VERSION = 1  # of what is made of the same rows: ids, canonical forms, sketches
+_VERSION = 1  # version of ids, canonical forms and sketches of the same rows
 _WRITE_ROWS = 16_384
 _EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.int32(): 0, pa.float64(): 0.0, pa.list_(pa.string()): []}
 
 
 @dataclass(frozen=True)
 class DeduplicateConfig:
-    """How rows become statements and proofs; `near` says what happens to a near duplicate: it names its first, or is dropped."""
+    """Settings of deduplication; `near` decides whether a near duplicate is kept with a reference to its first, or dropped."""
 
     near: Literal["mark", "drop"] = "mark"
     near_share: float = 0.85
-    """Jaccard similarity of runs of tokens from which on statements are near duplicates, if their numerals are equal."""
+    """Jaccard similarity of runs of tokens above which statements are near duplicates, if their numerals are equal."""
     decontamination: DecontaminationConfig = field(default_factory=DecontaminationConfig)
     runner: Runner = "local"
     workers: int = os.cpu_count() or 1
     memory_gb: float = 4.0
-    """What DuckDB holds before it writes to disk; the processes come on top, at about 0.3 GB each."""
+    """Memory that DuckDB uses before it spills to disk, in GB; each process needs another 0.3 GB or so."""
 
     def __post_init__(self) -> None:
         if not 0 < self.near_share <= 1:
-            raise InputError(f"deduplicate.near_share is {self.near_share}; it is a share above 0 and up to 1")
+            raise InputError(f"deduplicate.near_share is {self.near_share}; give a fraction above 0 and up to 1")
         if self.workers < 1 or self.memory_gb <= 0:
-            raise InputError(f"deduplicate.workers is {self.workers} and deduplicate.memory_gb {self.memory_gb}; both must be above 0")
+            raise InputError(f"deduplicate.workers is {self.workers} and deduplicate.memory_gb is {self.memory_gb}; both must be above 0")
 
 
 class SettleReport(msgspec.Struct, frozen=True):
-    """Counts of one run; `removed` counts rows by reason, `benchmarks` the contaminated rows by benchmark, `seconds` is by phase."""
+    """Counts of one run; `removed` counts rows by reason, `benchmarks` contaminated rows by benchmark, `seconds` by phase."""
 
     rows: int
     statements: int
@@ -80,18 +80,18 @@ def deduplicate(
     settings: DeduplicateConfig,
     console: ProgressConsole | None = None,
 ) -> SettleReport:
-    """Writes the new statements and proofs of `incoming` (files in the schema INCOMING) to `out`/statements and `out`/proofs.
+    """Write the new statements and proofs of `incoming` (files in the schema INCOMING) to `out`/statements and `out`/proofs.
 
-    Proofs are unchecked. What is not kept goes to `out`/removed, in the schema `first_copies.REMOVED`, with the reason and the first copy
-    or the benchmark. A finished run is not done again; one that was cut off goes on.
+    Proofs are unchecked. Removed rows go to `out`/removed, in the schema `first_copies.REMOVED`, with the reason and the first copy
+    or the benchmark. A finished run is not repeated; an interrupted one resumes.
 
     Raises:
-      InputError: naming the file that lacks a column.
+      InputError: a file lacks a column.
     """
     for path in incoming:
         missing = set(INCOMING.names) - set(pq.read_schema(path).names)
         if missing:
-            raise InputError(f"{path} lacks the columns {', '.join(sorted(missing))}; give files that a source wrote")
+            raise InputError(f"{path} lacks the columns {', '.join(sorted(missing))}; give files written by a source")
     fingerprint, done, work = _fingerprint(incoming, corpus, benchmarks, settings), out / "settled.json", out / "work"
     if done.exists() and (finished := msgspec.json.decode(done.read_bytes()))["fingerprint"] == fingerprint:
         return msgspec.convert(finished["report"], SettleReport)
@@ -110,7 +110,7 @@ def deduplicate(
 
 @dataclass
 class _Settling:
-    """One run, phase after phase; each leaves files in `work`."""
+    """One run, phase by phase; each leaves files in `work`."""
 
     incoming: Sequence[Path]
     corpus: Corpus | None
@@ -157,7 +157,7 @@ class _Settling:
         self.seconds[name] = round(time.perf_counter() - start, 3)
 
     def index(self) -> Path | None:
-        """The benchmarks' index in a file, from which each process reads it."""
+        """Write the benchmarks' index to a file, from which each process reads it."""
         if not self.benchmarks:
             return None
         path = self.work / "benchmarks.pickle"
@@ -165,7 +165,7 @@ class _Settling:
         return path
 
     def known_statements(self) -> Path:
-        """The statements that the corpus holds, in one file, in order: they come before all new ones."""
+        """Write the statements of the corpus to one file, in order; they precede all new ones."""
         path, columns = self.work / "known.parquet", ["id", "formal", "header"]
         with pq.ParquetWriter(path, pa.schema([STATEMENTS.field(name) for name in columns]), compression="zstd") as writer:
             for batch in self.corpus.dataset("statements").to_batches(columns=columns) if self.corpus else []:
@@ -173,7 +173,7 @@ class _Settling:
         return path
 
     def rowwise(self, work: Work, files: Sequence[Path], folder: str, index: Path | None) -> list[Path]:
-        """Does row-wise work on all rows of `files`; its results in order."""
+        """Run row-wise work on all rows of `files` and return its results in order."""
         units = units_of(files, self.work / folder)
         finished = 0
         with self.console.bar(f"{work:<8}") as bar:
@@ -184,25 +184,26 @@ class _Settling:
         return [Path(unit.result) for unit in units]
 
     def candidates(self, copies: FirstCopies, number: int, path: Path) -> Path:
-        """The first copies of new statements in one incoming file, as rows of STATEMENTS with nothing in `near` yet."""
+        """Write the first copies of new statements in one incoming file, as rows of STATEMENTS with an empty `near`."""
         result = self.work / "candidates" / f"{number:06}.parquet"
         _write_rows(path, copies.statements(number), STATEMENTS, result)
         return result
 
     def verdicts(self, files: Sequence[Path], featured: Sequence[Path], texts: Mapping[str, tuple[str, str]]) -> pa.Table:
-        """For each new statement, in order: its file and row among `files`, id, benchmark and reason, id of its near first, likeness."""
+        """Return for each new statement, in order: its file and row among `files`, id, benchmark and reason, id of its near first,
+        likeness."""
         sizes = [pq.read_metadata(path).num_rows for path in files]
         ids = pa.concat_tables([pq.read_table(path, columns=["id"]) for path in files])["id"].combine_chunks()
         empty = pa.schema([FEATURES.field("benchmark"), FEATURES.field("reason")]).empty_table()
         hits = pa.concat_tables([empty, *(pq.read_table(path, columns=empty.schema.names) for path in featured)])
-        found = pa.array(list(texts), pa.string())
-        places = pc.index_in(ids, found)
+        contaminated = pa.array(list(texts), pa.string())
+        places = pc.index_in(ids, contaminated)
         benchmark, reason = (
             pc.coalesce(hits[name].combine_chunks(), pa.array([texts[key][at] for key in texts], pa.string()).take(places))
             for at, name in enumerate(empty.schema.names)
         )
         ignored = np.array(benchmark.is_valid())
-        ignored[: sizes[0]] = False  # what the corpus holds was looked at when it came in
+        ignored[: sizes[0]] = False  # statements of the corpus were checked when they were added
         first, likeness = near_duplicates(featured, self.settings.near_share, ignored)
         near = pc.if_else(pa.array(first == np.arange(len(first))), "", ids.take(pa.array(first)))
         file, row = np.repeat(np.arange(-1, len(files) - 1), sizes), np.concatenate([np.arange(size) for size in sizes])
@@ -216,33 +217,33 @@ def _stays(verdicts: pa.Table, near: str) -> pa.ChunkedArray:
 
 
 def _dropped(verdicts: pa.Table, near: str) -> pa.Table:
-    """The statements that do not stay: id, reason, of."""
+    """Return the statements that are not kept: id, reason, of."""
     goes = verdicts.filter(pc.invert(_stays(verdicts, near)))
     alike = pa.array([f"near duplicate {share:.2f}" for share in goes["likeness"].to_pylist()], pa.string())
     return pa.table({"id": goes["id"], "reason": pc.coalesce(goes["reason"], alike), "of": pc.coalesce(goes["benchmark"], goes["near"])})
 
 
 def _part(verdicts: pa.Table, file: int) -> pa.Table:
-    """The row and the near first of the statements in one file."""
+    """Return the row and the near first of the statements in one file."""
     return verdicts.filter(pc.equal(verdicts["file"], file)).select(["row", "near"])
 
 
 def _write_rows(path: Path, taken: pa.Table, schema: pa.Schema, result: Path) -> None:
-    """Some rows of the file `path` as rows of `schema`: `taken` has their numbers, ascending, as `row`, and columns that are put on top.
+    """Write some rows of the file `path` as rows of `schema`: `taken` has their numbers, ascending, as `row`, and columns that override.
 
-    What neither has is empty text, 0 or an empty list; a proof that comes from a source is unchecked.
+    Columns that neither has are empty text, 0 or an empty list; a proof from a source is unchecked.
     """
     result.parent.mkdir(parents=True, exist_ok=True)
-    wanted, begin = taken["row"].to_numpy(), 0
+    numbers, begin = taken["row"].to_numpy(), 0
     columns = [name for name in pq.read_schema(path).names if name in schema.names and name not in taken.column_names]
     with pq.ParquetWriter(result, schema, compression="zstd") as writer:
         for batch in pq.ParquetFile(path).iter_batches(_WRITE_ROWS, columns=columns):
-            low, high = np.searchsorted(wanted, [begin, begin + len(batch)])
+            low, high = np.searchsorted(numbers, [begin, begin + len(batch)])
             begin += len(batch)
             if low == high:
                 continue
             own = taken[int(low) : int(high)].combine_chunks()
-            rows = batch.take(pa.array(wanted[low:high] - (begin - len(batch))))
+            rows = batch.take(pa.array(numbers[low:high] - (begin - len(batch))))
             given = {name: rows[name] for name in columns} | {name: own[name].combine_chunks() for name in own.column_names}
             writer.write_table(pa.table([_column(given.get(field.name), field, len(rows)) for field in schema], schema=schema))
 
@@ -255,7 +256,7 @@ def _column(given: pa.Array | None, field: pa.Field, rows: int) -> pa.Array:
 
 
 def _fingerprint(incoming: Sequence[Path], corpus: Corpus | None, benchmarks: Sequence[Statement], settings: DeduplicateConfig) -> str:
-    """A hash of all that the result depends on."""
+    """Return a hash of everything that the result depends on."""
     own = {name: value for name, value in asdict(settings).items() if name not in ("runner", "workers", "memory_gb")}
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in incoming]
     held = [commit.id for commit in corpus.commits()] if corpus else []
@@ -263,7 +264,7 @@ def _fingerprint(incoming: Sequence[Path], corpus: Corpus | None, benchmarks: Se
 
 
 def _begin(work: Path, fingerprint: str) -> None:
-    """Keeps what an earlier run of the same work has left, and clears away everything else."""
+    """Keep the results of an earlier run of the same work, and remove everything else."""
     mark = work / "fingerprint"
     if not mark.exists() or mark.read_text() != fingerprint:
         shutil.rmtree(work, ignore_errors=True)

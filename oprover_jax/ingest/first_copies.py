@@ -1,4 +1,4 @@
-"""Which row is the first copy of a statement or a proof, and what becomes of all others: joins in DuckDB, which spills to disk."""
+"""Selection of the first copy of each statement and proof, and of the reason for removing all others, by joins in DuckDB."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from oprover_jax.corpus.database import open_database
 from oprover_jax.ingest.units import FILE_SHIFT
 
 REMOVED = pa.schema([(name, pa.string()) for name in ("id", "proof_id", "source", "where", "reason", "of")])
-"""Rows that were not taken: ids of statement and proof (null: none), where the row came from, why, and of which benchmark or first copy."""
+"""Removed rows: ids of statement and proof (null: none), where the row came from, the reason, and the benchmark or first copy."""
 
 _HEX = "format('{{:016x}}', {})"
 _NUMBER = "('0x' || {})::ubigint"
 
 
 class FirstCopies:
-    """The rows of `incoming` by statement and proof. A row is known by its `place`, as in `units`; lower ones come first."""
+    """Rows of `incoming` by statement and proof. A row is identified by its `place`, as in `units`; lower ones come first."""
 
     def __init__(
         self, incoming: Sequence[Path], identified: Sequence[Path], corpus: Corpus | None, spill: Path, memory_gb: float, threads: int
@@ -45,23 +45,23 @@ class FirstCopies:
         )
 
     def statements(self, file: int) -> pa.Table:
-        """The first copies of new statements in one incoming file: row, id; in order."""
+        """Return the first copies of new statements in one incoming file: row, id; in order."""
         return self._of_file(file, f"select place, {_HEX.format('statement')} as id from first_statements")
 
     def texts(self) -> dict[str, tuple[str, str]]:
-        """The statements whose own texts are contaminated in any copy: id to benchmark and reason."""
-        found = self.database.execute(
+        """Return the statements whose own texts are contaminated in any copy: id to benchmark and reason."""
+        contaminated = self.database.execute(
             f"select {_HEX.format('statement')}, min(benchmark), arg_min(reason, benchmark) from rows"
             " where benchmark is not null group by statement"
         ).fetchall()
-        return {key: (benchmark, reason) for key, benchmark, reason in found}
+        return {key: (benchmark, reason) for key, benchmark, reason in contaminated}
 
     def deduplicate(self, dropped: pa.Table) -> None:
-        """Says which new statements do not stay, as id, reason and of; their proofs go with them."""
+        """Drop new statements, given as id, reason and of, together with their proofs."""
         self.database.register("given", dropped)
         self.database.execute(f"create table dropped as select {_NUMBER.format('id')} as statement, reason, of from given")
         self.database.unregister("given")
-        self.database.execute(  # of statements that the corpus holds nothing was featured, but what came with them was read
+        self.database.execute(  # statements of the corpus have no features, but their new texts were searched
             "insert into dropped select statement, arg_min(reason, benchmark), min(benchmark) from rows"
             " where benchmark is not null and statement not in (select statement from dropped) group by statement"
         )
@@ -72,13 +72,13 @@ class FirstCopies:
         )
 
     def proofs(self, file: int) -> pa.Table:
-        """The first copies of new proofs in one incoming file, after `settle`: row, id, statement_id; in order."""
+        """Return the first copies of new proofs in one incoming file, after `deduplicate`: row, id, statement_id; in order."""
         return self._of_file(
             file, f"select place, {_HEX.format('proof')} as id, {_HEX.format('statement')} as statement_id from first_proofs"
         )
 
     def write_removed(self, path: Path) -> tuple[dict[str, int], dict[str, int]]:
-        """Writes all rows that do not stay, after `settle`; counts of them by kind of reason, and of contaminated ones by benchmark."""
+        """Write all removed rows, after `deduplicate`; return counts by kind of reason, and of contaminated ones by benchmark."""
         self.database.execute(_REMOVED)
         self.database.sql("select * exclude (place) from removed order by place").write_parquet(str(path), compression="zstd")
         kinds: Counter[str] = Counter()

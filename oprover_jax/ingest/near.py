@@ -1,9 +1,10 @@
 """Near duplicates: MinHash bands propose pairs of statements, and the Jaccard similarity of their runs of tokens decides.
 
 Statements that differ in a numeral are different theorems, however long they are: of 553 pairs of real theorems with similarity 0.75 and
-more, 211 differed so. What is left from 0.85 on is the same theorem in another shape, for another type, or with one hypothesis more.
+more, 211 differed this way. The remaining ones from 0.85 on are the same theorem in another shape, for another type, or with one more
+hypothesis.
 
-Bands are read one at a time and sorted, so that memory is some tens of bytes for a statement, and 4 bytes for each of its runs.
+Bands are read one at a time and sorted, so that memory is some tens of bytes per statement, and 4 bytes for each of its runs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,10 +25,10 @@ _PAIRS_AT_ONCE = 200_000
 def near_duplicates(
     featured: Sequence[Path], share: float, ignored: Bool[np.ndarray, "n"]
 ) -> tuple[Int64[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """For each statement the number of the first of its group, itself where it is the first, and its similarity to that one.
+    """Return for each statement the number of the first of its group (itself if it is the first) and its similarity to that one.
 
-    Statements are numbered in the order of `featured`, files in the schema FEATURES. One after another they join the earliest first of a
-    group to which their Jaccard similarity is at least `share` and whose numerals are theirs, or begin a group. Within a bucket of a
+    Statements are numbered in the order of `featured`, files in the schema FEATURES. In order, each joins the earliest first of a
+    group with a Jaccard similarity of at least `share` and the same numerals, or begins a group. Within a bucket of a
     band a statement is compared with the first one and with the one before it. Those `ignored` stay alone.
     """
     runs = pa.chunked_array(
@@ -46,29 +47,29 @@ def near_duplicates(
         similarity = _jaccard(flat, begins, counts, later, earlier)
         for at in np.flatnonzero(
             (similarity >= share) & (numerals[later] == numerals[earlier])
-        ):  # in the order of the later ones: what is earlier has its group already
-            one, other = later[at], earlier[at]
-            if first[one] == one and first[other] == other:
-                first[one], alike[one] = other, similarity[at]
+        ):  # in the order of the later ones, so that the earlier one already has its group
+            statement, other = later[at], earlier[at]
+            if first[statement] == statement and first[other] == other:
+                first[statement], alike[statement] = other, similarity[at]
     return first, alike
 
 
 def reshaped(statements: Iterable[Statement]) -> dict[str, str]:
-    """Of each statement that says the same as an earlier one in another shape (`canonical`), the id of the first that says so.
+    """Map each statement that restates an earlier one in another shape (`canonical`) to the id of the first such statement.
 
-    For generated statements: their hypotheses are shorter than a run of tokens, so that by their runs whole families are one.
+    For generated statements: their hypotheses are shorter than a run of tokens, so that runs would merge whole families.
     """
     first: dict[str, str] = {}
-    found = {}
+    copies = {}
     for statement in statements:
         key = form(statement)
         if first.setdefault(key, statement.id) != statement.id:
-            found[statement.id] = first[key]
-    return found
+            copies[statement.id] = first[key]
+    return copies
 
 
 def _pairs(featured: Sequence[Path], band: str, ignored: Bool[np.ndarray, "n"]) -> Int64[np.ndarray, "p"]:
-    """Pairs in one bucket of one band: (later, earlier) as later * n + earlier."""
+    """Return pairs in one bucket of one band: (later, earlier) as later * n + earlier."""
     hashes = np.concatenate([np.zeros(0, np.uint64), *(pq.read_table(path, columns=[band])[band].to_numpy() for path in featured)])
     order = np.argsort(hashes, kind="stable")
     order = order[~ignored[order]]
@@ -86,7 +87,7 @@ def _jaccard(
     left: Int64[np.ndarray, "p"],
     right: Int64[np.ndarray, "p"],
 ) -> Float[np.ndarray, "p"]:
-    """Jaccard similarity of the sets of runs of each pair."""
+    """Return the Jaccard similarity of the sets of runs of each pair."""
     pairs = len(left)
     sizes = np.concatenate([counts[left], counts[right]])
     at = np.arange(sizes.sum()) + np.repeat(np.concatenate([begins[left], begins[right]]) - (np.cumsum(sizes) - sizes), sizes)

@@ -1,4 +1,4 @@
-"""What came of a build, in numbers: for each source as it was named, for each project and licence, and why rows did not enter."""
+"""Report of a build in numbers: by source, by project and licence, and by reason for excluding rows."""
 
 import re
 from collections import Counter
@@ -22,10 +22,10 @@ _COPIES = frozenset({"same statement", "same proof", "near duplicate"})
 
 
 class SourceReport(msgspec.Struct):
-    """One source. `read` rows gave `kept` statements or pairs; what else became of them is counted by reason.
+    """One source. `read` rows gave `kept` statements or pairs; all other outcomes are counted by reason.
 
-    `refused` did not read as a theorem with a proof; `copies` were there before; `contaminated` are part of a benchmark; `accepted` and
-    what follows are the proofs that are left. The statement of a refused or rejected proof may have entered all the same.
+    `refused` rows could not be parsed as a theorem with a proof; `copies` existed before; `contaminated` are part of a benchmark;
+    `accepted` and the following fields count the remaining proofs. The statement of a refused or rejected proof may still have been added.
     """
 
     name: str
@@ -40,7 +40,7 @@ class SourceReport(msgspec.Struct):
 
 
 class Entered(msgspec.Struct):
-    """What entered of one project under one licence."""
+    """Rows added from one project under one licence."""
 
     source: str
     licence: str
@@ -50,7 +50,7 @@ class Entered(msgspec.Struct):
 
 
 class BuildReport(msgspec.Struct):
-    """All of a build, as `report.json` holds it."""
+    """Whole report of a build, as stored in `report.json`."""
 
     key: str
     sources: list[SourceReport]
@@ -58,64 +58,64 @@ class BuildReport(msgspec.Struct):
 
     @property
     def totals(self) -> Reasons:
-        """Over all sources, for the commit's note."""
-        found = {"read": 0, "refused": 0, "copies": 0, "contaminated": 0, "accepted": 0, "unchecked": 0, "rejected": 0}
-        for one in self.sources:
-            for what in found:
-                number = getattr(one, what)
-                found[what] += number if isinstance(number, int) else _sum(number)
-        return found
+        """Return the sums over all sources, for the commit's note."""
+        sums = {"read": 0, "refused": 0, "copies": 0, "contaminated": 0, "accepted": 0, "unchecked": 0, "rejected": 0}
+        for source in self.sources:
+            for what in sums:
+                number = getattr(source, what)
+                sums[what] += number if isinstance(number, int) else _sum(number)
+        return sums
 
     @property
     def without_licence(self) -> int:
-        """Statements whose licence nobody gave."""
-        return sum(one.statements for one in self.entered if one.licence == UNKNOWN_LICENCE)
+        """Number of statements without a known licence."""
+        return sum(entry.statements for entry in self.entered if entry.licence == UNKNOWN_LICENCE)
 
 
 def reported(key: str, read: Sequence[Counts], settled: Path, verified_proofs: Path, verified: Verified) -> BuildReport:
-    """The report of a build whose stages are done."""
-    found = {counts.origin: SourceReport(counts.origin) for counts in read}
+    """Return the report of a build whose stages are done."""
+    reports = {counts.origin: SourceReport(counts.origin) for counts in read}
     for counts in read:
-        one = found[counts.origin]
-        one.read, one.kept = one.read + counts.read, one.kept + counts.kept
+        report = reports[counts.origin]
+        report.read, report.kept = report.read + counts.read, report.kept + counts.kept
         for reason, number in counts.refused.items():
-            _add(one.contaminated if reason == FLAGGED else one.refused, reason, number)
+            _add(report.contaminated if reason == FLAGGED else report.refused, reason, number)
     for (origin, reason), number in _removed(settled / "removed").items():
-        _add(found[origin].copies if reason in _COPIES else found[origin].contaminated, reason, number)
-    for origin, one in found.items():
-        one.accepted = verified.accepted.get(origin, 0)
-        one.unchecked, one.rejected = verified.unchecked.get(origin, {}), verified.rejected.get(origin, {})
+        _add(reports[origin].copies if reason in _COPIES else reports[origin].contaminated, reason, number)
+    for origin, report in reports.items():
+        report.accepted = verified.accepted.get(origin, 0)
+        report.unchecked, report.rejected = verified.unchecked.get(origin, {}), verified.rejected.get(origin, {})
     statements = _counted(settled / "statements", ["source", "licence"], verified.no_propositions)
     proofs = _counted(verified_proofs, ["source", "licence", "checked"])
     entered = []
     for source, licence in sorted({key[:2] for key in [*statements, *proofs]}):
         checked = {key[2]: number for key, number in proofs.items() if key[:2] == (source, licence)}
         entered.append(Entered(source, licence, statements[source, licence], sum(checked.values()), checked.get("accepted", 0)))
-    return BuildReport(key, list(found.values()), entered)
+    return BuildReport(key, list(reports.values()), entered)
 
 
 def print_report(report: BuildReport, console: Console) -> None:
-    """The tables of a build."""
+    """Print the tables of a build."""
     table = _table("sources", ("source",), ("read", "kept", "refused", "copies", "bench.", "accepted", "unchecked", "rejected"))
-    for one in report.sources:
-        reasons = (one.refused, one.copies, one.contaminated)
-        numbers = (one.read, one.kept, *map(_sum, reasons), one.accepted, *map(_sum, (one.unchecked, one.rejected)))
-        table.add_row(one.name, *(f"{number:,}" for number in numbers))
+    for source in report.sources:
+        reasons = (source.refused, source.copies, source.contaminated)
+        numbers = (source.read, source.kept, *map(_sum, reasons), source.accepted, *map(_sum, (source.unchecked, source.rejected)))
+        table.add_row(source.name, *(f"{number:,}" for number in numbers))
     console.print(table)
     table = _table("entered", ("project", "licence"), ("statements", "proofs", "accepted"))
     for entry in report.entered:
         table.add_row(_short(entry.source), entry.licence, f"{entry.statements:,}", f"{entry.proofs:,}", f"{entry.accepted:,}")
     console.print(table)
-    table = _table("why not, or not checked", ("what", "reason"), ("number",))
+    table = _table("excluded or unchecked, by reason", ("what", "reason"), ("number",))
     for what in ("refused", "copies", "contaminated", "unchecked", "rejected"):
         total: Counter[str] = Counter()
-        for one in report.sources:
-            total.update(getattr(one, what))
+        for source in report.sources:
+            total.update(getattr(source, what))
         for reason, number in total.most_common():
             table.add_row(what, reason, f"{number:,}")
     console.print(table)
     if report.without_licence:
-        console.print(f"{report.without_licence:,} statements have no known licence; they say so", highlight=False)
+        console.print(f"{report.without_licence:,} statements have no known licence and are marked so", highlight=False)
 
 
 def _sum(reasons: Reasons) -> int:
@@ -127,7 +127,7 @@ def _add(reasons: Reasons, reason: str, number: int) -> None:
 
 
 def _short(source: str) -> str:
-    """A project at a commit, as one reads it."""
+    """Return a project at a commit in readable form."""
     return re.sub(r"(@[0-9a-f]{7})[0-9a-f]+$", r"\1", source)
 
 
@@ -141,24 +141,24 @@ def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
 
 
 def _removed(folder: Path) -> Counter[tuple[str, str]]:
-    """What settling removed: by the origin, which `where` begins with, and the reason without its figures."""
-    found: Counter[tuple[str, str]] = Counter()
+    """Count the rows removed by deduplication by origin, which `where` begins with, and by reason without its figures."""
+    counts: Counter[tuple[str, str]] = Counter()
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["where", "reason"]):
                 for where, reason in zip(batch["where"].to_pylist(), batch["reason"].to_pylist(), strict=True):
-                    found[where.partition("/")[0], re.sub(r" [0-9.]+$", "", reason_of(reason))] += 1
-    return found
+                    counts[where.partition("/")[0], re.sub(r" [0-9.]+$", "", reason_of(reason))] += 1
+    return counts
 
 
 def _counted(folder: Path, columns: list[str], without: Sequence[str] = ()) -> Counter[tuple[str, ...]]:
-    """Rows by the values of some columns; those with the ids `without` are left out."""
-    found: Counter[tuple[str, ...]] = Counter()
-    gone = pa.array(without, pa.string())
+    """Count rows by the values of some columns, excluding those with the ids `without`."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    excluded = pa.array(without, pa.string())
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["id", *columns]):
-                kept = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch["id"], value_set=gone)))])
+                kept = pa.Table.from_batches([batch.filter(pc.invert(pc.is_in(batch["id"], value_set=excluded)))])
                 for row in kept.group_by(columns).aggregate([([], "count_all")]).to_pylist():
-                    found[tuple(row[column] for column in columns)] += row["count_all"]
-    return found
+                    counts[tuple(row[column] for column in columns)] += row["count_all"]
+    return counts

@@ -1,6 +1,6 @@
-"""The work on single rows, as pure functions from record batches to record batches: the same in a local process and under Ray Data.
+"""Row-wise work as pure functions from record batches to record batches, for local processes and Ray Data alike.
 
-`identify` gives rows as they come from a source their ids and searches their texts for benchmarks; `features` looks at each distinct
+`identify` gives the rows of a source their ids and searches their texts for benchmarks; `features` processes each distinct
 statement once: it compares it with the benchmarks and sketches it for the search for near duplicates.
 """
 
@@ -31,8 +31,8 @@ IDENTIFIED = pa.schema(
         ("proof_reason", _TEXT),
     ]
 )
-"""Ids as numbers, `proof` null where there is none. `benchmark` and `reason` say what the statement's own texts (informal, header)
-have of a benchmark, `proof_benchmark` and `proof_reason` what the proof has; null where that is nothing."""
+"""Ids as numbers, `proof` null if there is none. `benchmark` and `reason` say which benchmark the statement's own texts (informal, header)
+contain, `proof_benchmark` and `proof_reason` which one the proof contains; null if there is none."""
 
 BAND_NAMES = [f"band_{number:02}" for number in range(BANDS)]
 FEATURES = pa.schema(
@@ -44,15 +44,15 @@ FEATURES = pa.schema(
         ("runs", pa.list_(pa.uint32())),
     ]
 )
-"""`numerals` is a hash of the numbers written in the statement, `runs` 32 bits of the hash of each run of tokens, each once: with both
-two statements are compared."""
+"""Features for comparing two statements: `numerals` is a hash of the numbers in the statement, `runs` 32 bits of the hash of each distinct
+run of tokens."""
 
 IDENTIFY_COLUMNS = ["formal", "header", "proof", "informal"]
 FEATURE_COLUMNS = ["formal", "header"]
 
 
 def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
-    """Rows with IDENTIFY_COLUMNS to IDENTIFIED; without an index no text is searched."""
+    """Map rows with IDENTIFY_COLUMNS to IDENTIFIED; without an index no text is searched."""
     formals, headers, proofs, informals = (batch[name].to_pylist() for name in IDENTIFY_COLUMNS)
     known: dict[tuple[str, str], str] = {}
     statements = [
@@ -72,22 +72,22 @@ def identify(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBa
 
 
 def _found(index: BenchmarkIndex, kind: str, texts: Sequence[str | None]) -> list[Hit | None]:
-    """What each text has of a benchmark; a text that many rows have, as headers are, is searched once."""
+    """Return the benchmark hit of each text; a text that many rows share, such as a header, is searched once."""
     distinct = [text for text in dict.fromkeys(texts) if text]
-    found = {text: hit for text, hit in zip(distinct, find_in_texts(index, distinct), strict=True) if hit}
-    return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := found.get(text)) else None for text in texts]
+    hits = {text: hit for text, hit in zip(distinct, find_in_texts(index, distinct), strict=True) if hit}
+    return [Hit(hit.benchmark, f"{kind}: {hit.reason}") if text and (hit := hits.get(text)) else None for text in texts]
 
 
 def features(batch: pa.RecordBatch, index: BenchmarkIndex | None) -> pa.RecordBatch:
-    """Rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
+    """Map rows with FEATURE_COLUMNS to FEATURES; without an index nothing is contaminated."""
     formals, headers = (batch[name].to_pylist() for name in FEATURE_COLUMNS)
     items = [canonical(formal) for formal in formals]
-    found = statement_runs(items)
-    hits = find_in_canonical(index, formals, headers, items, found) if index else [None] * len(batch)
-    offsets = np.searchsorted(found.owners, np.arange(len(batch) + 1)).astype(np.uint64)
-    digests = RMinHash.digest_matrix_from_flat_token_hashes(found.hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
+    hashed = statement_runs(items)
+    hits = find_in_canonical(index, formals, headers, items, hashed) if index else [None] * len(batch)
+    offsets = np.searchsorted(hashed.owners, np.arange(len(batch) + 1)).astype(np.uint64)
+    digests = RMinHash.digest_matrix_from_flat_token_hashes(hashed.hashes, offsets, BANDS * ROWS_OF_A_BAND, _SEED).to_rows()
     bands = _bands(np.array(digests, np.uint64).reshape(len(batch), BANDS, ROWS_OF_A_BAND))
-    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((found.hashes >> np.uint64(32)).astype(np.uint32)))
+    runs = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array((hashed.hashes >> np.uint64(32)).astype(np.uint32)))
     columns = [*(pa.array(bands[:, band]) for band in range(BANDS)), pa.array([_numerals(own) for own in items], pa.uint32()), runs]
     return pa.RecordBatch.from_arrays([*_hit_columns(hits), *columns], schema=FEATURES)
 
@@ -99,7 +99,7 @@ def _numerals(items: Sequence[Item]) -> int:
 
 
 def _bands(digests: np.ndarray) -> np.ndarray:
-    """One number for each band of each statement: uint64 [n, bands] of uint64 [n, bands, rows]."""
+    """Return one number for each band of each statement: uint64 [n, bands] of uint64 [n, bands, rows]."""
     mixed = np.zeros(digests.shape[:2], np.uint64)
     for row in range(digests.shape[2]):
         mixed = (mixed ^ digests[:, :, row]) * np.uint64(0x9E3779B97F4A7C15)

@@ -1,6 +1,6 @@
-"""Row-wise work over many Parquet files: each row group is a unit, done in a local process or by Ray, its result a file of its own.
+"""Row-wise work over many Parquet files: each row group is a unit, processed locally or by Ray, with a result file of its own.
 
-A unit whose result is there is not done again, so that work which was cut off goes on. Rows keep where they came from: column `place` is
+A unit whose result exists is skipped, so that interrupted work resumes. Rows keep their origin: column `place` is
 the number of the file times 2^40 plus the number of the row in it, and orders all rows.
 """
 
@@ -31,7 +31,7 @@ _FUNCTIONS = {"identify": rowwise.identify, "features": rowwise.features}
 
 @dataclass(frozen=True)
 class Unit:
-    """One row group of the file `source`, which is number `file`; its first row is number `row`."""
+    """One row group of the file `source` with number `file`; its first row is number `row`."""
 
     source: str
     file: int
@@ -42,7 +42,7 @@ class Unit:
 
 
 def units_of(files: Sequence[Path], results: Path) -> list[Unit]:
-    """The row groups of `files`, in order; the results go to the folder `results`."""
+    """Return the row groups of `files`, in order; the results go to the folder `results`."""
     units = []
     for number, path in enumerate(files):
         metadata, row = pq.read_metadata(path), 0
@@ -55,23 +55,23 @@ def units_of(files: Sequence[Path], results: Path) -> list[Unit]:
 
 
 def run_units(units: Sequence[Unit], work: Work, index: Path | None, runner: Runner, workers: int) -> Iterator[int]:
-    """Does `work` on the units and yields the number of rows of each as it is finished; `index` is a file that `save_index` wrote.
+    """Run `work` on the units and yield the number of rows of each as it finishes; `index` is a file written by `save_index`.
 
-    Under Ray, files and results lie where all machines find them under the same path.
+    With Ray, files and results must have the same paths on all machines.
     """
     for folder in {Path(unit.result).parent for unit in units}:
         folder.mkdir(parents=True, exist_ok=True)
     waiting = [unit for unit in units if not Path(unit.result).exists()]
     yield sum(unit.rows for unit in units) - sum(unit.rows for unit in waiting)
-    one = partial(run_unit, work=work, index=index)
+    run_one = partial(run_unit, work=work, index=index)
     if runner == "ray":
-        yield from _on_ray(waiting, one)
+        yield from _on_ray(waiting, run_one)
     else:
-        yield from (rows for _, rows in in_processes(one, waiting, workers))
+        yield from (rows for _, rows in in_processes(run_one, waiting, workers))
 
 
 def run_unit(unit: Unit, work: Work, index: Path | None) -> int:
-    """Does one unit; the number of its rows. The result appears whole or not at all."""
+    """Run one unit and return the number of its rows. The result is written atomically."""
     benchmarks = load_index(index) if index else None
     batches, row = [], (unit.file << FILE_SHIFT) + unit.row
     for batch in pq.ParquetFile(unit.source).iter_batches(_BATCH_ROWS, [unit.group], _COLUMNS[work]):
@@ -85,22 +85,22 @@ def run_unit(unit: Unit, work: Work, index: Path | None) -> int:
 
 
 def save_index(index: BenchmarkIndex, path: Path) -> None:
-    """Writes the index for `run_units`: each process reads it once."""
+    """Write the index for `run_units`; each process reads it once."""
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(index))
 
 
 @lru_cache(maxsize=1)
 def load_index(path: Path) -> BenchmarkIndex:
-    found = pickle.loads(path.read_bytes())
-    assert isinstance(found, BenchmarkIndex)
-    return found
+    index = pickle.loads(path.read_bytes())
+    assert isinstance(index, BenchmarkIndex)
+    return index
 
 
-def _on_ray(units: Sequence[Unit], one: Callable[[Unit], int]) -> Iterator[int]:
+def _on_ray(units: Sequence[Unit], run_one: Callable[[Unit], int]) -> Iterator[int]:
     import ray
 
     if units:
         dataset = ray.data.from_items([asdict(unit) for unit in units], override_num_blocks=len(units))
-        for row in dataset.map(lambda row: {"rows": one(Unit(**row))}).iter_rows():
+        for row in dataset.map(lambda row: {"rows": run_one(Unit(**row))}).iter_rows():
             yield int(row["rows"])

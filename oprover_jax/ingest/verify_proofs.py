@@ -1,17 +1,17 @@
-"""What Lean says of the proofs of a build, where its library can: batch by batch, each kept when it is done.
+"""Verification of a build's proofs by Lean, as far as its library permits: batch by batch, each kept when it is done.
 
-What a verdict is worth depends on where a proof comes from:
+The meaning of a verdict depends on the origin of a proof:
 
 - **accepted**: the kernel proved exactly that statement, from the three allowed axioms. `checked` is "accepted".
-- The statement imports what this Lean has not, or the source says that it needs it: **unchecked**, nobody was asked.
-- What is stated is a definition and no proposition, as some `example`s are: **rejected**, and its statement does not enter.
+- The statement imports modules that this Lean lacks, or the source says that it needs more: **unchecked**, without running Lean.
+- The statement is a definition and not a proposition, as some `example`s are: **rejected**, and its statement is not added.
 - The statement does not elaborate: **unchecked**. The library that comes with the wheel is a small part of core Lean; that it lacks a
   definition says nothing about a proof.
-- The proof is refused, and the source's own project has checked it on its own Lean (`Layout.upstream`): **unchecked** as well, for a
-  missing lemma looks no different from a wrong step. Lean's words are kept in the build's `unchecked.parquet`.
-- The proof is refused, and nobody is known to have checked it: **rejected**, to quarantine with Lean's first error.
-- It rests on another axiom, or a second judge found that it proves something else: rejected, whoever checked it.
-- No answer (a timeout, a crash), asked again and still none: **unchecked**. Infrastructure never makes a proof wrong.
+- The proof is refused, and the source's own project has checked it on its own Lean (`Layout.upstream`): **unchecked** as well, because a
+  missing lemma looks like a wrong step. Lean's messages are kept in the build's `unchecked.parquet`.
+- The proof is refused, and is not known to have been checked upstream: **rejected**, to quarantine with Lean's first error.
+- It depends on another axiom, or the slow tier found that it proves something else: rejected, even if checked upstream.
+- No verdict (a timeout, a crash), even after retries: **unchecked**. Infrastructure never makes a proof wrong.
 """
 
 import re
@@ -41,11 +41,11 @@ from oprover_jax.progress import StageProgress
 from oprover_jax.records import utc_now
 
 UNCHECKED = pa.schema([(name, pa.string()) for name in ("id", "statement_id", "origin", "reason", "words")])
-"""Proofs that are kept without a verdict, and why: Lean's words where it had any."""
+"""Proofs that are kept without a verdict, with the reason and Lean's messages, if any."""
 
 NO_PROPOSITION = "no proposition"
 
-_BATCH = 2048  # a multiple of what DuckDB moves at once
+_BATCH = 2048  # a multiple of DuckDB's vector size
 _IMPORT = re.compile(r"^(?:public |meta |private )*import +(?:all +)?([\w.«»]+)", re.MULTILINE)
 _NEEDS = re.compile(r"(?:^|\bwith )(mathlib|batteries|nng4)\b")
 _MODULES = {"mathlib": "Mathlib", "batteries": "Batteries", "nng4": "Game"}
@@ -56,7 +56,7 @@ _DAMNING = frozenset({"axiom", "kernel", "mismatch"})  # no missing lemma explai
 
 @dataclass(frozen=True)
 class Outcome:
-    """`checked` is accepted, unchecked or rejected; `reason` is counted, `words` are Lean's."""
+    """`checked` is accepted, unchecked or rejected; `reason` is counted, `words` are Lean's messages."""
 
     checked: str
     reason: str = ""
@@ -64,7 +64,7 @@ class Outcome:
 
 
 class Verified(msgspec.Struct):
-    """What came of a batch, by origin: proofs accepted, unchecked and rejected, by reason. And ids of statements that are none."""
+    """Counts of a batch by origin and reason: proofs accepted, unchecked and rejected; and ids of statements that are not propositions."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
     unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
@@ -73,9 +73,9 @@ class Verified(msgspec.Struct):
 
 
 def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
-    """Writes the new proofs, each with its statement's text, to one file in a fixed order. A statement may be one that the corpus has.
+    """Write the new proofs, each with its statement's text, to one file in a fixed order. A statement may be from the corpus.
 
-    `memory_gb` is what DuckDB holds before it writes to disk.
+    `memory_gb` is the memory that DuckDB uses before it spills to disk.
     """
     with open_database(out.parent / "spill", memory_limit=f"{memory_gb}GB") as database, replacing(out) as path:
         for table, schema in (("proofs", PROOFS), ("statements", STATEMENTS)):
@@ -91,13 +91,13 @@ def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
 
 
 def verify_proofs(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
-    """Writes `out`/proofs, quarantine, unchecked and counts, a part of each for every batch that is not there yet.
+    """Write `out`/proofs, quarantine, unchecked and counts, one part of each for every missing batch.
 
-    `upstream` says for each origin who has checked its proofs, "" for nobody. Verdicts are kept as they come, so a batch that was cut off
-    asks only what was not answered.
+    `upstream` says for each origin who has checked its proofs, or "". Verdicts are kept as they arrive, so an interrupted batch
+    checks only the remaining proofs.
 
     Raises:
-      LeanWorkerError: where the Lean that `config` names cannot be used; never another one instead.
+      LeanWorkerError: the Lean selected by `config` is unavailable; there is no fallback to another one.
     """
     for folder in ("proofs", "quarantine", "unchecked", "counts"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -109,32 +109,32 @@ def verify_proofs(joined: Path, out: Path, config: VerifyConfig, upstream: Mappi
             return
         with _Verification(config, upstream, out) as verification:
             for batch in left:
-                tell = partial(_tell, progress, sum(sizes[:batch]))
-                verification.write(batch, file.read_row_group(batch).to_pylist(), tell)
+                on_done = partial(_report_progress, progress, sum(sizes[:batch]))
+                verification.write(batch, file.read_row_group(batch).to_pylist(), on_done)
 
 
 def read_verdicts(out: Path) -> Verified:
-    """The counts of all batches together."""
+    """Return the counts of all batches together."""
     total = Verified()
     for path in sorted((out / "counts").glob("*.json")):
-        one = msgspec.json.decode(path.read_bytes(), type=Verified)
-        total.no_propositions += one.no_propositions
-        total.accepted = dict(Counter(total.accepted) + Counter(one.accepted))
+        batch = msgspec.json.decode(path.read_bytes(), type=Verified)
+        total.no_propositions += batch.no_propositions
+        total.accepted = dict(Counter(total.accepted) + Counter(batch.accepted))
         for table in ("unchecked", "rejected"):
-            known, more = getattr(total, table), getattr(one, table)
+            known, more = getattr(total, table), getattr(batch, table)
             for origin, reasons in more.items():
                 known[origin] = dict(Counter(known.get(origin, {})) + Counter(reasons))
     return total
 
 
 def lacking(header: str, written_for: str, provided: Callable[[str], bool]) -> str:
-    """What the statement needs and this Lean does not provide: a module of its imports, or what its source says. "" for nothing."""
+    """Return what the statement needs and this Lean lacks: a module of its imports, or the source's requirement; "" for nothing."""
     needed = _IMPORT.findall(header) or [_MODULES[need] for need in _NEEDS.findall(written_for)]
     return next((module.partition(".")[0] for module in needed if not provided(module)), "")
 
 
 def outcome(verdict: Verdict, upstream: str) -> Outcome:
-    """What a verdict means for a proof whose source says that `upstream` has checked it, or nobody has."""
+    """Return the outcome for a proof with this verdict; `upstream` says who has checked it before, or ""."""
     error = next((message.text for message in verdict.messages if message.severity == "error"), "")
     words = " ".join((error or " ".join(message.text for message in verdict.messages)).split())[:500]
     if verdict.accepted:
@@ -152,7 +152,7 @@ def outcome(verdict: Verdict, upstream: str) -> Outcome:
 
 
 class _Verification:
-    """A pool of Lean workers, or none, and the writing of batches."""
+    """A pool of Lean workers, or none, with a writer of batches."""
 
     def __init__(self, config: VerifyConfig, upstream: Mapping[str, str], out: Path) -> None:
         self._config, self._upstream, self._out = config, upstream, out
@@ -169,31 +169,31 @@ class _Verification:
             self._pool.close()
         self._cache.close()
 
-    def write(self, batch: int, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> None:
-        found = self._outcomes(rows, tell)
+    def write(self, batch: int, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> None:
+        outcomes = self._outcomes(rows, on_done)
         proofs, quarantine, unchecked = [], [], []
         accepted: Counter[str] = Counter()
         counts = Verified()
-        for row, (one, verdict) in zip(rows, found, strict=True):
+        for row, (result, verdict) in zip(rows, outcomes, strict=True):
             origin = row["origin"]
-            if one.checked == "rejected":
-                reason = f"{one.reason}: {one.words}"
+            if result.checked == "rejected":
+                reason = f"{result.reason}: {result.words}"
                 shown = {name: row[name] for name in ("origin", "statement_id", "header", "statement", "proof")}
                 quarantine.append(
                     {"source": row["source"], "where": row["id"], "reason": reason, "row": msgspec.json.encode(shown).decode()}
                 )
-                _count(counts.rejected, origin, one.reason)
-                if one.reason == NO_PROPOSITION:
+                _count(counts.rejected, origin, result.reason)
+                if result.reason == NO_PROPOSITION:
                     counts.no_propositions.append(row["statement_id"])
                 continue
-            if one.checked == "unchecked":
+            if result.checked == "unchecked":
                 unchecked.append(
-                    {name: row[name] for name in ("id", "statement_id", "origin")} | {"reason": one.reason, "words": one.words}
+                    {name: row[name] for name in ("id", "statement_id", "origin")} | {"reason": result.reason, "words": result.words}
                 )
-                _count(counts.unchecked, origin, one.reason)
+                _count(counts.unchecked, origin, result.reason)
             else:
                 accepted[origin] += 1
-            proofs.append(_proof(row, one, verdict))
+            proofs.append(_proof(row, result, verdict))
         counts.accepted = dict(accepted)
         for folder, schema, table in (
             ("proofs", PROOFS, proofs),
@@ -205,7 +205,7 @@ class _Verification:
         with replacing(_counts_path(self._out, batch)) as path:
             path.write_bytes(msgspec.json.encode(counts))
 
-    def _outcomes(self, rows: Sequence[dict[str, Any]], tell: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
+    def _outcomes(self, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
         if self._pool is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
         provided = partial(provides, self._pool.backend)
@@ -215,7 +215,7 @@ class _Verification:
             for index, (row, needed) in enumerate(zip(rows, missing, strict=True))
             if not needed
         }
-        verdicts = self._verdicts(checks, lambda answered: tell(len(rows) - len(checks) + answered))
+        verdicts = self._verdicts(checks, lambda answered: on_done(len(rows) - len(checks) + answered))
         return [
             (outcome(verdicts[index], self._upstream[row["origin"]]), verdicts[index])
             if index in verdicts
@@ -223,25 +223,25 @@ class _Verification:
             for index, row in enumerate(rows)
         ]
 
-    def _verdicts(self, checks: Mapping[int, Check], tell: Callable[[int], None]) -> dict[int, Verdict]:
+    def _verdicts(self, checks: Mapping[int, Check], on_done: Callable[[int], None]) -> dict[int, Verdict]:
         assert self._pool is not None
         verdicts: dict[int, Verdict] = {}
         for _ in range(1 + self._config.retries):
             asked = {index: self._pool.submit(check) for index, check in checks.items() if verdicts.get(index, _NOBODY).accepted is None}
             for index, future in asked.items():
                 verdicts[index] = future.result()
-                tell(len(verdicts))
+                on_done(len(verdicts))
         return verdicts
 
 
-def _tell(progress: StageProgress, before: int, done: int) -> None:
+def _report_progress(progress: StageProgress, before: int, done: int) -> None:
     progress.update(before + done, "proofs")
 
 
-def _proof(row: Mapping[str, Any], one: Outcome, verdict: Verdict | None) -> dict[str, Any]:
-    """The row of PROOFS; the Lean is the one that judged it, and for an unchecked proof the one that it was written for."""
+def _proof(row: Mapping[str, Any], result: Outcome, verdict: Verdict | None) -> dict[str, Any]:
+    """Return the row of PROOFS; its Lean is the one that verified it, or for an unchecked proof the one that it was written for."""
     kept = {name: row[name] for name in PROOFS.names}
-    if one.checked != "accepted" or verdict is None:
+    if result.checked != "accepted" or verdict is None:
         return kept | {"lean": row["written_for"], "checked": "unchecked"}
     judged_by = {"lean": verdict.lean, "library": verdict.library, "axioms": list(verdict.axioms), "seconds": verdict.seconds}
     return kept | judged_by | {"verified_at": utc_now(), "checked": "accepted"}

@@ -1,6 +1,6 @@
 """Group Sequence Policy Optimization (arXiv 2507.18071v2) as published, GSPO-token, and the options around them.
 
-What is decided on the host before the loss (advantages, which attempts are trained on) is in `groups`.
+Decisions made on the host before the loss (advantages, which attempts are trained on) are in `groups`.
 """
 
 import math
@@ -19,21 +19,21 @@ Metric = tuple[Float[Array, ""], Float[Array, ""]]
 
 @dataclass(frozen=True)
 class GSPOConfig:
-    """How GSPO learns from groups of attempts. The defaults are as published (section 5.1) and leave every option off.
+    """Configuration of GSPO. The defaults are as published (section 5.1) and leave every option off.
 
     `clip_low` and `clip_high` bound the sequence ratio below and above 1. `level` "token" is GSPO-token (section 4.3), which takes an
-    advantage for each token, or one for each attempt and is then GSPO again, in value and gradient.
+    advantage for each token, or one for each attempt and is then equal to GSPO in value and gradient.
 
-    `kl` holds the policy near a reference, by `kl_weight` (0 only measures), in the two forms whose expected gradient is right on policy.
+    `kl` keeps the policy near a reference, by `kl_weight` (0 only measures), in the two forms whose expected gradient is right on policy.
     With p the policy and q the reference, "k2_loss" adds the mean over tokens of (log p - log q)^2 / 2 to the loss of an attempt: the
-    gradient of the KL divergence of each token, given its prefix. "k1_reward" takes the sum over tokens of log p - log q from the reward
-    (`groups.k1`) before advantages are made: the gradient of the divergence of whole attempts, divided by the group's std as rewards are.
-    k1 in the loss has an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered; k3 is the metric.
+    gradient of the KL divergence of each token, given its prefix. "k1_reward" subtracts the sum over tokens of log p - log q from the
+    reward (`groups.k1`) before advantages are computed: the gradient of the divergence of whole attempts, divided by the group's std like
+    rewards. k1 in the loss has an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered; k3 is the metric.
 
-    `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), where engine and
-    trainer disagree on the same weights; None leaves it alone. `mask_truncated` and `filter_groups` are applied on the host, by
-    `groups.trained_attempts`. `staleness` is by how many versions the policy that drew an attempt may be older than the one that learns
-    from it (0: on policy); older attempts are refused before that, and have no part in their group.
+    `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), to correct differences
+    between engine and trainer on the same weights; None disables it. `mask_truncated` and `filter_groups` are applied on the host, by
+    `groups.trained_attempts`. `staleness` is how many versions older than the learning policy the policy that drew an attempt may be
+    (0: on policy); older attempts are excluded beforehand, and are not part of their group.
     """
 
     clip_low: float = 3e-4
@@ -48,13 +48,13 @@ class GSPOConfig:
 
     def __post_init__(self) -> None:
         if self.staleness < 0:
-            raise ValueError(f"GSPOConfig.staleness is {self.staleness}; give 0 (on policy) or how many versions older an attempt may be")
+            raise ValueError(f"GSPOConfig.staleness is {self.staleness}; give 0 (on policy) or by how many versions attempts may be older")
         for name in ("clip_low", "clip_high"):
             value = getattr(self, name)
             if not 0 < value < PPO_SIZE_CLIP:
                 raise ValueError(
                     f"GSPOConfig.{name} is {value}; a sequence ratio is a mean over tokens and stays near 1, where a clip of PPO's size "
-                    f"never acts, so give one above 0 and below {PPO_SIZE_CLIP}, such as 3e-4"
+                    f"never acts, so give a value above 0 and below {PPO_SIZE_CLIP}, such as 3e-4"
                 )
         if self.level not in LEVELS:
             raise ValueError(f"GSPOConfig.level is {self.level!r}; give 'sequence' (GSPO) or 'token' (GSPO-token)")
@@ -71,7 +71,7 @@ class GSPOConfig:
         if self.sampler_cap is not None and not 1 < self.sampler_cap < math.inf:
             raise ValueError(
                 f"GSPOConfig.sampler_cap is {self.sampler_cap}; it truncates weights that are 1 where engine and trainer agree, so give a "
-                "number above 1, such as 2, or None to leave the correction out"
+                "number above 1, such as 2, or None to disable the correction"
             )
 
 
@@ -84,18 +84,20 @@ def gspo_loss(
     reference_logprob: Float[Array, "B S"] | None = None,
     sampler_logprob: Float[Array, "B S"] | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, ""], dict[str, Metric]]:
-    """One attempt per row, all attempts and all tokens of an attempt weighing the same. With s_i = exp(mean over masked tokens of
-    logprob - old_logprob), the loss of a row is -min(s_i A_i, clip(s_i, 1 - clip_low, 1 + clip_high) A_i); at token level it is the
-    mean over tokens of the same with A_it and s_it = sg[s_i] p_it / sg[p_it], sg being the stopped gradient.
+    """Return the GSPO loss of rows with one attempt each; all attempts, and all tokens of an attempt, have the same weight.
+
+    With s_i = exp(mean over masked tokens of logprob - old_logprob), the loss of a row is
+    -min(s_i A_i, clip(s_i, 1 - clip_low, 1 + clip_high) A_i); at token level it is the mean over tokens of the same with A_it and
+    s_it = sg[s_i] p_it / sg[p_it], sg being the stopped gradient.
 
     Returns (sum over rows, number of rows with a masked token, metrics as (sum, denominator)). `old_logprob` is the trainer's own,
     recomputed with the same shapes: on policy the ratio is then exactly 1. A row with an empty mask contributes nothing.
 
-    Metrics: `ratio` (mean of s_i), `clip_fraction` (rows, or at token level shares of their tokens, whose clipped term was taken),
+    Metrics: `ratio` (mean of s_i), `clip_fraction` (rows, or at token level fractions of their tokens, whose clipped term was taken),
     `approx_kl` (per token, in nats: the k3 estimate of KL(old || current), mean of r - 1 - log r); with a KL `reference_kl` (k3 estimate of
     KL(current || reference)); with a sampler cap `sampler_weight` (mean after truncation) and `sampler_capped` (rows that were truncated).
 
-    Raises ValueError for a missing `reference_logprob` or `sampler_logprob` that `config` asks for, and for advantages per token at
+    Raises ValueError for a missing `reference_logprob` or `sampler_logprob` that `config` requires, and for advantages per token at
     sequence level.
     """
     counted = mask.astype(bool)
@@ -117,7 +119,7 @@ def gspo_loss(
         token_ratio = lax.stop_gradient(ratio)[:, None] * jnp.exp(log_ratio - lax.stop_gradient(log_ratio))
         surrogate, clipped = (mean(x) for x in _clipped(token_ratio, per_token, config))
     elif advantages.ndim == 2:
-        raise ValueError("advantages have one value for each token but GSPOConfig.level is 'sequence'; set it to 'token'")
+        raise ValueError("GSPOConfig.level is 'sequence' but advantages have one value for each token; set it to 'token'")
     else:
         surrogate, clipped = _clipped(ratio, advantages, config)
     loss = -surrogate
@@ -135,7 +137,7 @@ def gspo_loss(
             loss += config.kl_weight * mean(drift**2 / 2)
     if config.sampler_cap is not None:
         if sampler_logprob is None:
-            raise ValueError("GSPOConfig.sampler_cap is set but the sampler is unknown; add the batch field sampler_logprob")
+            raise ValueError("GSPOConfig.sampler_cap needs the sampler's log-probabilities; add the batch field sampler_logprob")
         weight = jnp.exp(mean(gap(old_logprob, sampler_logprob)))
         metrics["sampler_capped"] = (jnp.sum((weight > config.sampler_cap) * present), rows)
         weight = jnp.minimum(weight, config.sampler_cap)
@@ -147,8 +149,8 @@ def gspo_loss(
 def sampler_mismatch(
     old_logprob: Float[Array, "B S"], sampler_logprob: Float[Array, "B S"], mask: Num[Array, "B S"]
 ) -> dict[str, Float[Array, ""]]:
-    """How far engine and trainer are apart on the same weights, over the masked tokens of a batch, in nats: `sampler_gap` (mean of
-    |old - sampler|), `sampler_gap_max`, `sampler_kl` (k3 estimate of KL(sampler || old)). To be watched whether or not it is corrected."""
+    """Return how far engine and trainer differ on the same weights, over the masked tokens of a batch, in nats: `sampler_gap` (mean of
+    |old - sampler|), `sampler_gap_max`, `sampler_kl` (k3 estimate of KL(sampler || old)). Monitor it whether or not it is corrected."""
     counted = mask.astype(bool)
     gap = jnp.where(counted, old_logprob - sampler_logprob, 0.0)
     tokens = jnp.maximum(jnp.sum(counted), 1)
@@ -159,12 +161,12 @@ def sampler_mismatch(
 def _clipped(
     ratio: Float[Array, "..."], advantages: Float[Array, "..."], config: GSPOConfig
 ) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
-    """(the smaller of the free and the clipped term, where the clipped one was taken)."""
+    """Return (the smaller of the free and the clipped term, whether the clipped one was taken)."""
     free = ratio * advantages
     clipped = jnp.clip(ratio, 1.0 - config.clip_low, 1.0 + config.clip_high) * advantages
     return jnp.minimum(free, clipped), clipped < free
 
 
 def _k3(log_ratio: Float[Array, "B S"]) -> Float[Array, "B S"]:
-    """r - 1 - log r of tokens drawn from the denominator of r: never negative, its mean is the KL divergence from it."""
+    """Return r - 1 - log r of tokens drawn from the denominator of r: never negative, its mean is the KL divergence from it."""
     return jnp.expm1(log_ratio) - log_ratio

@@ -1,6 +1,6 @@
-"""The chunked vocabulary head: log-probability, entropy and normaliser of given targets. Full logits never exist.
+"""Chunked vocabulary head: log-probability, entropy and normaliser of given targets, without ever materialising full logits.
 
-The vocabulary is gone through `chunk` rows at a time, forward and again backward, by a running log-sum-exp. Only that part of the
+The vocabulary is processed `chunk` rows at a time, forward and again backward, by a running log-sum-exp. Only that part of the
 head is gathered over fsdp, and only its gradient exists before it is scattered again: neither head nor gradient is ever whole on a
 device, and both move over the links as often as any other weight (gathered twice, scattered once).
 """
@@ -19,11 +19,11 @@ VOCAB_AXES = mesh_axes("vocab")
 STORAGE_AXES = mesh_axes("embed")
 SUMMED_AXES = tuple(axis for axis in (*mesh_axes("batch"), *mesh_axes("sequence")) if axis not in STORAGE_AXES)
 
-CHUNK = 66 * 128  # whole tiles, and 18 of them are Qwen3's vocabulary but for 128 rows
+CHUNK = 66 * 128  # whole tiles; 18 chunks cover Qwen3's vocabulary except for 128 rows
 
 
 class Scores(NamedTuple):
-    """What the head says of each target, fp32: its log-probability, the entropy of its distribution (both in nats), and the
+    """Scores of each target, in fp32: its log-probability, the entropy of its distribution (both in nats), and the
     log-normaliser, whose square the z-loss penalises."""
 
     logprob: Float[Array, "B S"]
@@ -46,19 +46,19 @@ def token_logprobs(
     temperature: float = 1.0,
     dtype: str = "float32",
 ) -> Scores:
-    """Scores of `targets` under softmax(hidden @ head.T / temperature).
+    """Return the scores of `targets` under softmax(hidden @ head.T / temperature).
 
     At most [B S / devices, chunk] logits exist on a device. `dtype` is that of the factors of the products, which are summed in fp32, and
     that in which the head and its gradient travel over fsdp: for RL "float32", since a sequence ratio is clipped at 3e-4, below
-    bfloat16's noise; "bfloat16" is a sixth of the work on a TPU and does for CPT and SFT. Runs under `jax.set_mesh`; head and gradient
-    rest split over tensor (vocabulary) and fsdp (width).
+    bfloat16's noise; "bfloat16" is a sixth of the work on a TPU and suffices for CPT and SFT. Runs under `jax.set_mesh`; head and gradient
+    stay split over tensor (vocabulary) and fsdp (width).
     """
     if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; give the head at least 1 row of the vocabulary at a time")
+        raise ValueError(f"chunk is {chunk}; give at least 1 row of the vocabulary")
     if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; log-probabilities need one above 0 (greedy sampling is scored at 1)")
+        raise ValueError(f"temperature is {temperature}; give a number above 0 (greedy sampling is scored at 1)")
     if dtype not in ("float32", "bfloat16"):
-        raise ValueError(f"dtype of the head is {dtype!r}; multiply in 'float32' or 'bfloat16'")
+        raise ValueError(f"dtype of the head is {dtype!r}; choose 'float32' or 'bfloat16'")
     mesh = current_mesh()
     check_divides(targets.shape, ("batch", "sequence"), mesh, "targets")
     check_divides(head.shape, ("vocab", "embed"), mesh, "vocabulary head")
@@ -101,8 +101,8 @@ class _Part(NamedTuple):
 
 
 def _part(settings: _Settings, hidden: Float[Array, "N D"], head: Float[Array, "v d"], targets: Int[Array, "N"], number: Array) -> _Part:
-    """Chunk `number` of this device's vocabulary. The last chunk is as long as the others and starts earlier, so that all have one
-    shape; columns that an earlier chunk has had are masked."""
+    """Return chunk `number` of this device's vocabulary. The last chunk is as long as the others and starts earlier, so that all have one
+    shape; columns that an earlier chunk contains are masked."""
     chunk = min(settings.chunk, head.shape[0])
     start = jnp.minimum(number * chunk, head.shape[0] - chunk)
     mine = jax.lax.dynamic_slice_in_dim(head, start, chunk).astype(settings.dtype)
@@ -124,14 +124,14 @@ def _numbers(settings: _Settings, head: Array) -> Array:
 
 
 def _varying(shape: tuple[int, ...], value: float = 0.0) -> Array:
-    """The start of a sum that differs from device to device."""
+    """Return the start of a sum that differs between devices."""
     return jax.lax.pcast(jnp.full(shape, value, jnp.float32), AXES, to="varying")
 
 
 def _forward(
     settings: _Settings, hidden: Float[Array, "b s D"], head: Float[Array, "v d"], targets: Int[Array, "b s"]
 ) -> tuple[Array, ...]:
-    """One device's tokens against its part of the vocabulary: a running maximum and, relative to it, the sums of e^l and of l e^l."""
+    """Score one device's tokens against its part of the vocabulary: a running maximum and, relative to it, the sums of e^l and l e^l."""
     shape, hidden, targets = targets.shape, hidden.reshape(targets.size, -1), targets.reshape(-1)
 
     def step(carry: tuple[Array, ...], number: Array) -> tuple[tuple[Array, ...], None]:
@@ -149,12 +149,12 @@ def _forward(
     whole_top = jax.lax.pmax(top, VOCAB_AXES)
     total, weighted, target = jax.lax.psum((*_relative_to(whole_top, top, total, weighted), target), VOCAB_AXES)
     log_normalizer = whole_top + jnp.log(total)
-    found = (target - log_normalizer, jnp.log(total) - weighted / total, log_normalizer)
-    return tuple(x.reshape(shape) for x in found)
+    scores = (target - log_normalizer, jnp.log(total) - weighted / total, log_normalizer)
+    return tuple(x.reshape(shape) for x in scores)
 
 
 def _relative_to(new_top: Array, top: Array, total: Array, weighted: Array) -> tuple[Array, Array]:
-    """The sums of e^(l - top) and (l - top) e^(l - top), with another maximum in place of `top`."""
+    """Return the sums of e^(l - top) and (l - top) e^(l - top), with another maximum in place of `top`."""
     fall = top - new_top
     return total * jnp.exp(fall), (weighted + total * fall) * jnp.exp(fall)
 
@@ -168,8 +168,8 @@ def _backward(
     log_normalizer: Float[Array, "b s"],
     *cotangents: Float[Array, "b s"],
 ) -> tuple[Float[Array, "b s D"], Float[Array, "v d"]]:
-    """Gradients of hidden states and head. Of logit j: log p has 1[j is the target] - p_j, entropy H has -p_j (log p_j + H), and
-    the log-normaliser has p_j."""
+    """Return the gradients of hidden states and head. For logit j: log p has 1[j is the target] - p_j, entropy H has
+    -p_j (log p_j + H), and the log-normaliser has p_j."""
     flat = hidden.reshape(targets.size, -1)
     column = [x.reshape(-1, 1) for x in (entropy, log_normalizer, *cotangents)]
     entropy, log_normalizer, on_logprob, on_entropy, on_normalizer = column

@@ -22,14 +22,14 @@ BLOCK = 64  # positions that a decoding step reads at a time
 
 
 class KVCache(NamedTuple):
-    """Keys (rotated) and values of every slot, in the compute dtype, each laid out as decoding multiplies it: no step transposes it."""
+    """Keys (rotated) and values of every slot, in the compute dtype, in the layout that decoding multiplies, so that no step transposes."""
 
     k: Float[Array, "L slots K d T"]
     v: Float[Array, "L slots K T d"]
 
 
 def init_cache(config: Qwen3Config, slots: int, max_len: int, mesh: Mesh) -> KVCache:
-    """An empty cache on `mesh`. ShardingError where slots or key heads do not divide."""
+    """Return an empty cache on `mesh`. Raises ShardingError if slots or key heads do not divide."""
     outer, d = (config.num_layers, slots, config.num_kv_heads), config.head_dim
 
     def empty(shape: tuple[int, ...], axes: tuple[str | None, ...]) -> Array:
@@ -41,7 +41,7 @@ def init_cache(config: Qwen3Config, slots: int, max_len: int, mesh: Mesh) -> KVC
 def prefill(
     config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, "B"]
 ) -> tuple[Float[Array, "B D"], Float[Array, "L B K d P"], Float[Array, "L B K P d"]]:
-    """Reads prompts of `lengths` tokens (at least 1), padded on the right to P. Returns the final-normed hidden state of each last
+    """Read prompts of `lengths` tokens (at least 1), padded on the right to P. Returns the final-normed hidden state of each last
     token, from which the first new token is drawn, and the keys and values of all layers (arbitrary past a prompt's length)."""
     check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "prompts")
     tokens, lengths = jax.reshard(tokens, spec("batch", "sequence")), jax.reshard(lengths, spec("batch"))
@@ -58,7 +58,7 @@ def prefill(
 def insert(
     cache: KVCache, k: Float[Array, "L B K d P"], v: Float[Array, "L B K P d"], rows: Int[Array, "N"], slots: Int[Array, "N"]
 ) -> KVCache:
-    """Copies prefilled row `rows[i]` into slot `slots[i]`, for each i; one row may go to many slots (a group shares its prompt's
+    """Copy prefilled row `rows[i]` into slot `slots[i]`, for each i; one row may be copied to many slots (a group shares its prompt's
     prefill). A slot number past the last is skipped, so that N can stay fixed. Real slots must be distinct."""
     everywhere = KVCache._make((spec("layers", None, "kv_heads", "head_dim", None), spec("layers", None, "kv_heads", None, "head_dim")))
     layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
@@ -80,8 +80,8 @@ def insert(
 def decode(
     config: Qwen3Config, params: Params, cache: KVCache, token: Int[Array, "slots"], position: Int[Array, "slots"], block: int = BLOCK
 ) -> tuple[Float[Array, "slots D"], KVCache]:
-    """One step for every slot: writes the key and value of `token` at `position`, attends to all positions up to it. Returns the
-    final-normed hidden states and the cache, which is read `block` positions at a time: the work grows with the largest position, not
+    """Decode one step for every slot: write the key and value of `token` at `position`, and attend to all positions up to it. Returns
+    the final-normed hidden states and the cache, which is read `block` positions at a time: the work grows with the largest position, not
     with the cache. Nothing is written at positions past its end."""
     slots = cache.k.shape[1]
     check_divides((slots,), ("batch",), current_mesh(), "slots")
@@ -100,11 +100,11 @@ def _attend_to_cache(
     position: Int[Array, "slots"],
     block: int,
 ) -> tuple[Float[Array, "slots 1 H d"], tuple[Float[Array, "slots K d"], Float[Array, "slots K d"]]]:
-    """One layer: attends to what is cached below `position` and to the new key itself, which is written later, for all layers at once.
+    """Attend, in one layer, to the cache below `position` and to the new key itself, which is written later, for all layers at once.
 
     The cache is read `block` positions at a time, up to the longest slot; a layer's whole share would first be copied out of the stack.
-    A running maximum and sum make the softmax (online softmax, arXiv 1805.02867, algorithm 3). What a slot must not see adds exact
-    zeros to its sums, so its result is the same bits however long the other slots are.
+    A running maximum and sum make the softmax (online softmax, arXiv 1805.02867, algorithm 3). Masked positions add exact zeros to a slot's
+    sums, so its result has the same bits however long the other slots are.
     """
     queries, keys = spec("batch", None, "q_heads", "head_dim"), spec("batch", None, "kv_heads", "head_dim")
     layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
@@ -120,7 +120,7 @@ def _attend_to_cache(
 
         def read(number: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             top, total, mixed = carry
-            start = jnp.minimum(number * size, length - size)  # the last block may begin within the one before
+            start = jnp.minimum(number * size, length - size)  # the last block may overlap the one before
             keys = jax.lax.dynamic_slice(cache.k, (layer, 0, 0, 0, start), (1, slots, kv_heads, width, size))[0]
             values = jax.lax.dynamic_slice(cache.v, (layer, 0, 0, start, 0), (1, slots, kv_heads, size, width))[0]
             index = start + jnp.arange(size)[None]
@@ -140,7 +140,7 @@ def _attend_to_cache(
 
 
 def _write(cache: KVCache, fresh: KVCache, position: Int[Array, "slots"]) -> KVCache:
-    """Every slot's new entry ([L, slots, K, d]) at its own position; dropped where the position is past the end."""
+    """Write every slot's new entry ([L, slots, K, d]) at its own position; drop it if the position is past the end."""
     layout = KVCache._make((spec(*KEY_AXES), spec(*VALUE_AXES)))
     entry = KVCache._make([spec("layers", "batch", "kv_heads", "head_dim")] * 2)
 

@@ -1,4 +1,4 @@
-"""A product with a kernel, whose weight gradient is computed input first."""
+"""Product with a kernel whose weight gradient is computed with the input first."""
 
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def project(subscripts: str, x: Float[Array, "..."], kernel: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`jnp.einsum(subscripts, x, kernel)`, for subscripts such as "bsD,Df->bsf". Gradients are laid out as `x` and `kernel` are.
+    """Return `jnp.einsum(subscripts, x, kernel)`, for subscripts such as "bsD,Df->bsf". Gradients are laid out like `x` and `kernel`.
 
     JAX would put the output's gradient first in the product that gives the kernel's. XLA's CPU backend then computes that gradient
     transposed, element by element, once for every kernel; this way it transposes `x`, once for all kernels that read it.

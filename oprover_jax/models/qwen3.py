@@ -1,4 +1,4 @@
-"""Qwen3 (dense) in Flax NNX: modules describe the weights, layers are stacked and run by `lax.scan`.
+"""Qwen3 (dense) in Flax NNX: modules describe the weights; layers are stacked and run by `lax.scan`.
 
 Only pure nested dicts of arrays cross a `jit` boundary. The modules are rebuilt around them while tracing, which costs nothing at
 run time, and `abstract_params` describes any size of model without allocating a byte.
@@ -32,8 +32,8 @@ Attend = Callable[[Any, Heads, Heads, Heads], tuple[Heads, Any]]
 class Qwen3Config:
     """Sizes of a dense Qwen3. `dtype` is that of the computation: master weights are always fp32, and so are norms and softmax.
 
-    Under full remat the MLP may be computed in `mlp_parts` parts of its hidden layer, one after the other: its activations, gathered
-    kernels and their gradients, the largest arrays of a wide model, then exist in parts only, for the same FLOPs and the same traffic.
+    Under full remat the MLP may be computed in `mlp_parts` sequential parts of its hidden layer: its activations, gathered kernels and
+    their gradients, the largest arrays of a wide model, then exist in parts only, for the same FLOPs and the same traffic.
     """
 
     vocab_size: int
@@ -56,17 +56,17 @@ class Qwen3Config:
             if getattr(self, name) < 1:
                 raise ValueError(f"Qwen3Config.{name} is {getattr(self, name)}; it must be at least 1")
         if self.num_heads % self.num_kv_heads:
-            raise ValueError(f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}; give a multiple")
+            raise ValueError(f"num_heads is {self.num_heads}, which is not a multiple of num_kv_heads {self.num_kv_heads}; give a multiple")
         if self.head_dim % 2:
             raise ValueError(f"head_dim is {self.head_dim}; rotary embedding turns pairs, so make it even")
         if self.dtype not in ("float32", "bfloat16"):
-            raise ValueError(f"dtype is {self.dtype!r}; compute in 'float32' or 'bfloat16'")
+            raise ValueError(f"dtype is {self.dtype!r}; choose 'float32' or 'bfloat16'")
         check_remat(self.remat)
         if self.mlp_parts < 1 or (self.mlp_parts > 1 and self.remat != "full"):
             raise ValueError(f"mlp_parts is {self.mlp_parts} under remat {self.remat!r}; more than 1 needs remat='full'")
         if self.intermediate_size % self.mlp_parts:
             raise ValueError(
-                f"mlp is {self.intermediate_size}, which cannot be split into mlp_parts={self.mlp_parts}; make one a multiple of the other"
+                f"intermediate_size is {self.intermediate_size}, which cannot be split into mlp_parts={self.mlp_parts}; give a multiple"
             )
         if self.attention not in IMPLEMENTATIONS:
             raise ValueError(f"attention is {self.attention!r}; choose one of {', '.join(IMPLEMENTATIONS)}")
@@ -77,8 +77,8 @@ class Qwen3Config:
         return sum(math.prod(weight.shape) for weight in describe_weights(self))
 
     def flops_per_token(self, sequence: int) -> float:
-        """FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward.
-        What remat computes again is not counted."""
+        """Return the FLOPs to train one token of a causal row of `sequence` tokens: forward plus twice that for backward, without
+        recomputation by remat."""
         attention = self.num_heads * self.head_dim
         per_layer = (
             self.hidden_size * self.head_dim * (2 * self.num_heads + 2 * self.num_kv_heads) + 3 * self.hidden_size * self.intermediate_size
@@ -108,7 +108,7 @@ class Qwen3Attention(nnx.Module):
         self.q = _kernel(rngs, (embed, config.num_heads, d), ("embed", "q_heads", "head_dim"), embed)
         self.k = _kernel(rngs, (embed, config.num_kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
         self.v = _kernel(rngs, (embed, config.num_kv_heads, d), ("embed", "kv_heads", "head_dim"), embed)
-        # a residual branch is drawn smaller by sqrt(2 layers), so that the stream's variance does not grow with depth
+        # draw residual branches smaller by sqrt(2 layers), so that the stream's variance does not grow with depth
         self.out = _kernel(
             rngs, (config.num_heads, d, embed), ("q_heads", "head_dim", "embed"), config.num_heads * d * 2 * config.num_layers
         )
@@ -141,12 +141,12 @@ class SwiGLU(nnx.Module):
         return jnp.einsum("bsf,fD->bsD", jax.nn.silu(gate) * up, _use(self.down, x.dtype), out_sharding=jax.typeof(x).sharding)
 
     def _in_parts(self, x: Float[Array, "B S D"]) -> Float[Array, "B S D"]:
-        """The same by a scan over parts of the hidden layer, each with its part of every kernel, which is gathered, and its gradient
-        scattered, for that part alone. Sums over parts are in fp32."""
+        """Compute the same by a scan over parts of the hidden layer; each part of a kernel is gathered, and its gradient scattered, only
+        for that part. Sums over parts are in fp32."""
         wide, layout, devices = x.astype(jnp.float32), jax.typeof(x).sharding, axis_size("mlp")
 
         def split(kernel: nnx.Param, axis: int) -> Array:
-            """[parts, ...] with the hidden axis as (device, of its share in each part)."""
+            """Return [parts, ...] with the hidden axis as (device, its share in each part)."""
             weight, logical = kernel[...].astype(x.dtype), kernel.get_metadata()["logical"]
             cut = (devices, self.parts, weight.shape[axis] // (self.parts * devices))
             shape, names = (*weight.shape[:axis], *cut, *weight.shape[axis + 1 :]), (*logical[: axis + 1], None, None, *logical[axis + 1 :])
@@ -165,8 +165,8 @@ class SwiGLU(nnx.Module):
 
 
 class Block(nnx.Module):
-    """One pre-norm layer. `attend(held, q, k, v)` mixes the values; it is given what its caller holds for this layer (its part of
-    a cache, or None) and returns, beside the mixed values, what the caller wants kept of it."""
+    """One pre-norm layer. `attend(held, q, k, v)` mixes the values; `held` is the caller's data for this layer (its part of a cache, or
+    None). It returns the mixed values and what the caller wants to keep of the layer."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
         self.attention_norm = RMSNorm(config.hidden_size, config.norm_eps)
@@ -182,7 +182,7 @@ class Block(nnx.Module):
 
 
 class Qwen3(nnx.Module):
-    """The weights: `embedding` [vocab, embed], `layers` (every leaf with a leading layer axis), `final_norm`, and `head` when untied."""
+    """Weights: `embedding` [vocab, embed], `layers` (every leaf with a leading layer axis), `final_norm`, and `head` if untied."""
 
     def __init__(self, config: Qwen3Config, rngs: nnx.Rngs) -> None:
         shape, logical = (config.vocab_size, config.hidden_size), ("vocab", "embed")
@@ -194,8 +194,8 @@ class Qwen3(nnx.Module):
         self.final_norm = RMSNorm(config.hidden_size, config.norm_eps)
 
     def embed(self, tokens: Int[Array, "B S"], dtype: Any) -> Float[Array, "B S D"]:
-        """Rows of the embedding table, laid out as `tokens` is. The table stays where it rests: every device looks up its columns of
-        all tokens of its fsdp group and sends them on, which moves tokens instead of the whole vocabulary."""
+        """Return rows of the embedding table, laid out like `tokens`. The table is not moved: every device looks up its columns of all
+        tokens of its fsdp group and sends them on, which moves tokens instead of the whole vocabulary."""
         rows, sequence = jax.typeof(tokens).sharding.spec
         shared = tuple(axis for axis in mesh_axes("batch") if axis not in mesh_axes("embed"))
         everywhere = jax.reshard(tokens, PartitionSpec(shared, sequence))
@@ -208,12 +208,12 @@ def _kernel(rngs: nnx.Rngs, shape: tuple[int, ...], logical: tuple[str, ...], fa
 
 
 def _use(weight: nnx.Param, dtype: Any) -> Array:
-    """The weight as it is multiplied: cast first, so that what is gathered over fsdp is in the compute dtype."""
+    """Return the weight as it is multiplied: cast first, so that it is gathered over fsdp in the compute dtype."""
     return jax.reshard(weight[...].astype(dtype), gathered(*weight.get_metadata()["logical"]))
 
 
 def rope_angles(positions: Int[Array, "B S"], config: Qwen3Config) -> Rope:
-    """cos and sin in fp32: bfloat16 cannot tell position 257 from 256."""
+    """Return cos and sin in fp32, since bfloat16 cannot distinguish position 257 from 256."""
     half = config.head_dim // 2
     frequencies = config.rope_theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angles = positions[:, :, None].astype(jnp.float32) * frequencies[None, None]
@@ -221,14 +221,14 @@ def rope_angles(positions: Int[Array, "B S"], config: Qwen3Config) -> Rope:
 
 
 def rotate(x: Float[Array, "B S heads d"], rope: Rope) -> Float[Array, "B S heads d"]:
-    """Rotary embedding of each pair (i, i + d/2)."""
+    """Apply the rotary embedding to each pair (i, i + d/2)."""
     cos, sin = (angle[:, :, None] for angle in rope)
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1).astype(x.dtype)
 
 
 def _describe(config: Qwen3Config) -> Qwen3:
-    """The model with shapes in place of arrays; each Param also carries its logical axes."""
+    """Return the model with shapes in place of arrays; each Param also carries its logical axes."""
     return nnx.eval_shape(lambda: Qwen3(config, nnx.Rngs(0)))
 
 
@@ -243,7 +243,7 @@ def _bind(description: nnx.Module, params: Params) -> Any:
 
 
 def bind(config: Qwen3Config, params: Params) -> Qwen3:
-    """The module around `params`."""
+    """Return the module around `params`."""
     return _bind(_describe(config), params)
 
 
@@ -257,7 +257,7 @@ class Weight:
 
 
 def describe_weights(config: Qwen3Config) -> list[Weight]:
-    """Every weight, without allocating a byte: what shardings, checkpoints, names on Hugging Face and byte counts are derived from."""
+    """Return every weight without allocating: the source for shardings, checkpoints, Hugging Face names and byte counts."""
 
     def describe(path: tuple[Any, ...], weight: nnx.Param) -> Weight:
         stacked = ("layers",) if path[0] == "layers" else ()
@@ -267,7 +267,7 @@ def describe_weights(config: Qwen3Config) -> list[Weight]:
 
 
 def abstract_params(config: Qwen3Config, mesh: Mesh | AbstractMesh) -> Params:
-    """The tree of `init_params` as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
+    """Return the tree of `init_params` as ShapeDtypeStructs with shardings. Raises ShardingError if a size does not divide the mesh."""
 
     def struct(weight: Weight) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(weight.shape, jnp.float32, sharding=named(weight.shape, weight.logical, mesh, weight.name))
@@ -276,9 +276,9 @@ def abstract_params(config: Qwen3Config, mesh: Mesh | AbstractMesh) -> Params:
 
 
 def init_params(config: Qwen3Config, seed: int, mesh: Mesh) -> Params:
-    """Fresh fp32 weights, a pure nested dict sharded on `mesh`; the same numbers on every mesh."""
+    """Return fresh fp32 weights, a pure nested dict sharded on `mesh`; the same numbers on every mesh."""
     shardings = jax.tree.map(lambda x: x.sharding, abstract_params(config, mesh))
-    # what runs once need not run fast: on the CPU, the compiler would spend most of the time on the random numbers
+    # runs once, so skip optimisation: on the CPU, the compiler would spend most of the time on the random numbers
     options = {"xla_backend_optimization_level": 0} if mesh.devices.flat[0].platform == "cpu" else None
     with jax.set_mesh(mesh):
         draw = jax.jit(lambda key: _pure(Qwen3(config, nnx.Rngs(key))), out_shardings=shardings, compiler_options=options)
@@ -288,7 +288,7 @@ def init_params(config: Qwen3Config, seed: int, mesh: Mesh) -> Params:
 def run_layers(
     config: Qwen3Config, params: Params, tokens: Int[Array, "B S"], positions: Int[Array, "B S"], attend: Attend, held: Any = None
 ) -> tuple[Float[Array, "B S D"], Any]:
-    """Embedding, all layers under one scan, final norm. Each layer's attention is given its slice of `held` (leading layer axis).
+    """Run embedding, all layers under one scan, and final norm. Each layer's attention gets its slice of `held` (leading layer axis).
     Returns (hidden, what `attend` kept, stacked over layers)."""
     model = bind(config, params)
     block = nnx.eval_shape(lambda: Block(config, nnx.Rngs(0)))
@@ -305,9 +305,9 @@ def run_layers(
 def hidden_states(
     config: Qwen3Config, params: Params, tokens: Int[Array, "B S"], positions: Int[Array, "B S"], segment_ids: Int[Array, "B S"]
 ) -> Float[Array, "B S D"]:
-    """Final-normed hidden states, in the compute dtype. A token sees itself and what precedes it in its row with an equal segment
-    id; segment 0 is padding. `positions` are those of the rotary embedding. Runs under `jax.set_mesh`; rows split over dcn and
-    fsdp, the sequence over context (ShardingError where they do not divide)."""
+    """Return final-normed hidden states in the compute dtype. A token sees itself and the tokens before it in its row with an equal
+    segment id; segment 0 is padding. `positions` are those of the rotary embedding. Runs under `jax.set_mesh`; rows are split over dcn and
+    fsdp, the sequence over context (ShardingError if they do not divide)."""
     check_divides(tokens.shape, ("batch", "sequence"), current_mesh(), "batch of tokens")
     tokens, positions, segment_ids = (jax.reshard(x, spec("batch", "sequence")) for x in (tokens, positions, segment_ids))
     mask = Mask(segment_ids)
@@ -316,5 +316,5 @@ def hidden_states(
 
 
 def head_matrix(params: Params) -> Float[Array, "V D"]:
-    """The output embedding: the input embedding itself where tied."""
+    """Return the output embedding, which is the input embedding if tied."""
     return params["head"] if "head" in params else params["embedding"]

@@ -1,26 +1,26 @@
-"""Rematerialisation by name: what the forward pass of a layer keeps for the backward pass, and what is computed again."""
+"""Rematerialisation policies by name: what a layer's forward pass keeps for the backward pass, and what is recomputed."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
-# What a layer of the model marks with `checkpoint_name`: its input, the projections to queries, keys and values, what attention would
-# have to run again for (splash: its output and logsumexp; reference: its output; the GPU kernels mark nothing), both halves of the MLP.
+# Tensors that a layer marks with `checkpoint_name`: its input, the projections to queries, keys and values, the result of attention that
+# avoids running it again (splash: output and logsumexp; reference: output; the GPU kernels mark nothing), both halves of the MLP.
 TENSORS = ("input", "qkv", "attention", "gate", "up")
 
 
 def check_remat(policy: str) -> None:
-    """Raises ValueError unless `policy` is none, full, or like save:attention,gate or offload:input or save:qkv+offload:input."""
+    """Raise ValueError unless `policy` is none, full, or like save:attention,gate or offload:input or save:qkv+offload:input."""
     if policy not in ("none", "full"):
         _parse(policy)
 
 
 def with_remat(layer: Callable[..., Any], policy: str) -> Callable[..., Any]:
-    """`layer`, to be run by `lax.scan`, with its backward pass under `policy`.
+    """Return `layer`, to be run by `lax.scan`, with its backward pass under `policy`.
 
     none keeps everything, full only the layer's input. save: keeps the named tensors on the device as well; offload: sends them to the
-    host's pinned memory and back, and named `input` there leaves nothing on the device.
+    host's pinned memory and back; with `input` there, nothing stays on the device.
     """
     if policy == "none":
         return layer
@@ -33,7 +33,7 @@ def with_remat(layer: Callable[..., Any], policy: str) -> Callable[..., Any]:
             offload_src="device",
             offload_dst="pinned_host",
         )
-    # the loop of a scan already keeps forward and backward apart, and barriers against merging them would only cost
+    # a scan already separates forward and backward, so barriers against merging them would only add cost
     return jax.checkpoint(layer, policy=kept, prevent_cse=False)
 
 
@@ -47,7 +47,7 @@ def _parse(policy: str) -> dict[str, list[str]]:
     named = names["save"] + names["offload"]
     for name in named:
         if name not in TENSORS:
-            raise ValueError(f"remat is {policy!r} but a layer has no tensor {name!r}; name one of {', '.join(TENSORS)}")
+            raise ValueError(f"remat is {policy!r} but a layer has no tensor {name!r}; choose from {', '.join(TENSORS)}")
         if named.count(name) > 1:
-            raise ValueError(f"remat is {policy!r}, which names {name!r} twice; name it once")
+            raise ValueError(f"remat is {policy!r}, which lists {name!r} twice; list it once")
     return names

@@ -1,4 +1,4 @@
-"""The published dense Qwen3 models by name (Qwen3 technical report, arXiv 2505.09388, table 1, and their config.json on Hugging Face)."""
+"""Published dense Qwen3 models by name (Qwen3 technical report, arXiv 2505.09388, table 1, and their config.json on Hugging Face)."""
 
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Qwen3Config
@@ -19,11 +19,11 @@ PUBLISHED = {
         _VOCAB, num_layers=64, hidden_size=5120, num_heads=64, num_kv_heads=8, head_dim=128, intermediate_size=25_600, tie_embeddings=False
     ),
 }
-"""Sizes only: what concerns the computation (dtype, remat, attention) is left at its default; `dataclasses.replace` sets it."""
+"""Sizes only; settings of the computation (dtype, remat, attention) keep their defaults; `dataclasses.replace` sets them."""
 
 
 def published(name: str) -> Qwen3Config:
-    """The configuration of Qwen3-`name`. InputError for a name that is none of them."""
+    """Return the configuration of Qwen3-`name`. Raises InputError for an unknown name."""
     if name not in PUBLISHED:
-        raise InputError(f"there is no dense Qwen3-{name}; choose one of {', '.join(PUBLISHED)}")
+        raise InputError(f"unknown dense Qwen3 size {name!r}; choose one of {', '.join(PUBLISHED)}")
     return PUBLISHED[name]

@@ -1,4 +1,4 @@
-"""Compiles a job's whole train step for chips that are not here, and reads from the result what each chip will need.
+"""Ahead-of-time compilation of a job's whole train step for absent chips, with the resources that each chip will need.
 
 libtpu compiles for a named TPU topology on any machine (`pip install .[tpu]`); nothing is allocated and nothing runs.
 """
@@ -27,13 +27,14 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Report:
-    """What one device needs for a train step, in bytes.
+    """Resources that one device needs for a train step, in bytes.
 
-    `peak` is the compiler's own figure of what is held at the busiest moment. `allocated` is arguments + temporaries + outputs - what
-    outputs take over from arguments, by which others report; libtpu before 0.0.52 counts some temporaries of different moments as if
-    they were held together. `hbm` is what the chip has, None where that is not known.
-    `flops` are those of all matrix products of the step (what remat repeats included; of kernels, what they
-    declare), `flops_per_token` those of the model (remat not included).
+    `peak` is the compiler's own figure of peak memory. `allocated` is arguments + temporaries + outputs - outputs that reuse the memory of
+    arguments, which is what other tools report; libtpu before 0.0.52 counts some temporaries of different moments as if
+    they were live together. `hbm` is the chip's memory, None if unknown.
+
+    `flops` are those of all matrix products of the step (including recomputation by remat; for kernels, what they
+    declare), `flops_per_token` those of the model (without remat).
     """
 
     name: str
@@ -64,25 +65,25 @@ class Report:
 
 
 def topology_devices(name: str) -> list[jax.Device]:
-    """The devices of a TPU topology such as "v5p:4x4x4". InputError where libtpu is missing or does not know it."""
-    # without them libtpu asks the network for a TPU and complains of its answer, and two processes of one machine exclude each other
+    """Return the devices of a TPU topology such as "v5p:4x4x4". Raises InputError if libtpu is missing or does not know it."""
+    # without these variables libtpu queries the network for a TPU and logs errors, and two processes of one machine exclude each other
     for setting, value in {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}.items():
         os.environ.setdefault(setting, value)
     try:
         return list(topologies.get_topology_desc(topology_name=name, platform="tpu").devices)
-    except Exception as error:  # libtpu's own kinds of error differ from version to version
+    except Exception as error:  # the types of libtpu's errors differ between versions
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"TPU topology {name!r} cannot be had ({reason}); install .[tpu] and name one such as v6e:4x4") from error
+        raise InputError(f"topology: {name!r} is unavailable ({reason}); install .[tpu] and give a topology such as v6e:4x4") from error
 
 
 def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
-    """Compiles the train step of `job` for its mesh on `devices`, all of them.
+    """Compile the train step of `job` for its mesh on all of `devices`.
 
-    Raises InputError where the mesh leaves chips over, and DoesNotFit where the compiler finds no room for the step.
+    Raises InputError if the mesh does not use all chips, and DoesNotFit if the step exceeds their memory.
     """
     mesh = make_mesh(job.mesh, devices)
     if mesh.size < len(devices):
-        raise InputError(f"topology {job.topology} has {len(devices)} chips and the mesh takes {mesh.size}; raise mesh.fsdp or name fewer")
+        raise InputError(f"topology {job.topology} has {len(devices)} chips, but the mesh takes {mesh.size}; raise mesh.fsdp or use fewer")
     traced = trace_update(job, abstract_batch(job, mesh), mesh)
     started = time.monotonic()
     try:
@@ -91,7 +92,7 @@ def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         reason = str(error).splitlines()[0].rstrip(".")
-        raise DoesNotFit(f"{job.name} does not fit on {job.topology} ({reason}); take more chips or shorter rows") from error
+        raise DoesNotFit(f"{job.name} does not fit on {job.topology} ({reason}); use more chips or shorter rows") from error
     seconds = time.monotonic() - started
     memory, text = compiled.memory_analysis(), compiled.as_text()
     assert memory is not None and text is not None  # libtpu gives both
@@ -118,7 +119,7 @@ def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
 
 
 def abstract_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
-    """The fields of a batch as shapes with layouts."""
+    """Return the fields of a batch as shapes with layouts."""
     fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
     if job.objective == "rl":
         fields |= dict.fromkeys(("old_logprob", "sampler_logprob"), (jnp.float32, ("batch", "sequence")))

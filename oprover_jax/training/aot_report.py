@@ -1,4 +1,4 @@
-"""The compiled step of a job as a table for people and as JSON for programs."""
+"""Report of a compiled step, as a table for people and as JSON for programs."""
 
 import dataclasses
 import json
@@ -13,36 +13,36 @@ from oprover_jax.training.aot import GIB, Report
 
 
 def figures(report: Report) -> dict[str, Any]:
-    """All numbers of the report, the derived ones included; bytes and FLOPs of one device."""
+    """Return all numbers of the report, including derived ones; bytes and FLOPs of one device."""
     return dataclasses.asdict(report) | {"allocated": report.allocated, "fits": report.fits}
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Writes `figures` as JSON, whole or not at all."""
+    """Write `figures` as JSON, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(figures(report), indent=2) + "\n")
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Memory of a chip beside what it has, FLOPs, and what goes over the links."""
+    """Print a chip's memory use and capacity, FLOPs, and communication volume."""
     table = Table(title=f"{report.name} on {report.devices} x {report.device_kind} ({report.topology})", title_justify="left")
-    table.add_column("of one device")
+    table.add_column("per device")
     table.add_column("", justify="right")
     for name in ("arguments", "temporaries", "outputs", "aliased"):
         table.add_row(f"{name}, GiB", f"{getattr(report, name) / GIB:.2f}")
-    table.add_row("allocated in all, GiB", f"{report.allocated / GIB:.2f}")
+    table.add_row("total allocated, GiB", f"{report.allocated / GIB:.2f}")
     room = f" of {report.hbm / GIB:.0f}" if report.hbm else ""
     table.add_row(
-        "held at the busiest moment, GiB",
+        "peak memory, GiB",
         f"{report.peak / GIB:.2f}{room}{'' if report.fits else '  DOES NOT FIT'}",
         style="bold",
         end_section=True,
     )
-    table.add_row("matrix products of a step, TFLOP", f"{report.flops / 1e12:,.1f}")
-    table.add_row("of the model for a token, GFLOP", f"{report.flops_per_token / 1e9:,.1f}")
-    table.add_row("tokens of a step, all devices", f"{report.tokens_per_step:,}", end_section=True)
-    for one in report.collectives:
-        table.add_row(f"{one.kind}: {one.runs:,} of {one.places} places, GiB", f"{one.bytes / GIB:.2f}")
+    table.add_row("matrix products per step, TFLOP", f"{report.flops / 1e12:,.1f}")
+    table.add_row("model per token, GFLOP", f"{report.flops_per_token / 1e9:,.1f}")
+    table.add_row("tokens per step, all devices", f"{report.tokens_per_step:,}", end_section=True)
+    for collective in report.collectives:
+        table.add_row(f"{collective.kind}: {collective.runs:,} of {collective.places} places, GiB", f"{collective.bytes / GIB:.2f}")
     table.add_section()
     table.add_row("parameters", f"{report.parameters:,}")
     table.add_row("lines of HLO", f"{report.hlo_lines:,}")

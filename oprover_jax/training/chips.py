@@ -1,10 +1,10 @@
-"""Accelerators as their makers publish them: memory, and the peak bf16 throughput against which model FLOPs utilisation (MFU) is taken."""
+"""Published memory and peak bf16 throughput of accelerators, the reference for model FLOPs utilisation (MFU)."""
 
 from collections.abc import Sequence
 
 __all__ = ["hbm_bytes", "peak_flops"]
 
-# By the start of `jax.Device.device_kind`, longer names first; TFLOP/s and GiB of one JAX device
+# by prefix of `jax.Device.device_kind`, longer names first; TFLOP/s and GiB of one JAX device
 _CHIPS = (
     ("TPU v5 lite", 197.0, 16),
     ("TPU v5e", 197.0, 16),
@@ -12,7 +12,7 @@ _CHIPS = (
     ("TPU v5", 459.0, 95),
     ("TPU v6 lite", 918.0, 32),
     ("TPU v6e", 918.0, 32),
-    ("TPU7x", 2307 / 2, 96),  # Ironwood: two JAX devices a chip
+    ("TPU7x", 2307 / 2, 96),  # Ironwood: two JAX devices per chip
     ("NVIDIA H100 PCIe", 756.0, 80),
     ("NVIDIA H100", 989.0, 80),
     ("NVIDIA H200", 989.0, 141),
@@ -20,13 +20,13 @@ _CHIPS = (
 
 
 def peak_flops(kinds: Sequence[str]) -> float | None:
-    """FLOP/s of all devices of these kinds together, or None where one is not in the table (a CPU): no MFU is shown then."""
+    """Return FLOP/s of all devices of these kinds together, or None if one is not in the table (a CPU), so that no MFU is shown."""
     peaks = [_published(kind)[0] for kind in kinds]
     return None if None in peaks else 1e12 * sum(peak for peak in peaks if peak is not None)
 
 
 def hbm_bytes(kind: str) -> int | None:
-    """Memory of one device of this kind, or None where it is not in the table."""
+    """Return the memory of one device of this kind in bytes, or None if it is not in the table."""
     gib = _published(kind)[1]
     return None if gib is None else gib * 2**30
 

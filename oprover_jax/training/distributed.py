@@ -1,8 +1,8 @@
-"""Starts JAX over several hosts from what the launcher left in the environment; on one machine it does nothing.
+"""Multi-host initialisation of JAX from the launcher's environment; on one machine it does nothing.
 
-The launcher may name the way in OPROVER_DISTRIBUTED (`tpu`, `slurm`, `explicit` or `none`). Left unset it is `explicit`
-where OPROVER_COORDINATOR is set, `slurm` in a Slurm step of several tasks, `tpu` on a TPU worker that knows other workers,
-and `none` elsewhere. `explicit` reads OPROVER_COORDINATOR (host:port of process 0), OPROVER_PROCESSES and OPROVER_PROCESS.
+The launcher may set the method in OPROVER_DISTRIBUTED (`tpu`, `slurm`, `explicit` or `none`). If unset, it is `explicit`
+if OPROVER_COORDINATOR is set, `slurm` in a Slurm step of several tasks, `tpu` on a TPU worker that knows other workers,
+and `none` otherwise. `explicit` reads OPROVER_COORDINATOR (host:port of process 0), OPROVER_PROCESSES and OPROVER_PROCESS.
 """
 
 import os
@@ -20,7 +20,7 @@ Way = Literal["none", "explicit", "slurm", "tpu"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """How this process joins the others. The address and the numbers are set for `explicit` only: JAX finds them elsewhere."""
+    """Method by which this process joins the others. Address and numbers are set for `explicit` only; otherwise JAX finds them itself."""
 
     way: Way
     coordinator: str | None = None
@@ -29,7 +29,7 @@ class Cluster:
 
 
 def cluster_of(environment: Mapping[str, str]) -> Cluster:
-    """Reads the environment; touches neither JAX nor the network. Raises InputError where the variables contradict each other."""
+    """Read the environment without touching JAX or the network. Raises InputError if the variables contradict each other."""
     way = environment.get("OPROVER_DISTRIBUTED") or _inferred(environment)
     if way not in get_args(Way):
         raise InputError(f"OPROVER_DISTRIBUTED is {way!r}; set it to {', '.join(get_args(Way))}, or leave it unset")
@@ -49,7 +49,7 @@ def cluster_of(environment: Mapping[str, str]) -> Cluster:
 
 
 def initialize(environment: Mapping[str, str] | None = None, timeout: int = 300) -> Cluster:
-    """Joins the other processes before JAX's first use and returns how; a second call changes nothing.
+    """Join the other processes before JAX's first use and return how; a second call changes nothing.
 
     `timeout` is how many seconds to wait for the others.
     """
@@ -59,7 +59,7 @@ def initialize(environment: Mapping[str, str] | None = None, timeout: int = 300)
     if cluster.way == "explicit":
         jax.distributed.initialize(cluster.coordinator, cluster.processes, cluster.process, initialization_timeout=timeout)
     else:
-        # A TPU pod's workers are found by asking its metadata server; Slurm's by its variables alone.
+        # the workers of a TPU pod are found through its metadata server, those of Slurm by its variables alone
         method = "slurm" if cluster.way == "slurm" else None
         jax.distributed.initialize(cluster_detection_method=method, initialization_timeout=timeout)
     return cluster

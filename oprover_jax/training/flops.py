@@ -1,4 +1,4 @@
-"""FLOPs of a traced function: its matrix products as often as its loops run them, what remat repeats included."""
+"""FLOP count of a traced function: its matrix products, multiplied by loop counts, including recomputation by remat."""
 
 import math
 from typing import Any
@@ -8,8 +8,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 
 def matrix_flops(traced: ClosedJaxpr) -> float:
-    """FLOPs of all dot products (2 for each multiplication), over all devices. Kernels count what they declare. Unlike a compiler's
-    own count, the body of a scan counts as often as it runs."""
+    """Return the FLOPs of all dot products (2 per multiplication), over all devices. Kernels count what they declare. Unlike in a
+    compiler's own count, the body of a scan counts as often as it runs."""
     return _flops(traced.jaxpr, 1.0)
 
 
@@ -28,16 +28,16 @@ def _of_equation(equation: Any, times: float) -> float:
         return times * estimate.flops if estimate is not None else 0.0
     if name == "scan":
         times *= params["length"]
-    if name == "shard_map":  # inside it shapes are those of one device
+    if name == "shard_map":  # shapes inside are those of one device
         times *= math.prod(params["mesh"].shape.values())
     return math.fsum(_flops(inner, times) for inner in _inner(params))
 
 
 def _inner(params: dict[str, Any]) -> list[Jaxpr]:
-    found = []
+    jaxprs = []
     for value in jax.tree.leaves(list(params.values()), is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
         if isinstance(value, ClosedJaxpr):
-            found.append(value.jaxpr)
+            jaxprs.append(value.jaxpr)
         elif isinstance(value, Jaxpr):
-            found.append(value)
-    return found
+            jaxprs.append(value)
+    return jaxprs

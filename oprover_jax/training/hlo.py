@@ -1,4 +1,4 @@
-"""What a compiled program sends over the links, read from its HLO text."""
+"""Communication volume of a compiled program, read from its HLO text."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _CONSTANT = re.compile(r" = s32\[\]\S* constant\((\d+)\)")
 
 @dataclass(frozen=True)
 class Collective:
-    """All collectives of one kind in a step: places in the program, how often they run, bytes of their results on one device."""
+    """All collectives of one kind in a step: places in the program, number of runs, bytes of their results on one device."""
 
     kind: str
     places: int
@@ -35,22 +35,22 @@ class _Computation:
 
 
 def collectives(text: str) -> tuple[Collective, ...]:
-    """Collectives of a program by kind; those in a loop count as often as it runs (JAX's scans count up to a constant)."""
+    """Return the collectives of a program by kind; those in a loop count as often as it runs (JAX's scans count up to a constant)."""
     entry, computations = _read(text)
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    by_kind: dict[str, list[tuple[int, int]]] = defaultdict(list)
 
     def visit(name: str, times: int) -> None:
         for kind, size in computations[name].sends:
-            found[kind].append((times, size))
+            by_kind[kind].append((times, size))
         for called, trips in computations[name].calls:
             bound = trips if isinstance(trips, int) else max(computations[trips].constants, default=1)
             visit(called, times * bound)
 
     visit(entry, 1)
     return tuple(
-        Collective(kind, len(found[kind]), sum(times for times, _ in found[kind]), sum(times * size for times, size in found[kind]))
+        Collective(kind, len(by_kind[kind]), sum(times for times, _ in by_kind[kind]), sum(times * size for times, size in by_kind[kind]))
         for kind in KINDS
-        if kind in found
+        if kind in by_kind
     )
 
 
@@ -74,8 +74,8 @@ def _read(text: str) -> tuple[str, dict[str, _Computation]]:
 
 
 def _result_bytes(shape: str, kind: str, start: str | None) -> int:
-    """Bytes of the results of one collective, which may be several arrays combined. A started one returns its operands before them (but
-    for all-reduce), and some a few scalars after them."""
+    """Return the bytes of the results of one collective, which may combine several arrays. A started collective returns its operands before
+    them (except all-reduce), and some a few scalars after them."""
     sizes = [
         _BYTES.get(name, 4) * math.prod(int(d) for d in dims.split(",") if d) for name, dims in _SHAPE.findall(shape) if dims or not start
     ]

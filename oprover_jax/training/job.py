@@ -1,6 +1,6 @@
-"""One training job: CPT, SFT or RL of one model on one mesh, every number in a frozen dataclass.
+"""Training job: CPT, SFT or RL of one model on one mesh, with every number in a frozen dataclass.
 
-`configs/*.py` each return one, `oprover cpt|sft|rl` runs it, and `oprover compile` shows what it takes on the chips it is meant for.
+`configs/*.py` each return one, `oprover cpt|sft|rl` runs it, and `oprover compile` reports its cost on the chips it is meant for.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,18 +21,18 @@ Objective = Literal["cpt", "sft", "rl"]
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """`loop.steps` steps of `batch_size` packed sequences of `seq_len` tokens, over all devices of `mesh`, in `grad_accum_steps`
-    micro-batches.
+    """Training of `loop.steps` steps with `batch_size` packed sequences of `seq_len` tokens, over all devices of `mesh`, in
+    `grad_accum_steps` micro-batches.
 
     `data` is a rows dataset, a folder of several with their mixture (both made by `oprover pack`), or a mapping {rows dataset: weight in
     tokens}. `held_out` is a rows dataset that is scored every `loop.evaluate_every` steps and at the end (CPT, SFT).
-    `init_from` is a folder of Hugging Face weights (fresh weights where empty). `topology` names the chips that the job is meant for, such
-    as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary go through the head at a time. `z_loss` weighs the
+    `init_from` is a folder of Hugging Face weights (empty: fresh weights). `topology` names the chips that the job is meant for, such
+    as "v5p:4x4x4", for `oprover compile`. `head_chunk` rows of the vocabulary pass through the head at a time. `z_loss` weighs the
     square of the log-normaliser (CPT and SFT).
 
-    RL: a step is one rollout batch of `minibatches` times `batch_size` attempts, one to a row: the old policy's log-probabilities of all of
-    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a rows dataset made of one. `gspo` is the
-    loss, `temperature` the sampler's.
+    RL: a step is one rollout batch of `minibatches` times `batch_size` attempts, one per row: the old policy's log-probabilities of all of
+    them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a rows dataset made from one. `gspo` is
+    the loss, `temperature` the sampler's.
     """
 
     name: str
@@ -62,9 +62,9 @@ class TrainingJob:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.objective == "rl" and not isinstance(self.data, str):
-            raise ValueError("rl takes one folder of rollouts as its data, no mixture; name one")
+            raise ValueError("data: rl takes one folder of rollouts, not a mixture; give one folder")
         if self.held_out and self.objective == "rl":
-            raise ValueError(f"held_out is {self.held_out!r}; rl has no held-out rows, so leave it empty")
+            raise ValueError(f"held_out is {self.held_out!r}; rl does not support held-out rows, so leave it empty")
         if self.objective == "rl" and self.gspo.kl != "none":
             raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         shards = self.mesh.dcn * self.mesh.fsdp * self.grad_accum_steps
@@ -81,23 +81,23 @@ class TrainingJob:
 
     @property
     def updates_per_step(self) -> int:
-        """How often a step of the loop moves the weights."""
+        """Number of weight updates per step of the loop."""
         return self.minibatches if self.objective == "rl" else 1
 
     @property
     def tokens_per_step(self) -> int:
-        """Of one update."""
+        """Tokens of one update."""
         return self.batch_size * self.seq_len
 
     @property
     def flops_per_step(self) -> float:
-        """Of one update on all devices, without what remat computes again."""
+        """FLOPs of one update on all devices, without recomputation by remat."""
         return self.tokens_per_step * self.model.flops_per_token(self.seq_len)
 
     def identity(self, data: int) -> str:
-        """A hash of what decides the curve of the run, with `data` the checksum of its rows: a checkpoint is only taken up under the same.
-        How the work is laid out and computed (mesh, accumulation, chunks of head and MLP, remat, attention), how it is watched and saved,
-        and where its files lie may change between starts."""
+        """Return a hash of everything that determines the run's curve, with `data` the checksum of its rows. A checkpoint is resumed only
+        under the same hash. The layout and computation of the work (mesh, accumulation, chunks of head and MLP, remat, attention),
+        monitoring and saving, and the paths of files may change between starts."""
         model = replace(self.model, mlp_parts=1, remat="none", attention="reference")
         decides = (self.objective, self.optimizer, self.loop.steps, self.batch_size, self.seq_len, self.z_loss)
         started_from = (data, Path(self.init_from).name, self.seed)
@@ -106,7 +106,7 @@ class TrainingJob:
 
 
 def loss_function(job: TrainingJob) -> LossFunction:
-    """What the job minimises."""
+    """Return the loss that the job minimises."""
     if job.objective == "rl":
         return objectives.gspo(job.model, job.gspo, job.head_chunk, job.temperature)
     return objectives.cross_entropy(job.model, job.head_chunk, job.z_loss)

@@ -1,4 +1,4 @@
-"""Where metrics go besides metrics.jsonl: TensorBoard and Weights & Biases, each behind an extra of its own."""
+"""Loggers besides metrics.jsonl: TensorBoard and Weights & Biases, each in an extra of its own."""
 
 import importlib
 import uuid
@@ -17,7 +17,7 @@ Logger = Callable[[Path, int, Mapping[str, Any]], AbstractContextManager[Write]]
 
 @contextmanager
 def _tensorboard(folder: Path, start_step: int, about: Mapping[str, Any]) -> Iterator[Write]:
-    """Event files in `folder`/tensorboard; what an earlier start wrote from `start_step` on is hidden."""
+    """Write event files to `folder`/tensorboard, hiding what an earlier start wrote from `start_step` on."""
     writer = _module("tensorboard").SummaryWriter(str(folder / "tensorboard"), purge_step=start_step, filename_suffix=f".{start_step}")
 
     def write(step: int, values: Mapping[str, float]) -> None:
@@ -32,14 +32,14 @@ def _tensorboard(folder: Path, start_step: int, about: Mapping[str, Any]) -> Ite
 
 @contextmanager
 def _wandb(folder: Path, start_step: int, about: Mapping[str, Any]) -> Iterator[Write]:
-    """One run for each run folder, taken up again by the id kept in `folder`/wandb_id. WANDB_MODE=offline keeps all in `folder`/wandb."""
+    """Log to one W&B run per run folder, resumed by the id in `folder`/wandb_id. WANDB_MODE=offline keeps all in `folder`/wandb."""
     wandb = _module("wandb")
     known = folder / "wandb_id"
     if not known.exists():
         known.write_text(uuid.uuid4().hex[:12], encoding="utf-8")
     run_id, name = known.read_text(encoding="utf-8"), folder.resolve().name
     run = wandb.init(project="oprover", id=run_id, name=name, dir=str(folder), resume="allow", config=dict(about))
-    run.define_metric("*", step_metric="train_step")  # W&B's own step only grows, and a resumed run takes steps again
+    run.define_metric("*", step_metric="train_step")  # W&B's own step only grows, but a resumed run repeats steps
     try:
         yield lambda step, values: run.log({"train_step": step, **values})
     finally:
@@ -51,7 +51,7 @@ _MODULES = {"tensorboard": "tensorboardX", "wandb": "wandb"}
 
 
 def check_loggers(names: tuple[str, ...]) -> None:
-    """Raises InputError for a logger whose extra is not installed."""
+    """Raise InputError for a logger whose extra is not installed."""
     for name in names:
         _module(name)
 

@@ -1,4 +1,4 @@
-"""The training loop: resumes from its folder, feeds the step, never blocks on the step that is running, saves, stops when told."""
+"""Training loop: resumes from its folder, feeds the step without blocking on the running one, saves, and stops on request."""
 
 import hashlib
 import json
@@ -32,10 +32,10 @@ _AGREE_EVERY = 16  # steps between the points at which several hosts agree to sa
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """`steps` in all. A checkpoint every `save_every_seconds`, at every multiple of `keep_every` (0: none) and at the end; the newest
-    `keep` stay, and those multiples for good. More than `max_skipped` skipped steps in a row are a failure. Held-out rows, if there are
-    any, are scored every `evaluate_every` steps (0: never before the end) and at the end. `loggers` are written to besides metrics.jsonl:
-    "tensorboard", "wandb"."""
+    """Settings of the loop. `steps` is the total. A checkpoint is saved every `save_every_seconds`, at every multiple of `keep_every`
+    (0: none) and at the end; the newest `keep` are kept, and those multiples permanently. More than `max_skipped` skipped steps in a row
+    are a failure. Held-out rows, if any, are scored every `evaluate_every` steps (0: never before the end) and at the end. `loggers`
+    besides metrics.jsonl: "tensorboard", "wandb"."""
 
     steps: int
     save_every_seconds: float = 120.0
@@ -48,7 +48,7 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.keep < 1 or self.max_skipped < 0:
             given = f"{self.steps}, {self.keep} and {self.max_skipped}"
-            raise ValueError(f"a loop needs steps >= 1, keep >= 1 and max_skipped >= 0, not {given}")
+            raise ValueError(f"steps, keep and max_skipped are {given}; give at least 1, 1 and 0")
         if self.keep_every < 0 or self.evaluate_every < 0:
             raise ValueError(f"keep_every and evaluate_every are {self.keep_every} and {self.evaluate_every}; neither may be negative")
         if not self.save_every_seconds > 0:
@@ -58,22 +58,22 @@ class LoopConfig:
 
 
 def fingerprint(*configuration: Any) -> str:
-    """A short hash of what must not change between a start and its resumption: dataclasses, numbers, strings and containers of them."""
+    """Return a short hash of what must not change between a start and its resumption: dataclasses, numbers, strings and containers."""
     return hashlib.sha256(repr(configuration).encode()).hexdigest()[:16]
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event for `run(stop=...)` that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. The handlers before are put back.
-    For the main thread."""
+    """Yield an event for `run(stop=...)` that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. Restores the previous handlers.
+    Main thread only."""
     stop = threading.Event()
 
-    def told(number: int, frame: Any) -> None:
+    def on_signal(number: int, frame: Any) -> None:
         if number == signal.SIGINT and stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
@@ -97,22 +97,22 @@ def run(
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> TrainState:
-    """Trains to step `config.steps`, or until `stop` is set, and returns the state.
+    """Train to step `config.steps`, or until `stop` is set, and return the state.
 
     Args:
-      folder: gets `checkpoints/`, `metrics.jsonl` (one line a step) and `goodput.json` (seconds by kind, over all starts). If it
-        holds a whole checkpoint, the run goes on from there, and a finished one returns at once. `touch folder/profile` traces steps.
-      state: the first state. It is consumed; its layout is that onto which a checkpoint is restored, for which shapes are enough.
+      folder: gets `checkpoints/`, `metrics.jsonl` (one line per step) and `goodput.json` (seconds by kind, over all starts). If it
+        has a complete checkpoint, the run resumes from there, and a finished one returns at once. `touch folder/profile` traces steps.
+      state: the first state. It is consumed; checkpoints are restored onto its layout, for which shapes are enough.
       batches: opens the stream of batches at a step; `learning_rate` gives the rate of a step.
       identity: `fingerprint` of what the run depends on. A checkpoint with another one is refused (InputError).
-      about: what else is stored beside each checkpoint and told to the loggers, such as the seed.
+      about: further data to store with each checkpoint and pass to the loggers, such as the seed.
       goodput: the ledger, if time before this call is to count.
       seconds_at_peak: how long a step would take at the devices' peak; with it, `mfu` is among the metrics.
-      evaluate: scores of the weights, added to the metrics of the step after which they were taken.
+      evaluate: returns scores of the weights, which are added to the metrics of the step after which they were taken.
       on_progress: called after each finished step with (step, steps, its metrics).
 
     Metrics of a step are fetched once the next one has been dispatched, and are written before a checkpoint that follows them.
-    Over several hosts the folder is shared, and process 0 writes what is not an array.
+    With several hosts the folder is shared, and process 0 writes everything that is not an array.
     Raises TrainingFailed when too many steps in a row are skipped.
     """
     check_loggers(config.loggers)
@@ -171,7 +171,7 @@ def run(
 
 
 def resumed_step(folder: Path, identity: str = "") -> int:
-    """The step at which `run` would go on in `folder`; 0 for a new run. InputError if what is there has another identity."""
+    """Return the step at which `run` would resume in `folder`; 0 for a new run. Raises InputError for another identity."""
     step = latest(folder / "checkpoints")
     if step is None:
         return 0
@@ -189,13 +189,13 @@ def _multiple(step: int, every: int) -> bool:
 
 
 class _Clock:
-    """When to save and when to leave. Several hosts must do both at the same step, so they ask each other, and not at every step."""
+    """Decides when to save and when to stop. Several hosts must do both at the same step, so they agree, but not at every step."""
 
     def __init__(self, config: LoopConfig, stop: threading.Event | None) -> None:
         self._config, self._stop, self._saved = config, stop, time.monotonic()
 
     def due(self, step: int) -> tuple[bool, bool]:
-        """(save, leave) after `step` steps."""
+        """Return (save, stop) after `step` steps."""
         leave = self._stop is not None and self._stop.is_set()
         save = time.monotonic() - self._saved >= self._config.save_every_seconds
         if jax.process_count() > 1:

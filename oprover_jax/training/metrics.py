@@ -1,4 +1,4 @@
-"""Metrics that survive a kill: one JSON line per step, rates, and a ledger of where the time went, over all starts of a run."""
+"""Metrics that survive a kill: one JSON line per step, rates, and a ledger of the time spent, over all starts of a run."""
 
 import json
 import os
@@ -13,7 +13,7 @@ __all__ = ["Goodput", "MetricsLog", "Throughput", "read_metrics"]
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a metrics file. A torn last line (the writer was killed in it) is left out; a bad line before is an error.
+    """Return the records of a metrics file. A torn last line (the writer was killed) is skipped; an invalid earlier line is an error.
 
     Raises ValueError naming file and line.
     """
@@ -25,23 +25,23 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         try:
             records.append(json.loads(line))
         except ValueError as error:
-            raise ValueError(f"{path}, line {number} is no JSON object; remove that line") from error
+            raise ValueError(f"{path}, line {number} is not a JSON object; remove that line") from error
     return records
 
 
 class MetricsLog:
-    """Appends records with a `step` to a JSONL file; a context manager.
+    """Log that appends records with a `step` to a JSONL file; a context manager.
 
-    Opened to go on from `start_step`, it first drops a torn last line and the records of steps that will be taken again,
-    so that no step is there twice. Each record is handed to the system at once: a kill loses at most the line in writing.
+    When resuming at `start_step`, it first drops a torn last line and the records of steps that will be repeated,
+    so that no step occurs twice. Each record is written to the system at once: a kill loses at most the current line.
     `lost_seconds` is how long the dropped steps had taken, by their `seconds`.
     """
 
     def __init__(self, path: Path, start_step: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = read_metrics(path)
-        kept = [record for record in found if record["step"] < start_step]
-        self.lost_seconds: float = sum((record.get("seconds", 0.0) for record in found if record["step"] >= start_step), 0.0)
+        records = read_metrics(path)
+        kept = [record for record in records if record["step"] < start_step]
+        self.lost_seconds: float = sum((record.get("seconds", 0.0) for record in records if record["step"] >= start_step), 0.0)
         temporary = path.with_name(f"{path.name}.tmp")
         temporary.write_text("".join(_line(record) for record in kept), encoding="utf-8")
         os.replace(temporary, path)
@@ -54,7 +54,7 @@ class MetricsLog:
         self._file.close()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Numbers that are not finite are stored as null, as JSON has none."""
+        """Write a record. Numbers that are not finite are stored as null, as JSON has none."""
         self._file.write(_line(record))
         self._file.flush()
 
@@ -65,7 +65,7 @@ def _line(record: dict[str, Any]) -> str:
 
 
 class Throughput:
-    """Tokens and steps per second, as exponential means over about the last `span` steps; the first step, which compiles, is left out."""
+    """Tokens and steps per second, as exponential means over about the last `span` steps, without the first step, which compiles."""
 
     def __init__(self, span: int = 20) -> None:
         self._decay = 1 - 1 / span
@@ -73,7 +73,7 @@ class Throughput:
         self._last: float | None = None
 
     def add(self, tokens: float) -> tuple[float, float]:
-        """Counts one finished step and returns (tokens per second, steps per second) so far; zeros after the first."""
+        """Add one finished step and return the current (tokens per second, steps per second); zeros after the first step."""
         now = time.monotonic()
         if self._last is not None:
             self._tokens = self._decay * self._tokens + tokens
@@ -84,11 +84,11 @@ class Throughput:
 
 
 class Goodput:
-    """Seconds of a run by kind of work, over all its starts: see `KINDS`; what no block measured is `other`."""
+    """Ledger of a run's seconds by kind of work, over all its starts: see `KINDS`; time that no block measured is `other`."""
 
     KINDS = ("init", "compile", "data", "step", "checkpoint", "evaluation", "lost", "other")
-    """`init`: reading configuration, data and weights. `compile`: until the first step is under way. `data`: waiting for a batch. `lost`:
-    steps that were taken, then lost by a kill and taken again."""
+    """`init`: reading configuration, data and weights. `compile`: until the first step is dispatched. `data`: waiting for a batch. `lost`:
+    steps that were lost by a kill and repeated."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -97,7 +97,7 @@ class Goodput:
 
     @contextmanager
     def measure(self, kind: str) -> Iterator[None]:
-        """Adds the time of the block to `kind`. Blocks must not be nested."""
+        """Add the time of the block to `kind`. Blocks must not be nested."""
         start = time.monotonic()
         try:
             yield
@@ -105,18 +105,18 @@ class Goodput:
             self._seconds[kind] += time.monotonic() - start
 
     def carry(self, earlier: dict[str, float], lost: float) -> None:
-        """Adds what `seconds` said when the checkpoint was saved from which this start goes on, and the time of the steps after it."""
+        """Add the `seconds` stored in the checkpoint from which this start resumes, and the time of the lost steps after it."""
         for kind, value in {**earlier, "lost": earlier.get("lost", 0.0) + lost}.items():
             self._seconds[kind] += value
             self._before += value
 
     def seconds(self) -> dict[str, float]:
-        """The ledger up to now, which adds up to the time of all starts."""
+        """Return the ledger so far, which adds up to the time of all starts."""
         total = self._before + time.monotonic() - self._start
         measured = sum(self._seconds.values()) - self._seconds["other"]
         return {**self._seconds, "other": total - measured}
 
     def share(self) -> float:
-        """The part of the time that went into steps which count."""
+        """Return the fraction of the time that was spent in steps that count."""
         seconds = self.seconds()
         return seconds["step"] / sum(seconds.values())

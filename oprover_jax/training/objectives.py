@@ -1,4 +1,4 @@
-"""What is minimised: CPT and SFT (cross-entropy) and GSPO, each from hidden states through the chunked head to (sum, denominator)."""
+"""Loss functions: CPT and SFT (cross-entropy) and GSPO, each from hidden states through the chunked head to (sum, denominator)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ LogprobFunction = Callable[[Params, Batch], Float[Array, "B S"]]
 
 
 def cross_entropy(config: Qwen3Config, chunk: int = CHUNK, z_loss: float = 0.0) -> LossFunction:
-    """CPT and SFT: mean over weighted targets of -log p, in nats. The weights of the rows tell the two apart.
+    """Return the loss of CPT and SFT: mean over weighted targets of -log p, in nats. The rows' weights distinguish the two.
 
     `z_loss` weighs the mean square of the log-normaliser (PaLM, arXiv 2204.02311, section 5: 1e-4), which keeps logits from drifting.
     Batch: tokens, targets, positions, segment_ids, weights, each [B, S]. Metrics: `loss` (without the z-loss), `entropy`, `z_loss`.
@@ -39,7 +39,7 @@ def cross_entropy(config: Qwen3Config, chunk: int = CHUNK, z_loss: float = 0.0) 
 
 
 def gspo(config: Qwen3Config, settings: GSPOConfig, chunk: int = CHUNK, temperature: float = 1.0) -> LossFunction:
-    """GSPO on rows of one attempt each. `temperature` is the sampler's, at which the old log-probabilities were taken too.
+    """Return the GSPO loss on rows of one attempt each. `temperature` is the sampler's, also used for the old log-probabilities.
 
     Batch: the fields of a row, whose weights are the mask of the attempt, `old_logprob` [B, S] from `make_logprob_fn`
     under the same temperature and micro-batch shape, and `advantages` [B], at token level also [B, S]; with a KL `reference_logprob`
@@ -60,10 +60,10 @@ def gspo(config: Qwen3Config, settings: GSPOConfig, chunk: int = CHUNK, temperat
 def make_logprob_fn(
     config: Qwen3Config, mesh: Mesh, accumulation: int = 1, chunk: int = CHUNK, temperature: float = 1.0
 ) -> LogprobFunction:
-    """The old policy's pass: log-probabilities [B, S] of a batch's targets, micro-batch by micro-batch as the update takes them.
+    """Return the old policy's pass: log-probabilities [B, S] of a batch's targets, by the same micro-batches as the update.
 
-    Give it the batch size, `accumulation`, `chunk` and `temperature` of the update that will use the result: the same shapes
-    make the same kernels, and the ratio of an unchanged policy is then exactly 1.
+    Pass the batch size, `accumulation`, `chunk` and `temperature` of the update that will use the result: the same shapes
+    yield the same kernels, and the ratio of an unchanged policy is then exactly 1.
     """
 
     def scores(params: Params, batch: Batch) -> Scores:
@@ -75,7 +75,7 @@ def make_logprob_fn(
 
     def scored(params: Params, batch: Batch) -> Float[Array, "B S"]:
         with jax.set_mesh(mesh):
-            # all scores are computed, as in the update: were one left out, the compiler would round the others differently
+            # compute all scores as in the update; without one of them the compiler would round the others differently
             return compiled(params, batch).logprob
 
     return scored

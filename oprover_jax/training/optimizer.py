@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules.
 
-A transformation made here has unit learning rate, and the rate of a step is a number given to the train step: schedule,
+A transformation made here has unit learning rate, and the rate of a step is an argument of the train step: schedule,
 peak and length of a stage are data of the compiled program, so stages of the same shapes share it.
 """
 
@@ -21,13 +21,13 @@ _KeyPath = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How weights move.
+    """Optimizer, learning-rate schedule and gradient clipping.
 
     `peak_lr` is reached after `warmup_steps`; then "cosine" and "linear" fall to `final_lr_ratio` of it over the stage,
     "wsd" stays and falls linearly over the last `decay_fraction` of the stage, "constant" stays. `weight_decay` is
     decoupled (times the learning rate) and spares norms and embeddings. `clip_norm` bounds the global gradient norm.
     A step whose gradient norm is above `spike_factor` times the median of the last 64 is skipped (0: none is; a healthy run's
-    norms stay within a few times their median once it has settled, so 10 only catches what a bad batch does).
+    norms stay within a few times their median once it has settled, so 10 catches only bad batches).
     Muon's updates are scaled to the root mean square of AdamW's (arXiv 2502.16982), so that a rate means the same.
     """
 
@@ -47,7 +47,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if self.name not in get_args(OptimizerName):
-            raise ValueError(f"optimizer name is {self.name!r}; choose one of {', '.join(get_args(OptimizerName))}")
+            raise ValueError(f"optimizer.name is {self.name!r}; choose one of {', '.join(get_args(OptimizerName))}")
         if self.schedule not in get_args(ScheduleName):
             raise ValueError(f"schedule is {self.schedule!r}; choose one of {', '.join(get_args(ScheduleName))}")
         for field in ("peak_lr", "clip_norm", "eps"):
@@ -55,25 +55,25 @@ class OptimizerConfig:
                 raise ValueError(f"{field} is {getattr(self, field)}; give a positive number")
         for field in ("b1", "b2", "muon_momentum"):
             if not 0 <= getattr(self, field) < 1:
-                raise ValueError(f"{field} is {getattr(self, field)}; a decay rate lies in [0, 1)")
+                raise ValueError(f"{field} is {getattr(self, field)}; give a decay rate in [0, 1)")
         for field in ("final_lr_ratio", "decay_fraction"):
             if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(f"{field} is {getattr(self, field)}; a share lies in [0, 1]")
+                raise ValueError(f"{field} is {getattr(self, field)}; give a fraction in [0, 1]")
         if self.spike_factor and not 1 < self.spike_factor < math.inf:
-            raise ValueError(f"spike_factor is {self.spike_factor}; give a number above 1, or 0 to skip no spikes")
+            raise ValueError(f"spike_factor is {self.spike_factor}; give a number above 1, or 0 to disable skipping")
         if self.warmup_steps < 0 or self.weight_decay < 0:
             raise ValueError(f"warmup_steps and weight_decay are {self.warmup_steps} and {self.weight_decay}; neither may be negative")
 
     @property
     def program(self) -> "OptimizerConfig":
-        """Itself with the schedule left at its defaults: configurations of equal `program` can share one compiled train step."""
+        """Copy with the default schedule: configurations with equal `program` can share one compiled train step."""
         schedule = ("peak_lr", "schedule", "warmup_steps", "final_lr_ratio", "decay_fraction")
         defaults: dict[str, Any] = {field.name: field.default for field in fields(self) if field.name in schedule}
         return replace(self, **defaults)
 
 
 def learning_rate(config: OptimizerConfig, step: int, total_steps: int) -> float:
-    """The rate of step `step` (from 0) in a stage of `total_steps`. The first step is not lost: warm-up starts above 0."""
+    """Return the rate of step `step` (from 0) in a stage of `total_steps`. Warm-up starts above 0, so the first step counts."""
     if step < config.warmup_steps:
         return config.peak_lr * (step + 1) / config.warmup_steps
     after = max(1, total_steps - config.warmup_steps)
@@ -91,7 +91,7 @@ def learning_rate(config: OptimizerConfig, step: int, total_steps: int) -> float
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
-    """Clip, direction and weight decay at learning rate 1; its updates are to be scaled by the step's rate and added."""
+    """Return clip, direction and weight decay at learning rate 1; its updates are to be scaled by the step's rate and added."""
     if config.name == "adamw":
         direction = optax.adamw(1.0, config.b1, config.b2, config.eps, weight_decay=config.weight_decay, mask=_decayed)
     elif config.name == "adafactor":
@@ -112,12 +112,12 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
 
 
 def _decayed(params: Any) -> Any:
-    """True for the matrices inside layers and an untied head; False for norms and the embedding table."""
+    """Return True for the matrices inside layers and an untied head; False for norms and the embedding table."""
     return jax.tree_util.tree_map_with_path(lambda path, _: _names(path)[-1] not in ("scale", "embedding"), params)
 
 
 def _muon_dimensions(params: Any) -> Any:
-    """Which axes of a stacked weight are the matrix that Muon orthogonalises, layer by layer; None leaves a leaf to AdamW.
+    """Return the axes of a stacked weight that form the matrix orthogonalised by Muon, layer by layer; None leaves a leaf to AdamW.
 
     Weights of layers are [layers, in, *out], and the attention's output projection is [layers, heads, d, out].
     """

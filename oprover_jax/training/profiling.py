@@ -1,4 +1,4 @@
-"""Profiles on demand: `touch RUN/profile` while a run goes on, and its next steps are traced into RUN/profiles/."""
+"""Profiles on demand: `touch RUN/profile` during a run traces its next steps into RUN/profiles/."""
 
 from pathlib import Path
 from types import TracebackType
@@ -8,15 +8,15 @@ import jax
 
 __all__ = ["STEPS", "ProfileOnDemand"]
 
-STEPS = 3  # steps in one trace
+STEPS = 3  # steps per trace
 
 
 class ProfileOnDemand:
-    """Looks for the file `profile` in the run folder before each step. When it is there, the next STEPS steps are traced with
-    `jax.profiler` into `profiles/step-<first>` (TensorBoard and Perfetto read it) and the file is removed. Every process traces its own
+    """Profiler that checks for the file `profile` in the run folder before each step. If it exists, the next STEPS steps are traced with
+    `jax.profiler` into `profiles/step-<first>` (for TensorBoard and Perfetto) and the file is removed. Every process traces its own
     devices.
 
-    A context manager; leaving it ends a trace that is under way.
+    A context manager; exit ends a trace in progress.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,13 +31,13 @@ class ProfileOnDemand:
             self._end()
 
     def before(self, step: int) -> None:
-        """Starts a trace if one is asked for."""
+        """Start a trace if one is requested."""
         if self._until is None and self._request.exists():
             jax.profiler.start_trace(str(self._traces / f"step-{step}"))
             self._until = step + STEPS
 
     def after(self, step: int, results: Any) -> None:
-        """Ends the trace after its last step: the only place where the loop waits for the step that is running."""
+        """End the trace after its last step: the only place where the loop waits for the running step."""
         if self._until is not None and step >= self._until:
             jax.block_until_ready(results)
             self._end()

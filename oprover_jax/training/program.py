@@ -1,4 +1,4 @@
-"""What exactly is run: the update of a job, traced from shapes alone and compiled before its first call, its texts kept beside the run."""
+"""Compiled update of a job, traced from shapes alone before its first call, with its program texts stored in the run folder."""
 
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,12 @@ __all__ = ["compile_update", "describe_state", "trace_update"]
 
 
 def describe_state(job: TrainingJob, mesh: Mesh) -> TrainState:
-    """The job's state as ShapeDtypeStructs with shardings. ShardingError where a size does not divide the mesh."""
+    """Return the job's state as ShapeDtypeStructs with shardings. Raises ShardingError if a size does not divide the mesh."""
     return abstract_state(abstract_params(job.model, mesh), make_optimizer(job.optimizer), mesh)
 
 
 def trace_update(job: TrainingJob, batch: Any, mesh: Mesh) -> Any:
-    """The job's update (a `jax.stages.Traced` of state, batch and learning rate that consumes the state). `batch` is described, not given:
+    """Trace the job's update: a `jax.stages.Traced` of state, batch and learning rate that consumes the state. `batch` consists of
     ShapeDtypeStructs with shardings."""
     update = partial(train_step, loss_function(job), make_optimizer(job.optimizer), job.grad_accum_steps, job.optimizer.spike_factor)
     with jax.set_mesh(mesh):
@@ -32,8 +32,8 @@ def trace_update(job: TrainingJob, batch: Any, mesh: Mesh) -> Any:
 
 
 def compile_update(job: TrainingJob, batch: Any, mesh: Mesh, folder: Path) -> TrainStep:
-    """Compiles `trace_update` once, for these shapes. Leaves `jaxpr.txt`, `stablehlo.txt` (what the compiler was given) and `hlo.txt` (what
-    it made) in `folder`."""
+    """Compile `trace_update` once, for these shapes. Writes `jaxpr.txt`, `stablehlo.txt` (the compiler's input) and `hlo.txt` (its output)
+    to `folder`."""
     traced = trace_update(job, batch, mesh)
     lowered = traced.lower()
     compiled = lowered.compile()

@@ -1,4 +1,4 @@
-"""What the shipped training jobs of Qwen3 have in common; `configs/cpt_*.py` and `configs/rl_*.py` say what is particular to each.
+"""Common settings of the shipped Qwen3 training jobs; `configs/cpt_*.py` and `configs/rl_*.py` add their own.
 
 Optimizer settings, lengths and batch sizes are ours: the publications leave them open or give them for other data.
 """
@@ -18,7 +18,7 @@ _SAVING = LoopConfig(steps=1, save_every_seconds=900.0, keep=2)
 
 
 def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash") -> TrainingJob:
-    """Continued pretraining of Qwen3-`size` on rows of 8,192 tokens, one for each shard of the batch; larger batches by
+    """Return continued pretraining of Qwen3-`size` on rows of 8,192 tokens, one for each shard of the batch; use larger batches with
     `--set batch_size=... --set grad_accum_steps=...`."""
     return TrainingJob(
         name=f"cpt-{size.lower()}",
@@ -39,7 +39,7 @@ def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
 
 
 def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash") -> TrainingJob:
-    """GSPO on stored rollouts of Qwen3-`size`, rows of 32,768 tokens with one attempt each, one in flight on each shard of the batch.
+    """Return GSPO on stored rollouts of Qwen3-`size`, rows of 32,768 tokens with one attempt each, one in flight per shard of the batch.
 
     200 rollout batches of at least 256 attempts in four mini-batches (arXiv 2507.18071, section 5.1).
     """

@@ -1,4 +1,4 @@
-"""Where the metrics of a finished step go: files and services, whoever watches, and the check that the training still moves."""
+"""Reporting of finished steps: to files, services and callbacks, with a check for too many skipped steps."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ OnProgress = Callable[[int, int, Mapping[str, float]], None]
 def open_writers(
     opened: ExitStack, folder: Path, loggers: tuple[str, ...], start: int, about: Mapping[str, Any]
 ) -> tuple[list[Write], float]:
-    """What takes a step's metrics, and the seconds of the steps that will be taken again. Only process 0 writes."""
+    """Open the writers of step metrics; return them with the seconds of the steps that will be repeated. Only process 0 writes."""
     if jax.process_index() != 0:
         return [], 0.0
     log = opened.enter_context(MetricsLog(folder / "metrics.jsonl", start))
@@ -30,7 +30,7 @@ def open_writers(
 
 
 class Report:
-    """Takes each finished step's metrics to who writes and who watches, and gives up after too many skipped steps in a row."""
+    """Passes each finished step's metrics to writers and callbacks, and fails after too many skipped steps in a row."""
 
     def __init__(
         self,
@@ -61,6 +61,6 @@ class Report:
             self._on_progress(step + 1, self._steps, values)
         if values["skipped_in_a_row"] > self._max_skipped:
             raise TrainingFailed(
-                f"{values['skipped_in_a_row']:.0f} steps in a row were skipped, up to step {step}, as their loss or gradient was "
-                "not finite or a spike; lower the learning rate or look at the data"
+                f"{values['skipped_in_a_row']:.0f} steps in a row were skipped, up to step {step}, because their loss or gradient was "
+                "not finite or a spike; lower the learning rate or check the data"
             )

@@ -1,4 +1,4 @@
-"""The RL step: a rollout batch is scored by the policy as it is, then practised on in mini-batches (arXiv 2507.18071: four)."""
+"""RL step: the current policy scores a rollout batch, then is updated on its mini-batches (arXiv 2507.18071: four)."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -22,18 +22,18 @@ _COUNTERS = ("skipped", "skipped_in_a_row")
 
 
 def rollout_batches(rows: Batches, mesh: Mesh, minibatches: int, start: int = 0) -> Generator[list[Batch], None, None]:
-    """The rollout batches of steps `start`, `start` + 1, ...: each is `minibatches` batches of `rows`."""
+    """Yield the rollout batches of steps `start`, `start` + 1, ...: each is `minibatches` batches of `rows`."""
     with closing(rows.stream(mesh, start * minibatches)) as stream:
         while True:
             yield list(islice(stream, minibatches))
 
 
 def rollout_step(logprobs: LogprobFunction, update: TrainStep, mesh: Mesh) -> RolloutStep:
-    """A step on a rollout batch: the old log-probabilities of all mini-batches first, under the shapes of the update, then one update
-    on each. Nothing waits for the device.
+    """Return a step on a rollout batch: the old log-probabilities of all mini-batches first, under the shapes of the update, then one
+    update on each. Nothing waits for the device.
 
     `logprobs` is `make_logprob_fn` and `update` the train step of `objectives.gspo`, made for the same shapes. Metrics: means over the
-    mini-batches of the update's and of `sampler_mismatch`; the largest gap, all tokens, and the counters as they stand at the end.
+    mini-batches of the update's and of `sampler_mismatch`; the largest gap, all tokens, and the counters at the end.
     """
     mismatch, combined = jax.jit(sampler_mismatch), jax.jit(_combined)
 

@@ -1,7 +1,7 @@
-"""The train step: a pure function from (state, batch, learning rate) to (state, metrics), compiled once per objective and shape.
+"""Train step: a pure function from (state, batch, learning rate) to (state, metrics), compiled once per objective and shape.
 
 Gradients are sums over micro-batches and are divided once, by the global denominator, so that packing, accumulation and
-the mesh change nothing. A step whose loss or gradient is not finite, whose gradient norm is a spike, or whose batch trains nothing,
+the mesh change nothing. A step whose loss or gradient is not finite, whose gradient norm is a spike, or whose batch trains nothing
 moves no weight and is counted.
 """
 
@@ -39,7 +39,7 @@ Fraction = tuple[Float[Array, ""], Float[Array, ""]]
 LossTerms = tuple[Float[Array, ""], Float[Array, ""], dict[str, Fraction]]
 LossFunction = Callable[[Params, Batch], LossTerms]
 
-SPIKE_WINDOW = 64  # gradient norms whose median a spike is measured against
+SPIKE_WINDOW = 64  # gradient norms whose median is the reference for spikes
 
 
 @partial(
@@ -47,9 +47,9 @@ SPIKE_WINDOW = 64  # gradient norms whose median a spike is measured against
 )
 @dataclass(frozen=True)
 class TrainState:
-    """All that training carries from step to step: `step` batches taken, `skipped` steps among them and `in_a_row` of these up to now
-    (int32 scalars), fp32 weights, optimizer state, and the last SPIKE_WINDOW finite gradient norms (NaN before there are as many).
-    The leaves are arrays, or what a tree map made of them (shapes, layouts)."""
+    """State of training: `step` batches taken, `skipped` steps among them and `in_a_row` consecutive skipped steps up to now
+    (int32 scalars), fp32 weights, optimizer state, and the last SPIKE_WINDOW finite gradient norms (NaN until there are that many).
+    The leaves are arrays, or the result of a tree map over them (shapes, layouts)."""
 
     step: Any
     skipped: Any
@@ -63,7 +63,7 @@ TrainStep = Callable[[TrainState, Batch, float], tuple[TrainState, Metrics]]
 
 
 def init_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
-    """A state at step 0 with a copy of `params` (the train step gives its state's memory away; the caller's arrays stay valid)."""
+    """Return a state at step 0 with a copy of `params` (the train step donates its state; the caller's arrays stay valid)."""
     with jax.set_mesh(mesh):
         return jax.jit(partial(_init_state, optimizer))(params)
 
@@ -75,13 +75,13 @@ def _init_state(optimizer: optax.GradientTransformation, params: Params) -> Trai
 
 
 def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh: Mesh | AbstractMesh) -> TrainState:
-    """What `init_state` would make of `abstract_params`, as ShapeDtypeStructs with shardings on `mesh`: to compile for, to restore into,
-    or to count with `bytes_per_device`. Nothing is allocated."""
+    """Return what `init_state` would make of `abstract_params`, as ShapeDtypeStructs with shardings on `mesh`, for compiling, restoring,
+    or counting with `bytes_per_device`. Nothing is allocated."""
     with jax.sharding.use_abstract_mesh(mesh if isinstance(mesh, AbstractMesh) else mesh.abstract_mesh):
         described = jax.eval_shape(partial(_init_state, optimizer), params)
 
     def on_mesh(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        spec = leaf.sharding.spec if leaf.sharding is not None else PartitionSpec()  # a counter made from nothing: on every device
+        spec = leaf.sharding.spec if leaf.sharding is not None else PartitionSpec()  # a new counter: replicated
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
 
     return jax.tree.map(on_mesh, described)
@@ -90,7 +90,7 @@ def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh
 def make_train_step(
     loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1, spike_factor: float = 0.0
 ) -> TrainStep:
-    """The compiled `train_step` on `mesh`. It consumes the state that it is given.
+    """Return the compiled `train_step` on `mesh`. It consumes the state that it is given.
 
     Compilation happens at the first call of each batch shape, and every later stage that calls the same function shares it:
     the learning rate, and with it schedule and length of a stage, is an argument.
@@ -115,11 +115,11 @@ def train_step(
     batch: Batch,
     learning_rate: Float[Array, ""],
 ) -> tuple[TrainState, Metrics]:
-    """One update, to be traced under `jax.set_mesh`.
+    """Perform one update, to be traced under `jax.set_mesh`.
 
     A gradient norm above `spike_factor` times the median of the last SPIKE_WINDOW finite ones is a spike: the step moves nothing. The norm
     still enters the window, so that a lasting change of level becomes the new median. There is no limit before the window is
-    full, and none at all if `spike_factor` is 0. The window is part of the state: a resumed run decides as an undisturbed one.
+    full, and none at all if `spike_factor` is 0. The window is part of the state: a resumed run decides like an undisturbed one.
 
     Metrics: those of `loss_fn` divided over the whole batch, `objective` (what was minimised), `gradient_norm` before
     clipping, `tokens` (positions that hold one), `skipped` (steps so far that moved nothing) and `skipped_in_a_row` (up to this one).
@@ -129,7 +129,7 @@ def train_step(
     grads = jax.tree.map(lambda g: g / safe, grads)
     objective, norm = total / safe, optax.tree.norm(grads)
     sound = jnp.isfinite(objective) & jnp.isfinite(norm) & (denominator > 0)
-    # a median of a window with a NaN in it is NaN, and nothing is greater than that
+    # the median of a window with a NaN is NaN, and nothing is greater than that
     usable = sound & ~(norm > spike_factor * jnp.median(state.recent_norms)) if spike_factor else sound
 
     updates, opt_state = _update(optimizer, grads, state.opt_state, state.params)
@@ -145,7 +145,7 @@ def train_step(
 
 
 def split_batch(batch: Batch, parts: int) -> Batch:
-    """[B, ...] -> [parts, B / parts, ...]: micro-batch i takes rows i, i + parts, ..., so that no row leaves its device."""
+    """Reshape [B, ...] to [parts, B / parts, ...]: micro-batch i takes rows i, i + parts, ..., so that no row leaves its device."""
 
     def split(name: str, array: Array) -> Array:
         if array.shape[0] % parts:
@@ -159,7 +159,7 @@ def split_batch(batch: Batch, parts: int) -> Batch:
 def _accumulate(
     loss_fn: LossFunction, params: Params, micro_batches: Batch
 ) -> tuple[Params, Float[Array, ""], Float[Array, ""], dict[str, Fraction]]:
-    """Sums over micro-batches of gradient, loss, denominator and the metrics' fractions."""
+    """Return sums over micro-batches of gradient, loss, denominator and the metrics' fractions."""
 
     def loss(params: Params, batch: Batch) -> tuple[Float[Array, ""], tuple[Float[Array, ""], dict[str, Fraction]]]:
         total, denominator, fractions = loss_fn(params, batch)
@@ -174,7 +174,7 @@ def _accumulate(
         return jax.tree.map(jnp.add, grads, more), sums
 
     parts = len(next(iter(micro_batches.values())))
-    if parts == 1:  # without a second set of gradients to add to
+    if parts == 1:  # avoids a second set of gradients
         grads, (total, (denominator, fractions)) = one({name: array[0] for name, array in micro_batches.items()})
         return grads, total, denominator, fractions
     grads, sums = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), micro_batches)
@@ -183,6 +183,6 @@ def _accumulate(
 
 
 def _update(optimizer: optax.GradientTransformation, grads: Params, opt_state: Any, params: Params) -> tuple[Params, Any]:
-    """Runs the optimizer with the layout of its results given: Muon's products contract sharded axes inside optax."""
+    """Run the optimizer with the layout of its results given: Muon's products contract sharded axes inside optax."""
     layout = jax.tree.map(lambda x: jax.typeof(x).sharding, (params, opt_state))
     return jax.sharding.auto_axes(optimizer.update, out_sharding=layout)(grads, opt_state, params)

@@ -1,4 +1,4 @@
-"""Runs a training job: reads rows and weights, compiles the step, trains, and leaves the weights.
+"""Run of a training job: read rows and weights, compile the step, train, and save the weights.
 
 RUN/config.json      the job of the newest start
 RUN/program/         jaxpr, StableHLO and HLO of its step
@@ -42,15 +42,15 @@ from oprover_jax.training.step import Batch, LossFunction, init_state, split_bat
 
 __all__ = ["make_evaluation", "read_rows", "train"]
 
-_LINE_EVERY = 60.0  # seconds between lines where no terminal is
+_LINE_EVERY = 60.0  # seconds between progress lines without a terminal
 
 
 def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
-    """Trains `job` in `folder`, or goes on with what is there. Ends with KeyboardInterrupt if it was told to stop before the last step.
+    """Train `job` in `folder`, or resume it there. Raises KeyboardInterrupt if it was stopped before the last step.
 
     Raises:
-      InputError: for rows or weights that are missing, torn or do not fit the job, and a folder of another configuration.
-      TrainingFailed: when too many steps in a row are skipped.
+      InputError: rows or weights are missing, torn or do not fit the job, or the folder has another configuration.
+      TrainingFailed: too many steps in a row were skipped.
     """
     goodput = Goodput()
     with goodput.measure("init"):
@@ -59,7 +59,7 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
         data = read_rows(job, weights_of_data)
         if job.loop.evaluate_every and not job.held_out:
             every = job.loop.evaluate_every
-            raise InputError(f"loop.evaluate_every is {every} but no rows are named to score; set held_out=FOLDER, or it to 0")
+            raise InputError(f"loop.evaluate_every is {every} but held_out is empty; set held_out=FOLDER, or loop.evaluate_every=0")
         held_out = read_rows(job, {job.held_out: 1.0}) if job.held_out else None
         described = describe_state(job, mesh)
         identity = job.identity(checksum(weights_of_data))
@@ -69,7 +69,7 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
             check_same_sizes(job.model, Path(job.init_from))
         _keep_config(job, folder)
     if resumed == job.loop.steps == latest(weights) and exported.is_dir():
-        console.line(f"{folder} is finished: its weights are in {weights}, and in {exported} as transformers loads them")
+        console.line(f"{folder} is finished: weights in {weights}, Hugging Face export in {exported}")
         return
     with goodput.measure("compile"):
         step = _compiled(job, data, mesh, folder)
@@ -78,7 +78,7 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
     taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
     console.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
     if resumed:
-        console.line(f"{folder} goes on at step {resumed} of {job.loop.steps}")
+        console.line(f"{folder}: resuming at step {resumed} of {job.loop.steps}")
     with stop_on_signals() as stop, console.bar(job.name) as progress:
         progress.total(job.loop.steps)
         state = run(
@@ -101,38 +101,36 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
     save(weights, job.loop.steps, state.params, {"name": job.name})
     beside = tokenizer_files(Path(job.init_from)) if job.init_from else {}
     export_hf(job.model, state.params, exported, overwrite=True, beside=beside)
-    console.line(f"finished: weights in {weights}, and in {exported} as transformers loads them; {_spent(goodput)}")
+    console.line(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
 
 
 def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
-    """Rows datasets with their weights as the job's batches, after a check that they are whole and fit its model and its rows."""
+    """Return rows datasets with their weights as the job's batches, after checking that they are complete and fit its model and rows."""
     if not all(weights):
-        raise InputError("the job names no data; give a folder that `oprover pack` wrote with --set data=FOLDER")
+        raise InputError("data is empty; give a folder written by `oprover pack` with --set data=FOLDER")
     for folder in weights:
         index = read_index(folder)
         if index.length != job.seq_len:
-            raise InputError(
-                f"rows dataset {folder} has rows of {index.length} tokens and the job's seq_len is {job.seq_len}; make them equal"
-            )
+            raise InputError(f"rows dataset {folder} has rows of {index.length} tokens, but seq_len is {job.seq_len}; make them equal")
         if index.largest_id >= job.model.vocab_size:
             raise InputError(
-                f"rows dataset {folder} holds token id {index.largest_id} and the model's vocabulary ends at {job.model.vocab_size - 1}; "
+                f"rows dataset {folder} has token id {index.largest_id}, but the model's vocabulary ends at {job.model.vocab_size - 1}; "
                 "pack it with the model's tokenizer"
             )
         if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= {name for name, _, _ in index.layout}:
             raise InputError(
-                f"rows dataset {folder} holds no advantages; give the folder of rollouts itself, and `oprover rl` makes the rows"
+                f"rows dataset {folder} has no advantages; give the folder of rollouts instead, from which `oprover rl` makes rows"
             )
     return from_folders(weights, job.batch_size, job.seed)
 
 
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
-    """The weights that the job starts from, on `mesh`."""
+    """Return the initial weights of the job, on `mesh`."""
     return load_hf(Path(job.init_from), mesh, job.model)[1] if job.init_from else init_params(job.model, job.seed, mesh)
 
 
 def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
-    """The step of the loop; the update in it is compiled here, once, and kept beside the run."""
+    """Return the step of the loop; its update is compiled here, once, and stored in the run folder."""
     batch = data.describe(mesh)
     if job.objective == "rl":
         batch["old_logprob"] = batch["sampler_logprob"]
@@ -147,11 +145,11 @@ def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generat
 
 
 def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation: int = 1) -> Callable[[Params], dict[str, float]]:
-    """`held_out_loss`: the mean loss over the rows, each once (the last few are left out where they fill no batch), in the micro-batches
-    of training. InputError where they do not fill a single batch."""
+    """Return a function that computes `held_out_loss`: the mean loss over the rows, each once (without the last few that do not fill a
+    batch), in the micro-batches of training. Raises InputError if they do not fill a single batch."""
     count = rows.rows // rows.batch_rows
     if not count:
-        raise InputError(f"held_out has {rows.rows} rows and a batch takes {rows.batch_rows}; give more, or fewer rows to a batch")
+        raise InputError(f"held_out has {rows.rows} rows, but a batch takes {rows.batch_rows}; give more rows or a smaller batch")
 
     @jax.jit
     def score(params: Params, batch: Batch) -> Any:
@@ -169,7 +167,7 @@ def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation:
 
 def _keep_config(job: TrainingJob, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give the name of a folder for the run")
+        raise InputError(f"{folder} is a file; give a folder for the run")
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "config.json") as temporary:
@@ -178,12 +176,12 @@ def _keep_config(job: TrainingJob, folder: Path) -> None:
 
 def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
     peak = peak_flops([device.device_kind for device in mesh.devices.flat])
-    scoring = 4 / 3 if job.objective == "rl" else 1  # the old policy's pass is a forward, a third of forward and backward
+    scoring = 4 / 3 if job.objective == "rl" else 1  # the old policy's pass is a forward pass, a third of forward and backward
     return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
 
 
 def _shown(console: ProgressConsole, progress: StageProgress) -> OnProgress:
-    """The progress line: a bar with its time left on a terminal, now and then a line elsewhere."""
+    """Return the progress callback: a bar with the remaining time on a terminal, occasional lines otherwise."""
     last = time.monotonic()
 
     def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:

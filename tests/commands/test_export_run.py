@@ -60,7 +60,7 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
     settings, written = (json.loads((out / name).read_text()) for name in ("tokenizer_config.json", "config.json"))
     assert written["eos_token_id"] == tokenizer.token_to_id(settings["eos_token"])
     again = export(run.path, out)
-    assert again.returncode == 2 and len(again.stderr.splitlines()) == 1 and "is there and not empty" in again.stderr
+    assert again.returncode == 2 and len(again.stderr.splitlines()) == 1 and "is not empty" in again.stderr
     assert load_hf(out, make_mesh(MeshConfig()))[0] == config
 
 

@@ -176,7 +176,7 @@ def test_missing_torn_and_foreign_parts_are_named(where: str) -> None:
 
 
 def test_other_versions_and_other_folders_are_refused(where: str) -> None:
-    with pytest.raises(InputError, match="holds no corpus"):
+    with pytest.raises(InputError, match="contains no corpus"):
         open_corpus(where)
     corpus = open_corpus(where, create=True)
     commit = corpus.commit({"statements": _statements(_statement(1))}, {})
@@ -187,13 +187,13 @@ def test_other_versions_and_other_folders_are_refused(where: str) -> None:
     with pytest.raises(InputError, match=rf"{commit.id}.json has rows of version 99"):
         open_corpus(where).commits()
     corpus.storage.fs.pipe_file(path, text[:-10])
-    with pytest.raises(InputError, match=rf"{commit.id}.json is no commit"):
+    with pytest.raises(InputError, match=rf"{commit.id}.json is not a valid commit"):
         open_corpus(where).commits()
     corpus.storage.fs.pipe_file(corpus.storage.path("corpus.json"), b'{"format": 99}')
     with pytest.raises(InputError, match="format 99"):
         open_corpus(where)
     corpus.storage.fs.rm_file(corpus.storage.path("corpus.json"))
-    with pytest.raises(InputError, match="is not empty and holds no corpus"):
+    with pytest.raises(InputError, match="is not empty and contains no corpus"):
         open_corpus(where, create=True)
 
 
@@ -201,8 +201,8 @@ def test_other_versions_and_other_folders_are_refused(where: str) -> None:
     ("rows", "said"),
     [
         (_statements(_statement(1)).drop_columns(["licence"]), "lack licence"),
-        (_statements(_statement(1)).append_column("extra", [["x"]]), "have extra, which the table has not"),
-        (_statements(_statement(1)).set_column(5, "difficulty", [["hard"]]), "column difficulty of rows for statements is no int32"),
+        (_statements(_statement(1)).append_column("extra", [["x"]]), "have extra, which the table lacks"),
+        (_statements(_statement(1)).set_column(5, "difficulty", [["hard"]]), "column difficulty of rows for statements is not int32"),
         (
             _statements(_statement(1)).set_column(2, "formal", pa.array([None], pa.string())),
             "column formal of rows for statements has 1 nulls",

@@ -66,7 +66,7 @@ def test_they_are_printed_written_and_drawn(tmp_path: Path) -> None:
     print_stats(found, console)
     console.file.close()
     text = console.export_text()
-    assert all(word in text for word in ("30 statements, 22 of them proved", "a/b c=d", "not known", "repair, with retrieval"))
+    assert all(word in text for word in ("30 statements, 22 of them proved", "a/b c=d", "unknown", "repair, with retrieval"))
     paths = write_stats(found, tmp_path / "new" / "out")
     assert [path.name for path in paths] == ["stats.json", "stats.png", "stats.svg"]
     assert msgspec.json.decode(paths[0].read_bytes(), type=Stats) == found
@@ -85,5 +85,5 @@ def test_only_the_largest_values_are_shown_and_the_rest_is_summed() -> None:
     counts = [Count(f"s{n}", 20 - n, 1, 2, 1) for n in range(20)]
     assert [c.value for c in shown("source", counts)] == [*(f"s{n}" for n in range(12)), "8 others"]
     assert shown("source", counts)[-1] == Count("8 others", sum(range(1, 9)), 8, 16, 8)
-    assert [c.value for c in shown("difficulty", [Count(n, 1, 0, 0, 0) for n in ("10", "0", "2")])] == ["2", "10", "not known"]
+    assert [c.value for c in shown("difficulty", [Count(n, 1, 0, 0, 0) for n in ("10", "0", "2")])] == ["2", "10", "unknown"]
     assert Bin(8, 8, 1).label == "8" and Bin(1024, 2047, 1).label == "1,024–2,047"

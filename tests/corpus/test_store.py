@@ -138,7 +138,7 @@ def test_what_version_1_wrote_is_read(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([row]).replace_schema_metadata(metadata), tmp_path / "part-0.parquet")
     assert store.read(tmp_path, store.PROOFS) == [record]
     pq.write_table(pa.Table.from_pylist([row]).replace_schema_metadata(metadata | {"oprover.version": "9"}), tmp_path / "part-1.parquet")
-    with pytest.raises(store.StoreError, match=r"part-1\.parquet holds proofs rows of version 9"):
+    with pytest.raises(store.StoreError, match=r"part-1\.parquet contains proofs rows of version 9"):
         store.read(tmp_path, store.PROOFS)
 
 
@@ -160,7 +160,7 @@ def test_a_torn_part_and_a_foreign_part_are_named(tmp_path: Path) -> None:
     with pytest.raises(store.StoreError, match=part.name):
         store.read(tmp_path / "torn", store.PROOFS)
     store.append(tmp_path / "foreign", store.STATEMENTS, [_record(1).statement])
-    with pytest.raises(store.StoreError, match="holds statements"):
+    with pytest.raises(store.StoreError, match="contains statements"):
         store.read(tmp_path / "foreign", store.PROOFS)
 
 

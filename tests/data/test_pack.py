@@ -129,7 +129,7 @@ def test_killed_while_packing_nothing_is_half_visible_and_the_rerun_ends_with_th
         assert not (out / "mixture.json").exists()
         for name in documents:
             if not (out / name / "index.json").exists():
-                with pytest.raises(InputError, match=r"is no rows dataset: it has no index\.json; finish packing it"):
+                with pytest.raises(InputError, match=r"is not a rows dataset, because it has no index\.json"):
                     open_rows(out / name)
     kept = {path: path.stat().st_mtime_ns for path in out.glob("*/*.array_record.json")}
     shards = {path.with_suffix(""): path.with_suffix("").stat().st_mtime_ns for path in kept if path.with_suffix("").exists()}
@@ -137,7 +137,7 @@ def test_killed_while_packing_nothing_is_half_visible_and_the_rerun_ends_with_th
     process = packing(data, out, "unit_bytes=3000")
     said, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    assert "shards are there already" in said and "tokens/s" in said
+    assert "shards are already packed" in said and "tokens/s" in said
     assert {path: path.stat().st_mtime_ns for path in shards} == shards  # not packed again
     assert files(out) == files(undisturbed)
 
@@ -154,7 +154,7 @@ def test_two_packings_do_not_meet_and_bad_input_is_one_sentence(data: Path, docu
     process = packing(data, tmp_path / "missing", "end=<|nobody|>")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2 and "has no token '<|nobody|>'" in errors and errors.count("\n") == 1
-    with pytest.raises(InputError, match=r"holds no \.lean file"):
+    with pytest.raises(InputError, match=r"contains no \.lean file"):
         pack_sources(replace(job(data), sources={"lean": Files(str(data), suffixes=(".lean",))}), tmp_path / "none", QUIET)
     with pytest.raises(InputError, match="put functions into a module"):
         pack_sources(replace(job(data), decontaminate=lambda text: ""), tmp_path / "none", QUIET)

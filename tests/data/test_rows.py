@@ -39,5 +39,5 @@ def test_impossible_examples_are_refused() -> None:
         Example(np.array([1, 2], np.int32), np.array([1, 1], np.float32))
     with pytest.raises(ValueError, match="finite"):
         Example(np.array([1, 2], np.int32), np.array([0, np.nan], np.float32))
-    with pytest.raises(ValueError, match="need 4 positions and a row has 3"):
+    with pytest.raises(ValueError, match="need 4 positions, but a row has 3"):
         row_of([document([1, 2, 3]), document([4, 5, 6])], 3)

@@ -94,7 +94,7 @@ def test_rollouts_are_packed_as_they_are_in_memory(run: Path, made: list[Traject
 
 
 def test_what_holds_no_rollouts_is_said(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no stored rollouts"):
+    with pytest.raises(InputError, match="contains no stored rollouts"):
         Trajectories(str(tmp_path)).plan(100)
     statements = [Statement(id="s", name="s", formal="theorem s : True := by sorry")]
     store.append(tmp_path, store.STATEMENTS, statements)
@@ -102,7 +102,7 @@ def test_what_holds_no_rollouts_is_said(run: Path, tmp_path: Path) -> None:
         Trajectories(str(tmp_path)).plan(100)
     failed = [without_verdicts(one) for one in rollouts(3, 1)]
     store.append(tmp_path / "failed", store.TRAJECTORIES, failed)
-    with pytest.raises(InputError, match="holds no accepted round"):
+    with pytest.raises(InputError, match="contains no accepted round"):
         Trajectories(str(tmp_path / "failed")).plan(100)
 
 

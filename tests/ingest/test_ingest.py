@@ -189,9 +189,9 @@ def test_bad_input_is_named_before_anything_is_written(tmp_path: Path) -> None:
     good = write(tmp_path / "data" / "good.jsonl", ROWS[:1])
     write(tmp_path / "data" / "bad.jsonl", [{"formal_statement": "theorem t : True := by sorry"}])
     bad = Source("bad", "pairs", "bad.jsonl")
-    with pytest.raises(InputError, match=r"bad\.jsonl has no column proof; there are formal_statement"):
+    with pytest.raises(InputError, match=r"bad\.jsonl has no column proof; it has formal_statement"):
         built(config(Source("good", "pairs", str(good)), bad), tmp_path / "corpus", tmp_path / "data")
-    with pytest.raises(InputError, match="give that folder as --data"):
+    with pytest.raises(InputError, match="give its data folder as --data"):
         built(config(bad), tmp_path / "corpus")
     write(tmp_path / "data" / "benchmarks" / "b.jsonl", ROWS[:1])
     with pytest.raises(InputError, match="benchmarks never enter"):
@@ -257,7 +257,7 @@ def test_killed_at_any_stage_the_build_goes_on(tmp_path: Path) -> None:
         env = os.environ | {"PYTHONPATH": os.getcwd()}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as started:
             assert started.stdout is not None and started.stdout.readline() == b"reached\n"
-            with pytest.raises(InputError, match="another process is at work"):
+            with pytest.raises(InputError, match="another process is running this build"):
                 built(whole, tmp_path / "corpus")
             started.send_signal(signal.SIGKILL)
         assert not open_corpus(tmp_path / "corpus").commits()

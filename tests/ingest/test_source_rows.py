@@ -233,15 +233,15 @@ def test_a_torn_or_missing_file_and_a_wrong_column_are_named(tmp_path: Path) -> 
     check_file(whole, source.layout)
     with pytest.raises(InputError, match=r"train-00001\.parquet cannot be read"):
         check_file(torn, source.layout)
-    with pytest.raises(InputError, match="has no column formal_proof; there are formal_statement, proof"):
+    with pytest.raises(InputError, match="has no column formal_proof; it has formal_statement, proof"):
         check_file(parquet(tmp_path / "other.parquet", [{"formal_statement": STATEMENT, "proof": PROOF}]), source.layout)
-    with pytest.raises(InputError, match="column formal_proof holds bool"):
+    with pytest.raises(InputError, match="column formal_proof contains bool"):
         check_file(parquet(tmp_path / "kind.parquet", [{"formal_statement": STATEMENT, "formal_proof": True}]), source.layout)
     with pytest.raises(InputError, match=r"no \.parquet files"):
         source_files(tmp_path / "nowhere", source.layout, "release")
     with pytest.raises(InputError, match="has no column stmt"):
         check_file(lines(tmp_path / "own.jsonl", [{"formal": STATEMENT}]), Source("o", "jsonl", "x", columns=(("formal", "stmt"),)).layout)
-    with pytest.raises(InputError, match="is no JSON array"):
+    with pytest.raises(InputError, match="is not a JSON array"):
         broken = tmp_path / "lean_workbook.json"
         broken.write_text('[{"id": 1}')
         check_file(broken, Source("w", "lean-workbook", "x").layout)
@@ -255,7 +255,7 @@ def test_damage_inside_a_file_is_named_and_leaves_no_part(tmp_path: Path) -> Non
     path.write_bytes(data)
     check_file(path, source.layout)
     task = Task(path, Place("release", source.layout, LIMITS, path.name), "000-000000")
-    with pytest.raises(InputError, match=r"train\.parquet cannot be read behind row 0"):
+    with pytest.raises(InputError, match=r"train\.parquet cannot be read after row 0"):
         list(read_files([task], tmp_path / "out"))
     assert not list((tmp_path / "out").rglob("*.parquet")) and not list((tmp_path / "out").rglob("*.json"))
 

@@ -71,7 +71,7 @@ def test_holes_are_found_filled_and_then_proved(pool: Pool) -> None:
     [
         ("theorem a : 1 = 1 := by sorry\ndef b : Nat := nowhere\n", "mine.lean:2: "),
         ("theorem a : 1 = 1 := by sorry\n/- open", "mine.lean:2: a comment is not closed"),
-        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: module Mathlib cannot be imported here"),
+        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: module Mathlib is not available"),
         ("theorem a : nowhere = 1 := by sorry\n", "mine.lean:1: "),
         ("theorem a : 1 = 1 := by sorry\n\ntheorem b : 1 = := by sorry\n", "mine.lean:3: "),
     ],
@@ -139,7 +139,7 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
 
 def test_attack_bench_and_soak() -> None:
     done = run("attack", "--backend", "embedded-server", "--timeout", "5", "--tiers", "fast")
-    assert done.returncode == 0 and "0 attacks succeeded; the pool is well afterwards" in done.stdout
+    assert done.returncode == 0 and "0 attacks succeeded; the pool is healthy" in done.stdout
     assert all(any(attack.category in line.split() for line in done.stdout.replace("│", " ").splitlines()) for attack in attacks())
     figures = json.loads(run("bench", "--count", "20").stdout)
     assert (figures["accepted"], figures["rejected"], figures["no_verdict"]) == (16, 4, 0)

@@ -47,9 +47,9 @@ WRONG = {
     "inductive": ("inductive F where | a\ntheorem t : 1 = 1 := rfl", "`inductive`"),
     "instance": ("instance : Add Nat := ⟨fun _ _ => 5⟩\ntheorem t : 2 + 2 = 5 := rfl", "`instance`"),
     "hypothesis included": ("variable (c : False)\ninclude c\ntheorem t : 2 + 2 = 5 := c.elim", "`include`"),
-    "empty": ("", "nothing is proved"),
-    "comment": ("/- theorem t : 2 + 2 = 5 := rfl -/\n-- theorem t : True := trivial", "nothing is proved"),
-    "definition only": ("def f : Nat := 1", "nothing is proved"),
+    "empty": ("", "no theorem"),
+    "comment": ("/- theorem t : 2 + 2 = 5 := rfl -/\n-- theorem t : True := trivial", "no theorem"),
+    "definition only": ("def f : Nat := 1", "no theorem"),
     "command only": ("#check Nat", "`#`"),
     "exit": ("#exit\ntheorem t : 2 + 2 = 5 := rfl", "`#`"),
     "cut off": ("theorem t : 1 = 1", "unexpected end of input"),
@@ -73,10 +73,10 @@ HOLES = {
 
 UNREADABLE = {
     "missing import": ("import Mathlib\ntheorem t : 1 = 1 := rfl", "module Mathlib is not provided here"),
-    "late import": ("theorem t : 1 = 1 := rfl\nimport Mathlib", "cannot be taken apart"),
+    "late import": ("theorem t : 1 = 1 := rfl\nimport Mathlib", "cannot split"),
     "open comment": ("theorem t : 1 = 1 := rfl /- ", "a comment is not closed"),
-    "indented": ("namespace A\n  theorem t : 1 = 1 := rfl\nend A", "does not begin at the margin"),
-    "open in": ("open Nat in\ntheorem t : succ 1 = 2 := rfl", "cannot be taken apart"),
+    "indented": ("namespace A\n  theorem t : 1 = 1 := rfl\nend A", "does not begin at the start of a line"),
+    "open in": ("open Nat in\ntheorem t : succ 1 = 2 := rfl", "cannot split"),
     "too many": ("example : 1 = 1 := rfl\n" * 65, "more than 64"),
 }
 

@@ -82,7 +82,7 @@ def test_an_end_is_noticed_even_if_a_grandchild_holds_the_pipe() -> None:
 def test_a_killed_child_takes_no_more_work() -> None:
     with started("import time; time.sleep(60)") as child:
         child.kill()
-        with pytest.raises(WorkerLost, match="was ended"), child.exclusive():
+        with pytest.raises(WorkerLost, match="was killed"), child.exclusive():
             raise AssertionError("not reached")
 
 

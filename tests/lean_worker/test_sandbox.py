@@ -279,9 +279,9 @@ def test_an_installed_lean_may_read_its_toolchain_its_modules_and_its_project(tm
 def test_an_installed_lean_may_not_read_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sysroot, project, found = toolchain(tmp_path)
     monkeypatch.setenv("HOME", str(project / "home"))
-    with pytest.raises(LeanWorkerError, match="holds the home folder"):
+    with pytest.raises(LeanWorkerError, match="contains the home folder"):
         installed_files(found, sysroot, project)
-    with pytest.raises(LeanWorkerError, match="holds the home folder"):
+    with pytest.raises(LeanWorkerError, match="contains the home folder"):
         installed_files({"LEAN_PATH": "/"}, sysroot, None)
 
 

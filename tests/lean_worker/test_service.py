@@ -289,11 +289,11 @@ def test_the_cache_outlives_the_service(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--host", "0.0.0.0"), "a key is needed"),
-        (("--key-file", "no_such_file"), "name a readable file"),
-        (("--key-file", os.devnull), "the first line is empty"),
+        (("--host", "0.0.0.0"), "--host: 0.0.0.0"),
+        (("--key-file", "no_such_file"), "--key-file: no_such_file cannot be read"),
+        (("--key-file", os.devnull), "the first line"),
         (("--workers", "0"), "at least 1"),
-        (("--cache", "/no/such/folder/file"), "name another file"),
+        (("--cache", "/no/such/folder/file"), "--cache: /no/such/folder/file"),
     ],
 )
 def test_what_cannot_be_served_is_one_sentence_and_exit_code_2(arguments: tuple[str, ...], words: str) -> None:

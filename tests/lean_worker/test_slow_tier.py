@@ -192,7 +192,7 @@ def test_the_judge_alone_refuses_what_the_kernel_never_saw(setting: Setting) -> 
 def test_a_definition_under_the_statement_must_be_the_same(setting: Setting) -> None:
     statement = "def year := 2025\ntheorem tgt : year = 15 := sorry\n"
     found = judged(setting, statement, "def year := 15\ntheorem tgt : year = 15 := rfl\n")
-    assert (found.kind, found.reason) == ("mismatch", "year is defined otherwise than in the statement")
+    assert (found.kind, found.reason) == ("mismatch", "year is defined differently from the statement")
 
 
 def test_macros_of_a_candidate_do_not_reach_the_judge(setting: Setting) -> None:

@@ -73,7 +73,7 @@ def test_an_mlp_in_parts_gives_the_same_gradients_for_the_same_products(name, co
 def test_parts_of_the_mlp_that_cannot_be_are_refused(config) -> None:
     with pytest.raises(ValueError, match="more than 1 needs remat='full'"):
         dataclasses.replace(config, mlp_parts=3)
-    with pytest.raises(ValueError, match="mlp is 24, which cannot be split into mlp_parts=5"):
+    with pytest.raises(ValueError, match="intermediate_size is 24, which cannot be split into mlp_parts=5"):
         dataclasses.replace(config, remat="full", mlp_parts=5)
 
 
@@ -109,8 +109,8 @@ def test_what_is_offloaded_goes_to_pinned_memory_and_comes_back(config) -> None:
         ("some", "choose none, full, save:NAMES"),
         ("save:", "choose none, full, save:NAMES"),
         ("keep:gate", "choose none, full, save:NAMES"),
-        ("save:gate,mlp", "a layer has no tensor 'mlp'; name one of input, qkv, attention, gate, up"),
-        ("save:gate+offload:up,gate", "names 'gate' twice"),
+        ("save:gate,mlp", "a layer has no tensor 'mlp'; choose from input, qkv, attention, gate, up"),
+        ("save:gate+offload:up,gate", "lists 'gate' twice"),
     ],
 )
 def test_unknown_policies_are_refused(policy, sentence, config) -> None:

@@ -26,7 +26,7 @@ def test_published_sizes_count_as_published(name) -> None:
 
 
 def test_an_unknown_size_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InputError, match=r"no dense Qwen3-30B; choose one of 0\.6B, .*32B"):
+    with pytest.raises(InputError, match=r"Qwen3 size '30B'; choose one of 0\.6B, .*32B"):
         published("30B")
 
 

@@ -157,11 +157,11 @@ def test_another_model_is_refused_by_the_name_of_the_weight(tmp_path: Path) -> N
     saved = state(*OTHER)
     save(tmp_path, 1, saved, {})
     smaller = replace(saved, params={"layers": {"w": saved.params["layers"]["w"][:4]}})
-    with pytest.raises(InputError, match=r"params\.layers\.w has shape \[8, 8\] and the model wants \[4, 8\]"):
+    with pytest.raises(InputError, match=r"params\.layers\.w has shape \[8, 8\], expected \[4, 8\]"):
         restore(tmp_path, 1, smaller)
     more = replace(saved, params={"layers": {**saved.params["layers"], "b": saved.step}})
     with pytest.raises(InputError, match=r"params\.layers\.b is missing"):
         restore(tmp_path, 1, more)
     less = replace(saved, params={})
-    with pytest.raises(InputError, match=r"holds params\.layers\.w, which the model has not"):
+    with pytest.raises(InputError, match=r"has params\.layers\.w, which the model lacks"):
         restore(tmp_path, 1, less)

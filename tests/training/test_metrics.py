@@ -28,7 +28,7 @@ def test_each_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
 def test_a_bad_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text('{"step": 0}\nnot json\n{"step": 2}\n')
-    with pytest.raises(ValueError, match=r"m\.jsonl, line 2 is no JSON object"):
+    with pytest.raises(ValueError, match=r"m\.jsonl, line 2 is not a JSON object"):
         read_metrics(path)
 
 

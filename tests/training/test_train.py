@@ -154,13 +154,13 @@ def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole:
             train(changed, folder, ProgressConsole(Console(quiet=True)))
         assert "\n" not in str(caught.value)
 
-    refused(replace(job(rows), data=""), "names no data")
-    refused(replace(job(rows), data=str(tmp_path / "none")), "is no rows dataset")
-    refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "no rows are named to score")
+    refused(replace(job(rows), data=""), "data is empty")
+    refused(replace(job(rows), data=str(tmp_path / "none")), "is not a rows dataset")
+    refused(replace(job(rows), loop=replace(job(rows).loop, evaluate_every=5)), "held_out is empty")
     refused(job(rows, MeshConfig(tensor=8)), "does not divide over mesh axes tensor 8")
     refused(job(rows, MeshConfig(fsdp=8, tensor=2)), "needs 16 devices but 8 are present")
     refused(replace(job(rows), init_from=str(tmp_path / "none")), r"config\.json cannot be read")
-    refused(replace(job(rows), seq_len=32), "rows of 16 tokens and the job's seq_len is 32")
+    refused(replace(job(rows), seq_len=32), "rows of 16 tokens, but seq_len is 32")
     refused(replace(job(rows), model=replace(CONFIG, vocab_size=40)), "vocabulary ends at 39")
     assert not (tmp_path / "run").exists()
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
@@ -181,7 +181,7 @@ def test_held_out_rows_are_scored_in_micro_batches_and_each_once(rows: Path) -> 
     one, four = (make_evaluation(loss, from_folders({str(rows): 1.0}, 8, 0), mesh, parts)(params)["held_out_loss"] for parts in (1, 4))
     assert one == pytest.approx(four, rel=1e-6)
     count = read_index(rows).rows
-    with pytest.raises(InputError, match=f"held_out has {count} rows and a batch takes {count + 1}"):
+    with pytest.raises(InputError, match=f"held_out has {count} rows, but a batch takes {count + 1}"):
         make_evaluation(loss, from_folders({str(rows): 1.0}, count + 1, 0), mesh)
 
 

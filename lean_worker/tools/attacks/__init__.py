@@ -1,9 +1,9 @@
-"""Attacks on a checker of Lean proofs: false theorems that must be rejected, and right proofs that must be accepted all the same.
+"""Attacks on a checker of Lean proofs: false theorems that must be rejected, and correct proofs that must still be accepted.
 
 Each file `CLASS.jsonl` next to this module holds one class, one case per line: {"name", "why"?, "header"?, "statement", "proof"?,
-"helpers"?, "tier"?, "with"?, "expected"?, "secret"?}. `with` lists the accomplices, written out or by the name of their case. A proof
-that is left out is long and stands in `large.py`. The class `forbidden` is refused before Lean sees it, `rejected_by_lean` is not.
-`lean-worker attack` tries all of them on a backend.
+"helpers"?, "tier"?, "with"?, "expected"?, "secret"?}. `with` lists the accomplices, written out or by the name of their case. A missing
+proof is long and defined in `large.py`. The class `forbidden` is refused before Lean sees it, `rejected_by_lean` is not.
+`lean-worker attack` runs all of them against a backend.
 """
 
 import json
@@ -23,8 +23,8 @@ Expected = Literal["accepted", "rejected"]
 class Attack(msgspec.Struct, frozen=True):
     """A check and the verdict that it must get, alone and together with its accomplices.
 
-    `category` is the class, named like its file. `accomplices` are checks of another client, asked before or after this one. No message
-    may show the text `secret`, if there is one. The theorem of an attack may be true: then its means are what is forbidden.
+    `category` is the class, named like its file. `accomplices` are checks of another client, run before or after this one. No message
+    may contain the text `secret`, if there is one. The theorem of an attack may be true: then its method is what is forbidden.
     """
 
     check: Check
@@ -36,7 +36,7 @@ class Attack(msgspec.Struct, frozen=True):
 
     @property
     def may_end_without_verdict(self) -> bool:
-        """Whether a timeout or a crash is as good as a rejection: what only exhausts Lean proves nothing."""
+        """Whether a timeout or a crash is as good as a rejection: exhausting Lean proves nothing."""
         return self.category == "resource"
 
 
@@ -76,5 +76,5 @@ def _classes() -> Iterator[tuple[str, Traversable]]:
 
 def _lines(path: Traversable) -> Iterator[_Line]:
     for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n"):
-        # not msgspec's own decoder, which refuses the lone surrogate that one of the proofs holds
+        # not msgspec's own decoder, which refuses the lone surrogate in one of the proofs
         yield msgspec.convert(json.loads(line), _Line)

@@ -1,4 +1,4 @@
-"""Isolation: the verdict of a check must not depend on what else is asked, before, with or after it, nor by whom."""
+"""Isolation test: the verdict of a check must not depend on other checks before, with or after it, nor on their clients."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ _SIZES = (2, 32)
 
 
 class Told(NamedTuple):
-    """What of a verdict must be the same whatever else is asked."""
+    """The part of a verdict that must be independent of other checks."""
 
     accepted: bool | None
     kind: str
@@ -25,19 +25,19 @@ class Told(NamedTuple):
 
 
 def told(verdict: Verdict) -> Told:
-    """Return what a verdict says."""
+    """Return the part of a verdict that must be independent of other checks."""
     return Told(verdict.accepted, verdict.kind, verdict.axioms, tuple(message.text for message in verdict.messages))
 
 
 def isolation_checks() -> list[Check]:
-    """Return attacks, their accomplices, right and wrong proofs, each under a name of its own; none that only exhausts Lean."""
-    found = [check for attack in attacks() if not attack.may_end_without_verdict for check in (attack.check, *attack.accomplices)]
-    found += [msgspec.structs.replace(check, id=f"sample {check.id}") for check in sample_checks(40)]
-    return list({check.id: msgspec.structs.replace(check, tier="fast") for check in found}.values())
+    """Return attacks, their accomplices, and correct and wrong proofs, each under a unique name; none that only exhausts Lean."""
+    checks = [check for attack in attacks() if not attack.may_end_without_verdict for check in (attack.check, *attack.accomplices)]
+    checks += [msgspec.structs.replace(check, id=f"sample {check.id}") for check in sample_checks(40)]
+    return list({check.id: msgspec.structs.replace(check, tier="fast") for check in checks}.values())
 
 
 def tell_alone(make_pool: Callable[[], Pool], checks: Sequence[Check]) -> dict[str, Told]:
-    """Return what each check is told alone, as the only one that a fresh pool ever gets."""
+    """Return the verdict of each check alone, as the only one that a fresh pool ever gets."""
     alone = {}
     for check in checks:
         with make_pool() as pool:
@@ -46,7 +46,7 @@ def tell_alone(make_pool: Callable[[], Pool], checks: Sequence[Check]) -> dict[s
 
 
 def groupings(checks: Sequence[Check], seed: int) -> Iterator[list[tuple[Check, str]]]:
-    """Yield random groups of checks, each check with a client, in random order, without end."""
+    """Yield random groups of checks forever, each check with a client, in random order."""
     rng = random.Random(seed)
     while True:
         chosen = rng.sample(checks, min(len(checks), rng.randint(*_SIZES)))
@@ -54,11 +54,11 @@ def groupings(checks: Sequence[Check], seed: int) -> Iterator[list[tuple[Check, 
 
 
 def try_grouping(pool: Pool, group: Sequence[tuple[Check, str]], alone: dict[str, Told]) -> list[str]:
-    """Ask a group at once and return a line for each check that is told something else than alone."""
+    """Check a group concurrently and return a line for each verdict that differs from the one alone."""
     futures = [(check, client, pool.submit(check, client)) for check, client in group]
     wrong = []
     for check, client, future in futures:
-        found = told(future.result())
-        if found != alone[check.id]:
-            wrong.append(f"{check.id} of {client}: alone {alone[check.id]}, with {len(group) - 1} others {found}")
+        verdict = told(future.result())
+        if verdict != alone[check.id]:
+            wrong.append(f"{check.id} of {client}: alone {alone[check.id]}, with {len(group) - 1} others {verdict}")
     return wrong

@@ -1,4 +1,4 @@
-"""Trying attacks on a pool: each alone and together with its accomplices, and what came of it."""
+"""Trials of attacks on a pool, alone and together with their accomplices, and their outcomes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ Circumstance = Literal["alone", "after its accomplices", "before its accomplices
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """One attack, tried once."""
+    """One trial of one attack."""
 
     attack: Attack
     tier: Tier
@@ -27,7 +27,7 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> Outcome:
-        """Whether the verdict is the one that the attack must get; a secret that a message shows makes it wrong."""
+        """Compare the verdict with the required one; a secret in a message makes it wrong."""
         if self.attack.secret and any(self.attack.secret in message.text for message in self.verdict.messages):
             return "wrong"
         if self.verdict.accepted is None:
@@ -36,26 +36,26 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the pool did not stand the attack: a wrong verdict, or none where only a verdict will do."""
+        """Whether the attack succeeded: a wrong verdict, or none where a verdict is required."""
         return self.outcome == "wrong" or (self.outcome == "no verdict" and not self.attack.may_end_without_verdict)
 
     def __str__(self) -> str:
-        said = " ".join(message.text for message in self.verdict.messages).replace("\n", " ")[:100] or "no message"
+        message = " ".join(message.text for message in self.verdict.messages).replace("\n", " ")[:100] or "no message"
         expected = self.attack.expected + (" without showing a secret" if self.attack.secret else "")
         return (
             f"{self.attack.category}: {self.attack.check.id}, {self.tier} tier, {self.circumstance}: "
-            f"must be {expected}, got {self.verdict.kind} ({said})"
+            f"must be {expected}, got {self.verdict.kind} ({message})"
         )
 
 
 def try_alone(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Callable[[], object] = lambda: None) -> list[Trial]:
-    """Ask each attack without its accomplices, all at once."""
+    """Check all attacks concurrently, without their accomplices."""
     asked = [(attack, _ask(pool, attack.check, tier, "attacker")) for attack in attacks]
     return [_trial(attack, tier, "alone", future, on_trial) for attack, future in asked]
 
 
 def try_together(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Callable[[], object] = lambda: None) -> list[Trial]:
-    """Ask each attack that has accomplices right after them, and then right before them.
+    """Check each attack that has accomplices right after them, and then right before them.
 
     A pool of one worker gives every accomplice the chance to meet the attack in one Lean process.
     """
@@ -67,25 +67,25 @@ def try_together(pool: Pool, attacks: Iterable[Attack], tier: Tier, on_trial: Ca
             trials.append(_trial(attack, tier, "after its accomplices", future, on_trial))
             _wait(before)
             future = _ask(pool, attack.check, tier, "attacker")
-            behind = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
+            accomplices = [_ask(pool, check, tier, "accomplice") for check in attack.accomplices]
             trials.append(_trial(attack, tier, "before its accomplices", future, on_trial))
-            _wait(behind)
+            _wait(accomplices)
     return trials
 
 
 def is_well(pool: Pool) -> bool:
-    """Return whether the pool judges a handful of right and wrong proofs for each worker as it must."""
+    """Return whether the pool gives the right verdicts on a few correct and wrong proofs per worker."""
     checks = sample_checks(5 * pool.workers)
     return [verdict.accepted for verdict in pool.check_many(checks)] == [True, True, True, True, False] * pool.workers
 
 
 def count_trials(attacks: Sequence[Attack]) -> int:
-    """Return how many trials both ways of asking make on one tier."""
+    """Return the number of trials on one tier, alone and together."""
     return len(attacks) + 2 * sum(bool(attack.accomplices) for attack in attacks)
 
 
 def outcomes(trials: Iterable[Trial]) -> dict[str, Counter[Outcome]]:
-    """Count the attacks of each class by the worst that happened to them: wrong, then no verdict."""
+    """Count the attacks of each class by their worst outcome: wrong, then no verdict."""
     severity: tuple[Outcome, ...] = ("as expected", "no verdict", "wrong")
     worst: dict[tuple[str, str], Outcome] = {}
     for trial in trials:

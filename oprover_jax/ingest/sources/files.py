@@ -1,5 +1,5 @@
-"""The files of a source and their raw rows, in bounded memory. Files are looked at before anything is read: a torn one, or a column that
-is not there, is an error that names it."""
+"""Files of a source and their raw rows, in bounded memory. Files are checked before anything is read: a torn file or a missing column is an
+error that names it."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _ENDINGS = {"parquet": ".parquet", "jsonl": ".jsonl", "json": ".json", "lean": "
 
 @dataclass(frozen=True)
 class Raw:
-    """One row as it stands in its file: columns to values, or, where that cannot be read, the reason and the text."""
+    """One row of a file: columns to values, or, if it cannot be parsed, the reason and the text."""
 
     where: str
     values: dict[str, Any]
@@ -31,21 +31,21 @@ class Raw:
 
 
 def source_files(path: Path, layout: Layout, name: str) -> list[Path]:
-    """The files at a file, a folder (all of its format, at any depth) or a pattern, in order. Raises InputError where there are none."""
+    """Return the files of a file, a folder (all of its format, at any depth) or a pattern, in order. Raises InputError for none."""
     ending = _ENDINGS[layout.format]
     if path.is_dir():
-        found = sorted(one for one in path.rglob(f"*{ending}") if not any(part.startswith(".") for part in one.relative_to(path).parts))
+        files = sorted(file for file in path.rglob(f"*{ending}") if not any(part.startswith(".") for part in file.relative_to(path).parts))
     elif path.is_file():
-        found = [path]
+        files = [path]
     else:
-        found = sorted(Path(one) for one in glob(str(path), recursive=True) if Path(one).is_file())
-    if not found:
+        files = sorted(Path(file) for file in glob(str(path), recursive=True) if Path(file).is_file())
+    if not files:
         raise InputError(f"source {name}: {path} has no {ending} files; give a file, a folder or a pattern of such files")
-    return found
+    return files
 
 
 def check_file(path: Path, layout: Layout) -> None:
-    """Raises InputError where the file cannot be read or lacks a column, naming both and what is there instead."""
+    """Raise InputError if the file cannot be read or lacks a column, naming both and the available columns."""
     try:
         if layout.format == "parquet":
             with pq.ParquetFile(path) as file:
@@ -53,7 +53,7 @@ def check_file(path: Path, layout: Layout) -> None:
             _check_columns(path, layout, kinds)
             for column in layout.columns.read:
                 if column in kinds and not _readable(kinds[column], column == layout.columns.contaminates):
-                    raise InputError(f"{path}: column {column} holds {kinds[column]}; text is needed there, so name another column")
+                    raise InputError(f"{path}: column {column} contains {kinds[column]}, expected text; give another column")
         else:
             with path.open("rb") as opened:
                 opened.read(1)
@@ -62,12 +62,12 @@ def check_file(path: Path, layout: Layout) -> None:
                 _check_columns(path, layout, first.values)
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}); restore it from a copy, or take it out of the source"
+            f"{path} cannot be read ({str(error).splitlines()[0]}); restore it from a copy, or remove it from the source"
         ) from error
 
 
 def rows(path: Path, layout: Layout) -> Iterator[Raw]:
-    """The rows of a file; `where` counts from 1: lines, rows or, in an array, items."""
+    """Yield the rows of a file; `where` counts from 1: lines, rows or, in an array, items."""
     if layout.format == "parquet":
         yield from _parquet_rows(path, layout)
     elif layout.format == "jsonl":
@@ -85,9 +85,7 @@ def rows(path: Path, layout: Layout) -> Iterator[Raw]:
 def _check_columns(path: Path, layout: Layout, there: dict[str, Any]) -> None:
     missing = [column for column in layout.columns.read if column not in there and column not in layout.columns.lacking]
     if missing:
-        raise InputError(
-            f"{path} has no column {missing[0]}; there are {', '.join(there)}: is it another set, or are its columns named anew?"
-        )
+        raise InputError(f"{path} has no column {missing[0]}; it has {', '.join(there)}; check the source's kind and columns")
 
 
 def _readable(kind: pa.DataType, lists: bool) -> bool:
@@ -106,11 +104,11 @@ def _parquet_rows(path: Path, layout: Layout) -> Iterator[Raw]:
                     number += 1
                     yield _decoded(str(number), {name: values[index] for name, values in columns.items()})
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read behind row {number} ({str(error).splitlines()[0]}); restore it from a copy") from error
+        raise InputError(f"{path} cannot be read after row {number} ({str(error).splitlines()[0]}); restore it from a copy") from error
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """Text as bytes: Arrow does not look whether it is UTF-8."""
+    """Return text as bytes, since Arrow does not check that it is UTF-8."""
     if pa.types.is_large_string(column.type):
         return list(column.cast(pa.large_binary()).to_pylist())
     return list((column.cast(pa.binary()) if pa.types.is_string(column.type) else column).to_pylist())
@@ -136,7 +134,7 @@ def _json_lines(path: Path) -> Iterator[Raw]:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """Lines, and whether they are whole: the rest of one that is too long is skipped."""
+    """Yield lines, and whether they are complete: the rest of a line that is too long is skipped."""
     while line := file.readline(LONGEST_LINE):
         whole = line.endswith(b"\n") or len(line) < LONGEST_LINE
         yield line, whole
@@ -145,11 +143,11 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
 
 
 def _json_items(path: Path) -> Iterator[Raw]:
-    """The items of one array. The file is held in memory as bytes; sets of this format have some hundred megabytes."""
+    """Yield the items of one array. The file is held in memory as bytes; sets of this format have some hundred megabytes."""
     try:
         items = msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
-        raise InputError(f"{path} is no JSON array ({error}); restore it from a copy") from error
+        raise InputError(f"{path} is not a JSON array ({error}); restore it from a copy") from error
     for number, item in enumerate(items, start=1):
         yield _json_row(str(number), bytes(item))
 

@@ -1,6 +1,6 @@
-"""What is in which column of each set that we read. Data, not code: a new set is a new row of `LAYOUTS`.
+"""Column layouts of all supported sets. Data, not code: a new set is a new row of `LAYOUTS`.
 
-Where the names were learned stands with each layout; what could not be confirmed is said. A column that is named here and not in the
+Each layout cites where its names were found, and what could not be confirmed. A listed column that is missing from the
 file is an error that names it (`files`), unless it is listed as one that some copies lack.
 """
 
@@ -10,15 +10,15 @@ from typing import Literal
 Format = Literal["parquet", "jsonl", "json", "lean"]
 
 MATHLIB_HEADER = "import Mathlib\nimport Aesop\n\nset_option maxHeartbeats 400000\n\nopen BigOperators Real Nat Topology Rat"
-"""What published provers put before the statements of sets without headers; which one a set was written for its card does not say."""
+"""Header that published provers use for sets without headers; the cards do not say which header a set was written for."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns by what they mean; an empty name means that the set has no such column.
+    """Columns by meaning; an empty name means that the set has no such column.
 
-    `formal` holds a statement, alone or as a whole text; each of `proofs` a proof, alone or as a whole text that proves the statement
-    (helper lemmas and all). A row whose `contaminates` says anything is part of a benchmark. `lacking` may be missing from a file.
+    `formal` contains a statement, alone or as a whole text; each of `proofs` a proof, alone or as a whole text that proves the statement
+    (including helper lemmas). A row with a non-empty `contaminates` is part of a benchmark. `lacking` may be missing from a file.
     """
 
     formal: str = "formal_statement"
@@ -37,7 +37,7 @@ class Columns:
 
     @property
     def read(self) -> tuple[str, ...]:
-        """All that are read, each once, in a fixed order."""
+        """All columns to read, each once, in a fixed order."""
         text = (self.formal, *self.proofs, self.name, self.header, self.informal, self.domain, self.difficulty)
         about = (self.lean, self.needs, self.licence, self.source, self.contaminates)
         return tuple(dict.fromkeys(column for column in (*text, *about) if column))
@@ -45,10 +45,10 @@ class Columns:
 
 @dataclass(frozen=True)
 class Layout:
-    """A set: the format and columns of its files, and what holds for rows that say nothing of their own.
+    """A set: the format and columns of its files, and defaults for rows without values of their own.
 
-    `upstream` says who has checked the proofs, and how; empty where nobody says so. What our Lean cannot follow of a set that somebody
-    has checked stays unchecked; of any other set it is taken for wrong.
+    `upstream` says who has checked the proofs, and how; empty if unknown. Proofs of a set that was checked upstream stay unchecked if our
+    Lean cannot follow them; those of any other set count as wrong.
     """
 
     format: Format
@@ -62,7 +62,7 @@ class Layout:
 
 LAYOUTS: dict[str, Layout] = {
     # 73 Parquet shards of four text columns, on its card; `cot_proof` and `prompt` are whole texts of the round that found the proof and
-    # are not read: trajectories hold token ids. Neither Lean nor Mathlib version is given (the published verifier ran Lean 4.15.0).
+    # are not read: trajectories contain token ids. Neither Lean nor Mathlib version is given (the published verifier ran Lean 4.15.0).
     "oproofs": Layout(
         format="parquet",
         columns=Columns(proofs=("formal_proof",)),
@@ -71,7 +71,7 @@ LAYOUTS: dict[str, Layout] = {
         upstream="its own Lean workers, version not published",
     ),
     # Columns, licence and the shard names data/train-*.parquet from its dataset card; Lean 4.15.0 from cards of sets made from it.
-    # `formal_ground_truth` is a person's proof where there is one, `formal_proof` one found by a prover.
+    # `formal_ground_truth` is a person's proof if there is one, `formal_proof` one found by a prover.
     "numina-math-lean": Layout(
         format="parquet",
         columns=Columns(proofs=("formal_ground_truth", "formal_proof"), name="uuid", informal="problem", domain="problem_type"),
@@ -90,7 +90,7 @@ LAYOUTS: dict[str, Layout] = {
         licence="Apache-2.0",
         lean="mathlib",
     ),
-    # 140K statements. That statements stand in `formal_statement` is what a program reads that OProver's authors published; the names
+    # 140K statements. The column `formal_statement` is taken from a program published by OProver's authors; the names
     # of other columns and the licence could not be confirmed.
     "leanabell": Layout(
         format="parquet",
@@ -106,7 +106,7 @@ LAYOUTS: dict[str, Layout] = {
         source="Goedel-LM/Goedel-Pset-v1",
         lean="mathlib",
     ),
-    # Pairs collected from public repositories, each row with its own licence, source and what it needs besides core Lean.
+    # Pairs collected from public repositories, each row with its own licence, source and requirements beyond core Lean.
     "pairs": Layout(
         format="jsonl",
         columns=Columns(
@@ -123,9 +123,9 @@ LAYOUTS: dict[str, Layout] = {
         ),
         upstream="the project that it was taken from, on its own Lean",
     ),
-    # Anybody's own file: the source's own `columns` say what is where.
+    # A user's own file: the source's `columns` say what is where.
     "jsonl": Layout(format="jsonl"),
     "parquet": Layout(format="parquet"),
-    # Every theorem of each file, with what stands before it as its header.
+    # Every theorem of each file, with the text before it as its header.
     "lean": Layout(format="lean", columns=Columns(formal="")),
 }

@@ -1,4 +1,4 @@
-"""One file of a source becomes one part of INCOMING and one of QUARANTINE, and counts of both. Each file is read whole or again."""
+"""Reading of source files: one file becomes one part of INCOMING and one of QUARANTINE, with counts. Each file is read whole or again."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _BATCH = 2048
 
 
 class Counts(msgspec.Struct):
-    """What came of a file: `read` rows there, `kept` rows of INCOMING, `refused` by reason (rows, or single proofs of them)."""
+    """Counts of a file: `read` rows, `kept` rows of INCOMING, `refused` by reason (rows, or single proofs of them)."""
 
     origin: str
     read: int = 0
@@ -40,14 +40,14 @@ class Task:
 
 
 def reason_of(words: str) -> str:
-    """What is counted: the words before the colon."""
+    """Return the part of a reason that is counted: the words before the colon."""
     return words.partition(":")[0]
 
 
 def read_files(tasks: Iterable[Task], out: Path, processes: int = 1) -> Iterator[Task]:
-    """Reads each file whose counts are not there yet into `out`/incoming, quarantine and counts; yields the tasks as they are done.
+    """Read each file without counts into `out`/incoming, quarantine and counts; yield the tasks as they finish.
 
-    Raises InputError naming a file that cannot be read to its end.
+    Raises InputError for a file that cannot be read to its end.
     """
     for folder in ("incoming", "quarantine", "counts"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def _read(task: Task, out: Path) -> None:
 
 
 def _flush(writer: pq.ParquetWriter, rows: list[dict[str, Any]]) -> int:
-    """Writes and forgets `rows`; how many there were."""
+    """Write and clear `rows`; return their number."""
     number = len(rows)
     if rows:
         writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))

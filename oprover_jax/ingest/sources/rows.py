@@ -1,5 +1,5 @@
-"""What a raw row must be to enter: a theorem that ends in `:= by sorry`, and proofs of it that leave no hole. Everything else is refused,
-with the reason; a statement whose proof is refused is kept without it."""
+"""Validation of raw rows: a theorem must end in `:= by sorry`, and proofs must leave no hole. Everything else is refused with the reason; a
+statement whose proof is refused is kept without it."""
 
 import re
 from collections.abc import Iterator
@@ -36,20 +36,20 @@ _PROJECT = re.compile(r"([\w.-]+/[\w.-]+@[0-9a-f]{7,40}):")
 
 @dataclass(frozen=True)
 class RowLimits:
-    """Longer texts are no theorems that anybody trains on: characters."""
+    """Limits in characters; longer texts are not useful for training."""
 
     statement: int = 20_000
     header: int = 200_000
-    proof: int = 60_000  # what the Lean workers take
+    proof: int = 60_000  # the limit of the Lean workers
 
 
 class Refused(ValueError):
-    """Why a row, or one proof of it, does not enter. The words before the first colon are the reason that is counted."""
+    """Reason for refusing a row, or one proof of it. The words before the first colon are counted."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """What is the same for all rows of a file: its source's name, layout and limits, and the file as `where` names it."""
+    """Properties shared by all rows of a file: its source's name, layout and limits, and the file as `where` names it."""
 
     origin: str
     layout: Layout
@@ -61,7 +61,7 @@ Row = dict[str, Any]
 
 
 def read(raw: Raw, place: Place) -> Iterator[tuple[Row | None, Row | None]]:
-    """Rows of INCOMING and of QUARANTINE that come of one raw row: pairs of which one is None."""
+    """Yield rows of INCOMING and of QUARANTINE from one raw row: pairs of which one is None."""
     where = f"{place.origin}/{place.file}:{raw.where}"
     if raw.problem:
         yield None, _quarantined(place, where, raw.problem, raw.text)
@@ -75,7 +75,7 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
     columns = place.layout.columns
     flagged = values.get(columns.contaminates) if columns.contaminates else None
     if flagged and flagged != "[]":
-        # its text is that of a benchmark, and stays out of every folder that somebody may train on
+        # its text is that of a benchmark, so it must not be stored anywhere that may be trained on
         named = ", ".join(flagged) if isinstance(flagged, list) else str(flagged)
         yield None, _quarantined(place, where, f"{FLAGGED}: {named}", _json({"name": values.get(columns.name)}))
         return
@@ -90,9 +90,9 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
     for column in columns.proofs or ("",):
         try:
             text = _text(values, column) if column else stated.proof
-            if text.strip() and (one := _proved(stated, text, place)).proof:
+            if text.strip() and (theorem := _proved(stated, text, place)).proof:
                 proved += 1
-                yield _incoming(one, about, where), None
+                yield _incoming(theorem, about, where), None
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
     if not proved:
@@ -100,19 +100,19 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
 
 
 def _declarations(text: str, place: Place) -> Iterator[tuple[Row | None, Row | None]]:
-    found = theorems(unfenced(text))
-    if not found:
+    parsed = theorems(unfenced(text))
+    if not parsed:
         yield None, _quarantined(place, f"{place.origin}/{place.file}:1", "no theorem", _json({"text": text}))
-    for one in found:
-        where = f"{place.origin}/{place.file}:{one.line}"
-        shown = {"name": one.name, "header": one.header, "statement": one.statement, "proof": one.proof}
+    for theorem in parsed:
+        where = f"{place.origin}/{place.file}:{theorem.line}"
+        shown = {"name": theorem.name, "header": theorem.header, "statement": theorem.statement, "proof": theorem.proof}
         try:
-            stated = _fitting(one, place)
+            stated = _fitting(theorem, place)
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
             continue
         try:
-            _sound(one.proof, place)
+            _sound(theorem.proof, place)
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
             stated = replace(stated, proof="")
@@ -120,21 +120,21 @@ def _declarations(text: str, place: Place) -> Iterator[tuple[Row | None, Row | N
 
 
 def _stated(values: dict[str, Any], place: Place) -> Theorem:
-    """The statement of a row, with its whole header, and the proof that may stand with it."""
+    """Return the statement of a row, with its whole header, and the proof that may accompany it."""
     columns = place.layout.columns
     text = unfenced(_text(values, columns.formal))
     if not text.strip():
         raise Refused(f"empty: no text in {columns.formal}")
-    found = the_one(theorems(text))
-    if found is None:
+    theorem = the_one(theorems(text))
+    if theorem is None:
         raise Refused("no theorem")
     header = unfenced(_text(values, columns.header)).strip("\n")
-    header = "\n\n".join(part for part in (header, found.header) if part.strip()) or place.layout.header
-    return _fitting(replace(found, header=header), place)
+    header = "\n\n".join(part for part in (header, theorem.header) if part.strip()) or place.layout.header
+    return _fitting(replace(theorem, header=header), place)
 
 
 def _fitting(stated: Theorem, place: Place) -> Theorem:
-    """`stated`, if statement and header may enter."""
+    """Return `stated` if statement and header are valid."""
     limits = place.limits
     if not stated.statement:
         raise Refused("no end: the statement does not end in sorry, and no proof can be split off")
@@ -148,7 +148,7 @@ def _fitting(stated: Theorem, place: Place) -> Theorem:
 
 
 def _proved(stated: Theorem, text: str, place: Place) -> Theorem:
-    """`stated` with the proof that `text` holds, by itself or in a whole text. The proof is empty where there is only a place for one."""
+    """Return `stated` with the proof in `text`, by itself or in a whole text. The proof is empty if there is only a placeholder."""
     text = unfenced(text)
     whole = theorems(text)
     if not whole:
@@ -176,10 +176,11 @@ def _proved(stated: Theorem, text: str, place: Place) -> Theorem:
 
 
 def _shared(stated: str, proved: str) -> tuple[str, str]:
-    """The header of the statement and the helpers of the proof, out of both headers.
+    """Return the header of the statement and the helpers of the proof, from both headers.
 
-    What stands before the theorem in the proof's text and not in the statement's is the prover's: were it taken into the header, two
-    proofs of one statement would be of two. Where the texts open differently the proof's opening is the header: it is what was checked.
+    Text before the theorem that is in the proof's text but not in the statement's belongs to the prover: if it became part of the header,
+    two proofs of one statement would have different statements. If the texts open differently, the proof's opening becomes the header,
+    because it is what was checked.
     """
     if stated.split() == proved.split():
         return stated, ""
@@ -193,8 +194,8 @@ def _shared(stated: str, proved: str) -> tuple[str, str]:
 
 
 def _cut(declarations: str, known: list[str]) -> int | None:
-    """Where the declarations that have the tokens `known` end; None where others come first."""
-    starts = [one.start() for one in _DECLARATION.finditer(blanked(declarations))]
+    """Return where the declarations with the tokens `known` end, or None if others come first."""
+    starts = [match.start() for match in _DECLARATION.finditer(blanked(declarations))]
     seen: list[str] = []
     for begin, end in zip([0, *starts], [*starts, len(declarations)], strict=True):
         seen += tokens(declarations[begin:end])
@@ -206,18 +207,18 @@ def _cut(declarations: str, known: list[str]) -> int | None:
 
 
 def _unoptioned(text: str) -> list[str]:
-    """The tokens without options: how long Lean may work says nothing about a statement."""
+    """Return the tokens without options: resource limits are not part of a statement."""
     return tokens(_OPTION.sub("", text))
 
 
 def _parted(header: str) -> tuple[str, str]:
-    """The opening of a header (imports, options, `open`s), and its declarations."""
+    """Return the opening of a header (imports, options, `open`s), and its declarations."""
     first = _DECLARATION.search(blanked(header))
     return (header[: first.start()], header[first.start() :]) if first else (header, "")
 
 
-def _same(one: str, other: str) -> bool:
-    return one.split() == other.split() or normalise(one) == normalise(other)
+def _same(first: str, second: str) -> bool:
+    return first.split() == second.split() or normalise(first) == normalise(second)
 
 
 def _sound(proof: str, place: Place) -> str:
@@ -233,8 +234,8 @@ def _sound(proof: str, place: Place) -> str:
 
 
 def _clean(text: str) -> None:
-    if found := _CONTROL.search(text):
-        raise Refused(f"control character: U+{ord(found[0]):04X}")
+    if match := _CONTROL.search(text):
+        raise Refused(f"control character: U+{ord(match[0]):04X}")
 
 
 def _about(values: dict[str, Any], place: Place, stated: Theorem) -> Row:
@@ -249,7 +250,7 @@ def _about(values: dict[str, Any], place: Place, stated: Theorem) -> Row:
         "domain": _text(values, columns.domain),
         "difficulty": _difficulty(values.get(columns.difficulty) if columns.difficulty else None),
         "lean": f"{lean} with {needs}".strip() if needs not in ("", "core") else lean,
-        # one project at one commit is one source: a corpus is partitioned by it
+        # one project at one commit is one source, by which a corpus is partitioned
         "source": project[1] if project else source or layout.source,
         "licence": _text(values, columns.licence) or layout.licence or UNKNOWN_LICENCE,
         "origin": place.origin,
@@ -264,7 +265,7 @@ def _incoming(stated: Theorem, about: Row, where: str) -> Row:
 
 
 def _text(values: dict[str, Any], column: str) -> str:
-    """The text in a column, "" for none. A version or a name may be a number."""
+    """Return the text in a column, "" for none. A version or a name may be a number."""
     value = values.get(column) if column else None
     if value is None:
         return ""
@@ -276,7 +277,7 @@ def _text(values: dict[str, Any], column: str) -> str:
 
 
 def _difficulty(value: Any) -> int:
-    """1 to 10; 0 for anything else."""
+    """Return 1 to 10; 0 for anything else."""
     try:
         number = round(float(value))
     except (TypeError, ValueError, OverflowError):

@@ -1,8 +1,8 @@
-"""Takes whole Lean texts apart: what stands before a theorem, its statement, its proof.
+"""Splitting of whole Lean texts into theorems: the text before a theorem, its statement, its proof.
 
-`lean_worker.source` refuses what it does not understand, for it guards the kernel. Published sets hold millions of texts of every Lean
-version, so this one only looks for where things begin and end: comments and strings are blanked first, then declarations are found at
-the beginnings of lines. Nothing is judged here.
+`lean_worker.source` refuses anything it does not support, since it guards the kernel. Published sets contain millions of texts of every
+Lean version, so this splitter only finds where things begin and end: comments and strings are blanked first, then declarations are found at
+the beginnings of lines. It does not validate anything.
 """
 
 import re
@@ -23,7 +23,7 @@ _WORDS = ("theorem", "lemma", "example")
 _THEOREM = re.compile(rf"^[ \t]*(?P<before>{_BEFORE})(?P<word>{'|'.join(_WORDS)})(?![\w.'])", re.MULTILINE)
 _SCOPED_ONE = re.compile(_SCOPED)
 
-# What ends a proof. Words that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
+# Words that end a proof. Those that may also begin a line of a tactic block (`open … in`, `set_option … in`) count at the margin only.
 _ENDING = re.compile(
     r"""^(?:
       (?:\#|@\[|(?:def|abbrev|instance|end|open|set_option|variable|universe|attribute|local|scoped|macro|macro_rules|syntax|notation
@@ -47,9 +47,9 @@ _NO_PROOF = frozenset({"", "by", "sorry", "by sorry", "by admit", "by stop"})
 class Theorem:
     """One theorem, lemma or example of a text.
 
-    `header` is all that stands before it, `options` what `set_option … in`, `open … in` and the like right before it say, as lines that
-    say it without `in`; `statement` ends in `:= by sorry`; `proof` is what follows `:=`, or match alternatives from their first `|`, and
-    empty where the text has none; `informal` is the comment right before.
+    `header` is all text before it; `options` are the `set_option … in`, `open … in` and similar lines right before it, rewritten without
+    `in`; `statement` ends in `:= by sorry`; `proof` is the text after `:=`, or match alternatives from their first `|`, and
+    empty if the text has none; `informal` is the comment right before.
     """
 
     name: str
@@ -62,34 +62,34 @@ class Theorem:
 
     @property
     def context(self) -> str:
-        """Header and options: what must stand before the statement."""
+        """Header and options: the text required before the statement."""
         return "\n\n".join(part for part in (self.header, self.options) if part)
 
 
 def unfenced(text: str) -> str:
-    """`text` without the Markdown fence around it, if it stands in one, and with line ends as Lean has them."""
+    """Return `text` without a surrounding Markdown fence, and with line ends as in Lean."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    found = _FENCE.match(text)
-    return found[1] if found else text
+    match = _FENCE.match(text)
+    return match[1] if match else text
 
 
 def blanked(text: str) -> str:
-    """`text` with comments, and what strings hold, replaced by spaces; every other character keeps its place."""
+    """Return `text` with comments and the contents of strings replaced by spaces; every other character keeps its place."""
     parts: list[str] = []
     at = 0
-    while found := _MARK.search(text, at):
-        begin = found.start()
+    while match := _MARK.search(text, at):
+        begin = match.start()
         parts.append(text[at:begin])
-        if found[0] == "--":
+        if match[0] == "--":
             end = text.find("\n", begin)
             end = len(text) if end < 0 else end
-        elif found[0] == "/-":
+        elif match[0] == "/-":
             end = _comment_end(text, begin)
-        elif found[0] == '"':
+        elif match[0] == '"':
             literal = _STRING.match(text, begin)
             end = literal.end() if literal else begin + 1
         else:  # a character literal
-            end = found.end()
+            end = match.end()
         inner = text[begin:end]
         parts.append(inner[0] + _VISIBLE.sub(" ", inner[1:-1]) + inner[-1] if inner[0] in "\"'" and end > begin + 1 else _hidden(inner))
         at = end
@@ -98,32 +98,32 @@ def blanked(text: str) -> str:
 
 
 def theorems(text: str) -> list[Theorem]:
-    """The theorems of a text in order."""
+    """Return the theorems of a text in order."""
     if not any(word in text for word in _WORDS):
         return []
     clear = blanked(text)
     out = []
-    for found in _THEOREM.finditer(clear):
-        ending = _ENDING.search(clear, found.end())
-        out.append(_theorem(text, clear, found, ending.start() if ending else len(text)))
+    for match in _THEOREM.finditer(clear):
+        ending = _ENDING.search(clear, match.end())
+        out.append(_theorem(text, clear, match, ending.start() if ending else len(text)))
     return out
 
 
 def the_one(found: Sequence[Theorem], name: str = "") -> Theorem | None:
-    """Of the theorems of a text the last one called `name`, or the last one; None where there is none."""
+    """Return the last theorem called `name`, or the last one; None if there is none."""
     if name:
-        return next((one for one in reversed(found) if one.name == name), None)
+        return next((theorem for theorem in reversed(found) if theorem.name == name), None)
     return found[-1] if found else None
 
 
 def commands(text: str) -> list[str]:
-    """The lines that begin a command, without comments and what strings hold."""
+    """Return the lines that begin a command, without comments and the contents of strings."""
     clear = blanked(text)
-    return [clear[found.start() :].split("\n", 1)[0] for found in _ENDING.finditer(clear)]
+    return [clear[match.start() :].split("\n", 1)[0] for match in _ENDING.finditer(clear)]
 
 
 def bare(proof: str) -> str:
-    """A proof without the `:=` before it, and empty where it is only the place for one."""
+    """Return a proof without the `:=` before it, or "" if it is only a placeholder."""
     body = proof.strip().removeprefix(":=").strip()
     return "" if " ".join(blanked(body).split()) in _NO_PROOF else body
 
@@ -134,60 +134,62 @@ def _hidden(text: str) -> str:
 
 def _comment_end(text: str, begin: int) -> int:
     depth, at = 0, begin
-    while found := _NESTED.search(text, at):
-        depth += 1 if found[0] == "/-" else -1
-        at = found.end()
+    while match := _NESTED.search(text, at):
+        depth += 1 if match[0] == "/-" else -1
+        at = match.end()
         if depth == 0:
             return at
     return len(text)
 
 
-def _options(text: str, found: re.Match[str]) -> str:
-    at = found.start("before")
-    return "\n".join(text[at + one.start() : at + one.end()].removesuffix("in").rstrip() for one in _SCOPED_ONE.finditer(found["before"]))
+def _options(text: str, match: re.Match[str]) -> str:
+    at = match.start("before")
+    return "\n".join(
+        text[at + option.start() : at + option.end()].removesuffix("in").rstrip() for option in _SCOPED_ONE.finditer(match["before"])
+    )
 
 
-def _modifiers(text: str, found: re.Match[str]) -> str:
-    """Attributes and words such as `private` before a declaration, without what is scoped to it, and without comments."""
-    before = _SCOPED_ONE.sub("", strip_comments(text[found.start("before") : found.start("word")])).strip()
+def _modifiers(text: str, match: re.Match[str]) -> str:
+    """Return attributes and words such as `private` before a declaration, without scoped commands and comments."""
+    before = _SCOPED_ONE.sub("", strip_comments(text[match.start("before") : match.start("word")])).strip()
     return f"{before} " if before else ""
 
 
-def _theorem(text: str, clear: str, found: re.Match[str], end: int) -> Theorem:
-    begin = found.start("before")
+def _theorem(text: str, clear: str, match: re.Match[str], end: int) -> Theorem:
+    begin = match.start("before")
     header_end = len(clear[:begin].rstrip())
-    comment = _COMMENT.search(_last_comment(text[header_end : found.start("word")]))
-    named = _NAME.match(clear, found.end()) if found["word"] != "example" else None
-    start = _proof_start(clear, found.end(), end)
+    comment = _COMMENT.search(_last_comment(text[header_end : match.start("word")]))
+    named = _NAME.match(clear, match.end()) if match["word"] != "example" else None
+    start = _proof_start(clear, match.end(), end)
     if start is None:
         start = end = len(clear[:end].rstrip())
         statement = ""
     else:
-        # a comment to the end of the line would swallow what is written behind it
-        body = text[found.start("word") : start].rstrip()
-        last = found.start("word") + len(body) - 1
-        statement = f"{_modifiers(text, found)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
+        # a comment to the end of the line would swallow the text after it
+        body = text[match.start("word") : start].rstrip()
+        last = match.start("word") + len(body) - 1
+        statement = f"{_modifiers(text, match)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
     proof = text[start : _with_remark(text, len(clear[:end].rstrip()))]
     return Theorem(
         name=named[1] if named else "",
         header=text[:header_end].strip("\n"),
         statement=statement,
         proof=bare(proof),
-        options=_options(text, found),
+        options=_options(text, match),
         informal=comment[1].strip() if comment else "",
         line=text.count("\n", 0, begin) + 1,
     )
 
 
 def _with_remark(text: str, end: int) -> int:
-    """`end`, or the end of its line where only a remark follows there."""
+    """Return `end`, or the end of its line if only a remark follows there."""
     line = text.find("\n", end)
     line = len(text) if line < 0 else line
     return line if text[end:line].lstrip().startswith("--") else end
 
 
 def _last_comment(gap: str) -> str:
-    """The last block comment of what stands between two declarations, from its opening mark."""
+    """Return the last block comment between two declarations, from its opening mark."""
     at = 0
     last = ""
     while (begin := gap.find("/-", at)) >= 0:
@@ -197,7 +199,7 @@ def _last_comment(gap: str) -> str:
 
 
 def _proof_start(clear: str, begin: int, end: int) -> int | None:
-    """Where the proof of a declaration begins: at the first `:=` that belongs to no binder and no `let`, or at its match alternatives."""
+    """Return where the proof of a declaration begins: at the first `:=` outside binders and `let`, or at its match alternatives."""
     depth, lets = 0, 0
     for point in _POINT.finditer(clear, begin, end):
         word = point[0].strip()
@@ -219,7 +221,7 @@ def _proof_start(clear: str, begin: int, end: int) -> int | None:
 
 
 def _is_alternative(following: Iterator[re.Match[str]]) -> bool:
-    """Whether a line that begins with a bar is a match alternative, and not an absolute value: a pattern ends in `=>`."""
+    """Return whether a line that begins with a bar is a match alternative, and not an absolute value: a pattern ends in `=>`."""
     depth = 0
     for point in following:
         word = point[0].strip()

@@ -1,4 +1,4 @@
-"""Attention by a small mask specification, with implementations chosen by name. None of them ever stands in for another."""
+"""Attention with a small mask specification and implementations selected by name, without fallback from one to another."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ from oprover_jax.models.attention.splash import splash_attention
 
 __all__ = ["IMPLEMENTATIONS", "MASKED", "Attention", "Mask"]
 
-# (q, k, v, mask) -> mixed values. Scores are scaled by head_dim**-0.5; query heads share key heads in consecutive groups. Where
-# keeping a result would spare the backward pass to run it again, that carries the checkpoint name "attention" (see remat.py).
+# (q, k, v, mask) -> mixed values. Scores are scaled by head_dim**-0.5; query heads share key heads in consecutive groups. A result that
+# is worth keeping for the backward pass has the checkpoint name "attention" (see remat.py).
 Attention = Callable[[Float[Array, "B S H d"], Float[Array, "B S K d"], Float[Array, "B S K d"], Mask], Float[Array, "B S H d"]]
 
 IMPLEMENTATIONS: dict[str, Attention] = {

@@ -1,4 +1,4 @@
-"""cuDNN's fused attention over packed rows, for NVIDIA Hopper and later. `bench/attention.py --check` compares it there; no CPU runs it."""
+"""cuDNN's fused attention over packed rows, for NVIDIA Hopper and later; `bench/attention.py --check` compares it on a GPU."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,9 +25,9 @@ def cudnn_attention(
     *,
     max_segments: int = MAX_SEGMENTS,
 ) -> Float[Array, "B S H d"]:
-    """Grouped-query attention in bfloat16 on a GPU mesh, scores and softmax in fp32. Each segment of a row, its padding too, must be
+    """Grouped-query attention in bfloat16 on a GPU mesh, scores and softmax in fp32. Each segment of a row, including its padding, must be
     one run of equal ids. The kernel's statistics take batch x max_segments x heads x length floats, so the number of runs in a row is
-    bounded: the outputs of a row that has more are NaN. InputError on other devices and in other dtypes."""
+    bounded: the outputs of a row with more runs are NaN. Raises InputError on other devices and in other dtypes."""
     check_platform("cudnn", "gpu")
     if q.dtype != jnp.bfloat16:
         raise InputError(f"attention 'cudnn' computes in bfloat16 but was given {q.dtype}; set dtype='bfloat16'")
@@ -45,8 +45,8 @@ def packed_attention(
     max_segments: int,
     kernel: Callable[..., Array] = fused.dot_product_attention,
 ) -> Float[Array, "b S h d"]:
-    """One device's part: whole rows, with as many key heads as query heads. InputError where 32 bits do not count its numbers. `kernel` is
-    cuDNN's; where there is no GPU the tests give what stands in for it."""
+    """Attend to one device's part: whole rows, with as many key heads as query heads. Raises InputError if 32 bits cannot count its
+    elements. `kernel` is cuDNN's; tests pass a substitute where there is no GPU."""
     if q.size >= 2**31:
         raise InputError(
             f"attention 'cudnn' counts elements in 32 bits but a device's queries are {q.size}; lower the rows of a micro-batch"
@@ -67,8 +67,8 @@ def packed_attention(
 
 
 def segment_runs(segment_ids: Int[Array, "b S"], limit: int) -> tuple[Int[Array, "b limit_1"], Int[Array, "b limit"], Int[Array, "b"]]:
-    """The runs of equal ids in each row: where the first `limit` of them start, how long each is, and how many there are. Entries
-    that are not used are -1, as cuDNN's interface wants them; starts have one more, which is never used."""
+    """Return the runs of equal ids in each row: starts and lengths of the first `limit` of them, and their number. Unused entries
+    are -1, as cuDNN's interface requires; starts have one more entry, which is never used."""
     length = segment_ids.shape[1]
     changes = jnp.pad(segment_ids[:, 1:] != segment_ids[:, :-1], ((0, 0), (1, 0)), constant_values=True)
     at = jnp.sort(jnp.where(changes, jnp.arange(length)[None], length), axis=1)[:, : limit + 1]

@@ -1,4 +1,4 @@
-"""Which keys a query sees, as a small specification: no implementation but the reference ever makes an array of it."""
+"""Specification of which keys a query sees; only the reference implementation materialises it as an array."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ MASKED = -1e30
 
 @dataclass(frozen=True)
 class Mask:
-    """A query sees the keys of its own segment and, if `causal`, none that stands later in its row. Padding is segment 0 and, like
-    any segment, sees itself: no row of the softmax is ever empty."""
+    """Mask by segment: a query sees the keys of its own segment and, if `causal`, none that follow it in its row. Padding is segment 0 and,
+    like any segment, sees itself: no row of the softmax is ever empty."""
 
     segment_ids: Int[Array, "B S"]
     causal: bool = True
 
     def dense(self) -> Bool[Array, "B S S"]:
-        """[batch, query, key]; keys cover the whole row on every device, queries stay split over it."""
+        """Return the mask as [batch, query, key]; keys cover the whole row on every device, queries stay split over it."""
         keys = jax.reshard(self.segment_ids, spec("batch", None))
         visible = self.segment_ids[:, :, None] == keys[:, None, :]
         if not self.causal:

@@ -1,4 +1,4 @@
-"""JAX's flash attention for GPU, written in Pallas and compiled by Triton. It runs on any recent GPU, in any dtype, with any segments."""
+"""JAX's flash attention for GPU, in Pallas compiled by Triton, for any recent GPU, any dtype and any segments."""
 
 import jax
 from jax.experimental.pallas.ops.gpu.attention import mha
@@ -12,8 +12,8 @@ from oprover_jax.models.attention.whole_rows import over_whole_rows
 def pallas_gpu_attention(
     q: Float[Array, "B S H d"], k: Float[Array, "B S K d"], v: Float[Array, "B S K d"], mask: Mask, *, interpret: bool = False
 ) -> Float[Array, "B S H d"]:
-    """Grouped-query attention on a GPU mesh, scores and softmax in fp32. InputError on other devices (save with `interpret`, which
-    emulates the kernel and is for tests) and where a row is no multiple of 128 positions."""
+    """Grouped-query attention on a GPU mesh, scores and softmax in fp32. Raises InputError on other devices (except with `interpret`,
+    which emulates the kernel for tests) and if the row length is not a multiple of 128 positions."""
     if not interpret:
         check_platform("pallas_gpu", "gpu")
     check_length("pallas_gpu", q.shape[1])

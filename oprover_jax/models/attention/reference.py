@@ -1,4 +1,4 @@
-"""Attention in plain einsums: runs everywhere, keeps all scores, and is what the kernels are compared with."""
+"""Reference attention in plain einsums: runs everywhere, keeps all scores, and is the baseline for comparing kernels."""
 
 import jax
 import jax.numpy as jnp

@@ -15,15 +15,15 @@ from oprover_jax.sharding import current_mesh, mesh_axes, spec
 
 
 def block_sizes(queries: int, keys: int) -> splash.BlockSizes:
-    """Tiles for `queries` on a device and `keys` of a whole row, both multiples of 128: for each the largest power of two that
+    """Return tile sizes for `queries` on a device and `keys` of a whole row, both multiples of 128: for each the largest power of two that
     divides the length, up to a limit.
 
     1024 queries against 1024 keys do 1024 FLOPs for each byte they read, more than the 170 of a v5p or the 560 of a v6e, and a causal
-    row of 8192 computes 56% of its scores where 50% would do; scores are made for 512 keys at a time. With 2048 queries the kernel
+    row of 8192 computes 56% of its scores where 50% would suffice; scores are computed for 512 keys at a time. With 2048 queries the kernel
     needs 24 MiB of VMEM, of which the compiler grants 16 on v5p.
 
-    The fused backward does 5 products in place of 7, but writes one gradient of the queries per block of keys. It gets blocks of 2048
-    keys and serves up to four of them: 8192 keys. Longer rows (a 32k row would keep 16 such gradients) take the separate kernels.
+    The fused backward does 5 products instead of 7, but writes one gradient of the queries per block of keys. It gets blocks of 2048
+    keys and serves up to four of them: 8192 keys. Longer rows (a 32k row would keep 16 such gradients) use the separate kernels.
     """
     block_q, block_kv, compute = math.gcd(queries, 1024), math.gcd(keys, 1024), math.gcd(keys, 512)
     fused_kv = math.gcd(keys, 2048)
@@ -45,8 +45,8 @@ def splash_attention(
     q: Float[Array, "B S H d"], k: Float[Array, "B S K d"], v: Float[Array, "B S K d"], mask: Mask, *, interpret: bool = False
 ) -> Float[Array, "B S H d"]:
     """Grouped-query attention on a TPU mesh, scores and softmax in fp32. Over a split sequence, keys and values are gathered and
-    their gradients scattered. InputError on other devices (save with `interpret`, which emulates the kernel and is for tests) and
-    where a device's part of a row is no multiple of 128."""
+    their gradients scattered. Raises InputError on other devices (except with `interpret`, which emulates the kernel for tests) and
+    if a device's part of a row is not a multiple of 128."""
     mesh, context = current_mesh(), mesh_axes("sequence")
     _, length, heads, width = q.shape
     parts = math.prod(mesh.shape[axis] for axis in context)

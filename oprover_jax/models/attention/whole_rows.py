@@ -1,4 +1,4 @@
-"""Both GPU kernels want whole rows and as many key heads as query heads: this gives them both, on any mesh."""
+"""Adapter that gives both GPU kernels whole rows and as many key heads as query heads, on any mesh."""
 
 import math
 from collections.abc import Callable
@@ -17,9 +17,9 @@ Kernel = Callable[[Float[Array, "b S h d"], Float[Array, "b S h d"], Float[Array
 def over_whole_rows(
     kernel: Kernel, q: Float[Array, "B S H d"], k: Float[Array, "B S K d"], v: Float[Array, "B S K d"], segment_ids: Int[Array, "B S"]
 ) -> Float[Array, "B S H d"]:
-    """Runs `kernel(q, k, v, segment_ids)` on each device, on rows that are whole and key heads that are repeated. Where the sequence is
-    split, devices trade positions for heads before it and back after it (DeepSpeed Ulysses, arXiv 2309.14509, section 3). InputError
-    where the query heads of a device do not divide over the context devices."""
+    """Run `kernel(q, k, v, segment_ids)` on each device, on whole rows and repeated key heads. If the sequence is split, devices trade
+    positions for heads before it and back after it (DeepSpeed Ulysses, arXiv 2309.14509, section 3). Raises InputError if the query heads
+    of a device do not divide over the context devices."""
     mesh, context = current_mesh(), mesh_axes("sequence")
     parts = math.prod(mesh.shape[axis] for axis in context)
     here, groups = q.shape[2] // math.prod(mesh.shape[axis] for axis in mesh_axes("q_heads")), q.shape[2] // k.shape[2]

@@ -1,4 +1,4 @@
-"""config.json of a published Qwen3: read into `Qwen3Config`, refused where it says something that this model does not do."""
+"""Reader and writer for the config.json of a published Qwen3; settings that this model does not support are refused."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import Qwen3Config
 
 ARCHITECTURE = "Qwen3ForCausalLM"
-MAX_POSITIONS = 40_960  # that of the published models; nothing is computed from it
+MAX_POSITIONS = 40_960  # value of the published models; nothing is computed from it
 
-# our size -> its name there
+# our size -> its name in config.json
 _SIZES = {
     "vocab_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -27,7 +27,7 @@ _SIZES = {
 
 
 class _HFConfig(msgspec.Struct):
-    """The fields that change what is computed. Those without a default must be there; other fields are passed over."""
+    """The fields that affect the computation. Those without a default are required; other fields are ignored."""
 
     architectures: list[str]
     vocab_size: int
@@ -50,50 +50,50 @@ class _HFConfig(msgspec.Struct):
 
 
 def read_config(folder: Path) -> Qwen3Config:
-    """The sizes in `folder`/config.json; what concerns the computation (dtype, remat, attention) is left at its default.
+    """Return the sizes in `folder`/config.json; settings of the computation (dtype, remat, attention) keep their defaults.
 
     Raises:
-      InputError: where the file is missing or not as expected, and for another architecture, scaled rotary embedding, a sliding
-        window, biases in attention, another activation, or quantized weights.
+      InputError: the file is missing or malformed, or describes another architecture, scaled rotary embedding, a sliding
+          window, biases in attention, another activation, or quantized weights.
     """
     path = folder / "config.json"
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_HFConfig)
+        fields = msgspec.json.decode(path.read_bytes(), type=_HFConfig)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give the folder of a model as transformers writes it") from error
     except msgspec.DecodeError as error:
         raise InputError(f"{path}: {error}") from error
-    rope: dict[str, Any] = found.rope_parameters if found.rope_parameters is not None else {"rope_theta": found.rope_theta}
+    rope: dict[str, Any] = fields.rope_parameters if fields.rope_parameters is not None else {"rope_theta": fields.rope_theta}
     plain_rope = rope.keys() <= {"rope_theta", "rope_type"} and rope.get("rope_type", "default") == "default"
     for fits, field, value, expected in (
-        (found.architectures == [ARCHITECTURE], "architectures", found.architectures, json.dumps([ARCHITECTURE])),
-        (found.hidden_act == "silu", "hidden_act", found.hidden_act, '"silu"'),
-        (not found.attention_bias, "attention_bias", found.attention_bias, "false"),
-        (not found.use_sliding_window, "use_sliding_window", found.use_sliding_window, "false"),
-        (set(found.layer_types or ()) <= {"full_attention"}, "layer_types", found.layer_types, 'only "full_attention"'),
-        (found.rope_scaling is None, "rope_scaling", found.rope_scaling, "null"),
+        (fields.architectures == [ARCHITECTURE], "architectures", fields.architectures, json.dumps([ARCHITECTURE])),
+        (fields.hidden_act == "silu", "hidden_act", fields.hidden_act, '"silu"'),
+        (not fields.attention_bias, "attention_bias", fields.attention_bias, "false"),
+        (not fields.use_sliding_window, "use_sliding_window", fields.use_sliding_window, "false"),
+        (set(fields.layer_types or ()) <= {"full_attention"}, "layer_types", fields.layer_types, 'only "full_attention"'),
+        (fields.rope_scaling is None, "rope_scaling", fields.rope_scaling, "null"),
         (plain_rope, "rope_parameters", rope, 'rope_type "default" and no scaling'),
         (isinstance(rope.get("rope_theta"), int | float), "rope_theta", rope.get("rope_theta"), "a number"),
-        (found.quantization_config is None, "quantization_config", found.quantization_config, "none: give the weights unquantized"),
+        (fields.quantization_config is None, "quantization_config", fields.quantization_config, "none: give the weights unquantized"),
     ):
         if not fits:
             raise InputError(f"{path}: {field} is {json.dumps(value)}, expected {expected}")
     try:
-        return Qwen3Config(**{ours: getattr(found, theirs) for ours, theirs in _SIZES.items()}, rope_theta=float(rope["rope_theta"]))
+        return Qwen3Config(**{ours: getattr(fields, theirs) for ours, theirs in _SIZES.items()}, rope_theta=float(rope["rope_theta"]))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
 def check_same_sizes(expected: Qwen3Config, folder: Path) -> None:
-    """InputError, naming the first field that differs, unless `folder` holds a model of the sizes of `expected`."""
-    found = read_config(folder)
+    """Raise InputError, naming the first field that differs, unless `folder` contains a model of the sizes of `expected`."""
+    actual = read_config(folder)
     for ours, theirs in (*_SIZES.items(), ("rope_theta", "rope_theta")):
-        if getattr(found, ours) != getattr(expected, ours):
-            raise InputError(f"{folder / 'config.json'}: {theirs} is {getattr(found, ours)}, expected {getattr(expected, ours)} ({ours})")
+        if getattr(actual, ours) != getattr(expected, ours):
+            raise InputError(f"{folder / 'config.json'}: {theirs} is {getattr(actual, ours)}, expected {getattr(expected, ours)} ({ours})")
 
 
 def write_config(config: Qwen3Config, folder: Path, dtype: str, end_id: int | None = None) -> None:
-    """Writes config.json for weights of `dtype`, in the form of the published ones, which every transformers since 4.51 reads.
+    """Write config.json for weights of `dtype`, in the form of the published ones, which every transformers since 4.51 reads.
 
     `end_id` is the token that ends a text, for `generate`.
     """

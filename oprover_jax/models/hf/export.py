@@ -1,4 +1,4 @@
-"""Our weights as a folder that `transformers` loads: written one tensor at a time, under another name until it is whole."""
+"""Export of weights as a folder that `transformers` loads, one tensor at a time and atomically."""
 
 import json
 import math
@@ -52,20 +52,20 @@ def export_hf(
     end_id: int | None = None,
     on_write: Callable[[str, int], None] | None = None,
 ) -> None:
-    """Writes config.json and the weights, in files of at most `max_file_bytes` (or of one tensor) with an index where they are several.
+    """Write config.json and the weights, in files of at most `max_file_bytes` (or of one tensor) with an index if there are several.
 
-    To be called by every process that holds a part of `params`; the first one writes. One tensor at a time is gathered, onto every
+    Every process that holds a part of `params` must call this; the first one writes. One tensor at a time is gathered, onto every
     device. `beside` are further files, by name (see `tokenizer_files`). `end_id` is the token that ends a text. A killed export
-    leaves `folder` as it was. `overwrite` replaces a folder that holds a model, as a whole. `on_write` is told names and bytes.
+    leaves `folder` unchanged. `overwrite` replaces a folder that contains a model. `on_write` is called with names and bytes.
 
     Raises:
-      InputError: where `folder` is there and not empty, unless it may be overwritten.
+        InputError: `folder` is not empty and may not be overwritten.
     """
     check_target(folder, overwrite)
     tensors, gathered = hf_tensors(config), _gather(params, hf_tensors(config), _DTYPES[dtype])
     if jax.process_index() == 0:
         with replacing_folder(folder) as temporary:
-            _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _told(gathered, tensors, on_write))
+            _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _with_callback(gathered, tensors, on_write))
             for name, content in (beside or {}).items():
                 (temporary / name).write_bytes(content)
             write_config(config, temporary, dtype, end_id)
@@ -77,24 +77,24 @@ def export_hf(
 
 
 def tokenizer_files(source: Path) -> dict[str, bytes]:
-    """The tokenizer and generation_config.json of a model's folder, or what there is of them."""
+    """Return the tokenizer and generation_config.json of a model's folder, as far as they exist."""
     return {name: (source / name).read_bytes() for name in TOKENIZER_FILES if (source / name).is_file()}
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
-    """InputError unless a model may be written to `folder`."""
+    """Raise InputError unless a model may be written to `folder`."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give the name of a folder")
+        raise InputError(f"{folder} is a file; give a folder")
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not overwrite:
-        raise InputError(f"{folder} is there and not empty; give another folder, or allow it to be overwritten")
+        raise InputError(f"{folder} is not empty; give another folder or allow overwriting")
     if not (folder / "config.json").is_file():
-        raise InputError(f"{folder} holds no config.json, so it is no model that could be overwritten; give another folder")
+        raise InputError(f"{folder} has no config.json, so it is not a model that can be overwritten; give another folder")
 
 
 def _gather(params: Params, tensors: list[HFTensor], dtype: np.dtype[Any]) -> Iterator[Stored]:
-    """The tensors one after the other, in their layout there, on the host. Every process must take all of them."""
+    """Yield the tensors in the layout of Hugging Face, on the host. Every process must consume all of them."""
     flat = traverse_util.flatten_dict(params, sep=".")
     for tensor in tensors:
         weight = flat[tensor.weight.name]
@@ -107,12 +107,12 @@ def _gather(params: Params, tensors: list[HFTensor], dtype: np.dtype[Any]) -> It
 def _take(
     weight: Array, layer: Int[Array, ""] | int, stacked: bool, order: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Array:
-    """The weight, or one layer of it, on every device, in its layout there. The cast comes first: half the bytes travel."""
+    """Return the weight, or one layer of it, on every device in the layout of Hugging Face. Casting first halves the bytes sent."""
     own = jax.lax.dynamic_index_in_dim(weight, layer, 0, keepdims=False) if stacked else weight
     return jax.reshard(own.astype(dtype), jax.P()).transpose(order).reshape(shape)
 
 
-def _told(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:
+def _with_callback(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[str, int], None] | None) -> Iterator[Stored]:
     for tensor, array in zip(tensors, data, strict=True):
         if on_write is not None:
             on_write(tensor.name, array.nbytes)
@@ -120,7 +120,7 @@ def _told(data: Iterator[Stored], tensors: list[HFTensor], on_write: Callable[[s
 
 
 def _write_weights(folder: Path, tensors: list[HFTensor], dtype: np.dtype[Any], max_file_bytes: int, data: Iterator[Stored]) -> None:
-    """One file, or several and the index. `data` is taken once, in order."""
+    """Write one file, or several and the index. `data` is consumed once, in order."""
     files = _split(tensors, dtype.itemsize, max_file_bytes)
     names = [SINGLE] if len(files) == 1 else [f"model-{i:05}-of-{len(files):05}.safetensors" for i in range(1, len(files) + 1)]
     for name, held in zip(names, files):

@@ -1,4 +1,4 @@
-"""A published Qwen3 folder into our sharded fp32 weights: everything is checked first, then each process reads what its devices hold."""
+"""Loader of a published Qwen3 folder into sharded fp32 weights: everything is checked first, then each process reads its own shards."""
 
 import math
 from collections import defaultdict
@@ -24,21 +24,25 @@ OnRead = Callable[[str, int], None]
 
 
 class _Index(msgspec.Struct):
-    """`model.safetensors.index.json`: which file holds which tensor."""
+    """`model.safetensors.index.json`, which maps tensors to files."""
 
     weight_map: dict[str, str]
 
 
 def load_hf(folder: Path, mesh: Mesh, expected: Qwen3Config | None = None, on_read: OnRead | None = None) -> tuple[Qwen3Config, Params]:
-    """Configuration and fp32 weights of the model in `folder`, laid out on `mesh`. Weights may be stored in bf16, fp16 or fp32.
+    """Return configuration and fp32 weights of the model in `folder`, laid out on `mesh`. Weights may be stored in bf16, fp16 or fp32.
 
-    A process copies only the parts that its own devices hold, each once, one weight at a time (all layers of it). `on_read` is told
-    the name of a tensor and the bytes taken from it. Given `expected`, the folder must have its sizes, and its compute settings
-    (dtype, remat, attention) are kept.
+    A process copies only the parts that its own devices hold, each once, one weight at a time (all layers of it).
+
+    Args:
+        folder: folder of the model.
+        mesh: mesh on which to lay out the weights.
+        expected: if given, the folder must have these sizes, and these compute settings (dtype, remat, attention) are kept.
+        on_read: called with the name of a tensor and the bytes read from it.
 
     Raises:
-      InputError: before anything is allocated, for a missing or unexpected tensor, a wrong shape or dtype, a damaged file, a
-        config.json that does not fit, sizes that do not divide over the mesh.
+        InputError: before anything is allocated, for a missing or unexpected tensor, a wrong shape or dtype, a damaged file, an
+            unsupported config.json, or sizes that do not divide over the mesh.
     """
     if expected is not None:
         check_same_sizes(expected, folder)
@@ -59,7 +63,7 @@ def load_hf(folder: Path, mesh: Mesh, expected: Qwen3Config | None = None, on_re
 
 
 def _reader(tensors: list[HFTensor], views: dict[str, Stored], on_read: OnRead | None) -> Callable[[Any], Stored]:
-    """index of a shard -> its values. Devices that hold the same shard share one reading."""
+    """Return a function from a shard's index to its values. Devices that hold the same shard share one read."""
     kept: dict[str, Stored] = {}
 
     def read(index: tuple[slice, ...]) -> Stored:
@@ -71,7 +75,7 @@ def _reader(tensors: list[HFTensor], views: dict[str, Stored], on_read: OnRead |
 
 
 def _read(tensors: list[HFTensor], views: dict[str, Stored], index: tuple[slice, ...], on_read: OnRead | None) -> Stored:
-    """The part `index` of a weight in fp32, out of its tensor, or of those of its layers; nothing else of them is touched."""
+    """Return the part `index` of a weight in fp32, from its tensor or those of its layers, without touching anything else."""
     stacked = tensors[0].layer is not None
     chosen, inner = (tensors[index[0]], index[1:]) if stacked else (tensors, index)
     parts = {tensor.name: tensor.to_ours(views[tensor.name])[inner] for tensor in chosen}
@@ -82,14 +86,14 @@ def _read(tensors: list[HFTensor], views: dict[str, Stored], index: tuple[slice,
 
 
 def _find(folder: Path) -> dict[str, Entry]:
-    """Every tensor of the folder by name, out of the single file or of the files of the index."""
+    """Return every tensor of the folder by name, from the single file or the files of the index."""
     single, index = folder / SINGLE, folder / INDEX
     if single.exists() and index.exists():
-        raise InputError(f"{folder} holds both {SINGLE} and {INDEX}; remove the one that is stale")
+        raise InputError(f"{folder} contains both {SINGLE} and {INDEX}; remove the stale one")
     if single.exists():
         return read_header(single)
     if not index.exists():
-        raise InputError(f"{folder} holds neither {SINGLE} nor {INDEX}; give the folder of a model whose weights are safetensors")
+        raise InputError(f"{folder} contains neither {SINGLE} nor {INDEX}; give the folder of a model whose weights are safetensors")
     try:
         places = msgspec.json.decode(index.read_bytes(), type=_Index).weight_map
     except msgspec.DecodeError as error:
@@ -97,22 +101,22 @@ def _find(folder: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for name in sorted(set(places.values())):
         if Path(name).name != name:
-            raise InputError(f"{index}: weight_map names the file {name!r}, expected a file of the same folder")
+            raise InputError(f"{index}: weight_map lists the file {name!r}, expected a file in the same folder")
         for tensor, entry in read_header(folder / name).items():
             if places.get(tensor) != name:
-                raise InputError(f"{folder / name}: tensor {tensor} is there, and {INDEX} says {places.get(tensor, 'nothing of it')}")
+                raise InputError(f"{folder / name}: unexpected tensor {tensor}; {INDEX} lists {places.get(tensor, 'no such tensor')}")
             entries[tensor] = entry
     for tensor, name in places.items():
         if tensor not in entries:
-            raise InputError(f"{folder / name}: tensor {tensor} is missing, and {INDEX} says that it is there")
+            raise InputError(f"{folder / name}: tensor {tensor} is missing, but {INDEX} lists it")
     return entries
 
 
 def _check(config: Qwen3Config, folder: Path, tensors: list[HFTensor], entries: dict[str, Entry]) -> None:
-    """InputError unless the folder holds exactly these tensors, in these shapes."""
+    """Raise InputError unless the folder contains exactly these tensors, in these shapes."""
     for tensor in tensors:
         if tensor.name not in entries:
-            raise InputError(f"{folder}: tensor {tensor.name} is missing, expected {list(tensor.shape)}; the copy is not whole")
+            raise InputError(f"{folder}: tensor {tensor.name} is missing, expected {list(tensor.shape)}; the copy is incomplete")
         entry = entries[tensor.name]
         if entry.shape != tensor.shape:
             raise InputError(f"{entry.file}: tensor {entry.name} has shape {list(entry.shape)}, expected {list(tensor.shape)}")
@@ -126,7 +130,7 @@ def _check(config: Qwen3Config, folder: Path, tensors: list[HFTensor], entries: 
 
 
 def _check_tied_copy(head: Entry, embedding: Entry) -> None:
-    """A tied head that is stored all the same must be the embedding, byte for byte."""
+    """Raise InputError if a stored tied head differs from the embedding in any byte."""
     views = map_tensors([head, embedding])
     alike = (head.dtype, head.shape) == (embedding.dtype, embedding.shape)
     if not alike or not _equal(*(view.view(np.uint8) for view in views.values())):
@@ -134,6 +138,6 @@ def _check_tied_copy(head: Entry, embedding: Entry) -> None:
 
 
 def _equal(a: Stored, b: Stored) -> bool:
-    """By blocks of 16 MiB: a comparison of the whole would take memory for every byte."""
+    """Compare in blocks of 16 MiB, since a comparison of the whole would allocate memory for every byte."""
     rows = max(1, (16 << 20) // max(1, math.prod(a.shape[1:])))
     return all(np.array_equal(a[i : i + rows], b[i : i + rows]) for i in range(0, len(a), rows))

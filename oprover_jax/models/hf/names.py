@@ -1,4 +1,4 @@
-"""How the weights are called and laid out on Hugging Face (`transformers`' Qwen3ForCausalLM): one table beside `describe_weights`.
+"""Names and layouts of the weights on Hugging Face (`transformers`' Qwen3ForCausalLM), as one table to go with `describe_weights`.
 
 There, a linear layer is a matrix [out, in] and every layer has arrays of its own; here, heads are an axis and layers are stacked.
 """
@@ -33,9 +33,9 @@ TABLE = {
 
 @dataclass(frozen=True)
 class HFTensor:
-    """One tensor of a published model: its name and shape there, and where it is in our tree: `weight`, at `layer` where stacked.
+    """One tensor of a published model: its name and shape there, and its place in our tree: `weight`, at `layer` if stacked.
 
-    `order` lists our axes (without that of the layers) in the order in which they stand there.
+    `order` lists our axes (without that of the layers) in the order of the tensor there.
     """
 
     name: str
@@ -50,14 +50,14 @@ class HFTensor:
         return self.weight.shape if self.layer is None else self.weight.shape[1:]
 
     def to_ours(self, stored: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-        """A view of `stored` (shape `shape`) in our layout; nothing is copied, so a slice of it reads only that slice."""
+        """Return a view of `stored` (shape `shape`) in our layout; nothing is copied, so a slice of it reads only that slice."""
         split = stored.reshape([self.own_shape[axis] for axis in self.order])
         return split.transpose(np.argsort(self.order))
 
 
 def hf_tensors(config: Qwen3Config, table: Mapping[str, tuple[str, str]] = TABLE) -> list[HFTensor]:
-    """Every tensor of a published model of these sizes, in the order of its layers. A tied head is not among them. KeyError for a weight
-    of ours that has no place in `table`."""
+    """Return every tensor of a published model of these sizes, in the order of its layers, without a tied head. Raises KeyError for a
+    weight of ours that is missing from `table`."""
     weights = {weight.name: weight for weight in describe_weights(config)}
     names = [name for name in table if name in weights]
     if len(names) != len(weights):

@@ -1,4 +1,4 @@
-"""The safetensors file format: a JSON header, then the bytes of each tensor. Files are mapped into memory and never read whole.
+"""Reader and writer of the safetensors format: a JSON header, then the bytes of each tensor. Files are memory-mapped, never read whole.
 
 Layout: 8 bytes with the header's length (little-endian), the header `{name: {dtype, shape, data_offsets}}`, and the data, which the
 tensors must cover without gap or overlap. Everything is checked before a tensor is touched.
@@ -33,7 +33,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor of a file: where its bytes start and stop, counted from the start of the file."""
+    """One tensor of a file, with the start and end of its bytes in the file."""
 
     file: Path
     name: str
@@ -44,13 +44,13 @@ class Entry:
 
 
 def read_header(path: Path) -> dict[str, Entry]:
-    """The tensors of a file by name. InputError, naming the file and the tensor, for whatever is not as the format says."""
+    """Return the tensors of a file by name. Raises InputError, naming the file and the tensor, for anything that violates the format."""
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:
             length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else 0
             if not 2 <= length <= min(_MAX_HEADER, size - 8):
-                raise InputError(f"{path}: the header takes {length} bytes and the file has {size}; it is cut off or no safetensors file")
+                raise InputError(f"{path}: the header takes {length} bytes but the file has {size}; it is truncated or not safetensors")
             raw = file.read(length)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from error
@@ -60,13 +60,13 @@ def read_header(path: Path) -> dict[str, Entry]:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from error
     if not isinstance(header, dict):
         raise InputError(f"{path}: the header is a JSON {type(header).__name__}, expected an object")
-    entries = {name: _entry(path, name, found, 8 + length) for name, found in header.items() if name != "__metadata__"}
+    entries = {name: _entry(path, name, fields, 8 + length) for name, fields in header.items() if name != "__metadata__"}
     _check_cover(path, sorted(entries.values(), key=lambda entry: (entry.start, entry.stop)), 8 + length, size)
     return entries
 
 
 def map_tensors(entries: Iterable[Entry]) -> dict[str, Stored]:
-    """Read-only views into the files, each mapped once. A byte is read from disk when it is used, by the page that holds it."""
+    """Return read-only views into the files, each mapped once. A byte is read from disk when it is used, by the page that holds it."""
     files: dict[Path, Shaped[np.ndarray, ...]] = {}
     views: dict[str, Shaped[np.ndarray, ...]] = {}
     for entry in entries:
@@ -77,7 +77,7 @@ def map_tensors(entries: Iterable[Entry]) -> dict[str, Stored]:
 
 
 def write(path: Path, tensors: Sequence[tuple[str, tuple[int, ...]]], dtype: np.dtype[Any], data: Iterable[Stored]) -> None:
-    """Writes `tensors` (names and shapes), whose arrays `data` yields in the same order, one at a time."""
+    """Write `tensors` (names and shapes), whose arrays `data` yields in the same order, one at a time."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # transformers refuses a file without it
     start = 0
     for name, shape in tensors:
@@ -90,24 +90,24 @@ def write(path: Path, tensors: Sequence[tuple[str, tuple[int, ...]]], dtype: np.
         file.write(struct.pack("<Q", len(encoded)) + encoded)
         for (name, shape), array in zip(tensors, data, strict=True):
             if array.shape != shape or array.dtype != dtype:
-                raise ValueError(f"{name}: {array.dtype}{list(array.shape)} where {dtype}{list(shape)} was announced")
+                raise ValueError(f"{name}: got {array.dtype}{list(array.shape)}, expected {dtype}{list(shape)}")
             file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
-    return found
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice")
+    return unique
 
 
-def _entry(path: Path, name: str, found: Any, data: int) -> Entry:
-    """One entry of the header, checked for itself. `data` is where the data starts in the file."""
+def _entry(path: Path, name: str, fields: Any, data: int) -> Entry:
+    """Check one entry of the header by itself. `data` is the offset of the data in the file."""
     where = f"{path}: tensor {name}"
-    if not isinstance(found, dict) or not {"dtype", "shape", "data_offsets"} <= found.keys():
-        raise InputError(f"{where}: its entry in the header is {json.dumps(found)}, expected dtype, shape and data_offsets")
-    dtype, shape, offsets = found["dtype"], found["shape"], found["data_offsets"]
+    if not isinstance(fields, dict) or not {"dtype", "shape", "data_offsets"} <= fields.keys():
+        raise InputError(f"{where}: its entry in the header is {json.dumps(fields)}, expected dtype, shape and data_offsets")
+    dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise InputError(f"{where} has dtype {json.dumps(dtype)}, expected one of {', '.join(DTYPES)}")
     if not _are_sizes(shape):
@@ -126,14 +126,14 @@ def _are_sizes(value: Any) -> bool:
 
 
 def _check_cover(path: Path, entries: list[Entry], data: int, size: int) -> None:
-    """The tensors cover what follows the header exactly."""
+    """Check that the tensors cover exactly what follows the header."""
     reached = data
     for entry in entries:
         if entry.stop > size:
-            raise InputError(f"{path}: tensor {entry.name} ends at byte {entry.stop} and the file has {size}; it is cut off, copy it again")
+            raise InputError(f"{path}: tensor {entry.name} ends at byte {entry.stop}, but the file has {size}; copy it again")
         if entry.start != reached:
             fault = "overlaps the one before it" if entry.start < reached else "leaves a gap before it"
             raise InputError(f"{path}: tensor {entry.name} starts at byte {entry.start}, expected {reached}; it {fault}")
         reached = entry.stop
     if reached != size:
-        raise InputError(f"{path}: the tensors end at byte {reached} and the file has {size}; it is damaged, copy it again")
+        raise InputError(f"{path}: the tensors end at byte {reached} but the file has {size}; it is damaged, copy it again")

@@ -91,11 +91,11 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     file.write_text("mine")
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="taken is there and not empty"):
+    with pytest.raises(InputError, match="taken is not empty"):
         export_hf(config, params, taken)
     with pytest.raises(InputError, match="file is a file"):
         export_hf(config, params, file, overwrite=True)
-    with pytest.raises(InputError, match=r"foreign holds no config\.json"):
+    with pytest.raises(InputError, match=r"foreign has no config\.json"):
         export_hf(config, params, foreign, overwrite=True)
     assert stored(taken) == stored(RECORDED / "untied") and file.read_text() == (foreign / "thesis.tex").read_text() == "mine"
     export_hf(config, params, taken, dtype="float32", overwrite=True, beside=tokenizer_files(RECORDED / "tied"))

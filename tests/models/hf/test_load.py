@@ -118,9 +118,9 @@ def test_other_faults_of_a_folder_are_refused_before_anything_is_allocated(folde
     (folder / "config.json").write_text(json.dumps(config))
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[:-1])
-    check_refused(folder, f"and the file has {len(whole) - 1}; it is cut off", MeshConfig())
+    check_refused(folder, f"but the file has {len(whole) - 1}", MeshConfig())
     (folder / "model.safetensors").unlink()
-    check_refused(folder, "holds neither model.safetensors nor model.safetensors.index.json", MeshConfig())
+    check_refused(folder, "contains neither model.safetensors nor model.safetensors.index.json", MeshConfig())
 
 
 def test_an_index_must_agree_with_its_files(tmp_path: Path) -> None:
@@ -136,14 +136,14 @@ def test_an_index_must_agree_with_its_files(tmp_path: Path) -> None:
 
     check(
         places | {moved: "model-00001-of-00003.safetensors"},
-        f"{last}: tensor {moved} is there, and model.safetensors.index.json says model-00001",
+        f"{last}: unexpected tensor {moved}; model.safetensors.index.json lists model-00001",
     )
     check(
         {name: file for name, file in places.items() if name != moved},
-        f"tensor {moved} is there, and model.safetensors.index.json says nothing of it",
+        f"unexpected tensor {moved}; model.safetensors.index.json lists no such tensor",
     )
-    check(places | {"ghost": last}, f"{last}: tensor ghost is missing, and model.safetensors.index.json says that it is there")
-    check(places | {"ghost": "../elsewhere"}, "weight_map names the file '../elsewhere', expected a file of the same folder")
+    check(places | {"ghost": last}, f"{last}: tensor ghost is missing, but model.safetensors.index.json lists it")
+    check(places | {"ghost": "../elsewhere"}, "weight_map lists the file '../elsewhere'")
     check([], "Expected `object`, got `array` - at `$.weight_map`")
     check({name: file for name, file in places.items() if file != last}, "is missing, expected")
     index.write_text(json.dumps(good))
