@@ -1,1 +1,1 @@
-"""Command line: argument parsing only."""
+"""The `oprover` command line: argument parsing only."""
