@@ -64,5 +64,5 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
 
 def test_a_run_without_a_policy_exports_nothing(run: RunFolder, tmp_path: Path) -> None:
     done = export(run.path, tmp_path / "out")
-    assert done.returncode == 2 and "holds no trained policy yet" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and "has no trained policy yet" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
