@@ -15,7 +15,7 @@ _DROPPED = ("import", "set_option")  # the configured header provides these
 
 
 class NotATheorem(ValueError):
-    """The answer contains no statement; the message is a short reason that is counted in the funnel."""
+    """Error for an answer that contains no statement; the message is a short reason that is counted in the funnel."""
 
 
 @dataclass(frozen=True)

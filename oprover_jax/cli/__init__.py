@@ -1,1 +1,1 @@
-"""The `oprover` command line: argument parsing only."""
+"""Command line `oprover`: argument parsing only."""

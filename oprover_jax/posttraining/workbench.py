@@ -90,11 +90,11 @@ class Workbench:
         """Return the verified proofs of a rollout stage."""
         return store.read(self.folder.stage(stage) / "proofs", store.PROOFS)
 
-    def put_proofs(self, stage: str, found: list[ProofRecord]) -> None:
+    def put_proofs(self, stage: str, records: list[ProofRecord]) -> None:
         """Store the proofs of a stage and add them to the memory. They are written as a whole, so an existing file is complete."""
         if not self.proofs(stage):
-            store.append(self.folder.stage(stage) / "proofs", store.PROOFS, found)
-        self.memory.add(found)
+            store.append(self.folder.stage(stage) / "proofs", store.PROOFS, records)
+        self.memory.add(records)
 
     def found(self, before: int) -> list[ProofRecord]:
         """Return the proofs found in all iterations before iteration `before`."""

@@ -24,7 +24,7 @@ _ROWS = 1 << 13  # proofs per record batch
 
 
 class UnverifiedProofError(ValueError):
-    """The kernel cannot have accepted the proof of a record."""
+    """Error for a record whose proof the kernel cannot have accepted."""
 
 
 class MemoryFileError(InputError):

@@ -9,7 +9,7 @@ from oprover_jax.records import FinishReason
 
 
 class EngineError(RuntimeError):
-    """The engine is closed, unreachable, or has failed (with the failure as its cause)."""
+    """Error of an engine that is closed, unreachable, or has failed (with the failure as its cause)."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _KEPT = 2
 
 
 class PublishError(EngineError):
-    """The new weights may not be in use; servers that were reached stay paused."""
+    """Error raised if the new weights may not be in use; servers that were reached stay paused."""
 
 
 def publish_in_place(engine: JaxEngine, params: Params, version: int, timeout: float = 600.0) -> None:

@@ -17,7 +17,7 @@ _CONNECT_SECONDS = 10.0
 
 
 class _RetryableError(Exception):
-    """The server gave no usable response; `rest` is the delay in seconds that it requested."""
+    """Error for a server that gave no usable response; `rest` is the delay in seconds that it requested."""
 
     def __init__(self, reason: str, rest: float = 0.0) -> None:
         super().__init__(reason)

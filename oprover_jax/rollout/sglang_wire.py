@@ -36,11 +36,11 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class Aborted(Exception):
-    """The server returned an unfinished sample."""
+    """Error for a sample that the server returned unfinished."""
 
 
 class WrongAnswer(Exception):
-    """The response contradicts itself or the request."""
+    """Error for a response that contradicts itself or the request."""
 
 
 def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
