@@ -49,7 +49,7 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
         run.finish(stage, 1.0, {})
     out = tmp_path / "out"
     done = export(run.path, out, "--dtype", "float32")
-    assert done.returncode == 0 and "weights of sft in float32" in done.stdout, done
+    assert done.returncode == 0 and "of stage sft in float32" in done.stdout, done
     config, params = load_hf(out, make_mesh(MeshConfig(fsdp=2)))
     assert config == TINY.model
     jax.tree.map(np.testing.assert_array_equal, params, policy)
