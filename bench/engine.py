@@ -39,7 +39,7 @@ def write_model(config: Qwen3Config, folder: Path) -> None:
     path = folder.with_suffix(".tokenizer.json")
     tokenizer = train_tokenizer([], 300, [])
     tokenizer.save(path)
-    export_hf(config, params, folder, dtype="float32", beside=tokenizer_of_run(path, 4096), end_id=tokenizer.end_id)
+    export_hf(config, params, folder, dtype="float32", extra_files=tokenizer_of_run(path, 4096), end_id=tokenizer.end_id)
 
 
 def same_tokens(a: list[list[int]], b: list[list[int]]) -> float:

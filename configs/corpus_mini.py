@@ -1,9 +1,9 @@
-"""A small corpus of real theorems with real proofs, each row with its licence and project, out of a data folder that is not part of
-this project: `oprover corpus build --config configs/corpus_mini.py --corpus runs/corpus-mini --data DATA`.
+"""Small corpus of real theorems and proofs, each row with its licence and project.
 
-What core Lean can judge is judged by the embedded one, twice; what needs Mathlib or Batteries is kept unchecked.
-`core_verified_lean435` is left out: it is the part of the core files that is known to pass here, and `oprover iterate` scores policies on
-it, so do not score on it what was trained on this corpus.
+Build it with `oprover corpus build --config configs/corpus_mini.py --corpus runs/corpus-mini --data DATA`; the data folder is not part of
+this project. The embedded core Lean verifies core proofs twice; proofs that need Mathlib or Batteries are stored unchecked.
+`core_verified_lean435` is excluded: it is the verified part of the core files, and `oprover iterate` evaluates on it. Do not evaluate a
+model trained on this corpus on it.
 """
 
 from oprover_jax.ingest.config import BuildConfig, Source
@@ -21,7 +21,7 @@ PAIRS = (
     "mathlib_love",
     "mathlib_lean_workbook_goedel",
     "mathlib_minicodeprops",
-    "mathlib_minif2f_valid_dsp15",  # all of it flagged as part of a benchmark: none of it enters
+    "mathlib_minif2f_valid_dsp15",  # flagged as part of a benchmark, so none of it enters the corpus
 )
 
 

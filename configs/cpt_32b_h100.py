@@ -1,8 +1,8 @@
 """CPT of Qwen3-32B on 64 H100 (80 GB each, eight machines of 8): fsdp 16 x tensor 4, a row of 8,192 tokens on each four.
 
-Not run on these chips. By arithmetic: 6.1 GB of weights and moments a GPU; an update of 131,072 tokens is 29 PFLOP, 0.45 s at the GPUs'
-peak, so that half of it is 2,300 tokens/s a GPU. Attention is `pallas_gpu`: cuDNN's bounds the segments of a row, and packed rows may
-hold more.
+Not tested on these chips. Estimated: 6.1 GB of weights and moments per GPU; an update of 131,072 tokens is 29 PFLOP, 0.45 s at the GPUs'
+peak, so 50% of peak is 2,300 tokens/s per GPU. Attention is `pallas_gpu`, because cuDNN attention limits the number of
+segments per row, and packed rows may exceed it.
 """
 
 from oprover_jax.sharding import MeshConfig

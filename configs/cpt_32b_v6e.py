@@ -1,7 +1,7 @@
 """CPT of Qwen3-32B on 64 v6e chips (31 GiB each), 1-D FSDP, a row of 8,192 tokens on each.
 
-Not run on these chips. By arithmetic: 6.1 GB of weights and moments a chip; an update of 524,288 tokens is 114 PFLOP, 1.9 s at the chips'
-peak, so that half of it is 2,100 tokens/s a chip.
+Not tested on these chips. Estimated: 6.1 GB of weights and moments per chip; an update of 524,288 tokens is 114 PFLOP, 1.9 s at the chips'
+peak, so 50% of peak is 2,100 tokens/s per chip.
 """
 
 from oprover_jax.sharding import MeshConfig

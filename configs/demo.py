@@ -1,8 +1,7 @@
-"""The demo: a policy of 1.3 million parameters learns core Lean on two CPU cores in under 20 minutes.
+"""Demo experiment: a policy of 1.3 million parameters learns core Lean on two CPU cores in under 20 minutes.
 
-Everything here is a choice of ours, made for that budget; the publication's own settings are those of 8B and 32B policies.
-The memory is lexical: that needs no 90 MB of weights and next to no time, and in a corpus made of 32 families the symbols that two
-statements share say which are alike.
+All values are our own, chosen for that budget; the publication's settings are for 8B and 32B policies. Retrieval is lexical: it needs no
+90 MB of encoder weights and almost no time, and in a corpus of 32 families shared symbols indicate similar statements.
 """
 
 from dataclasses import replace
@@ -18,7 +17,7 @@ from oprover_jax.training.optimizer import OptimizerConfig
 
 def experiment() -> Experiment:
     muon = OptimizerConfig(name="muon", peak_lr=5e-3, schedule="wsd", warmup_steps=10, decay_fraction=0.4)
-    gentle = replace(muon, peak_lr=2e-3)  # at the full rate a second SFT first unlearns what the first one taught
+    gentle = replace(muon, peak_lr=2e-3)  # at the full rate, the second SFT first forgets what the first one learned
     return Experiment(
         name="demo",
         model=Qwen3Config(
@@ -46,6 +45,6 @@ def experiment() -> Experiment:
         refine=RefineConfig(rounds=2, retrieve=2, temperature=0.7, max_new_tokens=52),
         engine=EngineConfig(slots=128, max_len=300),
         rollout=RolloutConfig(statements=320, num_samples=8, temperature=1.0),
-        select=SelectConfig(per_proof=3),  # `by simp_all` closes many goals: three of them are enough
+        select=SelectConfig(per_proof=3),  # `by simp_all` proves many statements; three examples of it are enough
         evaluation=EvaluationConfig(num_samples=16),
     )

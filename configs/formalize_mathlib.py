@@ -1,6 +1,6 @@
-"""Formalization into Mathlib, as an 8B policy that was trained for it does it. Lean is a service with Mathlib: --lean http://host:port.
+"""Formalization into Mathlib with an 8B policy trained for it; needs a Lean service with Mathlib (--lean http://host:port).
 
-The header is the usual one of public provers; samples, temperature and thresholds are choices of ours.
+The header is the common one of public provers; samples, temperatures and thresholds are our own choices.
 """
 
 from oprover_jax.autoformalize.config import CRITIC, FORMALIZE, Asking, FormalizeConfig

@@ -1,7 +1,7 @@
-"""A small CPT mixture in the proportions of the publication (arXiv 2605.17283), less its chains of thought: 3 Lean, 2 code, 4 math.
+"""Small CPT mixture in the proportions of the publication (arXiv 2605.17283), without its chains of thought: 3 Lean, 2 code, 4 math.
 
-Lean is the corpus that OPROVER_CORPUS names and a textbook, code a part of Python's standard library; the texts and the
-tokenizer of Qwen3 are read from the folder that OPROVER_DATA names.
+The Lean part is the corpus at OPROVER_CORPUS and a textbook; the code part is taken from Python's standard library. Texts and the Qwen3
+tokenizer are read from the folder OPROVER_DATA.
 """
 
 import os

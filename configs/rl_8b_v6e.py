@@ -1,7 +1,7 @@
 """GSPO of Qwen3-8B on 16 v6e chips (31 GiB each): 1-D FSDP, one attempt of up to 32,768 tokens on each.
 
-Not run on these chips; `oprover compile` says what it takes there. By arithmetic: an update of 64 attempts, in 4 micro-batches, is
-156 PFLOP where all rows are full, 11 s at the chips' peak.
+Not tested on these chips; `oprover compile` reports its memory use. Estimated: an update of 64 attempts, in 4 micro-batches, is
+156 PFLOP if all rows are full, 11 s at the chips' peak.
 """
 
 from oprover_jax.sharding import MeshConfig

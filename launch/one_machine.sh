@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Trains a prover on this machine, with all its devices. Started again, it goes on where it was.
+# Trains a prover on all devices of this machine. Run the same command again to resume.
 #
-#   launch/one_machine.sh [--verb VERB] [--config FILE] [--run FOLDER] [--dry-run] [-- OPTIONS OF oprover VERB]
+#   launch/one_machine.sh [--verb VERB] [--config FILE] [--run FOLDER] [--dry-run] [-- OPTIONS]
 #
-#   --verb VERB      iterate, cpt, sft or rl             (iterate)
-#   --config FILE    the experiment                      (configs/demo.py)
-#   --run FOLDER     where the run is kept               (runs/demo)
-#   --dry-run        print the command and do not run it
+#   --verb VERB      iterate, cpt, sft or rl             (default: iterate)
+#   --config FILE    configuration file                  (default: configs/demo.py)
+#   --run FOLDER     run folder                          (default: runs/demo)
+#   --dry-run        print the command without running it
+#   OPTIONS          passed to oprover VERB
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=launch/common.sh
@@ -25,7 +26,7 @@ while [[ $# -gt 0 ]]; do
 done
 
 cd "$home"
-[[ -f $config ]] || die "there is no configuration $config in $home"
+[[ -f $config ]] || die "--config: $config does not exist in $home"
 program=.venv/bin/oprover
 [[ -x $program ]] || program=oprover
 execute "$program" "$verb" --config "$config" --run "$run" "$@"

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Submits a training to Slurm, one task per GPU; JAX joins the tasks into one program.
-# The clone, with its environment installed, and the run folder must lie on storage that all nodes share. A job that is
-# killed at its time limit or preempted is put back into the queue and goes on where it was.
+# Submits a training job to Slurm, one task per GPU; JAX connects the tasks.
+# The repository, with its environment installed, and the run folder must be on storage shared by all nodes. A job that
+# is preempted or reaches its time limit is requeued and resumes.
 #
 #   launch/slurm.sh [--nodes N] [--gpus N] [--cpus N] [--time LIMIT] [--partition NAME] [--account NAME]
 #                   [--verb VERB] [--config FILE] [--run FOLDER] [--dry-run] [-- OPTIONS]
 #
-#   --nodes N         nodes                               (1)
-#   --gpus N          GPUs of each node                   (8)
-#   --cpus N          cores for each GPU, Lean included   (8)
-#   --time LIMIT      time limit of one job               (24:00:00)
-#   --partition NAME  partition                           (the cluster's default)
-#   --account NAME    account                             (the cluster's default)
-#   --verb VERB       iterate, cpt, sft or rl             (iterate)
-#   --config FILE     the experiment                      (configs/demo.py)
-#   --run FOLDER      where the run is kept               (runs/demo)
-#   --dry-run         print the command and do not run it
-#   OPTIONS           passed on to oprover
+#   --nodes N         number of nodes                     (default: 1)
+#   --gpus N          GPUs per node                       (default: 8)
+#   --cpus N          CPU cores per GPU, including Lean   (default: 8)
+#   --time LIMIT      time limit of the job               (default: 24:00:00)
+#   --partition NAME  partition                           (default: the cluster's)
+#   --account NAME    account                             (default: the cluster's)
+#   --verb VERB       iterate, cpt, sft or rl             (default: iterate)
+#   --config FILE     configuration file                  (default: configs/demo.py)
+#   --run FOLDER      run folder                          (default: runs/demo)
+#   --dry-run         print the command without running it
+#   OPTIONS           passed to oprover VERB
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=launch/common.sh
@@ -39,12 +39,12 @@ while [[ $# -gt 0 ]]; do
     *) die "unknown option $1; see --help" ;;
   esac
 done
-for number in "$nodes" "$gpus" "$cpus"; do
-  [[ $number =~ ^[1-9][0-9]*$ ]] || die "$number is no number of nodes, GPUs or cores"
+for option in nodes gpus cpus; do
+  [[ ${!option} =~ ^[1-9][0-9]*$ ]] || die "--$option is '${!option}'; it must be a positive integer"
 done
 
 cd "$home"
-[[ -f $config ]] || die "there is no configuration $config in $home"
+[[ -f $config ]] || die "--config: $config does not exist in $home"
 execute sbatch --job-name=oprover --nodes="$nodes" --ntasks-per-node="$gpus" --gpus-per-node="$gpus" --cpus-per-task="$cpus" \
   --time="$limit" --requeue --open-mode=append --output="slurm-%j.log" "${where[@]}" --chdir="$home" \
   --wrap "OPROVER_DISTRIBUTED=slurm srun --kill-on-bad-exit .venv/bin/oprover $verb $(quoted --config "$config" --run "$run" "$@")"

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Starts the same training on every worker of a Google Cloud TPU pod; JAX joins the workers into one program.
-# Every worker needs a clone of this repository at the same place, its environment installed, and the run folder on
-# storage that all workers share. Ends with the training; run it inside tmux. Started again, the run goes on.
+# Starts a training job on every worker of a Google Cloud TPU pod; JAX connects the workers.
+# Every worker needs a clone of this repository at the same path with its environment installed; the run folder must be
+# on storage shared by all workers. The script runs until training ends; use tmux. Run the same command again to resume.
 #
 #   launch/tpu_pod.sh --name TPU --zone ZONE [--project ID] [--folder CLONE] [--verb VERB] [--config FILE] [--run FOLDER] [--dry-run] [-- OPTIONS]
 #
 #   --name TPU       name of the TPU VM
-#   --zone ZONE      its zone, such as us-east5-b
-#   --project ID     its project                         (gcloud's own default)
-#   --folder CLONE   the clone on the workers            (oprover_jax, under the home folder)
-#   --verb VERB      iterate, cpt, sft or rl             (iterate)
-#   --config FILE    the experiment, in the clone        (configs/demo.py)
-#   --run FOLDER     where the run is kept, shared       (runs/demo)
-#   --dry-run        print the command and do not run it
-#   OPTIONS          passed on to oprover
+#   --zone ZONE      zone of the TPU VM, such as us-east5-b
+#   --project ID     Google Cloud project                (default: gcloud's)
+#   --folder CLONE   path of the clone on the workers    (default: oprover_jax, in the home folder)
+#   --verb VERB      iterate, cpt, sft or rl             (default: iterate)
+#   --config FILE    configuration file in the clone     (default: configs/demo.py)
+#   --run FOLDER     run folder on shared storage        (default: runs/demo)
+#   --dry-run        print the command without running it
+#   OPTIONS          passed to oprover VERB
 set -euo pipefail
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=launch/common.sh
@@ -35,8 +35,8 @@ while [[ $# -gt 0 ]]; do
     *) die "unknown option $1; see --help" ;;
   esac
 done
-[[ -n $name ]] || die "say which TPU with --name"
-[[ -n $zone ]] || die "say in which zone it is with --zone"
+[[ -n $name ]] || die "--name is required; give the name of the TPU VM"
+[[ -n $zone ]] || die "--zone is required; give the zone of the TPU VM"
 
 on_worker="cd $(quoted "$folder") && OPROVER_DISTRIBUTED=tpu .venv/bin/oprover $verb $(quoted --config "$config" --run "$run" "$@")"
 where=(--zone "$zone")

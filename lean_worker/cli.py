@@ -113,11 +113,9 @@ def serve_command(
         queue_limit: maximum number of queued checks; further ones are refused with 429 and Retry-After.
         log: write one line per request to standard error (id, method, path, status, milliseconds), as text or JSON.
     """
-    try:
-        from lean_worker.http import is_loopback, listen, log_requests, read_key
-        from lean_worker.service.serve import ServiceSettings, serve
-    except ModuleNotFoundError as error:
-        raise LeanWorkerError(f"`serve` needs the module {error.name}; install the extra `lean-service`") from error
+    from lean_worker.http import is_loopback, listen, log_requests, read_key
+    from lean_worker.service.serve import ServiceSettings, serve
+
     _check_seconds(timeout)
     key = read_key(key_file, "LEAN_WORKER_KEY")
     if key is None and not is_loopback(host):
@@ -341,6 +339,11 @@ def main() -> None:
         code = app.cli(prog="lean-worker", description=__doc__)
     except LeanWorkerError as error:
         print(f"lean-worker: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("lean_worker"):
+            raise
+        print(f"lean-worker: module {error.name!r} is not installed; install the extra `lean-service`", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

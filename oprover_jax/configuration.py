@@ -1,4 +1,4 @@
-"""Configuration files: a Python file whose `experiment()` returns a frozen dataclass, and changes such as `optimizer.peak_lr=1e-4`."""
+"""Configuration files: a Python file whose `experiment()` returns a frozen dataclass, and overrides such as `optimizer.peak_lr=1e-4`."""
 
 import dataclasses
 import difflib
@@ -15,39 +15,44 @@ Kind = TypeVar("Kind")
 
 
 def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
-    """What `experiment()` of the file at `path` returns, with `changes` applied.
+    """Return the result of `experiment()` in a configuration file, with overrides applied.
+
+    Args:
+      path: Python file.
+      kind: Expected class of the configuration.
+      changes: Overrides of the form `key.path=value`.
 
     Raises:
-      InputError: for a file without `experiment()`, one that describes something else than a `kind`, an unknown key, a value
-        of the wrong type, an impossible combination.
+      InputError: The file has no `experiment()` or returns another class, or an override has an unknown key, a value of the wrong type or
+        an invalid combination of values.
     """
     if not path.is_file():
-        raise InputError(f"configuration {path} does not exist; the shipped ones are in configs/")
+        raise InputError(f"configuration {path} does not exist; see configs/ for the shipped ones")
     spec = importlib.util.spec_from_file_location("oprover_experiment", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        found = module.experiment()
-    except Exception as error:  # whatever a file of the user's own can raise
+        configuration = module.experiment()
+    except Exception as error:  # user code can raise anything
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise InputError(f"configuration {path}: {reason}") from error
-    if not isinstance(found, kind):
+    if not isinstance(configuration, kind):
         raise InputError(
-            f"configuration {path} describes {type(found).__name__}, and this command takes {kind.__name__}; name another file"
+            f"configuration {path} returns {type(configuration).__name__}, but this command needs {kind.__name__}; give another file"
         )
-    return apply_overrides(found, changes)
+    return apply_overrides(configuration, changes)
 
 
 def apply_overrides(configuration: Kind, changes: Sequence[str]) -> Kind:
-    """A copy with every `key.path=value` of `changes` applied."""
+    """Return a copy with every `key.path=value` of `changes` applied."""
     for change in changes:
         configuration = apply_override(configuration, change)
     return configuration
 
 
 def apply_override(configuration: Kind, change: str) -> Kind:
-    """A copy with one `key.path=value` applied; the value is read as JSON, or as text where it is none."""
+    """Return a copy with one `key.path=value` applied; the value is parsed as JSON, or taken as text if it is not JSON."""
     key, equals, text = change.partition("=")
     if not equals:
         raise InputError(f"--set {change!r} has no '='; write it as key.path=value")
@@ -70,13 +75,13 @@ def _replaced(node: Any, path: Sequence[str], value: Any, key: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(node)} if dataclasses.is_dataclass(node) else {}
     if path[0] not in fields:
         near = difflib.get_close_matches(path[0], fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(fields) or 'nothing'}"
-        raise InputError(f"unknown configuration key {key!r}: there is no {path[0]!r}; {hint}")
+        hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(fields) or 'none'}"
+        raise InputError(f"unknown configuration key {key!r}: no field {path[0]!r}; {hint}")
     if len(path) > 1:
         new = _replaced(getattr(node, path[0]), path[1:], value, key)
     else:
         try:
             new = msgspec.convert(value, fields[path[0]].type, strict=True)
         except msgspec.ValidationError as error:
-            raise InputError(f"configuration key {key!r} cannot be {value!r}: {error}") from error
+            raise InputError(f"configuration key {key!r} has the invalid value {value!r}: {error}") from error
     return dataclasses.replace(node, **{path[0]: new})

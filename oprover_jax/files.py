@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files and folders."""
 
 import errno
 import os
@@ -18,10 +18,12 @@ _TEMPORARY = re.compile(rf"\..+\.{re.escape(_HOST)}\.(\d+)\.tmp")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a name beside `path` to write to; the written file takes the place of `path` when the block ends without an error.
+    """Yield a temporary path next to `path`; the file written there replaces `path` when the block ends without an error.
 
-    After an error, or when the process is killed, `path` is what it was before. A kill leaves the temporary file behind, for
-    `remove_leftovers`. Raises DiskFull where there is no room.
+    After an error, or if the process is killed, `path` is unchanged. A killed process leaves its temporary file for `remove_leftovers`.
+
+    Raises:
+      DiskFull: There is not enough space.
     """
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.tmp")
     try:
@@ -31,17 +33,16 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise DiskFull(f"{path} cannot be written ({error.strerror}); make room, and the same command goes on") from error
+        raise DiskFull(f"{path} cannot be written ({error.strerror}); free some space and run the same command again") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Gives a new folder beside `path` to write files and folders to; it takes the place of `path`, a folder or nothing, when the block
-    ends without an error.
+    """Yield a new folder next to `path`; it replaces `path`, if that exists, when the block ends without an error.
 
-    After an error, or when the process is killed, `path` is what it was before, and what is left beside it the next call clears away.
+    After an error, or if the process is killed, `path` is unchanged; the next call removes what a killed process left behind.
     """
     path = path.resolve()
     temporary, replaced = path.with_name(f".{path.name}.new.tmp"), path.with_name(f".{path.name}.old.tmp")
@@ -61,7 +62,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files below `folder` whose writer, a process of this host, no longer runs."""
+    """Remove temporary files below `folder` that were written by processes of this host that no longer run."""
     for path in folder.rglob(".*.tmp"):
         written_by = _TEMPORARY.fullmatch(path.name)
         if written_by and not _runs(int(written_by[1])):
@@ -69,25 +70,32 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def claim(folder: Path, settings: bytes, program: str, option: str) -> None:
-    """Makes `folder` the place of work of `program` under `settings`, kept in its settings.json, unless it is that already.
+    """Claim `folder` as the working folder of `program` and store `settings` in its settings.json; do nothing if it already matches.
 
-    Raises InputError, naming the command line's `option`, where it was begun with other settings or holds anything else.
+    Args:
+      folder: Working folder; created if it does not exist.
+      settings: Serialised settings of the program.
+      program: Command name for the error message.
+      option: Command-line option for the error message.
+
+    Raises:
+      InputError: The folder was created with other settings or holds anything else.
     """
     path = folder / "settings.json"
     if path.exists():
         if path.read_bytes() != settings:
-            raise InputError(f"{folder} was begun with other settings (see its settings.json); give a new {option}")
+            raise InputError(f"{option}: {folder} was created with other settings (see its settings.json); give a new folder")
         remove_leftovers(folder)
         return
     if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no work of `{program}`; give a new {option}")
+        raise InputError(f"{option}: {folder} is not empty and was not created by `{program}`; give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(settings)
 
 
 def sync(path: Path) -> None:
-    """A file, or the names in a folder, reach the disk: a new name outlives a power cut only when its folder has been written."""
+    """Flush a file, or the entries of a folder, to disk; a new name survives a power loss only after its folder is flushed."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -106,7 +114,7 @@ def _runs(process: int) -> bool:
 
 
 def _put_back(replaced: Path, path: Path) -> None:
-    """What was moved out of the way comes back, unless its successor is there."""
+    """Restore a folder that was moved aside, unless its replacement exists."""
     if replaced.exists() and not path.exists():
         os.replace(replaced, path)
     shutil.rmtree(replaced, ignore_errors=True)

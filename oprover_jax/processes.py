@@ -1,4 +1,4 @@
-"""Work in other processes of this machine, which end when the one that started them does, however it ends."""
+"""Parallel work in local processes that exit together with their parent, however it ends."""
 
 import os
 import signal
@@ -13,12 +13,19 @@ Result = TypeVar("Result")
 
 
 def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
-    """Each job and what `work` makes of it, as they are finished, by up to `processes` processes; here where one is enough.
+    """Yield each job with its result in order of completion, using up to `processes` processes.
 
-    `work` and the jobs must be picklable. After an error in a job, or when the caller stops, the processes are ended at once.
+    With one process or one job, the work runs in the calling process. After an error in a job, or if the caller stops, the processes are
+    terminated immediately.
+
+    Args:
+      work: Picklable function of one job.
+      jobs: Picklable arguments.
+      processes: Maximum number of processes.
 
     Raises:
-      what `work` raises; BrokenProcessPool where a process was killed.
+      BrokenProcessPool: A process was killed.
+      Exception: Any error that `work` raises.
     """
     processes = min(processes, len(jobs))
     if processes <= 1:
@@ -26,7 +33,7 @@ def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
             yield job, work(job)
         return
     others = set(active_children())
-    # spawned: a fork would copy the threads' locks of whoever called
+    # spawn, because fork would copy locks held by threads of the caller
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin) as pool:
         try:
             pending = {pool.submit(work, job): job for job in jobs}
@@ -40,13 +47,13 @@ def in_processes(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
 
 
 def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its processes
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are what is parallel
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and terminates its processes
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes already run in parallel
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _leave_with_parent() -> None:
-    """A parent that was killed cannot end its processes, and they would wait for work for ever."""
+def _exit_with_parent() -> None:
+    """Exit when the parent is gone; a killed parent cannot terminate its processes, and they would wait for work forever."""
     parent = parent_process()
     assert parent is not None
     parent.join()

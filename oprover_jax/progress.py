@@ -1,4 +1,4 @@
-"""What one sees while a run goes on: the stages, their rates, the time that remains. One plain line per stage where no terminal is."""
+"""Progress display of a run: stages, rates and remaining time on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -11,38 +11,39 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 @dataclass
 class StageProgress:
-    """Handle of one stage: how far it is, and a short text with its rates."""
+    """Handle that updates the progress and the detail text of one stage."""
 
     progress: Progress
     task: TaskID
 
     def total(self, total: int) -> None:
-        """Says how many steps, statements or trajectories there are in all; may be called again for a later phase of the stage."""
+        """Set the total number of steps, statements or trajectories; call it again for a later phase of the stage."""
         self.progress.reset(self.task, total=total)
 
     def update(self, done: int, detail: str) -> None:
-        """`done` counts from the start of the phase."""
+        """Set the number of items done since the start of the phase, and the detail text."""
         self.progress.update(self.task, completed=done, detail=detail)
 
 
 class ProgressConsole:
-    """Live bars on a terminal, lines in a log; either way the finished stages stay readable."""
+    """Console that shows live bars on a terminal and plain lines in a log."""
 
     def __init__(self, rich: Console | None = None) -> None:
         self.rich = rich or Console()
 
     def line(self, text: str) -> None:
-        self.rich.print(text, highlight=False, markup=False, soft_wrap=True)  # Lean's words have brackets of their own
+        """Print one line of plain text."""
+        self.rich.print(text, highlight=False, markup=False, soft_wrap=True)  # brackets in Lean's messages are not markup
 
     @contextmanager
     def stage(self, number: int, of: int, name: str) -> Iterator[StageProgress]:
-        """Shows stage `number` of `of` for as long as the block runs."""
+        """Show stage `number` of `of` while the block runs."""
         with self.bar(f"[{number:>2}/{of}] {name:<14}") as progress:
             yield progress
 
     @contextmanager
     def bar(self, label: str) -> Iterator[StageProgress]:
-        """Shows one piece of work for as long as the block runs."""
+        """Show a progress bar while the block runs."""
         if not self.rich.is_terminal:
             self.line(f"{label} started {time.strftime('%H:%M:%S')}")
         bars = Progress(
@@ -62,4 +63,5 @@ class ProgressConsole:
             yield StageProgress(bars, bars.add_task(label, total=None, detail=""))
 
     def finished(self, number: int, of: int, name: str, seconds: float, text: str) -> None:
+        """Print the duration in seconds and the result of a finished stage."""
         self.line(f"[{number:>2}/{of}] {name:<14} {seconds:7.1f} s  {text}")

@@ -1,7 +1,7 @@
-"""The words everybody shares: statements, proofs, attempts and trajectories, as versioned msgspec structs.
+"""Shared records: statements, proofs, rounds and trajectories as versioned msgspec structs.
 
-They go to JSON through msgspec and to Parquet through `corpus.store`. Token ids are the source of truth from engine to
-loss: a round keeps the ids that the policy read and wrote, and text is only ever derived from them.
+Msgspec converts them to JSON, `corpus.store` to Parquet. Token ids are the source of truth from engine to loss: a round stores the ids
+that the policy read and generated; text is only derived from them.
 """
 
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ FinishReason = Literal["stop", "length"]
 
 
 def utc_now() -> str:
-    """The time, ISO 8601, UTC, to the microsecond."""
+    """Return the current time in ISO 8601, UTC, with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """A theorem to prove. `formal` ends in `:= by sorry`; `id` is the hash of its normalised content (corpus.normalize).
+    """Theorem to prove. `formal` ends in `:= by sorry`; `id` is the hash of its normalised content (statements.normalize).
 
-    `difficulty` goes from 1 to 10, 0 where it is unknown; `lean` is the version of Lean or Mathlib that it was written for, "" if unknown.
+    `difficulty` ranges from 1 to 10, 0 if unknown; `lean` is the version of Lean or Mathlib that it was written for, "" if unknown.
     """
 
     id: str
@@ -43,9 +43,9 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class ProofRecord(msgspec.Struct, frozen=True):
-    """A proof that the kernel accepted, with what is needed to check it again and to say where it came from.
+    """Proof that the kernel accepted, with the information needed to check it again and its origin.
 
-    `seconds` is what the check took, `verified_at` when it was: ISO 8601, UTC.
+    `seconds` is the duration of the check, `verified_at` its time in ISO 8601, UTC.
     """
 
     statement: Statement
@@ -59,10 +59,10 @@ class ProofRecord(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One turn of the agent: what the policy read, what it wrote, what Lean said. Each round is a training sample.
+    """One turn of the agent: prompt, attempt and Lean's feedback. Each round is a training sample.
 
-    `logprobs` are the sampler's, one for each id of `attempt_ids` (the end token included when the policy ended by itself).
-    `proof` is the code parsed out of the attempt, None where there was none; `verdict` is None where nothing was checked.
+    `logprobs` are those of the sampler, one per id of `attempt_ids` (including the end token if the policy generated it). `proof` is the
+    code parsed from the attempt, None if there was none; `verdict` is None if nothing was checked.
     """
 
     prompt_ids: tuple[int, ...]
@@ -79,7 +79,7 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class Trajectory(msgspec.Struct, frozen=True):
-    """All rounds on one statement by one rollout; `sample` numbers the rollouts of a statement within a stage."""
+    """All rounds of one rollout on one statement; `sample` numbers the rollouts of a statement within a stage."""
 
     statement: Statement
     sample: int
@@ -89,7 +89,7 @@ class Trajectory(msgspec.Struct, frozen=True):
 
     @property
     def accepted(self) -> bool | None:
-        """True if any round was accepted, None if infrastructure failed in the last round, else False."""
+        """Return True if any round was accepted, None if infrastructure failed in the last round, else False."""
         if any(r.verdict is not None and r.verdict.accepted for r in self.rounds):
             return True
         last = self.rounds[-1].verdict if self.rounds else None

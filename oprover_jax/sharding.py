@@ -1,7 +1,7 @@
-"""The device mesh and the one table that maps logical axis names to mesh axes. Explicit sharding only.
+"""Device mesh and the table that maps logical axis names to mesh axes, with explicit sharding only.
 
 Every computation of `models` and `losses` runs under `with jax.set_mesh(mesh):`. Arrays carry their sharding in their type, so a
-missing or wrong one is an error when a function is traced.
+missing or wrong sharding is an error at trace time.
 """
 
 import math
@@ -24,7 +24,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "batch": ("dcn", "fsdp"),
     "sequence": ("context",),
     "features": (),
-    # weights: `embed` is where a weight rests, and `gathered` drops it for use
+    # weights: `embed` shards stored weights; `gathered` drops it for computation
     "embed": ("fsdp",),
     "vocab": ("tensor",),
     "mlp": ("tensor",),
@@ -39,13 +39,19 @@ _STORAGE_AXES = ("fsdp",)
 
 
 class ShardingError(InputError):
-    """A logical axis that is unknown, collides, or does not divide."""
+    """Invalid mesh, or a logical axis that is unknown, conflicts with another or does not divide."""
 
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """Devices along each mesh axis: `dcn` replicates weights over slow links, `fsdp` shards them, `context` splits the
-    sequence, `tensor` splits heads, the MLP and the vocabulary."""
+    """Number of devices along each mesh axis.
+
+    Attributes:
+      dcn: Replicates weights over slow links between slices.
+      fsdp: Shards weights and batch.
+      context: Splits the sequence.
+      tensor: Splits heads, MLP and vocabulary.
+    """
 
     dcn: int = 1
     fsdp: int = 1
@@ -55,7 +61,7 @@ class MeshConfig:
     def __post_init__(self) -> None:
         for axis, size in zip(AXES, self.shape):
             if size < 1:
-                raise ShardingError(f"mesh axis {axis} is {size}; give it 1 or more devices")
+                raise ShardingError(f"mesh axis {axis} is {size}; it must be at least 1")
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -67,47 +73,61 @@ class MeshConfig:
 
 
 def planned_mesh(config: MeshConfig) -> AbstractMesh:
-    """The mesh that `make_mesh` would build, without its devices: to plan for more of them than are present."""
+    """Return the mesh that `make_mesh` would build, without devices, for planning with more devices than are present."""
     return AbstractMesh(config.shape, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh of explicit axes over `devices` (all of the process group by default; in a single process the first ones where fewer are
-    asked for). ShardingError where they do not suffice, or cannot be arranged so."""
+    """Return a mesh with explicit axes.
+
+    Args:
+      config: Number of devices along each axis.
+      devices: Devices to use. By default all devices of the process group; a single process uses the first ones if it needs fewer.
+
+    Raises:
+      ShardingError: There are too few devices, or they cannot be arranged in this shape.
+    """
     available = jax.devices() if devices is None else list(devices)
     if config.devices > len(available):
-        raise ShardingError(f"mesh {_words(config)} needs {config.devices} devices but {len(available)} are present; lower one axis")
+        raise ShardingError(f"mesh {_shape_text(config)} needs {config.devices} devices but {len(available)} are present; lower one axis")
     if devices is None and jax.process_count() > 1 and config.devices < len(available):
         raise ShardingError(
-            f"mesh {_words(config)} takes {config.devices} of the {len(available)} devices of {jax.process_count()} processes; raise one "
-            "axis, so that every process has its part"
+            f"mesh {_shape_text(config)} uses {config.devices} of the {len(available)} devices of {jax.process_count()} processes; raise "
+            "one axis so that all devices are used"
         )
     arranged = arrange_devices(config, available[: config.devices])
     return Mesh(arranged, AXES, axis_types=(AxisType.Explicit,) * len(AXES))
 
 
 def arrange_devices(config: MeshConfig, devices: Sequence[Any]) -> np.ndarray:
-    """Exactly as many devices as the mesh has, in its shape: neighbours on an axis are near each other on the network. Slices of TPUs,
-    which only the slow network joins, lie along dcn."""
+    """Arrange the devices in the shape of the mesh, neighbours on an axis close on the network and TPU slices along `dcn`.
+
+    Args:
+      config: Number of devices along each axis.
+      devices: Exactly as many devices as the mesh has.
+
+    Raises:
+      ShardingError: The mesh cannot be laid over the slices.
+    """
     slices = Counter(getattr(device, "slice_index", 0) if device.platform == "tpu" else 0 for device in devices)
     if len(slices) == 1:
         return mesh_utils.create_device_mesh(config.shape, devices, allow_split_physical_axes=True)
     if config.dcn % len(slices) or len(set(slices.values())) > 1:
         chips = f"{', '.join(map(str, slices.values()))} {devices[0].device_kind}"
         raise ShardingError(
-            f"mesh {_words(config)} cannot be laid over {len(slices)} slices of {chips}; make dcn a multiple of the slices and use "
-            "equally many chips of each"
+            f"mesh {_shape_text(config)} cannot be laid over {len(slices)} slices of {chips}; make dcn a multiple of the number of slices "
+            "and use the same number of chips in each"
         )
     within = (config.dcn // len(slices), *config.shape[1:])
     return mesh_utils.create_hybrid_device_mesh(within, (len(slices), 1, 1, 1), devices, allow_split_physical_axes=True)
 
 
-def _words(config: MeshConfig) -> str:
+def _shape_text(config: MeshConfig) -> str:
     return " x ".join(f"{axis} {size}" for axis, size in zip(AXES, config.shape))
 
 
 def current_mesh() -> AbstractMesh:
-    """The mesh set by `jax.set_mesh`; a ShardingError where there is none."""
+    """Return the mesh set by `jax.set_mesh`; raise ShardingError if none is set."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         raise ShardingError("no mesh is set; run this under `with jax.set_mesh(make_mesh(MeshConfig(...))):`")
@@ -115,7 +135,7 @@ def current_mesh() -> AbstractMesh:
 
 
 def mesh_axes(logical: str | None) -> tuple[str, ...]:
-    """The mesh axes over which a logical axis is split; none for None."""
+    """Return the mesh axes over which a logical axis is split; empty for None."""
     if logical is None:
         return ()
     if logical not in RULES:
@@ -124,18 +144,18 @@ def mesh_axes(logical: str | None) -> tuple[str, ...]:
 
 
 def axis_size(logical: str) -> int:
-    """Over how many devices of the current mesh a logical axis is split."""
+    """Return the number of devices of the current mesh over which a logical axis is split."""
     mesh = current_mesh()
     return math.prod(mesh.shape[axis] for axis in mesh_axes(logical))
 
 
 def spec(*logical_axes: str | None) -> PartitionSpec:
-    """The PartitionSpec of an array whose dimensions have these logical names; two that share a mesh axis are refused."""
+    """Return the PartitionSpec for these logical axis names; raise ShardingError if two share a mesh axis."""
     return _spec(logical_axes, dropped=())
 
 
 def gathered(*logical_axes: str | None) -> PartitionSpec:
-    """Like `spec`, without the axes that only say where a weight rests: the layout in which a weight is multiplied."""
+    """Return `spec` without storage axes: the layout in which a weight is used in computation."""
     return _spec(logical_axes, dropped=_STORAGE_AXES)
 
 
@@ -156,7 +176,14 @@ def _spec(logical_axes: tuple[str | None, ...], dropped: tuple[str, ...]) -> Par
 
 
 def check_divides(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | AbstractMesh, what: str = "array") -> None:
-    """Raises ShardingError unless each dimension of `shape` divides by the devices over which its logical axis is split."""
+    """Raise ShardingError unless each dimension is divisible by the number of devices over which its logical axis is split.
+
+    Args:
+      shape: Global shape of the array.
+      logical: Logical axis name of each dimension, or None.
+      mesh: Device mesh.
+      what: Name of the array in the error message.
+    """
     if len(shape) != len(logical):
         raise ShardingError(f"{what} has {len(shape)} dimensions but {len(logical)} logical axes; name every dimension once")
     for size, name in zip(shape, logical):
@@ -168,12 +195,11 @@ def check_divides(shape: Sequence[int], logical: Sequence[str | None], mesh: Mes
 
 
 def named(shape: Sequence[int], logical: Sequence[str | None], mesh: Mesh | AbstractMesh, what: str = "array") -> NamedSharding:
-    """The sharding of an array of `shape` on `mesh`, after `check_divides`."""
+    """Return the sharding of an array of `shape` on `mesh`, after `check_divides` with the same arguments."""
     check_divides(shape, logical, mesh, what)
     return NamedSharding(mesh, spec(*logical))
 
 
 def bytes_per_device(tree: Any) -> int:
-    """Bytes that one device of the mesh holds of a tree of arrays, or of ShapeDtypeStructs (`abstract_params`, `abstract_state`), for
-    which nothing is allocated."""
+    """Return the bytes that one device holds of a tree of arrays or ShapeDtypeStructs (`abstract_params`, `abstract_state`)."""
     return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

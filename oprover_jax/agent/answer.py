@@ -1,11 +1,11 @@
-"""What the policy wrote: the code block out of an answer, and whether the answer has the asked form.
+"""Parsing of policy answers: extract the proof from its code block and check the answer format.
 
-A proof that only defines the answer to be the question ("find all n such that P n": `abbrev answer := fun n => P n`, closed by
-unfolding) needs no guard of its own here, unlike in OProver, whose model writes the whole file. The policy's words never reach
-the part of a document where an answer is defined: header and statement are ours, a declaration written beside the proof is
-refused, a restated theorem is cut down to its proof, and a header whose answer is still `sorry` leaves `sorryAx` among the axioms of
-every proof. `tests/agent/test_trivial_answer.py` tries it. What remains is the statement that asks `∃ S, ∀ n, n ∈ S ↔ P n`: its
-trivial witness proves what was stated, and only another statement helps.
+Trivial answers, which define the answer to be the question ("find all n such that P n": `abbrev answer := fun n => P n`, closed by
+unfolding), need no special check here, unlike in OProver, whose model writes the whole file. The policy's output never reaches the part of
+the document that defines the answer: header and statement are ours, additional declarations are rejected, a restated theorem is reduced
+to its proof, and a header whose answer is still `sorry` leaves `sorryAx` among the axioms of every proof;
+`tests/agent/test_trivial_answer.py` tests it. One case remains: for a statement such as `∃ S, ∀ n, n ∈ S ↔ P n`, the trivial witness is
+a valid proof, and only a different statement would prevent it.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _SHORTEST_FENCE = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """`proof` is None where there is no complete code block; `well_formed` says: a plan, then exactly one block, then nothing."""
+    """Parsed answer. `proof` is None without a complete code block; `well_formed` means a plan, exactly one block, and nothing after it."""
 
     proof: str | None
     well_formed: bool
@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Block:
-    """A Lean block: `text[start:end]`, fences included. `code` is None where it is not finished; `end` is then that of the text."""
+    """Lean code block `text[start:end]`, fences included. For an unclosed block, `code` is None and `end` is the end of the text."""
 
     start: int
     end: int
@@ -38,9 +38,9 @@ class Block:
 
 
 def parse_answer(text: str, statement: str | None = None) -> Answer:
-    """Return the last complete Lean block; a file or declaration in it is cut down to what proves the theorem.
+    """Return the proof in the last complete Lean block; a file or declaration in it is reduced to the proof.
 
-    Where the declaration restates `statement`, the proof is what follows it. Time is linear in the text.
+    If the declaration restates `statement`, the proof is the part after it. Time is linear in the length of the text.
     """
     blocks = lean_blocks(text)
     finished = [block.code for block in blocks if block.code is not None]
@@ -53,20 +53,20 @@ def parse_answer(text: str, statement: str | None = None) -> Answer:
 
 
 def code_blocks(text: str) -> list[str]:
-    """The contents of the complete Lean blocks of an answer, in order."""
+    """Return the contents of the complete Lean blocks of an answer, in order."""
     return [block.code for block in lean_blocks(text) if block.code is not None]
 
 
 def lean_blocks(text: str) -> list[Block]:
-    """The blocks fenced by three or more backticks and tagged `lean4`, `lean` or `lean 4`, in any case and at any indentation.
+    """Return the blocks fenced by three or more backticks and tagged `lean4`, `lean` or `lean 4`, in any case and at any indentation.
 
-    Fences pair as in CommonMark: a block ends at a line of at least as many backticks and nothing else, and what a longer fence
-    encloses is text. One rule is our own, for models that begin again without closing: a Lean fence as long as the open
-    one begins a new block and leaves the old one unfinished. `~~~` is no fence here: models do not write it, and Lean might.
+    Fences pair as in CommonMark: a block ends at a line that holds at least as many backticks and nothing else; the content of a longer
+    fence is text. One rule is our own, for models that start again without closing a block: a Lean fence at least as long as the open one
+    starts a new block and leaves the old one unclosed. `~~~` is not a fence: models do not write it, but Lean code may contain it.
     """
     blocks: list[Block] = []
-    ticks = 0  # of the open fence, 0 outside
-    code: list[str] | None = None  # lines of the open block, None where it is not Lean
+    ticks = 0  # backticks of the open fence, 0 outside a block
+    code: list[str] | None = None  # lines of the open block, None if it is not Lean
     start, indent = 0, ""
     for at, line in _lines(text):
         fence = _fence(line) if "```" in line else None
@@ -87,7 +87,7 @@ def lean_blocks(text: str) -> list[Block]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Offset and text of each line; a carriage return before the line feed belongs to neither line."""
+    """Yield offset and text of each line, without line feed and a preceding carriage return."""
     at = 0
     for line in text.split("\n"):
         yield at, line.removesuffix("\r")
@@ -95,7 +95,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _fence(line: str) -> tuple[int, str] | None:
-    """How many backticks, and the tag behind them, in small letters; None for a line that is no fence."""
+    """Return the number of backticks and the lower-case tag of a fence; None for a line that is not a fence."""
     inner = line.strip(" \t")
     tag = inner.lstrip("`")
     ticks = len(inner) - len(tag)
@@ -103,14 +103,16 @@ def _fence(line: str) -> tuple[int, str] | None:
 
 
 def _dedented(lines: list[str], indent: str) -> str:
-    """The code without the indentation of its fence, where all of it has that."""
+    """Return the code without the indentation of its fence, if all lines share it."""
     shared = all(line.startswith(indent) or not line.strip() for line in lines)
     return "\n".join(line.removeprefix(indent) for line in lines) if shared else "\n".join(lines)
 
 
 def _proof_of(code: str, statement: str | None) -> str:
-    """A theorem stated again, its imports and other context before it or not, is cut down to its proof: header and target are ours
-    either way. Code too long for Lean to be shown stays whole."""
+    """Return the proof of a restated theorem, without any imports and context before it; header and target are ours in any case.
+
+    Code that exceeds the length limit of the verifier is returned unchanged.
+    """
     if len(code) > MAX_CANDIDATE_LENGTH:
         return code
     try:

@@ -1,4 +1,4 @@
-"""Many trajectories at once: retrieval up front, engine and Lean both kept busy, everything finished so far on disk."""
+"""Concurrent collection of trajectories, with retrieval up front and regular storage of finished statements."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ Sink = Callable[[Sequence[Trajectory]], None]
 
 @dataclass
 class Tally:
-    """How far a collection is, for whoever shows it: attempts made, and statements and trajectories stored."""
+    """Progress of a collection: attempts made, and statements and trajectories stored."""
 
     statements: int = 0
     trajectories: int = 0
@@ -29,8 +29,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Collection:
-    """What to collect: `samples` trajectories on each statement, under one configuration, seed and stage name. `in_flight` statements are
-    tried at once, and what is finished is stored every `flush_seconds`."""
+    """Collection job: `num_samples` trajectories on each statement under one configuration, seed and stage name.
+
+    `in_flight` statements are processed concurrently; finished statements are stored every `flush_seconds`.
+    """
 
     statements: Sequence[Statement]
     num_samples: int
@@ -41,20 +43,29 @@ class Collection:
     flush_seconds: float = 5.0
 
 
-async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
-    """Proves, and hands finished statements to `sink` every `flush_seconds` and before it ends, however it ends.
+async def collect(prover: Prover, memory: Memory, job: Collection, sink: Sink, on_progress: Callable[[Tally], None]) -> Tally:
+    """Prove the statements of a job and pass finished ones to `sink` every `flush_seconds` and at the end, even after an error.
 
-    A statement is handed over once, with all its trajectories, or not at all, and is in the tally once the sink has taken it: what was
-    reported is stored, and a killed run loses at most the statements that were finished in the last moments and reported to nobody.
-    Raises what an engine, a verifier or the sink raised.
+    A statement reaches the sink once, with all its trajectories, and is added to the tally only after the sink has returned. A killed run
+    therefore loses only statements that were finished since the last flush and not yet reported.
+
+    Args:
+      prover: Engine, verifier and prompt template.
+      memory: Retrieval memory.
+      job: Statements and settings.
+      sink: Stores trajectories of finished statements.
+      on_progress: Called after every attempt and every flush.
+
+    Raises:
+      Exception: The first error of the engine, the verifier or the sink.
     """
     tally = Tally()
-    retrieved = memory.search(wanted.statements, wanted.config.retrieve) if wanted.config.retrieve else [[] for _ in wanted.statements]
+    retrieved = memory.search(job.statements, job.config.retrieve) if job.config.retrieve else [[] for _ in job.statements]
     finished: list[list[Trajectory]] = []
-    room = asyncio.Semaphore(wanted.in_flight)
+    room = asyncio.Semaphore(job.in_flight)
     flushed = time.monotonic()
 
-    def on_round(number: int, one: Round) -> None:
+    def on_round(number: int, last: Round) -> None:
         tally.attempts += 1
         on_progress(tally)
 
@@ -64,7 +75,7 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         if not finished:
             return
         groups = finished.copy()
-        finished.clear()  # before: a sink that stored and then failed would store them twice
+        finished.clear()  # before the call, so that a sink that fails after storing does not store them twice
         batch = [trajectory for group in groups for trajectory in group]
         sink(batch)
         tally.statements += len(groups)
@@ -72,27 +83,18 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
         tally.accepted += sum(trajectory.accepted is True for trajectory in batch)
         on_progress(tally)
 
-    async def one(index: int) -> None:
+    async def prove_statement(index: int) -> None:
         async with room:
             finished.append(
-                await prove(
-                    prover,
-                    wanted.statements[index],
-                    retrieved[index],
-                    wanted.num_samples,
-                    wanted.config,
-                    wanted.stage,
-                    wanted.seed,
-                    on_round,
-                )
+                await prove(prover, job.statements[index], retrieved[index], job.num_samples, job.config, job.stage, job.seed, on_round)
             )
-        if time.monotonic() - flushed >= wanted.flush_seconds:
+        if time.monotonic() - flushed >= job.flush_seconds:
             store()
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            for index in range(len(wanted.statements)):
-                tasks.create_task(one(index))
+            for index in range(len(job.statements)):
+                tasks.create_task(prove_statement(index))
     except BaseExceptionGroup as group:
         raise _first(group) from group
     finally:
@@ -101,6 +103,7 @@ async def collect(prover: Prover, memory: Memory, wanted: Collection, sink: Sink
 
 
 def _first(error: BaseException) -> BaseException:
+    """Return the first leaf of nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

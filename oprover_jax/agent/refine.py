@@ -1,7 +1,7 @@
-"""The refinement loop: read the state, write an attempt, ask Lean, and go on from its answer until it accepts or rounds run out.
+"""Refinement loop: render the state, sample an attempt, verify it, and repeat with Lean's feedback until it is accepted or rounds run out.
 
-(OProver, section on agentic proving: only the most recent attempt and answer are kept; the target is stated by us and the
-policy's code only ever proves it.)
+OProver, section on agentic proving: only the most recent attempt and its feedback are kept. The target is stated by us; the policy's code
+only ever proves it.
 """
 
 import asyncio
@@ -18,13 +18,22 @@ from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 from oprover_jax.verify.verifier import Verifier
 
 OnRound = Callable[[int, Round], None]
-"""(number of the round, counted from 1; the round): told of each attempt as soon as it is judged."""
+"""Callback (round number from 1, round), called after each attempt is verified."""
 
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """`rounds` attempts at most; `retrieve` proofs from the memory in each prompt (0: none); `feedback` "lean" shows the previous
-    attempt and Lean's answer, "none" withholds both, so that every round starts afresh with equal compute (the ablation)."""
+    """Settings of the refinement loop.
+
+    Attributes:
+      rounds: Maximum number of attempts.
+      retrieve: Number of retrieved proofs in each prompt; 0 disables retrieval.
+      feedback: "lean" shows the previous attempt and Lean's feedback; "none" hides both, so that each round starts afresh with equal
+        compute (the ablation).
+      temperature: Sampling temperature.
+      max_new_tokens: Maximum length of an attempt, in tokens.
+      reward: Rewards of an attempt.
+    """
 
     rounds: int = 2
     retrieve: int = 2
@@ -35,16 +44,16 @@ class RefineConfig:
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
-            raise ValueError(f"refine.rounds is {self.rounds}; at least 1 round is needed")
+            raise ValueError(f"refine.rounds is {self.rounds}; it must be at least 1")
         if self.retrieve < 0:
-            raise ValueError(f"refine.retrieve is {self.retrieve}; give 0 to switch retrieval off")
+            raise ValueError(f"refine.retrieve is {self.retrieve}; it must be at least 0 (0 disables retrieval)")
         if self.feedback not in ("lean", "none"):
             raise ValueError(f"refine.feedback is {self.feedback!r}; give 'lean' or 'none'")
 
 
 @dataclass(frozen=True)
 class Prover:
-    """What proving takes: the policy, the kernel and the words between them."""
+    """Components of the refinement loop: engine, verifier and prompt template."""
 
     engine: Engine
     verifier: Verifier
@@ -59,18 +68,28 @@ async def prove(
     config: RefineConfig,
     stage: str,
     seed: int,
-    on_round: OnRound = lambda number, one: None,
+    on_round: OnRound = lambda number, last: None,
 ) -> list[Trajectory]:
-    """`samples` independent trajectories on one statement. They share the first prompt and part ways from there.
+    """Return independent trajectories on one statement, which share only the first prompt.
 
-    The draws are a function of (seed, statement, round, sample): not of what else is in flight.
+    Sampling is a function of (seed, statement, round, sample), independent of concurrent work.
+
+    Args:
+      prover: Engine, verifier and prompt template.
+      statement: Theorem to prove.
+      retrieved: Proofs for the prompt, nearest first.
+      samples: Number of trajectories.
+      config: Settings of the loop.
+      stage: Stage name recorded in the trajectories.
+      seed: Random seed.
+      on_round: Called after each attempt.
     """
     state = State(statement, tuple(retrieved[: config.retrieve]))
     prompt = tuple(prover.template.prompt(state))
     sampling = sampling_of(prover, config)
     first = await prover.engine.generate(Request(prompt, sampling, samples, seed_of(seed, statement.id, 0)))
 
-    async def one(sample: int, completion: Completion) -> Trajectory:
+    async def refine(sample: int, completion: Completion) -> Trajectory:
         rounds = [await score_attempt(prover, state, prompt, completion, config.reward)]
         on_round(len(rounds), rounds[-1])
         while not ended(rounds[-1]) and len(rounds) < config.rounds:
@@ -82,11 +101,11 @@ async def prove(
             on_round(len(rounds), rounds[-1])
         return Trajectory(statement, sample, stage, tuple(rounds))
 
-    return list(await asyncio.gather(*(one(i, completion) for i, completion in enumerate(first))))
+    return list(await asyncio.gather(*(refine(i, completion) for i, completion in enumerate(first))))
 
 
 async def score_attempt(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
-    """One attempt read, checked by the kernel and paid."""
+    """Parse one completion, verify it and compute its reward."""
     text = prover.template.codec.decode(completion.token_ids)
     answer = parse_answer(text, state.statement.formal)
     well_formed = answer.well_formed and completion.finish_reason == "stop"
@@ -109,27 +128,27 @@ async def score_attempt(prover: Prover, state: State, prompt: tuple[int, ...], c
 
 
 def next_state(state: State, last: Round) -> State:
-    """The state after a rejected round: its attempt and Lean's answer take the place of the ones before."""
+    """Return the state after a rejected round, with its attempt and feedback in place of the previous ones."""
     return replace(state, attempt=last.proof or "", feedback=_errors(state.statement, last.proof, last.verdict))
 
 
 def _errors(statement: Statement, proof: str | None, verdict: Verdict | None) -> tuple[str, ...]:
-    """What is said to an attempt, error by error."""
+    """Return the feedback on an attempt, one string per error."""
     if proof is None or verdict is None:
         return ("The answer holds no complete code block.",)
     return feedback_errors(statement.formal, proof, verdict.messages)
 
 
 def ended(last: Round) -> bool:
-    """Whether there is nothing to mend: accepted, or nobody can say."""
+    """Return True if the trajectory should stop: the attempt was accepted, or verification was unavailable."""
     return last.verdict is not None and last.verdict.accepted is not False
 
 
 def sampling_of(prover: Prover, config: RefineConfig) -> Sampling:
-    """How attempts are drawn."""
+    """Return the sampling parameters of attempts."""
     return Sampling(config.max_new_tokens, config.temperature, prover.template.codec.end_ids)
 
 
 def seed_of(*parts: object) -> int:
-    """A 31-bit seed out of anything printable, the same in every process."""
+    """Return a 31-bit seed derived from the `repr` of the parts, the same in every process."""
     return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()) & 0x7FFFFFFF

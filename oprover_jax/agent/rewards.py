@@ -1,4 +1,4 @@
-"""The reward of one attempt (OProver: 0.8 if Lean accepts, 0.2 more if the form is right, else 0)."""
+"""Reward of one attempt (OProver: 0.8 if Lean accepts it, plus 0.2 if it is well-formed, else 0)."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,20 @@ from oprover_jax.records import Verdict
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """`form` is paid only together with `accepted`: form alone earns nothing."""
+    """Reward values; `form` is added only to `accepted`, a well-formed answer alone gets 0."""
 
     accepted: float = 0.8
     form: float = 0.2
 
     def __post_init__(self) -> None:
         if self.accepted <= 0 or self.form < 0:
-            raise ValueError(f"rewards accepted={self.accepted}, form={self.form}: acceptance must pay more than 0 and form at least 0")
+            raise ValueError(
+                f"reward: accepted is {self.accepted} and form is {self.form}; accepted must be more than 0 and form at least 0"
+            )
 
 
 def reward(verdict: Verdict | None, well_formed: bool, config: RewardConfig) -> float | None:
-    """None where infrastructure failed: such an attempt is neither praised nor blamed. No proof at all (`verdict` None) earns 0."""
+    """Return the reward, or None if verification was unavailable. An attempt without a proof (`verdict` None) gets 0."""
     if verdict is None:
         return 0.0
     if verdict.accepted is None:

@@ -1,9 +1,8 @@
-"""What the policy reads: one template for every round, rendered to token ids under a budget for each part.
+"""Prompt template of all rounds, rendered to token ids under a token budget for each part.
 
-The order of the parts is OProver's (arXiv 2605.17283, appendix B.1): the task, the retrieved proofs, the previous attempt,
-Lean's answer to it. Empty slots hold a placeholder. What is left out for its length is said: a retrieved proof is there whole or
-not at all, the first errors are whole and the rest are counted, and an attempt is cut at the end of a line. The wording is ours.
-To a model with a chat template all of it is what the user says.
+The order of the parts follows OProver (arXiv 2605.17283, appendix B.1): task, retrieved proofs, previous attempt, Lean's feedback. Empty
+slots hold a placeholder. Truncation is explicit: a retrieved proof is included whole or not at all, the first errors are whole and the rest
+are counted, and an attempt is cut at the end of a line. The wording is ours. With a chat template, the prompt is the user message.
 """
 
 import re
@@ -27,7 +26,7 @@ NONE = "(none)"
 PLAN = "Plan:"
 ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
 CUT = "-- (cut)"
-PHRASE_ROOM = 16  # tokens kept for the fixed phrases, each of which is one token to a fitted tokenizer
+PHRASE_ROOM = 16  # tokens reserved for the fixed phrases, each of which is one token in a fitted tokenizer
 
 PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
 
@@ -36,8 +35,11 @@ _NAME = re.compile(r"^(\s*(?:theorem|lemma)\s+)(\S+)")
 
 @dataclass(frozen=True)
 class Budget:
-    """Most tokens that each part of a prompt may take. Where statement, attempt and feedback are long, the references
-    yield, so that the whole prompt, fixed phrases included, is at most `prompt` tokens."""
+    """Maximum number of tokens of each part of a prompt.
+
+    If statement, attempt and feedback are long, fewer references are included, so that the whole prompt with its fixed phrases has at most
+    `prompt` tokens.
+    """
 
     prompt: int = 4096
     statement: int = 1024
@@ -48,22 +50,22 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("statement", "references", "attempt", "feedback"):
             if getattr(self, name) < 1:
-                raise ValueError(f"budget.{name} is {getattr(self, name)}; every part of a prompt needs at least 1 token")
+                raise ValueError(f"budget.{name} is {getattr(self, name)}; it must be at least 1 token")
         least = self.statement + self.attempt + self.feedback + PHRASE_ROOM
         if self.prompt < least:
             raise ValueError(
-                f"budget.prompt is {self.prompt}; statement, attempt, feedback and fixed phrases may take {least}, so raise it"
+                f"budget.prompt is {self.prompt}; statement, attempt, feedback and fixed phrases may take {least} tokens, so raise it"
             )
 
 
 def budget_within(prompt: int) -> Budget:
-    """A budget of `prompt` tokens in all, half of it for references and a fifth for each other part."""
+    """Return a budget of `prompt` tokens in total, with half for references and a fifth for each other part."""
     return Budget(prompt, statement=prompt // 5, references=prompt // 2, attempt=prompt // 5, feedback=prompt // 5)
 
 
 @dataclass(frozen=True)
 class State:
-    """What one round starts from: X_t = (statement, retrieved proofs, previous attempt, Lean's answer, error by error)."""
+    """Input of one round: X_t = (statement, retrieved proofs, previous attempt, Lean's feedback as one string per error)."""
 
     statement: Statement
     retrieved: tuple[ProofRecord, ...] = ()
@@ -73,7 +75,11 @@ class State:
 
 @dataclass(frozen=True)
 class Template:
-    """Renders states to prompts and proofs to answers. Raises InputError where the tokenizer needs more room for the fixed phrases."""
+    """Template that renders states to prompts and proofs to answers.
+
+    Raises:
+      InputError: `budget.prompt` is too small for the fixed phrases with this tokenizer.
+    """
 
     codec: Codec = field(repr=False)
     budget: Budget = field(default_factory=Budget)
@@ -86,16 +92,16 @@ class Template:
         if self.budget.prompt < least:
             raise InputError(
                 f"budget.prompt is {self.budget.prompt}; with this tokenizer statement, attempt, feedback and fixed phrases may take "
-                f"{least}, so raise it"
+                f"{least} tokens, so raise it"
             )
 
     @cached_property
     def _turn(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Before and after all parts: the marks of a user's turn, or the word after which the answer comes."""
+        """Token ids before and after all parts: the markers of a user turn, or the phrase that precedes the answer."""
         return self.codec.turn if self.codec.template else ((), self.codec.encode_plain(ANSWER))
 
     def prompt(self, state: State) -> list[int]:
-        """Token ids of the whole prompt. Raises ValueError if the statement alone is over its budget: it is never cut."""
+        """Return the token ids of the prompt; raise ValueError if the statement exceeds its budget, because it is never truncated."""
         encode, budget, (opening, closing) = self.codec.encode_plain, self.budget, self._turn
         statement = self._statement(state.statement)
         if len(statement) > budget.statement:
@@ -112,21 +118,21 @@ class Template:
         return [*before, *self._references(state.retrieved, room), *after]
 
     def fits(self, statement: Statement) -> bool:
-        """Whether the statement is within its budget: one that is not cannot be read, and counts as not proved."""
+        """Return True if the statement is within its budget; statements that are not count as not proved."""
         return len(self._statement(statement)) <= self.budget.statement
 
     def _statement(self, statement: Statement) -> list[int]:
-        """The statement behind its header; a header that does not fit is left out, as a whole: Lean knows it in any case."""
+        """Return the header and the statement; a header that does not fit is omitted as a whole, as Lean always receives it."""
         alone = self.codec.encode_plain(shown(statement.formal))
         whole = [*self.codec.encode_plain(statement.header), *alone] if statement.header else alone
         return whole if len(whole) <= self.budget.statement else alone
 
     def answer(self, proof: str) -> list[int]:
-        """Token ids of a well-formed answer that gives `proof`, its end token included."""
+        """Return the token ids of a well-formed answer with `proof`, including the end token."""
         return [*self.codec.encode_plain(answer_text(proof)), self.codec.end_ids[0]]
 
     def _references(self, retrieved: Sequence[ProofRecord], room: int) -> list[int]:
-        """Whole proofs, nearest first, as many as fit: a proof that does not fit is dropped, never cut."""
+        """Return whole proofs, nearest first; a proof that does not fit is dropped, never truncated."""
         out: list[int] = []
         for record in retrieved:
             ids = self.codec.encode_plain(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
@@ -135,7 +141,7 @@ class Template:
         return out or self.codec.encode_plain(NONE)
 
     def _first_errors(self, errors: Sequence[str], room: int) -> list[int]:
-        """The first errors whole, as many as fit, and how many more there are; of an error too long for the room its first lines."""
+        """Return as many whole errors as fit and the number of the others; if the first does not fit, its first lines."""
         encode = self.codec.encode_plain
         best = encode("\n".join(errors))
         if len(best) <= room:
@@ -149,7 +155,7 @@ class Template:
         return best
 
     def _first_lines(self, text: str, room: int, ending: str = "") -> list[int]:
-        """`text` whole if it fits with `ending`; else its first lines, a word that it is cut, and `ending`; of a line too long its head."""
+        """Return `text` and `ending` if they fit; else its first lines, a truncation marker and `ending`; a line too long is cut."""
         encode = self.codec.encode_plain
         whole = encode(text + ending)
         if len(whole) <= room:
@@ -170,12 +176,12 @@ def _and_more(errors: int) -> str:
 
 
 def answer_text(proof: str) -> str:
-    """The plan (which tactics, in order) and one code block."""
+    """Return the text of an answer: a plan (the tactics in order) and one code block."""
     return f"{PLAN} {plan_of(proof)}\n{FENCE}{proof}{FENCE_END}"
 
 
 def plan_of(proof: str) -> str:
-    """The distinct tactics of a proof in order of appearance: the shortest honest plan; `term` for a proof term."""
+    """Return the distinct tactics of a proof in order of appearance, or `term` for a proof term."""
     if not proof.lstrip().startswith("by"):
         return "term"
     steps = re.findall(r"(?:\bby\b|\n|;|·|=>|<;>)\s*([a-z][A-Za-z_']*)", proof)
@@ -183,20 +189,20 @@ def plan_of(proof: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Declarations as the policy sees them: a theorem's name carries nothing and is replaced."""
+    """Return a declaration as the policy sees it, with the name of the theorem replaced because it carries no information."""
     return _NAME.sub(r"\1goal", text)
 
 
 def stated_proof(formal: str, proof: str) -> str:
-    """The declaration with `proof` in place of its `sorry`."""
+    """Return the declaration with `proof` in place of its `sorry`."""
     head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal)
     return head + proof.lstrip() if proof.lstrip().startswith((":=", "|")) else head + ":= " + proof
 
 
 def feedback_errors(formal: str, proof: str, messages: Sequence[Message]) -> tuple[str, ...]:
-    """Lean's errors in its order: the line of the proof with the span marked, then the message as Lean wrote it.
+    """Return Lean's errors in order, each as the source line with the span marked, followed by Lean's message.
 
-    Of a span over several lines the first is shown. An error about the proof as a whole, or the statement, is given without source.
+    For a span over several lines, the first line is shown. An error about the whole proof or the statement has no source line.
     """
     whole = stated_proof(formal, proof)
     start = len(whole) - len(proof.lstrip())

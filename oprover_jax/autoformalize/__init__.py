@@ -1,1 +1,1 @@
-"""Branch 2 of OProofs: informal texts become formal statements, elaborated by Lean, scored by a critic, checked for vacuity."""
+"""Autoformalization (OProofs, branch 2): statements from informal texts, elaborated by Lean, scored by a critic, checked for vacuity."""

@@ -1,4 +1,4 @@
-"""What a formalizer and a critic wrote, read: one theorem out of a code block, one score out of a judgement."""
+"""Parsing of model answers: one theorem from the code block of a formalizer, one score from the judgement of a critic."""
 
 import re
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from oprover_jax.agent.answer import code_blocks
 _THOUGHT = re.compile(r"\A.*</think>", re.S)
 _SCORE = re.compile(r"^[ \t]*[*_]*Score[*_]*[ \t]*:[*_ \t]*(\d+(?:\.\d+)?)(?:[ \t]*/[ \t]*10)?[*_. \t]*$", re.I | re.M)
 _OPEN = re.compile(r"^open[ \t].*$", re.M)
-_DROPPED = ("import", "set_option")  # ours stand in the header
+_DROPPED = ("import", "set_option")  # the configured header provides these
 
 
 class NotATheorem(ValueError):
-    """The answer holds no statement; the text is the reason, in a few words that are counted."""
+    """Error for an answer that contains no statement; the message is a short reason that is counted in the funnel."""
 
 
 @dataclass(frozen=True)
 class Theorem:
-    """`formal` begins with `theorem` and ends in `:= by sorry`; `opens` are the `open` lines before it."""
+    """Parsed theorem. `formal` begins with `theorem` and ends in `:= by sorry`; `opens` holds the `open` lines before it."""
 
     name: str
     formal: str
@@ -28,23 +28,24 @@ class Theorem:
 
 
 def read_theorem(answer: str) -> Theorem:
-    """The one theorem of the last code block; a proof that comes with it is dropped, as are its imports and options.
+    """Return the theorem in the last code block, without its proof, imports and options.
 
-    Raises NotATheorem: for an answer without a code block, and a block that holds none or several, or declares anything else.
+    Raises:
+      NotATheorem: There is no code block, or it contains no theorem, several theorems or other declarations.
     """
     blocks = code_blocks(_THOUGHT.sub("", answer))
     if not blocks:
         raise NotATheorem("no code block")
     code = blocks[-1].strip("\n") + "\n"
     try:
-        found = declarations(code)
+        declared = declarations(code)
     except SourceError as error:
         raise NotATheorem("not Lean text") from error
-    if len(found) != 1:
-        raise NotATheorem("no theorem" if not found else "several theorems")
-    [declaration] = found
-    other = [*_commands(declaration.header), *_commands(code[declaration.end :])]
-    if any(word not in ("open", *_DROPPED) for word in other):
+    if len(declared) != 1:
+        raise NotATheorem("no theorem" if not declared else "several theorems")
+    [declaration] = declared
+    commands = [*_commands(declaration.header), *_commands(code[declaration.end :])]
+    if any(word not in ("open", *_DROPPED) for word in commands):
         raise NotATheorem("more than a theorem")
     try:
         statement = split_statement(declaration.statement)
@@ -55,12 +56,12 @@ def read_theorem(answer: str) -> Theorem:
 
 
 def read_score(judgement: str) -> float | None:
-    """The last line `Score: N` as a number in [0, 1]; None where there is none, or N is over 10."""
-    found = _SCORE.findall(_THOUGHT.sub("", judgement))
-    score = float(found[-1]) / 10 if found else None
+    """Return the last line `Score: N` as a number in [0, 1]; None if there is none or N exceeds 10."""
+    scores = _SCORE.findall(_THOUGHT.sub("", judgement))
+    score = float(scores[-1]) / 10 if scores else None
     return score if score is not None and score <= 1 else None
 
 
 def _commands(text: str) -> list[str]:
-    """The words at the margin of text that holds whole commands, comments left out."""
+    """Return the words at the left margin of a text of whole commands, ignoring comments."""
     return [token.text for token in tokens(text) if token.start == 0 or text[token.start - 1] == "\n"]

@@ -1,4 +1,4 @@
-"""Every number and every prompt of the way from an informal text to a formal statement."""
+"""Configuration and prompts of the autoformalization pipeline."""
 
 from dataclasses import dataclass, field
 
@@ -37,7 +37,7 @@ TRIVIAL = ("trivial", "rfl", "decide", "simp", "norm_num")
 
 @dataclass(frozen=True)
 class Asking:
-    """How a policy is asked: `prompt` with its places in braces, `samples` answers, each of at most `max_new_tokens` tokens."""
+    """Prompt and sampling of a policy: `prompt` with placeholders in braces, and `num_samples` answers of up to `max_new_tokens` tokens."""
 
     prompt: str
     num_samples: int
@@ -46,15 +46,20 @@ class Asking:
 
     def __post_init__(self) -> None:
         if self.num_samples < 1 or self.max_new_tokens < 1:
-            raise ValueError(f"samples is {self.num_samples} and max_new_tokens {self.max_new_tokens}; both must be at least 1")
+            raise ValueError(f"num_samples is {self.num_samples} and max_new_tokens is {self.max_new_tokens}; both must be at least 1")
         if "{informal}" not in self.prompt:
-            raise ValueError("a prompt has no place {informal} for the text; add it")
+            raise ValueError("prompt has no placeholder {informal} for the text; add it")
 
 
 @dataclass(frozen=True)
 class VacuityConfig:
-    """Short tactics that Lean tries. One of `contradiction` that proves False from the hypotheses alone makes a statement vacuous; one of
-    `trivial` that proves the statement alone makes it trivial. Tactics that the Lean at hand does not know are left out, and named."""
+    """Tactics of the vacuity checks; tactics unknown to the available Lean are skipped and reported.
+
+    Attributes:
+      contradiction: A statement is vacuous if one of these proves False from its hypotheses.
+      trivial: A statement is trivial if one of these proves it.
+      keep_trivial: Keep trivial statements.
+    """
 
     contradiction: tuple[str, ...] = CONTRADICTION
     trivial: tuple[str, ...] = TRIVIAL
@@ -63,10 +68,23 @@ class VacuityConfig:
 
 @dataclass(frozen=True)
 class FormalizeConfig:
-    """`header` stands before every statement: imports and `open`s of the Lean that is asked, empty for core Lean. `faithful` is the least
-    mean score of the critic, in [0, 1]; `per_text` the most statements kept of one text. `source` names the rows in the corpus.
+    """Settings of the pipeline.
 
-    `part` candidates are one part of the work: what a kill may lose is the parts in work, `in_flight` of them."""
+    Attributes:
+      formalizer: Prompt and sampling of the formalizer.
+      critic: Prompt and sampling of the critic.
+      header: Imports and `open`s before every statement; empty for core Lean.
+      faithful: Minimum mean score of the critic, in [0, 1].
+      vacuity: Tactics of the vacuity checks.
+      per_text: Maximum number of statements kept per text.
+      source: Source name of the rows in the corpus.
+      part: Candidates per part; an interruption loses at most the parts in progress.
+      in_flight: Parts processed concurrently.
+      seed: Random seed of sampling.
+      lean: Local Lean pool.
+      engine: In-process engine.
+      mesh: Device mesh.
+    """
 
     formalizer: Asking = field(default_factory=lambda: Asking(FORMALIZE, num_samples=4))
     critic: Asking = field(default_factory=lambda: Asking(CRITIC, num_samples=2, temperature=0.3))
@@ -84,11 +102,11 @@ class FormalizeConfig:
 
     def __post_init__(self) -> None:
         if "{formal}" not in self.critic.prompt:
-            raise ValueError("critic.prompt has no place {formal} for the translation; add it")
+            raise ValueError("critic.prompt has no placeholder {formal} for the translation; add it")
         if not 0 <= self.faithful <= 1:
             raise ValueError(f"faithful is {self.faithful}; it must be in [0, 1]")
         for name in ("per_text", "part", "in_flight"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not self.source:
-            raise ValueError("source is empty; name the rows, such as web-2026")
+            raise ValueError("source is empty; give a name for the rows, such as web-2026")

@@ -1,4 +1,4 @@
-"""The last step: what is left and new goes into the corpus, statements and their lineage in one commit."""
+"""Last step of the pipeline: commit the new statements and their lineage to the corpus."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,17 @@ from oprover_jax.records import Statement
 
 
 def enter(work: Path, settings: Settings, corpus: Corpus, benchmarks: Sequence[Statement], console: ProgressConsole) -> Step:
-    """Commits the statements of `work` that neither the corpus nor a benchmark has. Done once: the second time it reads what it did."""
+    """Commit the statements of `work` that are neither in the corpus nor in a benchmark, and return the funnel step.
+
+    A second call makes no new commit and reports the existing one.
+
+    Args:
+      work: Work folder of the pipeline.
+      settings: Settings of the pipeline.
+      corpus: Corpus to extend.
+      benchmarks: Benchmark statements, which never enter the corpus.
+      console: Receives progress.
+    """
     rows = list(chosen(work))
     key = _key(settings, rows)
     if not corpus.has(key):
@@ -38,7 +48,7 @@ def enter(work: Path, settings: Settings, corpus: Corpus, benchmarks: Sequence[S
 
 
 def _incoming(work: Path, settings: Settings, rows: Sequence[Formalization]) -> Path:
-    """The rows as any other source would give them."""
+    """Write the rows in the format of any other source and return the file."""
     target = work / "incoming.parquet"
     with replacing(target) as temporary:
         pq.write_table(rows_to_table([_as_incoming(row, settings.config.source) for row in rows], INCOMING), temporary)
@@ -52,16 +62,16 @@ def _as_incoming(row: Formalization, source: str) -> dict[str, Any]:
 
 
 def _lineage(rows: Sequence[Formalization], new: set[str], settings: Settings) -> pa.Table:
-    """One row for each formalization of a statement that enters."""
-    found = []
+    """Return one row per formalization of each new statement."""
+    lineage = []
     for row in rows:
         identity = statement_of(row).id
         if identity in new:
             own = {name: getattr(row, name) for name in FORMALIZATIONS.names if name in Formalization.__struct_fields__}
-            tried = [f"{one.check}, {one.tactic}: {one.verdict}" for one in row.tried]
+            tried = [f"{attempt.check}, {attempt.tactic}: {attempt.verdict}" for attempt in row.tried]
             judged = {"critic": settings.critic, "faithful": row.critic, "judgements": list(row.judgements), "tried": tried}
-            found.append({**own, **judged, "statement_id": identity, "formalizer": settings.formalizer, "source": settings.config.source})
-    return rows_to_table(found, FORMALIZATIONS)
+            lineage.append({**own, **judged, "statement_id": identity, "formalizer": settings.formalizer, "source": settings.config.source})
+    return rows_to_table(lineage, FORMALIZATIONS)
 
 
 def _batches(parts: Sequence[Path]) -> Iterator[pa.RecordBatch]:
@@ -70,7 +80,7 @@ def _batches(parts: Sequence[Path]) -> Iterator[pa.RecordBatch]:
 
 
 def _key(settings: Settings, rows: Sequence[Formalization]) -> str:
-    """The same for the same statements out of the same settings."""
+    """Return a commit key that is equal for equal statements and settings."""
     digest = hashlib.sha256(msgspec.json.encode(settings.deciding))
     for row in rows:
         digest.update(msgspec.json.encode((row.text_id, row.sample, row.formal, row.header)))

@@ -1,4 +1,4 @@
-"""One attempt to formalize one text, from the page that it stood on to the last verdict: the lineage of a statement, as a Parquet row."""
+"""Lineage of a statement as a Parquet row: one formalization of one text, from its page to the last verdict."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,10 +32,10 @@ SCHEMA = pa.schema(
 
 
 class Formalization(msgspec.Struct, frozen=True):
-    """Each stage fills in its fields, and goes on with the rows that none has `lost`; `detail` is Lean's word on it, or the like.
+    """One formalization. Each stage fills in its fields and skips rows with a reason in `lost`; `detail` holds Lean's message or similar.
 
-    `where`, `place`, `url`: the file, the passage in it and its address; `classifier` and `critic`: the two scores; `version`: of the
-    policy that wrote `answer`; `lean`, `library`: who elaborated it; `tried`: the vacuity checks, tactic by tactic.
+    `where`, `place` and `url` are the file, the passage number and the address of the text. `classifier` and `critic` are scores.
+    `version` is that of the policy that wrote `answer`; `lean` and `library` elaborated it; `tried` holds the vacuity checks by tactic.
     """
 
     text_id: str
@@ -63,11 +63,12 @@ class Formalization(msgspec.Struct, frozen=True):
 
     @property
     def lineage(self) -> str:
-        """Where the statement came from, in one line."""
+        """Origin of the statement in one line."""
         return f"{self.url or self.where}#passage-{self.place}/sample-{self.sample}"
 
 
 def of_candidate(candidate: Candidate, sample: int) -> Formalization:
+    """Return a new formalization of a candidate."""
     return Formalization(
         text_id=candidate.id,
         informal=candidate.text,
@@ -82,7 +83,7 @@ def of_candidate(candidate: Candidate, sample: int) -> Formalization:
 
 
 def write_rows(path: Path, rows: Sequence[Formalization]) -> None:
-    """Whole file or no file."""
+    """Write rows atomically to a Parquet file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist([msgspec.to_builtins(row) for row in rows], schema=SCHEMA)
     with replacing(path) as temporary:
@@ -90,10 +91,11 @@ def write_rows(path: Path, rows: Sequence[Formalization]) -> None:
 
 
 def read_rows(path: Path) -> list[Formalization]:
+    """Read the rows of a Parquet file."""
     return msgspec.convert(pq.read_table(path, partitioning=None).to_pylist(), list[Formalization])
 
 
 def read_lost(path: Path) -> list[str]:
-    """Why each row is lost, "" for those that are not."""
+    """Return the reason why each row is lost, "" for those that are not."""
     reasons: list[str] = pq.read_table(path, columns=["lost"], partitioning=None)["lost"].to_pylist()
     return reasons

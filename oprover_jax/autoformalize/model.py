@@ -1,4 +1,4 @@
-"""A policy that is asked in words: an engine, and how words become its tokens and come back."""
+"""Text interface to a policy: an engine with its codec."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +16,14 @@ from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 
 @dataclass(frozen=True)
 class Model:
-    """`name` says whose answers these are."""
+    """Policy with a text interface; `name` identifies it in the results."""
 
     name: str
     engine: Engine
     codec: Codec
 
     async def ask(self, text: str, asking: Asking, seed: int) -> list[tuple[str, Completion]]:
-        """`asking.samples` answers. Raises ValueError for a text that is too long for the policy."""
+        """Return `asking.num_samples` answers to a text; raise ValueError if the text is too long for the policy."""
         sampling = Sampling(asking.max_new_tokens, asking.temperature, self.codec.end_ids)
         completions = await self.engine.generate(Request(self.codec.said(text), sampling, asking.num_samples, seed))
         return [(self.codec.decode(completion.token_ids), completion) for completion in completions]
@@ -31,10 +31,15 @@ class Model:
 
 @contextmanager
 def open_model(path: Path, settings: EngineConfig, mesh: Mesh) -> Iterator[Model]:
-    """The last policy of a run, or a Qwen3 in a Hugging Face folder, in the in-process engine on `mesh`.
+    """Open the latest policy of a run, or a Qwen3 model folder in Hugging Face format, in an in-process engine.
+
+    Args:
+      path: Run folder or model folder.
+      settings: Engine settings.
+      mesh: Device mesh.
 
     Raises:
-      InputError: for a folder that is neither, or holds no policy or tokenizer.
+      InputError: The folder is neither, or has no policy or tokenizer.
     """
     policy = open_policy(path, mesh)
     with engine_of(policy.config, policy.params, mesh, settings, policy.version) as engine:

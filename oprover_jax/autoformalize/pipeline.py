@@ -1,10 +1,10 @@
-"""`oprover corpus formalize`: candidates through all stages, part by part, killed and taken up again at any moment.
+"""`oprover corpus formalize`: run candidates through all stages, part by part and resumable at any point.
 
-WORK/settings.json               what the work was started with; other settings are refused
-WORK/candidates/00000.parquet    the texts of a part, fixed when they were first seen; texts of a later start make new parts
-WORK/formalize/, elaborate/,     what a stage made of each part: all rows that entered, those that are lost with the reason;
-     critic/, vacuity/, choose/   a part is there whole or not at all, and is never done twice
-WORK/funnel.json                 in, out and losses of every stage
+WORK/settings.json               settings of the run; other settings are rejected
+WORK/candidates/00000.parquet    texts of a part, fixed on first sight; new texts of a later start form new parts
+WORK/formalize/, elaborate/,     results of a stage for each part: all input rows, lost ones with the reason; parts are written
+     critic/, vacuity/, choose/   atomically and never processed twice
+WORK/funnel.json                 inputs, outputs and losses of every stage
 """
 
 import asyncio
@@ -34,12 +34,12 @@ CANDIDATES = "candidates"
 STAGES = ("formalize", "elaborate", "critic", "vacuity", "choose")
 
 Work = Callable[[Path], Awaitable[list[Formalization]]]
-"""A part of the stage before, by its file, to this stage's rows."""
+"""Function from the file of a part of the previous stage to the rows of this stage."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What the stages work with. Models are opened for the stage that needs them and closed behind it: two need not fit at once."""
+    """Resources of the stages; a model is open only during the stage that uses it, so that two need not fit in memory."""
 
     formalizer: Callable[[], AbstractContextManager[Model]]
     critic: Callable[[], AbstractContextManager[Model]]
@@ -47,7 +47,7 @@ class Tools:
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the rows of a work folder are a function of, besides the texts; `formalizer` and `critic` name the policies."""
+    """Everything except the texts that determines the rows of a work folder; `formalizer` and `critic` name the policies."""
 
     config: FormalizeConfig
     formalizer: str
@@ -55,16 +55,23 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def deciding(self) -> "Settings":
-        """Without what only says where and how fast the work is done: that may change between two starts."""
+        """Settings without those that affect only speed and location, which may change between two starts."""
         config = replace(self.config, in_flight=1, lean=LeanConfig(), engine=EngineConfig(), mesh=MeshConfig())
         return msgspec.structs.replace(self, config=config)
 
 
 def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, tools: Tools, console: ProgressConsole) -> Funnel:
-    """Takes `texts` through all stages in the folder `work`; what is done there is kept. Returns the funnel, which is written too.
+    """Run texts through all stages, skipping finished parts, and write and return the funnel.
+
+    Args:
+      texts: Candidates.
+      work: Work folder.
+      settings: Settings and names of the policies.
+      tools: Models and Lean workers.
+      console: Receives progress.
 
     Raises:
-      InputError: where `work` was started with other settings.
+      InputError: `work` was created with other settings.
     """
     config = settings.config
     claim(work, msgspec.json.format(msgspec.json.encode(settings.deciding)), "oprover corpus formalize", "--work")
@@ -86,14 +93,14 @@ def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, 
 
 
 def chosen(work: Path) -> Iterator[Formalization]:
-    """The rows of a work folder that no stage has lost."""
+    """Yield the rows of a work folder that passed all stages."""
     for path in sorted((work / STAGES[-1]).glob("*.parquet")):
         yield from _left(path)
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """The parts of a work folder, stage by stage."""
+    """Parts of a work folder by stage."""
 
     work: Path
     parts: Sequence[str]
@@ -101,7 +108,7 @@ class _Folder:
     console: ProgressConsole
 
     def waiting(self, stage: str) -> list[str]:
-        """The parts that `stage` has to do. Of one that has nothing left from the stage before, this is written down at once."""
+        """Return the parts that `stage` has to process; parts without remaining rows are recorded as done immediately."""
         waiting = []
         for part in self.parts:
             if not (self.work / stage / part).exists():
@@ -112,7 +119,7 @@ class _Folder:
         return waiting
 
     def run(self, stage: str, work: Work) -> None:
-        """Makes the missing parts of `stage` out of those of the stage before, several at once."""
+        """Process the missing parts of `stage` concurrently."""
         waiting = self.waiting(stage)
         if waiting:
             with self.console.bar(stage) as progress:
@@ -126,16 +133,17 @@ class _Folder:
         room = asyncio.Semaphore(self.in_flight)
         counted: Counter[str] = Counter()
 
-        async def one(part: str) -> None:
+        async def process(part: str) -> None:
             async with room:
                 rows = await work(self._before(stage) / part)
             write_rows(self.work / stage / part, rows)
             counted.update(parts=1, rows=len(rows), left=sum(not row.lost for row in rows))
             progress.update(counted["parts"], f"{counted['left']} of {counted['rows']} left")
 
-        await asyncio.gather(*(one(part) for part in waiting))
+        await asyncio.gather(*(process(part) for part in waiting))
 
     def step(self, stage: str) -> Step:
+        """Return the funnel step of a stage."""
         lost: Counter[str] = Counter()
         entered = left = 0
         for part in self.parts:
@@ -156,20 +164,24 @@ async def _chosen(path: Path, per_text: int) -> list[Formalization]:
 
 
 async def _known(config: FormalizeConfig, verifier: Verifier) -> tuple[VacuityConfig, list[str]]:
-    """The checks without the tactics that this Lean cannot parse, and these. Raises InputError where no tactic of a check is left."""
-    wanted = config.vacuity
-    contradiction = await known_tactics(verifier, wanted.contradiction, config.header)
-    trivial = await known_tactics(verifier, wanted.trivial, config.header)
-    if (wanted.contradiction and not contradiction) or (wanted.trivial and not trivial):
+    """Return the checks without tactics that this Lean cannot parse, and those tactics.
+
+    Raises:
+      InputError: A check has no tactics left.
+    """
+    checks = config.vacuity
+    contradiction = await known_tactics(verifier, checks.contradiction, config.header)
+    trivial = await known_tactics(verifier, checks.trivial, config.header)
+    if (checks.contradiction and not contradiction) or (checks.trivial and not trivial):
         raise InputError(
-            f"Lean knows no tactic of a console, or does not elaborate the header {config.header!r}; correct header or vacuity"
+            f"vacuity: Lean knows no tactic of a check, or does not elaborate the header {config.header!r}; correct header or vacuity"
         )
-    unknown = {*wanted.contradiction, *wanted.trivial} - {*contradiction, *trivial}
-    return replace(wanted, contradiction=tuple(contradiction), trivial=tuple(trivial)), sorted(unknown)
+    unknown = {*checks.contradiction, *checks.trivial} - {*contradiction, *trivial}
+    return replace(checks, contradiction=tuple(contradiction), trivial=tuple(trivial)), sorted(unknown)
 
 
 def _parts(texts: Sequence[Candidate], work: Path, size: int) -> list[str]:
-    """The names of the parts, in order. Texts that no part holds yet make new ones, fixed from now on."""
+    """Return the names of the parts, in order; texts that are in no part yet form new, permanent parts."""
     folder = work / CANDIDATES
     folder.mkdir(parents=True, exist_ok=True)
     parts = sorted(path.name for path in folder.glob("*.parquet"))

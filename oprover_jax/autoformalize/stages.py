@@ -1,4 +1,4 @@
-"""The stages, each on the rows of one part: what came in goes out again, with the stage's fields filled in or the reason why it is lost."""
+"""Stages of the pipeline; each returns all rows of a part with its fields filled in, or with the reason why a row is lost."""
 
 import asyncio
 import re
@@ -19,11 +19,11 @@ from oprover_jax.statements.normalize import statement_id
 from oprover_jax.verify.verifier import Verifier
 
 NO_VERDICT = "no verdict of Lean"
-_NO_AUTO_BOUND = "set_option autoImplicit false"  # else a misspelt name would become a variable
+_NO_AUTO_BOUND = "set_option autoImplicit false"  # otherwise a misspelt name would become a variable
 
 
 def statement_of(row: Formalization, source: str = "") -> Statement:
-    """The statement that a row holds."""
+    """Return the statement of a row."""
     return Statement(
         id=statement_id(row.formal, row.header),
         name=row.name,
@@ -37,7 +37,7 @@ def statement_of(row: Formalization, source: str = "") -> Statement:
 
 
 async def formalize(candidates: Sequence[Candidate], model: Model, config: FormalizeConfig) -> list[Formalization]:
-    """The answers of the policy, `samples` for each candidate, and the theorems in them."""
+    """Sample the answers of the formalizer for each candidate and parse the theorems in them."""
     answers = await asyncio.gather(*(_formalized(candidate, model, config) for candidate in candidates))
     return [row for rows in answers for row in rows]
 
@@ -63,12 +63,12 @@ async def _formalized(candidate: Candidate, model: Model, config: FormalizeConfi
 
 
 async def elaborate(rows: Sequence[Formalization], verifier: Verifier) -> list[Formalization]:
-    """Whether Lean elaborates each statement. Equal ones, of one text or of several, are asked once."""
+    """Check whether Lean elaborates each statement; equal statements are checked once."""
     return list(await asyncio.gather(*(_elaborated(row, verifier) for row in rows)))
 
 
 async def _elaborated(row: Formalization, verifier: Verifier) -> Formalization:
-    """Any proof will do to ask: what Lean says of the statement comes before what it says of the proof."""
+    """Check one statement with an arbitrary proof, because Lean reports errors of the statement before those of the proof."""
     statement = statement_of(replace(row, header=f"{row.header}\n{_NO_AUTO_BOUND}\n"))
     verdict = await verifier.verify(statement, "by skip")
     row = replace(row, lean=verdict.lean, library=verdict.library)
@@ -79,7 +79,7 @@ async def _elaborated(row: Formalization, verifier: Verifier) -> Formalization:
 
 
 async def criticise(rows: Sequence[Formalization], model: Model, config: FormalizeConfig) -> list[Formalization]:
-    """The critic's mean score of each translation, out of those of its answers that hold one."""
+    """Compute the critic's mean score of each translation over its answers that contain a score."""
     return list(await asyncio.gather(*(_criticised(row, model, config) for row in rows)))
 
 
@@ -98,22 +98,22 @@ async def _criticised(row: Formalization, model: Model, config: FormalizeConfig)
 
 
 async def check_rows(rows: Sequence[Formalization], verifier: Verifier, config: VacuityConfig) -> list[Formalization]:
-    """Vacuous statements are lost, and those that Lean was not there to check; trivial ones are marked, and lost unless to be kept."""
+    """Reject vacuous statements and those without a verdict; mark trivial ones, and reject them unless `keep_trivial` is set."""
     return list(await asyncio.gather(*(_checked(row, verifier, config) for row in rows)))
 
 
 async def _checked(row: Formalization, verifier: Verifier, config: VacuityConfig) -> Formalization:
-    found = await check_vacuity(verifier, statement_of(row), config)
-    row = replace(row, tried=found.tried, trivial=found.trivial)
-    if found.vacuous:
-        return replace(row, lost="vacuous: contradictory hypotheses", detail=found.vacuous)
-    if found.trivial and not config.keep_trivial:
-        return replace(row, lost="trivial", detail=found.trivial)
-    return replace(row, lost=NO_VERDICT) if found.undecided else row
+    vacuity = await check_vacuity(verifier, statement_of(row), config)
+    row = replace(row, tried=vacuity.tried, trivial=vacuity.trivial)
+    if vacuity.vacuous:
+        return replace(row, lost="vacuous: contradictory hypotheses", detail=vacuity.vacuous)
+    if vacuity.trivial and not config.keep_trivial:
+        return replace(row, lost="trivial", detail=vacuity.trivial)
+    return replace(row, lost=NO_VERDICT) if vacuity.undecided else row
 
 
 def choose(rows: Sequence[Formalization], per_text: int) -> list[Formalization]:
-    """The best statements of each text by the critic's score, then by brevity; equal statements count once."""
+    """Keep up to `per_text` distinct statements of each text, by the critic's score and then by length."""
     groups: dict[str, list[Formalization]] = defaultdict(list)
     for row in rows:
         groups[row.text_id].append(row)
@@ -133,5 +133,5 @@ def choose(rows: Sequence[Formalization], per_text: int) -> list[Formalization]:
 
 
 def _filled(prompt: str, **places: str) -> str:
-    """The prompt with its places filled, in one pass: braces in what is filled in are no places."""
-    return re.sub(r"\{(" + "|".join(places) + r")\}", lambda found: places[found[1]], prompt)
+    """Fill the placeholders of a prompt in one pass, so that braces in the inserted text are not placeholders."""
+    return re.sub(r"\{(" + "|".join(places) + r")\}", lambda match: places[match[1]], prompt)

@@ -1,8 +1,8 @@
-"""Statements that say nothing: hypotheses that contradict each other, and goals that hold by themselves. Lean alone decides.
+"""Vacuity checks by Lean: statements with contradictory hypotheses, and trivial statements.
 
-The hypotheses are contradictory where `intros; exfalso` and a short tactic prove the statement: False from the hypotheses, whatever the
-goal is. A theorem that concludes False, or an arbitrary proposition, says just that, and is not held to it. What no tactic proves in its
-time passes: a check like this one misses some, and refuses none that says something. A tactic that no Lean could try checks nothing.
+Hypotheses are contradictory if `intros; exfalso` and a short tactic prove the statement. Theorems that conclude False or an arbitrary
+proposition are exempt, because that is what they state. A statement passes if no tactic proves it in time: the check may miss vacuous
+statements, but rejects none that is not vacuous. A tactic without a verdict counts as not checked.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _OPENING, _CLOSING = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """One tactic of a check and Lean's verdict on it: a `Verdict.kind`."""
+    """Tactic of a check with Lean's verdict, a `Verdict.kind`."""
 
     check: str
     tactic: str
@@ -32,7 +32,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Vacuity:
-    """`vacuous` and `trivial` are the tactic that showed it, or empty; `tried` is all that Lean was asked."""
+    """Result of the checks. `vacuous` and `trivial` hold the tactic that showed it, or ""; `tried` lists all tactics."""
 
     vacuous: str
     trivial: str
@@ -40,27 +40,28 @@ class Vacuity:
 
     @property
     def undecided(self) -> bool:
-        """Whether a tactic found no Lean to try it, and none of the others showed that the statement is vacuous."""
-        return not self.vacuous and any(one.verdict == "unavailable" for one in self.tried)
+        """True if verification was unavailable for some tactic and no other showed that the statement is vacuous."""
+        return not self.vacuous and any(attempt.verdict == "unavailable" for attempt in self.tried)
 
 
-async def known_tactics(verifier: Verifier, wanted: Sequence[str], header: str) -> list[str]:
-    """Those of `wanted` that this Lean can parse: a tactic that it does not know would fail for ever and look like a verdict.
+async def known_tactics(verifier: Verifier, tactics: Sequence[str], header: str) -> list[str]:
+    """Return the tactics that this Lean can parse; an unknown tactic would always fail and look like a verdict.
 
-    Raises LeanWorkerError where there is no verdict on one: it would be left out of the check, known or not.
+    Raises:
+      LeanWorkerError: A tactic got no verdict, so that it is unknown whether it can be used.
     """
     probe = Statement("probe", "probe", "theorem probe : True := by sorry", header)
-    verdicts = await asyncio.gather(*(verifier.verify(probe, f"by first | trivial | ({tactic})") for tactic in wanted))
-    for tactic, verdict in zip(wanted, verdicts, strict=True):
+    verdicts = await asyncio.gather(*(verifier.verify(probe, f"by first | trivial | ({tactic})") for tactic in tactics))
+    for tactic, verdict in zip(tactics, verdicts, strict=True):
         if verdict.accepted is None:
             raise LeanWorkerError(
-                f"Lean does not say whether it knows the tactic {tactic!r} ({verdict.kind}); the same command goes on when it does"
+                f"no verdict on whether Lean knows the tactic {tactic!r} ({verdict.kind}); run the same command again later to resume"
             )
-    return [tactic for tactic, verdict in zip(wanted, verdicts, strict=True) if verdict.accepted]
+    return [tactic for tactic, verdict in zip(tactics, verdicts, strict=True) if verdict.accepted]
 
 
 async def check_vacuity(verifier: Verifier, statement: Statement, config: VacuityConfig) -> Vacuity:
-    """Tries the tactics of `config`, the contradictions first: a vacuous statement is not asked whether it is trivial."""
+    """Try the tactics of `config` on a statement; a vacuous statement is not checked for triviality."""
     tried: list[Tried] = []
     vacuous = ""
     if not concludes_contradiction(statement.formal, statement.header):
@@ -74,38 +75,38 @@ async def check_vacuity(verifier: Verifier, statement: Statement, config: Vacuit
 
 
 async def _first(verifier: Verifier, statement: Statement, name: str, proofs: dict[str, str], tried: list[Tried]) -> str:
-    """The first tactic whose proof Lean accepts, "" for none; all are tried at once and noted."""
+    """Return the first tactic whose proof Lean accepts, or ""; all are tried concurrently and added to `tried`."""
     verdicts = await asyncio.gather(*(verifier.verify(statement, proof) for proof in proofs.values()))
     tried += [Tried(name, tactic, verdict.kind) for tactic, verdict in zip(proofs, verdicts, strict=True)]
     return next((tactic for tactic, verdict in zip(proofs, verdicts, strict=True) if verdict.accepted), "")
 
 
 def concludes_contradiction(formal: str, header: str = "") -> bool:
-    """Whether the conclusion is False, or a variable of type Prop: then that the hypotheses contradict each other is the theorem."""
-    found = tokens(formal)[: -len([":=", "by", "sorry"])]
+    """Return True if the conclusion is False or a variable of type Prop; contradictory hypotheses are then what the theorem states."""
+    lexed = tokens(formal)[: -len([":=", "by", "sorry"])]
     depth, last = 0, -1
-    for index, token in enumerate(found):
+    for index, token in enumerate(lexed):
         depth += (token.text in _OPENING) - (token.text in _CLOSING)
-        if depth == 0 and (token.text in (":", ",", "→") or _arrow(found, index)):
+        if depth == 0 and (token.text in (":", ",", "→") or _arrow(lexed, index)):
             last = index
-    conclusion = [token.text for token in found[last + 1 :]]
+    conclusion = [token.text for token in lexed[last + 1 :]]
     return conclusion == ["False"] or (
-        len(conclusion) == 1 and conclusion[0] in _propositions(found) | _propositions(tokens(" ".join(_VARIABLE.findall(header))))
+        len(conclusion) == 1 and conclusion[0] in _propositions(lexed) | _propositions(tokens(" ".join(_VARIABLE.findall(header))))
     )
 
 
-def _arrow(found: Sequence[Token], index: int) -> bool:
-    """Whether the token ends an ASCII `->`."""
-    return found[index].text == ">" and index > 0 and found[index - 1].text == "-" and found[index - 1].end == found[index].start
+def _arrow(lexed: Sequence[Token], index: int) -> bool:
+    """Return True if the token ends an ASCII `->`."""
+    return lexed[index].text == ">" and index > 0 and lexed[index - 1].text == "-" and lexed[index - 1].end == lexed[index].start
 
 
-def _propositions(found: Sequence[Token]) -> set[str]:
-    """The names bound as `p q : Prop`."""
+def _propositions(lexed: Sequence[Token]) -> set[str]:
+    """Return the names bound as `p q : Prop`."""
     names: set[str] = set()
-    for index in range(len(found) - 1):
-        if found[index].text == ":" and found[index + 1].text == "Prop":
+    for index in range(len(lexed) - 1):
+        if lexed[index].text == ":" and lexed[index + 1].text == "Prop":
             at = index - 1
-            while at >= 0 and found[at].kind == "name":
-                names.add(found[at].text)
+            while at >= 0 and lexed[at].kind == "name":
+                names.add(lexed[at].text)
                 at -= 1
     return names

@@ -1,1 +1,1 @@
-"""Command line: argument parsing only."""
+"""Command line `oprover`: argument parsing only."""

@@ -1,4 +1,4 @@
-"""`oprover corpus <verb>`: the OProofs corpus on the command line. Each verb's work stands in the module that it imports."""
+"""`oprover corpus <verb>`: command-line access to the OProofs corpus. Each verb imports the module that does its work."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +16,10 @@ corpus_app = tyro.extras.SubcommandApp()
 
 @corpus_app.command(name="show")
 def show_command(corpus: tyro.conf.Positional[str]) -> None:
-    """Say what a corpus holds: rows by source and licence, and its last commits.
+    """Show the contents of a corpus: rows by source and licence, and the latest commits.
 
     Args:
-      corpus: Folder of the corpus, or its URL (s3://..., gs://...).
+      corpus: Corpus folder or URL (s3://..., gs://...).
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.show import show
@@ -30,11 +30,11 @@ def show_command(corpus: tyro.conf.Positional[str]) -> None:
 
 @corpus_app.command(name="tidy")
 def tidy_command(corpus: tyro.conf.Positional[str], days: float = 7.0) -> None:
-    """Remove the files that crashed or failed appends left behind. What was committed stays.
+    """Remove files left behind by crashed or failed appends. Committed data is never removed.
 
     Args:
-      corpus: Folder of the corpus, or its URL.
-      days: Younger files stay: an append that is still at work has such files too.
+      corpus: Corpus folder or URL.
+      days: Keep files younger than this many days; a running append has such files too.
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.progress import ProgressConsole
@@ -45,13 +45,14 @@ def tidy_command(corpus: tyro.conf.Positional[str], days: float = 7.0) -> None:
 
 @corpus_app.command(name="add")
 def add_command(corpus: str, run: Path) -> None:
-    """Take the proofs and trajectories of an `oprover iterate` run into a corpus, finished or not; what is there already stays as it is.
+    """Add the proofs and trajectories of an `oprover iterate` run to a corpus. Existing rows are not changed.
 
-    Statements of the run's benchmark are left out. Of a run that goes on, the finished stages are taken; call it again later.
+    The run may be unfinished: only its completed stages are added, so run the command again later. Statements of the run's benchmark are
+    skipped.
 
     Args:
-      corpus: Folder of the corpus, or its URL; made if it is not there.
-      run: Folder of the run.
+      corpus: Corpus folder or URL; created if it does not exist.
+      run: Run folder.
     """
     from oprover_jax.commands.add_run import add_run
     from oprover_jax.progress import ProgressConsole
@@ -63,20 +64,20 @@ def add_command(corpus: str, run: Path) -> None:
 def reprove_command(
     corpus: str, run: Path, limit: int | None = None, num_samples: int = 4, rounds: int = 2, batch: int = 64, seed: int = 0
 ) -> None:
-    """Try the statements of a corpus that have no verified proof, those with the fewest tries first, with the last policy of a run.
+    """Prove the statements of a corpus that have no verified proof, using the latest policy of a run. Least-tried statements come first.
 
-    Proofs that Lean accepted twice go into the corpus, and every trajectory with its failed attempts and repairs, batch by batch.
-    Killed at any moment, the same command goes on; finished, it changes nothing until --num-samples is raised. Several may work on one
-    corpus, each with a --seed of its own.
+    Each batch commits the proofs that Lean accepted twice and all trajectories, failed attempts and repairs included. If interrupted, run
+    the same command again to resume. Once finished, it changes nothing until --num-samples is raised. Several processes may work on one
+    corpus; give each its own --seed.
 
     Args:
-      corpus: Folder of the corpus, or its URL.
-      run: Folder of the run whose last policy is used.
-      limit: At most so many statements; all of them if left out.
-      num_samples: Rollouts by this run on each statement, those of earlier calls included.
-      rounds: Attempts with Lean's answer in between, at most, per rollout.
+      corpus: Corpus folder or URL.
+      run: Run folder; its latest policy is used.
+      limit: Maximum number of statements; no limit by default.
+      num_samples: Rollouts per statement by this run, including those of earlier calls.
+      rounds: Maximum number of attempts per rollout; each sees Lean's feedback on the previous one.
       batch: Statements per commit.
-      seed: Another order and other draws for another number.
+      seed: Random seed of the statement order and of sampling.
     """
     from oprover_jax.commands.reprove import ReproveConfig, reprove_with_run
     from oprover_jax.progress import ProgressConsole
@@ -86,17 +87,17 @@ def reprove_command(
 
 @corpus_app.command(name="build")
 def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, overrides: Overrides = ()) -> None:
-    """Build a corpus, or grow one, from published sets of theorems: read, remove copies and benchmarks, let Lean judge, commit.
+    """Build or extend a corpus from published theorem datasets: read, deduplicate, decontaminate, verify with Lean, commit.
 
-    Killed at any moment, the same command goes on where it was; run again when it is done, it changes nothing. What did not enter is in
-    the corpus' quarantine and in CORPUS.builds, with the reason.
+    If interrupted, run the same command again to resume; once finished, it changes nothing. Rejected rows are kept, with the reason, in
+    the quarantine of the corpus and in CORPUS.builds.
 
     Args:
-      config: The sources and how they are checked, a Python file such as configs/corpus_mini.py.
-      corpus: Folder or URL of the corpus; made if it is not there.
-      data: Folder that the sources' paths and the benchmarks are in; also read from OPROVER_DATA.
-      staging: Where the stages of the build are kept, on this machine; CORPUS.builds if left out.
-      overrides: Change one number of the configuration, such as --set verify.workers=8 --set verify.enabled=false.
+      config: Python configuration file with the sources and checks, such as configs/corpus_mini.py.
+      corpus: Corpus folder or URL; created if it does not exist.
+      data: Folder with the source files and benchmarks; defaults to OPROVER_DATA.
+      staging: Local folder for the intermediate files of the build; defaults to CORPUS.builds.
+      overrides: Override configuration values, such as --set verify.workers=8 --set verify.enabled=false.
     """
     from oprover_jax.configuration import load
     from oprover_jax.ingest.config import BuildConfig
@@ -118,35 +119,35 @@ def ingest_command(
     staging: Path | None = None,
     overrides: Overrides = (),
 ) -> None:
-    """Take one set of theorems into a corpus: a build of one source.
+    """Add one theorem dataset to a corpus: a build with a single source.
 
-    Kinds are those of the layouts in oprover_jax/ingest/sources/layouts.py: oproofs, numina-math-lean, lean-workbook, leanabell,
-    goedel-pset, pairs, and, with columns of your own, jsonl and parquet; lean for .lean files.
+    Supported kinds: oproofs, numina-math-lean, lean-workbook, leanabell, goedel-pset and pairs (see
+    oprover_jax/ingest/sources/layouts.py); jsonl and parquet with your own --column mapping; lean for .lean files.
 
     Args:
-      corpus: Folder or URL of the corpus; made if it is not there.
-      kind: Which layout the files have.
-      path: A file, a folder or a pattern, under the data folder unless absolute.
-      name: What the set is called in the corpus.
-      licence: Of rows that say nothing of their own; "unknown" if left out.
-      lean: The Lean and Mathlib that the rows were written for.
-      upstream: Who has checked the proofs; if left out, what our Lean refuses is taken for wrong.
-      column: Name of a column by what it means, such as --column formal=stmt --column proof=code.
-      data: Folder that the path and the benchmarks are in; also read from OPROVER_DATA.
-      staging: Where the stages are kept, on this machine; CORPUS.builds if left out.
-      overrides: Change one number of the configuration, such as --set verify.tier=fast --set benchmarks=[].
+      corpus: Corpus folder or URL; created if it does not exist.
+      kind: Layout of the files.
+      path: File, folder or glob pattern; relative paths are resolved against the data folder.
+      name: Name of the dataset in the corpus.
+      licence: Licence of rows that state none; "unknown" by default.
+      lean: Versions of Lean and Mathlib that the rows were written for.
+      upstream: Who verified the proofs upstream; if empty, proofs that our Lean rejects are taken as wrong.
+      column: Map a meaning to a column name, such as --column formal=stmt --column proof=code.
+      data: Folder with the path and the benchmarks; defaults to OPROVER_DATA.
+      staging: Local folder for intermediate files; defaults to CORPUS.builds.
+      overrides: Override configuration values, such as --set verify.tier=fast --set benchmarks=[].
     """
     from oprover_jax.configuration import apply_override
     from oprover_jax.errors import InputError
     from oprover_jax.ingest.config import BuildConfig, Source
 
-    wrong = next((one for one in column if "=" not in one), None)
-    if wrong is not None:
-        raise InputError(f"--column {wrong!r} has no '='; write it as meaning=column")
-    pairs = tuple((meaning, title) for meaning, _, title in (one.partition("=") for one in column))
+    malformed = next((mapping for mapping in column if "=" not in mapping), None)
+    if malformed is not None:
+        raise InputError(f"--column: {malformed!r} has no '='; write it as meaning=column")
+    pairs = tuple((meaning, title) for meaning, _, title in (mapping.partition("=") for mapping in column))
     config = BuildConfig((Source(name, kind, path, licence=licence, lean=lean, upstream=upstream, columns=pairs),))
-    for change in overrides:
-        config = apply_override(config, change)
+    for override in overrides:
+        config = apply_override(config, override)
     _build(config, corpus, data, staging)
 
 
@@ -166,14 +167,15 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
 
 @corpus_app.command(name="train-classifier")
 def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = ()) -> None:
-    """Train the classifier that tells mathematical statements from other text.
+    """Train the classifier that separates mathematical statements from other text.
 
-    A tenth of the rows is kept back: half of it chooses the threshold, half is reported. The same rows and seed give the same file.
+    One tenth of the rows is held out: half selects the threshold, half is used for the reported metrics. The same rows and seed produce
+    the same file.
 
     Args:
-      labelled: JSONL; each row has text, and label "statement" or "other".
-      out: The file to write (.npz), with its settings, its threshold and its held-out figures.
-      overrides: Change one number, such as --set seed=1 --set precision=0.99 (of the calibration rows at the threshold).
+      labelled: JSONL file; each row has `text` and a `label`, "statement" or "other".
+      out: Output file (.npz) with settings, threshold and held-out metrics.
+      overrides: Override settings, such as --set seed=1 --set precision=0.99 (precision on the calibration rows at the threshold).
     """
     from oprover_jax.autoformalize.mining.classifier import ClassifierConfig
     from oprover_jax.autoformalize.mining.fit import train_classifier
@@ -187,16 +189,16 @@ def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = (
 def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = None, workers: int = 2, overrides: Overrides = ()) -> None:
     """Mine candidate mathematical statements from web pages and GitHub text.
 
-    Reads .html, .md, .rst, .tex, .txt and .jsonl (rows with text or html, url, licence). Killed at any moment, the same command goes on;
-    files that are new since then are added.
+    Reads .html, .md, .rst, .tex, .txt and .jsonl files (rows with text or html, url, licence). If interrupted, run the same command again
+    to resume; new files are picked up.
 
     Args:
-      text: Folder with the files, searched to any depth.
-      classifier: What `train-classifier` wrote.
-      out: Folder for the candidates.
-      data: Folder with benchmarks/, also read from OPROVER_DATA: passages that overlap with a statement there are left out.
-      workers: Processes.
-      overrides: Change one number, such as --set threshold=0.5 --set licence=CC-BY-SA-4.0 (of pages that state none).
+      text: Folder with the files, searched recursively.
+      classifier: Classifier file written by `oprover corpus train-classifier`.
+      out: Output folder for the candidates.
+      data: Folder with benchmarks/, defaults to OPROVER_DATA; passages that overlap with a benchmark statement are skipped.
+      workers: Number of processes.
+      overrides: Override settings, such as --set threshold=0.5 --set licence=CC-BY-SA-4.0 (licence of pages that state none).
     """
     from oprover_jax.autoformalize.mining.funnel import print_funnel
     from oprover_jax.autoformalize.mining.mine import Mine, MineConfig, mine
@@ -222,21 +224,21 @@ def formalize_command(
     data: Path | None = None,
     overrides: Overrides = (),
 ) -> None:
-    """Formalize mined texts: a policy writes theorems, Lean elaborates them, a critic judges them, what says nothing is screened out.
+    """Formalize mined texts: a policy writes theorems, Lean elaborates them, a critic scores them, and vacuous ones are dropped.
 
-    What is left and new goes into the corpus in one commit, each statement with its lineage. Killed at any moment, the same command goes
-    on. Prove the statements with `oprover corpus reprove`.
+    Accepted statements that are new enter the corpus in one commit, each with its lineage. If interrupted, run the same command again to
+    resume. Prove the statements with `oprover corpus reprove`.
 
     Args:
-      candidates: Folder that `oprover corpus mine` wrote.
-      corpus: Folder or URL of the corpus; made if it is not there.
-      work: Folder for what the stages make of each text, lost ones with the reason.
-      formalizer: Whose policy translates: a run folder, or a Qwen3 in a Hugging Face folder.
-      critic: Whose policy judges, likewise; the formalizer's if left out.
-      lean: Address of a Lean worker service, such as one with Mathlib (its key in LEAN_WORKER_KEY); the embedded Lean if left out.
-      config: A Python file with a FormalizeConfig, such as configs/formalize_mathlib.py; settings for core Lean if left out.
-      data: Folder with benchmarks/, also read from OPROVER_DATA: its statements never enter the corpus.
-      overrides: Change one number, such as --set formalizer.num_samples=8 --set faithful=0.8.
+      candidates: Folder written by `oprover corpus mine`.
+      corpus: Corpus folder or URL; created if it does not exist.
+      work: Folder for the results of each stage; rejected texts are kept with the reason.
+      formalizer: Policy that writes the theorems: a run folder, or a Qwen3 model folder in Hugging Face format.
+      critic: Policy that scores the theorems, in the same formats; defaults to the formalizer.
+      lean: Address of a Lean worker service, such as one with Mathlib (API key in LEAN_WORKER_KEY); defaults to the embedded Lean.
+      config: Python file with a FormalizeConfig, such as configs/formalize_mathlib.py; defaults to settings for core Lean.
+      data: Folder with benchmarks/, defaults to OPROVER_DATA; its statements never enter the corpus.
+      overrides: Override settings, such as --set formalizer.num_samples=8 --set faithful=0.8.
     """
     from oprover_jax.autoformalize.config import FormalizeConfig
     from oprover_jax.commands.formalize import Sources, formalize_into
@@ -251,11 +253,11 @@ def formalize_command(
 
 @corpus_app.command(name="stats")
 def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) -> None:
-    """Count what a corpus is made of: domain, difficulty, source, licence, Lean version, proofs, retrieval and feedback.
+    """Report the composition of a corpus: domain, difficulty, source, licence, Lean version, proofs, retrieval and feedback.
 
     Args:
-      corpus: Folder of the corpus, or its URL.
-      out: Folder for stats.json, stats.png and stats.svg as well; made if it is not there.
+      corpus: Corpus folder or URL.
+      out: Also write stats.json, stats.png and stats.svg to this folder; created if it does not exist.
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.stats import corpus_stats
@@ -270,15 +272,15 @@ def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) ->
 
 @corpus_app.command(name="tag")
 def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limit: int | None = None) -> None:
-    """Tag statements whose source gives no domain or no difficulty, by a policy or by rules; kept beside what the source said.
+    """Tag statements that lack a domain or difficulty, using a policy or rules. Tags are stored alongside the values from the source.
 
-    The rules look at the words and the length of the statement and are rough; every tag says who gave it. Killed at any moment, the same
-    command goes on; run again when it is done, it changes nothing.
+    The rules use keywords and statement length and are only a rough guide; each tag records its origin. If interrupted, run the same
+    command again to resume; once finished, it changes nothing.
 
     Args:
-      corpus: Folder of the corpus, or its URL.
-      run: Folder of the run whose last policy is asked; rules alone if left out, and for what the policy has no readable answer to.
-      limit: At most so many statements; all of them if left out.
+      corpus: Corpus folder or URL.
+      run: Run folder; its latest policy assigns the tags, with the rules as fallback for unreadable answers. Rules only if omitted.
+      limit: Maximum number of statements; no limit by default.
     """
     from oprover_jax.commands.tag import tag
     from oprover_jax.progress import ProgressConsole
@@ -293,15 +295,15 @@ def export_command(
     licence: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SPDX"), tyro.conf.UseAppendAction] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write a corpus as a folder that Hugging Face `datasets` loads: Parquet and a card with licences, counts and columns.
+    """Export a corpus for Hugging Face `datasets`: Parquet files and a dataset card with licences, counts and columns.
 
-    Only rows whose licence lets them be passed on are taken; what is left out is counted. The folder is there whole or not at all.
+    Only rows whose licence permits redistribution are exported; skipped rows are counted. The folder is written atomically.
 
     Args:
-      corpus: Folder of the corpus, or its URL.
-      out: Folder to write; one that holds something else is left alone.
-      licence: A licence to take, by its SPDX name, several with several; the usual open ones if left out.
-      overwrite: Replace an older export that is there.
+      corpus: Corpus folder or URL.
+      out: Output folder; never replaces a folder that is not an export.
+      licence: SPDX identifier of a licence to include; repeat for several. Defaults to common open licences.
+      overwrite: Replace an existing export.
     """
     from oprover_jax.corpus.corpus import open_corpus
     from oprover_jax.corpus.export import PERMITTED, ExportConfig, export_corpus
@@ -312,13 +314,13 @@ def export_command(
 
 @corpus_app.command(name="import")
 def import_command(export: tyro.conf.Positional[Path], corpus: str) -> None:
-    """Read an export back into a corpus, row for row; rows that are there already are not added again.
+    """Import an export into a corpus, row for row; existing rows are not added again.
 
-    Its files are checked by their hashes. Its verdicts are believed: Lean is not asked again.
+    File hashes are checked. Verdicts are trusted: proofs are not verified again.
 
     Args:
-      export: A folder that `oprover corpus export` wrote, or a copy of it.
-      corpus: Folder of the corpus, or its URL; made if it is not there.
+      export: Folder written by `oprover corpus export`, or a copy of it.
+      corpus: Corpus folder or URL; created if it does not exist.
     """
     from oprover_jax.corpus.import_export import take_export
     from oprover_jax.progress import ProgressConsole

@@ -1,5 +1,8 @@
-"""`oprover <verb>`: the command line. Bad input ends with one sentence and exit code 2, a training that cannot go on or does not fit its
-chips, and a policy that nobody can ask, with 1, Ctrl-C with 130 and a word on how to go on."""
+"""Entry point of the `oprover <verb>` command line.
+
+Exit codes: 2 for invalid input, with a one-sentence message; 1 for a training run that cannot continue or does not fit its chips, a full
+disk, or an unavailable policy; 130 for Ctrl-C, with a hint on how to resume.
+"""
 
 import sys
 from pathlib import Path
@@ -17,23 +20,26 @@ if TYPE_CHECKING:
 
 Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 
-_PATIENCE_SECONDS = 60.0  # that a user waits for a lost server
+_PATIENCE_SECONDS = 60.0  # how long to retry an unreachable server
+
+# modules that another extra than `prover` contains
+_EXTRAS = {"fastapi": "serve", "h11": "serve", "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve", "ray": "ray"}
 
 app = tyro.extras.SubcommandApp()
-app.command(corpus_app, name="corpus", help="The OProofs corpus: build, grow, count, share.")
+app.command(corpus_app, name="corpus", help="Build, extend, inspect and share the OProofs corpus.")
 
 
 @app.command(name="iterate")
 def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = ()) -> None:
-    """Train a prover: CPT, SFT, then rounds of practice on Lean, SFT on repairs and GSPO, with scores after each.
+    """Train a prover: CPT, SFT, then iterations of rollouts, SFT on repairs and GSPO, with an evaluation after each stage.
 
-    Killed at any moment, the same command goes on where it was.
+    If interrupted, run the same command again to resume.
 
     Args:
-      config: The experiment, a Python file such as configs/demo.py.
-      run: Folder of the run; made if it is not there.
-      data: Folder with theorems that people wrote, for a second held-out score; also read from OPROVER_DATA.
-      overrides: Change one number of the configuration, such as --set seed=1 --set gspo.steps=4.
+      config: Python configuration file of the experiment, such as configs/demo.py.
+      run: Run folder; created if it does not exist.
+      data: Folder with human-written theorems for a second held-out evaluation; defaults to OPROVER_DATA.
+      overrides: Override configuration values, such as --set seed=1 --set gspo.steps=4.
     """
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.experiment import Experiment
@@ -43,22 +49,20 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, overrides
 
     experiment = load(config, Experiment, overrides)
     if initialize().way != "none":
-        raise InputError(
-            "`oprover iterate` proves and trains in one process so far; start it on one host, with its mesh over that host's devices"
-        )
+        raise InputError("`oprover iterate` supports a single process only; start it on one host, with a mesh over that host's devices")
     iterate(experiment, run, data_folder(data), ProgressConsole())
 
 
 @app.command(name="pack")
 def pack_command(config: Path, out: Path, overrides: Overrides = ()) -> None:
-    """Pack text, proofs and rollouts into rows for training, once: a folder of rows for each source, with their mixture.
+    """Pack text, proofs and rollouts into training rows: one folder per source, and the mixture.
 
-    Killed at any moment, the same command goes on where it was and ends with the same bytes. The folder is the `data` of a training job.
+    If interrupted, run the same command again to resume; the result is byte-identical. Use the folder as the `data` of a training job.
 
     Args:
-      config: What to pack, a Python file such as configs/pack_mini.py.
-      out: Folder to write.
-      overrides: Change one number, such as --set seq_len=4096 --set sources.lean.weight=0.5.
+      config: Python configuration file with the sources, such as configs/pack_mini.py.
+      out: Output folder.
+      overrides: Override configuration values, such as --set seq_len=4096 --set sources.lean.weight=0.5.
     """
     from oprover_jax.configuration import load
     from oprover_jax.data.pack import pack_sources
@@ -73,41 +77,41 @@ def pack_command(config: Path, out: Path, overrides: Overrides = ()) -> None:
 
 @app.command(name="cpt")
 def cpt_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
-    """Continued pretraining of one model on rows that `oprover pack` wrote, on any mesh and any number of hosts.
+    """Continue pretraining a model on rows written by `oprover pack`, on any mesh and any number of hosts.
 
-    Ctrl-C and SIGTERM save before leaving, and the same command goes on where it was, on other devices too. `touch RUN/profile`
-    traces the next steps into RUN/profiles.
+    Ctrl-C and SIGTERM save a checkpoint before exiting. Run the same command again to resume, on the same or on other devices.
+    `touch RUN/profile` profiles the next steps into RUN/profiles.
 
     Args:
-      config: A training job, a Python file such as configs/cpt_8b_v5p.py.
-      run: Folder of the run; made if it is not there, shared between hosts.
-      overrides: Change one number of the job, such as --set data=FOLDER --set optimizer.peak_lr=1e-4.
+      config: Python configuration file of a training job, such as configs/cpt_8b_v5p.py.
+      run: Run folder, shared between hosts; created if it does not exist.
+      overrides: Override configuration values, such as --set data=FOLDER --set optimizer.peak_lr=1e-4.
     """
     _train("cpt", config, run, overrides)
 
 
 @app.command(name="sft")
 def sft_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
-    """Supervised fine-tuning: as cpt, on rows whose weights leave the prompts out.
+    """Fine-tune a model with supervision (SFT): like cpt, on rows in which prompt tokens have no loss weight.
 
     Args:
-      config: A training job with the objective sft, a Python file.
-      run: Folder of the run; made if it is not there, shared between hosts.
-      overrides: Change one number of the job, such as --set data=FOLDER --set loop.steps=1000.
+      config: Python configuration file of a training job with the objective sft.
+      run: Run folder, shared between hosts; created if it does not exist.
+      overrides: Override configuration values, such as --set data=FOLDER --set loop.steps=1000.
     """
     _train("sft", config, run, overrides)
 
 
 @app.command(name="rl")
 def rl_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
-    """GSPO on stored rollouts: each batch is scored by the policy as it is, then practised on in mini-batches.
+    """Train a policy with GSPO on stored rollouts: each batch is scored by the current policy, then trained on in mini-batches.
 
-    It goes on, saves and is watched as cpt is. For rounds of practice that draw their own rollouts see iterate.
+    Checkpoints, resuming and profiling work as in cpt. To generate rollouts between training stages, use iterate.
 
     Args:
-      config: A training job with the objective rl, such as configs/rl_8b_v5p.py.
-      run: Folder of the run; made if it is not there, shared between hosts.
-      overrides: Change one number of the job, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
+      config: Python configuration file of a training job with the objective rl, such as configs/rl_8b_v5p.py.
+      run: Run folder, shared between hosts; created if it does not exist.
+      overrides: Override configuration values, such as --set data=runs/demo/stages/rollout-1 for the rollouts of a run.
     """
     _train("rl", config, run, overrides)
 
@@ -127,7 +131,7 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
 
     job = load(config, TrainingJob, overrides)
     if job.objective != objective:
-        raise InputError(f"configuration {config} describes a job for `oprover {job.objective}`; use that, or name another file")
+        raise InputError(f"--config: {config} has the objective {job.objective!r}; run `oprover {job.objective}` or give another file")
     console = ProgressConsole(Console(quiet=jax.process_index() != 0))
     if objective == "rl":
         job, report = with_rows(job, run)
@@ -138,18 +142,18 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
 
 @app.command(name="compile")
 def compile_command(config: Path, out: Path | None = None, overrides: Overrides = ()) -> None:
-    """Compile a job's whole train step for the TPU topology that it names, on this machine and without a TPU.
+    """Compile the train step of a job ahead of time for its TPU topology, on this machine and without a TPU.
 
-    Shows the memory that each chip needs beside what it has, the collectives and the FLOPs. Takes minutes. Exit code 1 if it does not fit.
+    Reports required and available memory per chip, collectives and FLOPs. Takes minutes. Exits with code 1 if the job does not fit.
 
     Args:
-      config: A training job, such as configs/cpt_8b_v6e.py.
-      out: Where to write the figures as JSON.
-      overrides: Change one number of the job, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
+      config: Python configuration file of a training job, such as configs/cpt_8b_v6e.py.
+      out: Also write the report to this JSON file.
+      overrides: Override configuration values, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
     """
     import os
 
-    os.environ["JAX_PLATFORMS"] = "cpu"  # a GPU of this machine has no part in it
+    os.environ["JAX_PLATFORMS"] = "cpu"  # compilation must not initialise a local GPU
     from oprover_jax.configuration import load
     from oprover_jax.progress import ProgressConsole
     from oprover_jax.training.aot import compile_for, topology_devices
@@ -158,9 +162,9 @@ def compile_command(config: Path, out: Path | None = None, overrides: Overrides 
 
     job = load(config, TrainingJob, overrides)
     if not job.topology:
-        raise InputError(f"configuration {config} names no topology; give one such as --set topology=v6e:4x4")
+        raise InputError(f"--config: {config} has no topology; give one such as --set topology=v6e:4x4")
     if out is not None and not out.parent.is_dir():
-        raise InputError(f"{out.parent} is no folder, and --out {out} is to be written to it; make it first")
+        raise InputError(f"--out: parent directory '{out.parent}' does not exist; create it first")
     console = ProgressConsole()
     devices = topology_devices(job.topology)
     console.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
@@ -186,23 +190,24 @@ def prove_command(
     out: Path | None = None,
     seed: int = 0,
 ) -> None:
-    """Prove the `sorry`s of a Lean file with the policy of a run, a model's folder, or servers.
+    """Replace the `sorry`s of a Lean file with proofs, using the policy of a run, a model folder or inference servers.
 
-    The file with the proofs that Lean accepted is written beside it, anew after each theorem; it is said which remain, and what Lean
-    answered to them. Servers are `oprover serve`, SGLang or SGL-JAX; whose words they speak is said by --run or --model.
+    A copy of the file with all proofs that Lean accepted is written after each theorem. Theorems that remain unproved are listed with
+    Lean's most frequent message. --server accepts `oprover serve`, SGLang or SGL-JAX and needs --run or --model to select the tokenizer
+    and prompt template.
 
     Args:
       file: A core-Lean file (no imports).
-      run: Folder of a run: its last policy, its memory of proofs, its settings of the agent; runs/demo if nothing is given.
-      model: A Qwen3's folder as transformers writes it, in place of --run; its chat template is used, and the memory is empty.
-      server: Ask the policy at http://HOST:PORT and load none here; give it several times for several servers.
-      api_key_file: A file whose first line is the servers' bearer key; also read from OPROVER_API_KEY.
-      rounds: Attempts with Lean's answer in between, at most, per rollout.
+      run: Run folder: its latest policy, its retrieval memory and its agent settings; defaults to runs/demo.
+      model: Qwen3 model folder in Hugging Face format, instead of --run; uses its chat template and no retrieval.
+      server: Use the policy served at http://HOST:PORT instead of loading one; repeat for several servers.
+      api_key_file: File whose first line is the API key of the servers; defaults to the variable OPROVER_API_KEY.
+      rounds: Maximum number of attempts per rollout; each sees Lean's feedback on the previous one.
       num_samples: Rollouts per theorem.
-      prompt_tokens: Longest prompt, for --model; 2048 if left out.
-      answer_tokens: Longest answer, for --model; 2048 if left out.
-      out: Where to write; FILE.proved.lean if left out.
-      seed: Other draws for another number.
+      prompt_tokens: Maximum prompt length in tokens, with --model; 2048 by default.
+      answer_tokens: Maximum completion length in tokens, with --model; 2048 by default.
+      out: Output file; defaults to FILE.proved.lean.
+      seed: Random seed of sampling.
     """
     from contextlib import nullcontext
 
@@ -212,14 +217,14 @@ def prove_command(
 
     given = {name: tokens for name, tokens in (("prompt", prompt_tokens), ("answer", answer_tokens)) if tokens is not None}
     if run is not None and model is not None:
-        raise InputError("give either --run RUN or --model FOLDER, not both")
+        raise InputError("--run and --model are mutually exclusive; give one of them")
     if server and run is None and model is None:
-        raise InputError("--server is asked in tokens; say whose they are by --run RUN or --model FOLDER")
+        raise InputError("--server needs --run or --model to select the tokenizer and prompt template")
     if given and model is None:
-        raise InputError(f"--{next(iter(given))}-tokens is for --model; a run has lengths of its own, so leave it out")
+        raise InputError(f"--{next(iter(given))}-tokens is valid only with --model; a run has its own lengths, so omit the option")
     for name, value in (("rounds", rounds), ("num-samples", num_samples), *((f"{name}-tokens", tokens) for name, tokens in given.items())):
         if value < 1:
-            raise InputError(f"--{name} is {value}; give at least 1")
+            raise InputError(f"--{name} is {value}; it must be at least 1")
     with _servers(server, api_key_file) if server else nullcontext() as engine:
         if model is not None:
             opened = agent_of_model(model, rounds, num_samples, Lengths(**given), engine)
@@ -230,11 +235,9 @@ def prove_command(
 
 
 def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine":
-    try:
-        from lean_worker.http import read_key
-        from oprover_jax.rollout.sglang_engine import SGLangEngine
-    except ModuleNotFoundError as error:
-        raise InputError(f"asking a server needs {error.name}; install the extra `serve`") from error
+    from lean_worker.http import read_key
+    from oprover_jax.rollout.sglang_engine import SGLangEngine
+
     return SGLangEngine(*urls, key=read_key(api_key_file, "OPROVER_API_KEY"), patience=_PATIENCE_SECONDS)
 
 
@@ -254,45 +257,46 @@ def serve_command(
     queue_limit: int = 16_384,
     fsdp: int = 1,
     tensor: int = 1,
+    log: Literal["off", "text", "json"] = "off",
 ) -> None:
-    """Serve a policy over HTTP until SIGTERM or Ctrl-C: SGLang's native API and OpenAI's, with streaming.
+    """Serve a policy over HTTP until SIGTERM or Ctrl-C, with the native API of SGLang, the OpenAI API, and streaming.
 
-    POST /generate, /v1/completions and /v1/chat/completions ask it; /update_weights_from_disk gives it other weights; /docs explains all.
-    Try it: curl localhost:30000/v1/completions --json '{"prompt": "theorem t : 1 + 1 = 2 := by", "max_tokens": 32}'
+    POST /generate, /v1/completions or /v1/chat/completions to sample; POST /update_weights_from_disk to load new weights; see /docs.
+    Example: curl localhost:30000/v1/completions --json '{"prompt": "theorem t : 1 + 1 = 2 := by", "max_tokens": 32}'
 
-    A key (the first line of --api-key-file, or the variable OPROVER_API_KEY) is asked of every client as `Authorization: Bearer KEY`.
-    Without one only this machine may be served, and no web page that it shows. Exit code 1 where the engine fails: start it again.
+    With an API key (the first line of --api-key-file, or the variable OPROVER_API_KEY), every request needs the header
+    `Authorization: Bearer KEY`. Without a key, the server accepts only local connections and rejects requests from web pages. Exits with
+    code 1 if the engine fails; start the server again.
 
     Args:
-      model: A model's folder as transformers writes it (config.json, safetensors, tokenizer.json).
-      run: A run whose last policy is served, in place of --model.
-      host: The address to listen on; 0.0.0.0 for all.
-      port: The port to listen on; 0 for any free one, which is printed.
-      api_key_file: A file whose first line is the bearer key.
-      allow_host: Another name than localhost under which a server without a key may be addressed, such as that of a proxy.
-      name: What clients call the model; the folder's name if left out.
-      max_len: Longest prompt and completion together, in tokens; the run's, or 4096, if left out.
-      slots: Completions decoded at once.
-      dtype: Of the computation, for --model.
-      version: Version of the weights at the start, for --model.
-      queue_limit: Completions under way or waiting; more are refused with 429 and Retry-After.
-      fsdp: Devices over which weights and slots are split.
-      tensor: Devices over which heads, MLP and vocabulary are split.
+      model: Model folder in Hugging Face format (config.json, safetensors, tokenizer.json).
+      run: Run folder, instead of --model; its latest policy is served.
+      host: Address to listen on; 0.0.0.0 for all interfaces.
+      port: Port to listen on; 0 picks a free port and prints it.
+      api_key_file: File whose first line is the API key.
+      allow_host: Additional host name under which a server without a key may be addressed, such as that of a proxy.
+      name: Model name in the API; defaults to the folder name.
+      max_len: Maximum length of prompt and completion together, in tokens; 0 selects the value of the run, or 4096.
+      slots: Number of completions decoded concurrently.
+      dtype: Data type of the computation, with --model.
+      version: Initial version number of the weights, with --model.
+      queue_limit: Maximum number of running and queued completions; further requests receive 429 with Retry-After.
+      fsdp: Number of devices over which weights and slots are sharded.
+      tensor: Number of devices over which heads, MLP and vocabulary are sharded.
+      log: Write one line per request to standard error (id, method, path, status, milliseconds), as text or JSON.
     """
-    try:
-        from lean_worker.http import is_loopback, listen, read_key
-        from oprover_jax.commands.serve import serve_policy
-        from oprover_jax.server.settings import ServerSettings
-    except ModuleNotFoundError as error:
-        raise InputError(f"the server needs {error.name}; install the extra `serve`") from error
+    from lean_worker.http import is_loopback, listen, log_requests, read_key
+    from oprover_jax.commands.serve import serve_policy
     from oprover_jax.progress import ProgressConsole
+    from oprover_jax.server.settings import ServerSettings
     from oprover_jax.sharding import MeshConfig
 
     key = read_key(api_key_file, "OPROVER_API_KEY")
     if key is None and not is_loopback(host):
-        raise InputError(f"{host} can be reached by others, so a key is needed; give --api-key-file or set OPROVER_API_KEY")
+        raise InputError(f"--host: {host} is reachable from other machines and needs a key; give --api-key-file or set OPROVER_API_KEY")
     settings = ServerSettings(name or (model or run or Path("policy")).resolve().name, key, allow_host, queue_limit)
     mesh = MeshConfig(fsdp=fsdp, tensor=tensor)
+    log_requests(log)
     with listen(host, port) as bound:
         serve_policy(
             model,
@@ -310,10 +314,10 @@ def serve_command(
 
 @app.command(name="report")
 def report_command(run: Path) -> None:
-    """Show the report of a run again.
+    """Print the report of a run.
 
     Args:
-      run: Folder of the run.
+      run: Run folder.
     """
     from oprover_jax.evaluation.report import read_report
     from oprover_jax.evaluation.report_page import print_report
@@ -324,20 +328,29 @@ def report_command(run: Path) -> None:
 
 @app.command(name="export")
 def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False) -> None:
-    """Write the last policy of a run as a folder that transformers loads, with its tokenizer.
+    """Export the latest policy of a run, with its tokenizer, in Hugging Face format.
 
-    The folder is there whole or not at all; one that is not empty is left alone.
+    The folder is written atomically; a folder that is not empty is not replaced unless --overwrite is given.
 
     Args:
-      run: Folder of the run.
-      out: Folder to write, with config.json, safetensors and tokenizer.json.
-      dtype: Of the weights; a run keeps them in float32.
-      overwrite: Replace the model that is there.
+      run: Run folder.
+      out: Output folder for config.json, safetensors and tokenizer.json.
+      dtype: Data type of the exported weights; runs store float32.
+      overwrite: Replace an existing model.
     """
     from oprover_jax.commands.export import export_run
     from oprover_jax.progress import ProgressConsole
 
     export_run(run, out, dtype, overwrite, ProgressConsole())
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Return which extra contains a missing module. Raises the error again if it is a module of ours."""
+    module = (error.name or "").partition(".")[0]
+    if module in ("", "oprover_jax", "lean_worker"):
+        raise error
+    extra = _EXTRAS.get(module, "prover")
+    return f"module {module!r} is not installed; run: pip install 'oprover_jax[{extra}]'"
 
 
 def main() -> None:
@@ -350,8 +363,11 @@ def main() -> None:
     except (TrainingFailed, DoesNotFit, DiskFull, EngineError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        print(f"oprover: {_missing(error)}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
-        print("oprover: stopped; the same command goes on where it was", file=sys.stderr)
+        print("oprover: interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
 
 

@@ -1,1 +1,1 @@
-"""One module for each verb that needs several packages."""
+"""Implementations of the `oprover` verbs that combine several packages, one module each."""

@@ -1,4 +1,4 @@
-"""`oprover corpus add`: what a run of `oprover iterate` proved, and how, becomes part of the corpus."""
+"""`oprover corpus add`: add the statements, proofs and trajectories of an `oprover iterate` run to a corpus."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ from oprover_jax.synthetic import build
 
 
 def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Commit]:
-    """Adds what the finished stages of the run at `path` hold and the corpus does not; one commit for each, made once.
+    """Add the new rows of each finished stage of the run at `path` to the corpus, one commit per stage, made once.
 
-    Taken are public statements with their proofs, the pool's statements, and from each rollout the proofs that both tiers accepted and
-    all trajectories. Nothing of the benchmark is. The run's folder is only read.
+    Adds public statements with their proofs, the statements of the pool, and from each rollout stage all trajectories and the proofs that
+    both tiers accepted. Benchmark statements are never added. The run folder is only read.
 
     Raises:
-      InputError: for a folder that is no run, or holds something else than a corpus.
+      InputError: `path` is not a run folder, or `where` is not a corpus.
     """
     folder, experiment = open_run(path, Experiment)
     corpus, run = open_corpus(where, create=True), run_id(folder)
@@ -46,7 +46,7 @@ def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Com
 
 
 def run_id(folder: RunFolder) -> str:
-    """The run's name and a hash of its configuration: what a corpus calls it by, wherever its folder lies."""
+    """Return the run's identifier in a corpus: its name and a hash of its configuration, independent of the folder's location."""
     digest = hashlib.sha256((folder.path / "config.json").read_bytes()).hexdigest()
     return f"{read_header(folder.path).name}-{digest[:8]}"
 
@@ -58,9 +58,9 @@ def new_rows(
     proofs: Sequence[ProofRecord] = (),
     trajectories: Sequence[Trajectory] = (),
 ) -> dict[str, pa.Table]:
-    """Rows for one commit: all trajectories, and of proofs and statements those that `corpus` has not, each once."""
-    told = [*statements, *(proof.statement for proof in proofs), *(trajectory.statement for trajectory in trajectories)]
-    by_id = {statement.id: statement for statement in reversed(told)}
+    """Return the rows of one commit: all trajectories, and the proofs and statements that `corpus` does not contain, deduplicated."""
+    mentioned = [*statements, *(proof.statement for proof in proofs), *(trajectory.statement for trajectory in trajectories)]
+    by_id = {statement.id: statement for statement in reversed(mentioned)}
     proved = {row["id"]: row for row in map(proof_row, proofs)}
     known, known_proofs = corpus.known("statements", by_id), corpus.known("proofs", proved)
     rows = {
@@ -68,13 +68,15 @@ def new_rows(
         "proofs": [row for identity, row in proved.items() if identity not in known_proofs],
         "trajectories": [trajectory_row(trajectory, run) for trajectory in trajectories],
     }
-    return {table: rows_to_table(found, TABLES[table]) for table, found in rows.items()}
+    return {table: rows_to_table(new, TABLES[table]) for table, new in rows.items()}
 
 
 def _of_corpus(corpus: Corpus, path: Path, run: str) -> dict[str, pa.Table]:
-    """What the run started from; it has several such folders where a later release took it up."""
-    made = [build.load(found) for found in sorted((path / "stages" / "corpus").glob("corpus-*"))]
-    return new_rows(corpus, run, [s for one in made for s in one.pool], [proof for one in made for proof in one.public])
+    """Return the new rows of the run's synthetic corpus; there are several folders if a later release resumed the run."""
+    built = [build.load(folder) for folder in sorted((path / "stages" / "corpus").glob("corpus-*"))]
+    return new_rows(
+        corpus, run, [s for synthetic in built for s in synthetic.pool], [proof for synthetic in built for proof in synthetic.public]
+    )
 
 
 def _of_rollout(corpus: Corpus, path: Path, run: str, stage: str) -> dict[str, pa.Table]:

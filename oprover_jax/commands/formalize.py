@@ -1,4 +1,4 @@
-"""`oprover corpus formalize`: opens what the stages work with, and closes it again."""
+"""`oprover corpus formalize`: run the formalization pipeline on mined texts and commit the results to a corpus."""
 
 import os
 from contextlib import AbstractContextManager
@@ -24,8 +24,15 @@ from oprover_jax.verify.verifier import Workers
 
 @dataclass(frozen=True)
 class Sources:
-    """What is read: the candidates of a mine, two policies, `lean`, the address of a Lean worker service or "" for the embedded Lean, and
-    the folder with the benchmarks."""
+    """Inputs of a formalization.
+
+    Attributes:
+      candidates: Folder of mined candidates.
+      formalizer: Run or model folder of the policy that writes theorems.
+      critic: Run or model folder of the policy that scores them.
+      lean: Address of a Lean worker service, or "" for the embedded Lean.
+      data: Folder with the benchmarks, or None.
+    """
 
     candidates: Path
     formalizer: Path
@@ -35,19 +42,19 @@ class Sources:
 
 
 def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeConfig, console: ProgressConsole) -> Funnel:
-    """Takes the candidates through the stages in `work`, and commits what is new to `corpus`.
+    """Run the candidates through the stages, with intermediate results in `work`, and commit new statements to `corpus`.
 
     Raises:
-      InputError: for a folder that is not what it should be; the corpus is left as it is.
+      InputError: A folder does not have the expected content; the corpus is not changed.
     """
     texts = read_candidates(sources.candidates)
     for policy in (sources.formalizer, sources.critic):
         if not policy.is_dir():
-            raise InputError(f"{policy} is no folder; give a run, or a Qwen3 in a Hugging Face folder")
+            raise InputError(f"policy {policy} is not a directory; give a run folder or a Qwen3 model folder in Hugging Face format")
     opened = open_corpus(corpus, create=True)
     benchmarks = load_benchmarks(sources.data) if sources.data is not None else []
     if not benchmarks:
-        console.line("no benchmarks given (--data): nothing is held against them")
+        console.line("warning: no benchmarks given (--data); statements are not decontaminated")
     mesh = make_mesh(config.mesh)
     settings = Settings(config, str(sources.formalizer.resolve()), str(sources.critic.resolve()))
     with _workers(sources.lean, config) as workers:
@@ -65,6 +72,6 @@ def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeC
 def _workers(address: str, config: FormalizeConfig) -> AbstractContextManager[Workers]:
     if not address:
         return Pool(workers=config.lean.workers, timeout=config.lean.timeout, trusted_headers=True)
-    from lean_worker.client import RemotePool  # its HTTP client is an extra of its own
+    from lean_worker.client import RemotePool  # needs an optional dependency
 
     return RemotePool(address, os.environ.get("LEAN_WORKER_KEY"), name="formalize")

@@ -1,4 +1,4 @@
-"""`oprover prove FILE.lean`: fills the `sorry`s of a user's own file with proofs that the kernel accepted."""
+"""`oprover prove FILE.lean`: replace the `sorry`s of a Lean file with proofs that the kernel accepted."""
 
 import asyncio
 import sys
@@ -17,21 +17,32 @@ from oprover_jax.statements.normalize import statement_id
 
 
 def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: int, console: ProgressConsole) -> dict[str, str]:
-    """Proves what it can of `path`, theorem by theorem; writes the filled file to `out` after each one; returns name -> proof.
+    """Prove the open theorems of `path` one by one and write the filled file to `out` after each.
+
+    Args:
+      path: Lean file.
+      agent: Policy, Lean pool, prompt template and retrieval memory.
+      samples: Rollouts per theorem.
+      out: Output file.
+      seed: Random seed of sampling.
+      console: Receives progress and results.
+
+    Returns:
+      The proofs by theorem name.
 
     Raises:
-      InputError: for a file that is not there, or a folder to write to.
-      LeanWorkerError: for a file that does not parse or elaborate. Nothing is written in either case.
-      EngineError: where the policy cannot be asked any more; what was proved so far is written.
+      InputError: `path` or the parent directory of `out` does not exist. Nothing is written.
+      LeanWorkerError: The file does not parse or elaborate. Nothing is written.
+      EngineError: The policy became unavailable; proofs found so far are written.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a .lean file")
     if not out.parent.is_dir():
-        raise InputError(f"{out.parent} is no folder, and {out.name} is to be written to it; make it first, or give another --out")
+        raise InputError(f"--out: parent directory '{out.parent}' does not exist; create it first or give another --out")
     text = path.read_text(encoding="utf-8")
     targets = open_declarations(text, agent.pool, path.name)
     if not targets:
-        console.line(f"{path}: no theorem is left as `sorry`; nothing to do")
+        console.line(f"{path}: no `sorry` to prove")
         return {}
     proofs: dict[int, str] = {}
     written = False
@@ -45,14 +56,16 @@ def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: i
             written = True
             console.line(_outcome(target, best, trajectories))
     except KeyboardInterrupt:
-        console.line(f"stopped; {_summary(targets, proofs, out)}" if written else "stopped in the first theorem; nothing is written")
+        console.line(
+            f"interrupted; {_summary(targets, proofs, out)}" if written else "interrupted in the first theorem; nothing was written"
+        )
         sys.exit(130)
     console.line(_summary(targets, proofs, out))
     return {target.name: proofs[target.start] for target in targets if target.start in proofs}
 
 
 def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int, console: ProgressConsole, label: str) -> list[Trajectory]:
-    """Trajectories on one theorem, round by round on the screen; none where the statement is longer than the policy can read."""
+    """Return the trajectories on one theorem and show each round; an empty list if the statement exceeds the prompt budget."""
     identity = statement_id(target.statement, target.header)
     statement = Statement(id=identity, name=target.name, formal=target.statement, header=target.header)
     if not agent.template.fits(statement):
@@ -71,25 +84,25 @@ def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int
 
 
 def _by_round(samples: int, rounds: int, show: Callable[[int, str, bool], None]) -> OnRound:
-    """What to tell `show`: attempts so far, those of one round in words, and whether all rollouts that come to that round have made it."""
+    """Return a callback that calls `show` with the attempts so far, a text on the current round, and True once that round is complete."""
     made, accepted, over = Counter[int](), Counter[int](), Counter[int]()
     complete = 0
 
-    def coming(number: int) -> int:
+    def expected(number: int) -> int:
         return samples - sum(over[earlier] for earlier in range(1, number))
 
-    def words(number: int) -> str:
-        return f"round {number} of {rounds}: {made[number]} of {coming(number)} attempts judged, {accepted[number]} accepted"
+    def text(number: int) -> str:
+        return f"round {number} of {rounds}: {made[number]} of {expected(number)} attempts verified, {accepted[number]} accepted"
 
-    def on_round(number: int, one: Round) -> None:
+    def on_round(number: int, last: Round) -> None:
         nonlocal complete
         made[number] += 1
-        accepted[number] += one.verdict is not None and one.verdict.accepted is True
-        over[number] += ended(one)
-        show(made.total(), words(number), False)
-        while complete < rounds and 0 < coming(complete + 1) == made[complete + 1]:
+        accepted[number] += last.verdict is not None and last.verdict.accepted is True
+        over[number] += ended(last)
+        show(made.total(), text(number), False)
+        while complete < rounds and 0 < expected(complete + 1) == made[complete + 1]:
             complete += 1
-            show(made.total(), words(complete), True)
+            show(made.total(), text(complete), True)
 
     return on_round
 
@@ -107,11 +120,11 @@ def _outcome(target: Declaration, best: str | None, trajectories: list[Trajector
     attempts = sum(len(t.rounds) for t in trajectories)
     if best is not None:
         accepted = [len(t.rounds) for t in trajectories if t.accepted]
-        return f"{_where(target)}: proved, first in round {min(accepted)}, by {len(accepted)} of {len(trajectories)} rollouts"
+        return f"{_where(target)}: proved by {len(accepted)} of {len(trajectories)} rollouts, first in round {min(accepted)}"
     if not trajectories:
-        return f"{_where(target)}: not tried, the statement is longer than the policy's prompt allows"
-    answers = Counter(r.feedback.strip().split("\n")[-1] for t in trajectories for r in t.rounds)
-    return f"{_where(target)}: not proved in {attempts} attempts; Lean's most frequent answer: {answers.most_common(1)[0][0]}"
+        return f"{_where(target)}: skipped, the statement exceeds the prompt budget of the policy"
+    messages = Counter(r.feedback.strip().split("\n")[-1] for t in trajectories for r in t.rounds)
+    return f"{_where(target)}: not proved in {attempts} attempts; most frequent message of Lean: {messages.most_common(1)[0][0]}"
 
 
 def _summary(targets: list[Declaration], proofs: dict[int, str], out: Path) -> str:

@@ -1,4 +1,4 @@
-"""Who proves a user's theorems: the words, the memory and the settings of a run or of a model's folder, and a policy here or on servers."""
+"""Agents for `oprover prove`, built from a run or a model folder, with a local policy or remote servers."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,10 @@ from oprover_jax.verify.verifier import Verifier
 
 @dataclass(frozen=True)
 class ProvingAgent:
-    """`prover` and `retrieve` load what they need when they are first called: a file with an error in it costs no time."""
+    """Lean pool, prompt template, settings, policy and retrieval of `oprover prove`.
+
+    `prover` and `retrieve` load their resources on first use, so that errors in the input file are reported without delay.
+    """
 
     pool: Pool
     template: Template
@@ -34,7 +37,7 @@ class ProvingAgent:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Most tokens of a prompt and of an answer, for a model whose folder does not say; together what `oprover serve` takes."""
+    """Maximum number of tokens of a prompt and of a completion for a model folder; their sum is the default of `oprover serve`."""
 
     prompt: int = 2048
     answer: int = 2048
@@ -42,9 +45,10 @@ class Lengths:
 
 @contextmanager
 def agent_of_run(run: Path, rounds: int, servers: Engine | None) -> Iterator[ProvingAgent]:
-    """The agent as the run has trained it; its last policy is asked here, or whatever the servers serve.
+    """Open the agent of a run, with its latest policy or, if given, the policy on `servers`.
 
-    Raises InputError for a folder that holds no run, and from `prover` where no policy is trained yet.
+    Raises:
+      InputError: `run` is not a run folder; raised from `prover` if no policy is trained yet.
     """
     folder, experiment = open_run(run, Experiment)
     refine = dataclasses.replace(experiment.refine, rounds=rounds)
@@ -64,9 +68,17 @@ def agent_of_run(run: Path, rounds: int, servers: Engine | None) -> Iterator[Pro
 
 @contextmanager
 def agent_of_model(folder: Path, rounds: int, samples: int, lengths: Lengths, servers: Engine | None) -> Iterator[ProvingAgent]:
-    """An agent that speaks the words of a model in a Hugging Face folder and remembers no proofs; the model is asked here, or the servers.
+    """Open an agent without retrieval that uses the chat template of a model folder; the model runs locally or on `servers`.
 
-    Raises InputError for a folder without a tokenizer, and from `prover` for one that holds no Qwen3.
+    Args:
+      folder: Qwen3 model folder in Hugging Face format.
+      rounds: Maximum number of attempts per rollout.
+      samples: Rollouts per theorem, decoded concurrently.
+      lengths: Token limits of prompt and completion.
+      servers: Remote engine, or None to load the model here.
+
+    Raises:
+      InputError: The folder has no tokenizer; raised from `prover` if it does not hold a Qwen3 model.
     """
     template = Template(load_codec(folder), budget_within(lengths.prompt))
     refine = RefineConfig(rounds=rounds, retrieve=0, max_new_tokens=lengths.answer)
@@ -76,9 +88,9 @@ def agent_of_model(folder: Path, rounds: int, samples: int, lengths: Lengths, se
 
         @cache
         def prover() -> Prover:
-            return Prover(servers or here(), Verifier(pool), template)
+            return Prover(servers or local_engine(), Verifier(pool), template)
 
-        def here() -> Engine:
+        def local_engine() -> Engine:
             mesh = make_mesh(MeshConfig())
             policy = policy_of_model(folder, mesh, "float32")
             settings = EngineConfig(slots=samples, max_len=lengths.prompt + lengths.answer)

@@ -1,4 +1,4 @@
-"""`oprover corpus reprove`: the agent on statements of the corpus that nobody has proved yet (OProofs, branch 1)."""
+"""`oprover corpus reprove`: run the agent on statements of the corpus that have no verified proof (OProofs, branch 1)."""
 
 import asyncio
 import dataclasses
@@ -33,7 +33,7 @@ from oprover_jax.verify.verifier import Verifier, Workers
 
 Item = TypeVar("Item")
 
-# statements without a proof on which `run` made less than `samples` rollouts; `own` counts those, `tries` the rollouts of all runs
+# unproved statements with fewer than `samples` rollouts of `run`; `own` counts the rollouts of this run, `tries` those of all runs
 _UNPROVED = """
 create table unproved as
 with tried as (
@@ -51,8 +51,15 @@ _STAGE = "reprove"
 
 @dataclass(frozen=True)
 class ReproveConfig:
-    """`limit` statements at most (None: all), until there are `samples` rollouts on each by this run, of up to `rounds` rounds; a commit
-    every `batch` statements; `seed` sets the order of statements with as many tries, and the draws."""
+    """Settings of a reproving pass.
+
+    Attributes:
+      limit: Maximum number of statements; None for all.
+      num_samples: Rollouts per statement by this run, earlier passes included.
+      rounds: Maximum number of attempts per rollout.
+      batch: Statements per commit.
+      seed: Random seed of sampling and of the order among equally often tried statements.
+    """
 
     limit: int | None = None
     num_samples: int = 4
@@ -61,14 +68,14 @@ class ReproveConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("limit", "samples", "rounds", "batch"):
+        for name in ("limit", "num_samples", "rounds", "batch"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise InputError(f"--{name} is {value}; give at least 1")
+                raise InputError(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
 
 
 @dataclass(frozen=True)
 class Agent:
-    """Who proves: `run` is the name under which the corpus keeps its work; `memory` grows by what is found."""
+    """Components of a reproving pass: `run` is the name recorded in the corpus; new proofs are added to `memory`."""
 
     run: str
     engine: Engine
@@ -84,10 +91,10 @@ class Agent:
 
 @dataclass
 class Reproved:
-    """What came of it, in statements; `proofs` are distinct and accepted by both tiers.
+    """Result counts of a reproving pass, in statements; `proofs` counts distinct proofs accepted by both tiers.
 
-    Not tried were those of the run's benchmark (`held_out`), longer than the prompt allows (`too_long`), or not elaborating in the Lean
-    that is here (`not_here`).
+    Skipped statements: in the run's benchmark (`held_out`), longer than the prompt budget (`too_long`), or not elaborating in the
+    available Lean (`not_here`).
     """
 
     tried: int = 0
@@ -98,16 +105,23 @@ class Reproved:
     not_here: int = 0
 
     def text(self) -> str:
-        skipped = ", ".join(f"{getattr(self, name)} {name.replace('_', ' ')}" for name in ("held_out", "too_long", "not_here"))
-        return f"{self.tried} statements tried, {self.proved} proved, {self.proofs} proofs; not tried: {skipped}"
+        skipped = f"{self.held_out} held out, {self.too_long} too long, {self.not_here} not elaborating"
+        return f"{self.tried} statements tried, {self.proved} proved, {self.proofs} proofs; skipped: {skipped}"
 
 
 def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, console: ProgressConsole) -> Reproved:
-    """Reproves with the last policy of the run at `path`, its memory, Lean workers and agent at the temperature of practice. No statement
-    is shown a proof of its near duplicates, be they the corpus's or the run's.
+    """Reprove with the latest policy, memory, Lean workers and agent settings of a run, at its rollout temperature.
+
+    Proofs of near duplicates of a statement, in the corpus or in the run, are never retrieved for it.
+
+    Args:
+      where: Corpus folder or URL.
+      path: Run folder.
+      config: Settings of the pass.
+      console: Receives progress and results.
 
     Raises:
-      InputError: where there is no corpus, no run, or no trained policy in it.
+      InputError: The corpus or the run does not exist, or the run has no trained policy.
     """
     corpus = open_corpus(where)
     folder, experiment = open_run(path, Experiment)
@@ -120,40 +134,40 @@ def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, conso
 
 
 def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config: ReproveConfig, console: ProgressConsole) -> Reproved:
-    """Tries the statements of `corpus` without a verified proof, those with the fewest tries first; every batch is one commit.
+    """Try the statements of `corpus` that have no verified proof, least-tried first; each batch is one commit.
 
-    Kept are the proofs that Lean accepted and accepted again on the slow tier, and all trajectories, failed attempts and repairs with
-    them. Killed, it loses the batch at work; called again it goes on with what is left, and when nothing is left it changes nothing until
-    `samples` is raised. The draws on a statement are a function of the seed and of the number of its rollouts so far.
+    A commit holds the proofs that both tiers of Lean accepted and all trajectories, failed attempts and repairs included. An interrupted
+    pass loses only the batch in progress; the next call resumes with the remaining statements. When none remain, nothing changes until
+    `num_samples` is raised. Sampling on a statement is a function of the seed and the number of its rollouts so far.
     """
-    found, started, snapshot = Reproved(), time.monotonic(), corpus.commits()
+    result, started, snapshot = Reproved(), time.monotonic(), corpus.commits()
     agent.memory.add(corpus.proofs(snapshot, agent.origin))
     seen, proved = {commit.id for commit in snapshot}, set[str]()
     with _unproved(corpus, snapshot, agent.run, config) as (count, queue), console.bar("reprove") as progress:
         total = min(count, config.limit or count)
         progress.total(total)
-        triable = islice(_triable(queue, agent, fingerprints(held_out), config.batch, found), config.limit)
+        triable = islice(_triable(queue, agent, fingerprints(held_out), config.batch, result), config.limit)
         for own, batch in _batches(triable, config.batch):
             proved |= _proved_in(corpus, commits := _since(corpus, seen))
             seen |= {commit.id for commit in commits}
-            left = [statement for statement in batch if statement.id not in proved]  # another process may have been here
-            before = found.tried
+            left = [statement for statement in batch if statement.id not in proved]  # another process may have proved some
+            before = result.tried
 
             def show(tally: Tally, before: int = before) -> None:
-                progress.update(before + tally.statements, f"{tally.text()}; {found.proved} statements proved")
+                progress.update(before + tally.statements, f"{tally.text()}; {result.proved} statements proved")
 
             trajectories, proofs = _try(agent, left, own, config, show)
-            found.tried += len(left)
-            found.proved += len({proof.statement.id for proof in proofs})
-            found.proofs += len(proofs)
+            result.tried += len(left)
+            result.proved += len({proof.statement.id for proof in proofs})
+            result.proofs += len(proofs)
             note = {"command": "reprove", "run": agent.run, "tried": len(left), "proofs": len(proofs), "seed": config.seed}
             corpus.commit(new_rows(corpus, agent.run, (), proofs, trajectories), note)
             agent.memory.add(proofs)
             if not console.rich.is_terminal:
-                minutes = (time.monotonic() - started) / max(found.tried, 1) * (total - found.tried) / 60
-                console.line(f"{found.text()}; at most {minutes:.0f} min left of {total} statements")
-    console.line(found.text())
-    return found
+                minutes = (time.monotonic() - started) / max(result.tried, 1) * (total - result.tried) / 60
+                console.line(f"{result.text()}; {total} statements in total, at most {minutes:.0f} min left")
+    console.line(result.text())
+    return result
 
 
 def _since(corpus: Corpus, seen: set[str]) -> list[Commit]:
@@ -161,7 +175,7 @@ def _since(corpus: Corpus, seen: set[str]) -> list[Commit]:
 
 
 def _proved_in(corpus: Corpus, commits: Sequence[Commit]) -> set[str]:
-    """Ids of the statements of which `commits` bring an accepted proof."""
+    """Return the ids of the statements for which `commits` contain an accepted proof."""
     rows = corpus.dataset("proofs", commits).scanner(columns=["statement_id"], filter=pc.field("checked") == "accepted")
     return set(rows.to_table()["statement_id"].to_pylist())
 
@@ -169,11 +183,11 @@ def _proved_in(corpus: Corpus, commits: Sequence[Commit]) -> set[str]:
 def _try(
     agent: Agent, statements: Sequence[Statement], own: int, config: ReproveConfig, show: Callable[[Tally], None]
 ) -> tuple[list[Trajectory], list[ProofRecord]]:
-    """Trajectories on `statements`, on each of which there are `own` rollouts already, and the proofs that stood both tiers."""
-    verifier = Verifier(agent.workers)  # a new one each time: it remembers every verdict
-    wanted = Collection(statements, config.num_samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
+    """Return the trajectories on `statements`, which have `own` rollouts each already, and the proofs that both tiers accepted."""
+    verifier = Verifier(agent.workers)  # new for each batch, because it caches every verdict
+    job = Collection(statements, config.num_samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
     trajectories: list[Trajectory] = []
-    asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, wanted, trajectories.extend, show))
+    asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, job, trajectories.extend, show))
     numbered = [replace(trajectory, sample=own + trajectory.sample) for trajectory in trajectories]
     return numbered, judged_again(verifier, accepted_proofs(numbered, agent.origin))
 
@@ -182,7 +196,7 @@ def _try(
 def _unproved(
     corpus: Corpus, snapshot: Sequence[Commit], run: str, config: ReproveConfig
 ) -> Iterator[tuple[int, Iterator[tuple[int, Statement]]]]:
-    """How many statements are to be tried, and these with the number of the run's rollouts on them so far; sorted out of core."""
+    """Yield the number of statements to try, and these with the run's rollouts on each so far; sorted out of core."""
     with corpus.database(snapshot) as database:
         database.execute(_UNPROVED, {"run": run, "stage": _STAGE, "samples": config.num_samples, "seed": str(config.seed)})
         [[count]] = database.sql("select count(*) from unproved").fetchall()
@@ -191,28 +205,28 @@ def _unproved(
 
 
 def _triable(
-    queue: Iterable[tuple[int, Statement]], agent: Agent, barred: set[str], chunk: int, found: Reproved
+    queue: Iterable[tuple[int, Statement]], agent: Agent, barred: set[str], chunk: int, result: Reproved
 ) -> Iterator[tuple[int, Statement]]:
-    """Those of `queue` that the agent can try; the others are counted. Lean is asked a chunk at a time whether statements elaborate."""
-    for several in _chunks(queue, chunk):
-        allowed = [pair for pair in several if not fingerprints([pair[1]]) & barred]
+    """Yield the entries of `queue` that the agent can try and count the others. Elaboration is checked one chunk at a time."""
+    for entries in _chunks(queue, chunk):
+        allowed = [pair for pair in entries if not fingerprints([pair[1]]) & barred]
         readable = [pair for pair in allowed if agent.template.fits(pair[1])]
         verdicts = asyncio.run(Verifier(agent.workers).verify_many([(statement, "by trivial") for _, statement in readable]))
-        here = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind != "statement"]
-        found.held_out += len(several) - len(allowed)
-        found.too_long += len(allowed) - len(readable)
-        found.not_here += len(readable) - len(here)
-        yield from here
+        elaborated = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind != "statement"]
+        result.held_out += len(entries) - len(allowed)
+        result.too_long += len(allowed) - len(readable)
+        result.not_here += len(readable) - len(elaborated)
+        yield from elaborated
 
 
 def _batches(queue: Iterable[tuple[int, Statement]], size: int) -> Iterator[tuple[int, list[Statement]]]:
-    """`queue` in batches of statements with as many rollouts of the run."""
-    for own, several in groupby(queue, lambda pair: pair[0]):
-        for batch in _chunks(several, size):
+    """Yield batches of statements that have the same number of rollouts, with that number."""
+    for own, entries in groupby(queue, lambda pair: pair[0]):
+        for batch in _chunks(entries, size):
             yield own, [statement for _, statement in batch]
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    there = iter(items)
-    while chunk := list(islice(there, size)):
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
         yield chunk

@@ -1,4 +1,4 @@
-"""`oprover serve`: a model's folder, or the last policy of a run, behind SGLang's and OpenAI's HTTP APIs."""
+"""`oprover serve`: serve a model folder or the latest policy of a run over the HTTP APIs of SGLang and OpenAI."""
 
 import socket
 import time
@@ -31,9 +31,25 @@ def serve_policy(
     slots: int,
     console: ProgressConsole,
 ) -> None:
-    """Serves on `bound` until SIGINT or SIGTERM. InputError unless exactly one of `model` and `run` is given."""
+    """Serve a policy until SIGINT or SIGTERM.
+
+    Args:
+      model: Model folder in Hugging Face format, or None.
+      run: Run folder, or None.
+      bound: Listening socket.
+      settings: Name, key, allowed hosts and queue limit.
+      mesh: Device mesh of the engine.
+      dtype: Data type of the computation, for `model`.
+      version: Initial version number of the weights, for `model`.
+      max_len: Maximum length of prompt and completion together, in tokens; 0 selects the policy's own.
+      slots: Number of completions decoded concurrently.
+      console: Receives one line with the address.
+
+    Raises:
+      InputError: Not exactly one of `model` and `run` is given.
+    """
     if (model is None) == (run is None):
-        raise InputError("give either --model FOLDER, a model as transformers writes it, or --run RUN")
+        raise InputError("give exactly one of --model (a model folder in Hugging Face format) and --run (a run folder)")
     began = time.monotonic()
     on = make_mesh(mesh)
     policy = policy_of_model(model, on, dtype, version) if model is not None else policy_of_run(run or Path(), on)
@@ -50,7 +66,7 @@ def serve_policy(
     host, port = bound.getsockname()[:2]
     where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     console.line(
-        f"serving {settings.model} on {where}: version {policy.version}, {policy.config.parameters:,} weights, "
+        f"serving {settings.model} on {where}: version {policy.version}, {policy.config.parameters:,} parameters, "
         f"{slots} slots of {engine.limits.max_len} tokens on {on.size} {jax.devices()[0].platform}; "
         f"loaded in {time.monotonic() - began:.1f} s"
     )

@@ -1,4 +1,4 @@
-"""`oprover corpus tag`: who tags, a policy behind an engine or the rules."""
+"""`oprover corpus tag`: tag the statements of a corpus with a policy or with rules."""
 
 import asyncio
 from collections import Counter
@@ -23,10 +23,19 @@ BATCH_BY_RULES = 16_384
 
 
 def tag(where: str | Path, run: Path | None, limit: int | None, console: ProgressConsole) -> Counter[str]:
-    """Tags what the corpus at `where` has untagged, with the last policy of `run` or without one by the rules.
+    """Tag the untagged statements of a corpus with the latest policy of `run`, or with the rules if `run` is None.
+
+    Args:
+      where: Corpus folder or URL.
+      run: Run folder, or None.
+      limit: Maximum number of statements; None for all.
+      console: Receives progress and results.
+
+    Returns:
+      The number of statements by tag.
 
     Raises:
-      InputError: where there is no corpus, no run, or no trained policy in it.
+      InputError: The corpus or the run does not exist, or the run has no trained policy.
     """
     corpus = open_corpus(where)
     if run is None:
@@ -39,16 +48,16 @@ def tag(where: str | Path, run: Path | None, limit: int | None, console: Progres
 
 
 def engine_tagger(engine: Engine, tokenizer: Tokenizer, name: str) -> Tagger:
-    """Asks `engine`, greedily; the rules answer where it gives no readable answer or the statement is too long for it, and say so."""
+    """Return a tagger that decodes greedily with `engine`; the rules tag statements that are too long or get no readable answer."""
     sampling = Sampling(ANSWER_TOKENS, temperature=0.0, stop_ids=(tokenizer.end_id,))
 
     async def ask(statement: Statement) -> Tag | None:
         try:
             [completion] = await engine.generate(Request(tuple(tokenizer.encode(tag_prompt(statement))), sampling))
-        except ValueError:  # longer than the policy can read
+        except ValueError:  # longer than the engine's limit
             return None
-        found = read_tag(tokenizer.decode(completion.token_ids))
-        return Tag(*found, tagged_by=name, asked=name) if found else None
+        parsed = read_tag(tokenizer.decode(completion.token_ids))
+        return Tag(*parsed, tagged_by=name, asked=name) if parsed else None
 
     async def ask_all(statements: Sequence[Statement]) -> list[Tag | None]:
         return await asyncio.gather(*map(ask, statements))

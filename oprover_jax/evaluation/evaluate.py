@@ -1,4 +1,4 @@
-"""Scores of a set of trajectories: unbiased pass@k over statements, in all and by family."""
+"""Evaluation scores of trajectories: unbiased pass@k over statements, in total and by family."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,20 @@ KS = (1, 8)
 
 
 class Score(msgspec.Struct, frozen=True):
-    """One line of the report. `interval` is the 95% bootstrap interval of pass@8 over statements.
+    """One line of the report.
 
-    `n` is the number of rollouts per statement and `undecided` how many of all rollouts had no verdict (infrastructure):
-    those are left out of their statement's n, never counted as failures. `unread` statements were too long for the prompt
-    and count as not proved. `first_round` is the share of rollouts accepted at once, `attempts` the number of proofs written.
+    Attributes:
+      name: Stage or ablation.
+      seconds: Duration of the evaluation.
+      pass_at_1: Unbiased pass@1.
+      pass_at_8: Unbiased pass@8.
+      interval: 95% bootstrap interval of pass@8 over statements.
+      n: Rollouts per statement.
+      statements: Number of statements.
+      unread: Statements too long for the prompt; they count as not proved.
+      undecided: Rollouts without a verdict because infrastructure failed; they are excluded from n, never counted as failures.
+      first_round: Share of rollouts whose first attempt was accepted.
+      attempts: Number of attempts.
     """
 
     name: str
@@ -33,7 +42,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class FamilyScore(msgspec.Struct, frozen=True):
-    """pass@8 of one family of statements after one stage."""
+    """Pass@8 of one family of statements after one stage."""
 
     family: str
     stage: str
@@ -42,7 +51,7 @@ class FamilyScore(msgspec.Struct, frozen=True):
 
 
 def outcomes(trajectories: Iterable[Trajectory]) -> dict[str, tuple[int, int]]:
-    """Statement id -> (rollouts with a verdict, accepted ones)."""
+    """Return statement id -> (rollouts with a verdict, accepted rollouts)."""
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for trajectory in trajectories:
         tally = counted[trajectory.statement.id]
@@ -53,15 +62,23 @@ def outcomes(trajectories: Iterable[Trajectory]) -> dict[str, tuple[int, int]]:
 
 
 def score(name: str, trajectories: Sequence[Trajectory], statements: int, samples: int, seconds: float, seed: int) -> Score:
-    """The scores of one evaluation with `samples` rollouts per statement; statements without any rollout were not read and score 0.
+    """Return the scores of one evaluation; statements without rollouts were too long for the prompt and score 0.
+
+    Args:
+      name: Stage or ablation.
+      trajectories: All rollouts.
+      statements: Number of statements, including those without rollouts.
+      samples: Rollouts per statement.
+      seconds: Duration of the evaluation.
+      seed: Random seed of the bootstrap.
 
     Raises:
-      ValueError: if infrastructure left a statement fewer than 8 rollouts with a verdict, so that pass@8 is not defined.
+      ValueError: A statement has fewer than 8 rollouts with a verdict, so that pass@8 is not defined.
     """
     tally = outcomes(trajectories)
     for key, (n, _) in tally.items():
         if n < max(KS):
-            raise ValueError(f"{name}: statement {key} has {n} rollouts with a verdict, pass@{max(KS)} needs {max(KS)}; rerun the stage")
+            raise ValueError(f"{name}: statement {key} has {n} rollouts with a verdict but pass@{max(KS)} needs {max(KS)}; rerun the stage")
     unread = statements - len(tally)
     by_k = {k: [pass_at_k(n, correct, k) for n, correct in tally.values()] + [0.0] * unread for k in KS}
     first = [bool(t.rounds[0].verdict and t.rounds[0].verdict.accepted) for t in trajectories]
@@ -81,7 +98,7 @@ def score(name: str, trajectories: Sequence[Trajectory], statements: int, sample
 
 
 def family_scores(stage: str, trajectories: Sequence[Trajectory]) -> list[FamilyScore]:
-    """pass@8 by family, in alphabetical order."""
+    """Return pass@8 by family, in alphabetical order."""
     families: dict[str, str] = {t.statement.id: t.statement.family for t in trajectories}
     values: dict[str, list[float]] = defaultdict(list)
     for key, (n, correct) in outcomes(trajectories).items():

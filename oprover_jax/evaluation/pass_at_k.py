@@ -1,4 +1,4 @@
-"""Unbiased pass@k and its interval."""
+"""Unbiased pass@k and bootstrap intervals."""
 
 from collections.abc import Sequence
 from math import comb
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
-    """Chance that k draws without replacement out of n rollouts, `correct` of them accepted, hold an accepted one.
+    """Return the probability that k of n rollouts, drawn without replacement, include at least one of the `correct` accepted ones.
 
-    1 - C(n - c, k) / C(n, k); the estimate is unbiased for any n >= k.
+    The value is 1 - C(n - correct, k) / C(n, k), an unbiased estimate for any n >= k.
 
     Raises:
-      ValueError: unless 0 <= correct <= n and 1 <= k <= n.
+      ValueError: Not 0 <= correct <= n or not 1 <= k <= n.
     """
     if not (0 <= correct <= n and 1 <= k <= n):
         raise ValueError(f"pass@{k} of {correct} accepted out of {n} rollouts is not defined; give 1 <= k <= n and 0 <= correct <= n")
@@ -20,7 +20,14 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 
 
 def bootstrap_interval(values: Sequence[float], seed: int, draws: int = 2000, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of the mean under resampling of statements: how far another benchmark of the same kind might differ."""
+    """Return the percentile bootstrap interval of the mean under resampling of statements.
+
+    Args:
+      values: One value per statement.
+      seed: Random seed.
+      draws: Number of resamples.
+      level: Coverage of the interval.
+    """
     data = np.asarray(values, dtype=np.float64)
     rng = np.random.default_rng(seed)
     means = data[rng.integers(0, len(data), size=(draws, len(data)))].mean(axis=1)

@@ -1,4 +1,4 @@
-"""`report.json`: what a run showed, put together from what its stages reported."""
+"""`report.json`: results of a run, assembled from the summaries of its stages."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ from oprover_jax.evaluation.evaluate import FamilyScore, Score
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """Verified proofs in corpus and memory after a stage, and how many statements they prove."""
+    """Number of verified proofs in corpus and memory after a stage, and of the statements they prove."""
 
     stage: str
     proofs: int
@@ -19,7 +19,7 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The figures of a run. `seconds` is wall-clock over all its starts; `verdicts` counts every verdict by kind."""
+    """Results of a run. `seconds` is the wall-clock time over all starts; `verdicts` counts all verdicts by kind."""
 
     seed: int
     seconds: float
@@ -32,41 +32,46 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def build_report(seed: int, summaries: dict[str, tuple[float, dict[str, Any]]]) -> Report:
-    """From stage name -> (seconds, summary), in order of the run. Summaries may hold `score`, `ablation`, `external`, `families`,
-    `growth`, `corpus` and `verdicts`; a stage that holds none of them only adds its seconds."""
+    """Return the report of a run.
+
+    Args:
+      seed: Seed of the run.
+      summaries: Stage name -> (seconds, summary), in order of the run. A summary may contain `score`, `ablation`, `external`, `families`,
+        `growth`, `corpus` and `verdicts`; otherwise only its seconds count.
+    """
     verdicts: Counter[str] = Counter()
     corpus: dict[str, Any] = {}
-    found: dict[str, list[Any]] = {"score": [], "ablation": [], "external": [], "families": [], "growth": []}
+    collected: dict[str, list[Any]] = {"score": [], "ablation": [], "external": [], "families": [], "growth": []}
     for _, summary in summaries.values():
         verdicts.update(summary.get("verdicts", {}))
         corpus.update(summary.get("corpus", {}))
         for key in ("score", "ablation", "external", "growth"):
             if key in summary:
-                found[key].append(summary[key])
-        found["families"] += summary.get("families", [])
-    scores = {key: msgspec.convert(found[key], list[Score]) for key in ("score", "ablation", "external")}
+                collected[key].append(summary[key])
+        collected["families"] += summary.get("families", [])
+    scores = {key: msgspec.convert(collected[key], list[Score]) for key in ("score", "ablation", "external")}
     return Report(
         seed=seed,
         seconds=sum(seconds for seconds, _ in summaries.values()),
         stages=scores["score"],
         ablations=scores["ablation"],
         external=scores["external"],
-        families=msgspec.convert(found["families"], list[FamilyScore]),
-        corpus=corpus | {"growth": msgspec.to_builtins(msgspec.convert(found["growth"], list[Growth]))},
+        families=msgspec.convert(collected["families"], list[FamilyScore]),
+        corpus=corpus | {"growth": msgspec.to_builtins(msgspec.convert(collected["growth"], list[Growth]))},
         verdicts=dict(verdicts.most_common()),
     )
 
 
 def read_report(run: Path) -> Report:
-    """The report of a run that has finished at least once.
+    """Read the report of a run that has finished at least once.
 
     Raises:
-      InputError: where there is none, or it is of another version.
+      InputError: The report does not exist or has another format.
     """
     path = run / "report.json"
     if not path.is_file():
-        raise InputError(f"{path} does not exist; let `oprover iterate --run {run}` come to its end")
+        raise InputError(f"{path} does not exist; finish `oprover iterate --run {run}` first")
     try:
         return msgspec.json.decode(path.read_bytes(), type=Report)
     except msgspec.DecodeError as error:
-        raise InputError(f"{path} cannot be read ({error}); run `oprover iterate` again to write it anew") from error
+        raise InputError(f"{path} cannot be read ({error}); run `oprover iterate` again to rewrite it") from error

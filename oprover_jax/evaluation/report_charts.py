@@ -1,4 +1,4 @@
-"""The charts of the report page as inline SVG: colours come from the page's CSS, so they follow its light or dark theme."""
+"""Inline SVG charts of the report page; colours come from the page's CSS, so that they follow its light or dark theme."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart. `style` is the CSS class that colours it; `band` gives (low, high) for each value where known."""
+    """One line of a chart. `style` is its CSS class; `band` holds (low, high) for each value, if known."""
 
     label: str
     values: Sequence[float]
@@ -20,7 +20,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Frame:
-    """Size of a chart in pixels and the margins around its plot."""
+    """Size of a chart and margins around its plot, in pixels."""
 
     width: int = 960
     height: int = 320
@@ -37,7 +37,7 @@ class Frame:
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """About `count` round numbers whose first is at most `low` and whose last is at least `high`."""
+    """Return about `count` round numbers that cover the range from `low` to `high`."""
     span = max(high - low, 1e-9, abs(high) * 1e-6)
     power = 10.0 ** math.floor(math.log10(span / count))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= count)
@@ -47,12 +47,12 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def percent(value: float) -> str:
-    """`0.4137` as `41.4%`."""
+    """Format a fraction as a percentage: 0.4137 as `41.4%`."""
     return f"{100 * value:.1f}%"
 
 
 def short(value: float) -> str:
-    """A number as short as an axis wants it: 1200 as 1.2k, 0.0313 as 0.031."""
+    """Format a number compactly for an axis: 12000 as `12k`, 0.03134 as `0.0313`."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g}M"
     if abs(value) >= 1e4:
@@ -61,7 +61,14 @@ def short(value: float) -> str:
 
 
 def stage_chart(names: Sequence[str], series: Sequence[Series], title: str, form: Literal["percent", "count"] = "percent") -> str:
-    """Lines over stages, with a band where intervals are known and the last value written at the end of each line."""
+    """Return a line chart over stages, with bands for known intervals and the last value as a label.
+
+    Args:
+      names: Stage names.
+      series: Lines with one value per stage.
+      title: Accessible description.
+      form: Number format of the values.
+    """
     frame, label = Frame(), percent if form == "percent" else short
     tops = [v for s in series for v in s.values] + [high for s in series for _, high in s.band]
     top = max(tops, default=0.0)
@@ -94,10 +101,10 @@ def stage_chart(names: Sequence[str], series: Sequence[Series], title: str, form
 
 
 def trace_chart(points: Sequence[tuple[float, float]], title: str) -> str:
-    """A small chart of one figure against steps: the values faint, their running mean strong."""
+    """Return a small chart of (step, value) points: faint values and a strong running mean."""
     frame = Frame(width=280, height=150, left=48, right=10, top=10, bottom=24)
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    # The highest percent of the values is usually the first steps; they would flatten all the rest.
+    # The highest 1% of the values, usually the first steps, would flatten the rest.
     ordered = sorted(ys)
     low, high = ordered[0], ordered[math.ceil(0.99 * (len(ordered) - 1))]
     ticks = nice_ticks(low, high, 3)
@@ -119,7 +126,7 @@ def trace_chart(points: Sequence[tuple[float, float]], title: str) -> str:
 
 
 def running_mean(values: Sequence[float], window: int) -> list[float]:
-    """Mean of each value and up to `window - 1` before it."""
+    """Return the mean of each value and up to `window - 1` values before it."""
     out, total = [], 0.0
     for i, value in enumerate(values):
         total += value - (values[i - window] if i >= window else 0.0)
@@ -145,7 +152,7 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _spread(heights: Sequence[float], apart: float) -> list[float]:
-    """The heights moved down as far as needed for labels not to overlap."""
+    """Return the heights, moved down where labels would overlap."""
     placed = list(heights)
     for before, this in pairwise(sorted(range(len(placed)), key=placed.__getitem__)):
         placed[this] = max(placed[this], placed[before] + apart)

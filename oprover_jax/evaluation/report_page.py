@@ -1,4 +1,4 @@
-"""What a run showed, for people: one self-contained HTML page in the run folder, and a table in the terminal."""
+"""Report of a run as one self-contained HTML page and as tables on the terminal."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,10 +25,14 @@ _TEMPLATE = Path(__file__).with_name("report_page.html")
 def write_page(
     run_dir: Path, report: Report, metrics: Iterable[Mapping[str, Any]], trajectories: Iterable[Trajectory], decode: Decode
 ) -> Path:
-    """Writes `report.html` into the run folder, whole or not at all, and returns its path.
+    """Write `report.html` atomically into the run folder and return its path.
 
-    `metrics` are the lines of metrics.jsonl; of each stage the `loss` is drawn against `step`. Of the trajectories a few
-    are shown: repairs first. `decode` turns token ids into the text that the policy read and wrote.
+    Args:
+      run_dir: Run folder.
+      report: Results of the run.
+      metrics: Lines of metrics.jsonl; the `loss` of each stage is plotted against `step`.
+      trajectories: Trajectories to choose examples from, repairs first.
+      decode: Converts token ids to text.
     """
     page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(run_dir.resolve().name),
@@ -52,13 +56,13 @@ def write_page(
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Prints the scores of every stage, the ablations and the verdicts to the terminal."""
+    """Print the scores of every stage, the ablations and the verdicts to the terminal."""
     console = console or Console()
     for title, scores in (("Held-out benchmark", report.stages), ("Ablations", report.ablations), ("External benchmark", report.external)):
         if scores:
             console.print(_terminal_table(title, scores))
     verdicts = ", ".join(f"{count:,} {kind}" for kind, count in report.verdicts.items())
-    console.print(f"Verdicts of the kernel: {verdicts or 'none'}. Seed {report.seed}, {_duration(report.seconds)} in all.", highlight=False)
+    console.print(f"Lean verdicts: {verdicts or 'none'}. Seed {report.seed}, total time {_duration(report.seconds)}.", highlight=False)
 
 
 def _terminal_table(title: str, scores: Sequence[Score]) -> Table:
@@ -85,7 +89,7 @@ def _headline(report: Report) -> str:
     if not report.stages:
         return "No stage of this run has been evaluated."
     first, last = _first_sft(report.stages), report.stages[-1]
-    now = f"{percent(last.pass_at_8)} of {last.statements:,} held-out statements proved within 8 tries after {escape(last.name)}"
+    now = f"{percent(last.pass_at_8)} of {last.statements:,} held-out statements proved within 8 rollouts after {escape(last.name)}"
     return f"{now}." if first is last else f"{now}; {percent(first.pass_at_8)} after {escape(first.name)}."
 
 
@@ -101,13 +105,13 @@ def _tiles(report: Report) -> str:
             *tiles,
         ]
     if checked := sum(report.verdicts.values()):
-        tiles.insert(-2, ("verdicts of Lean's kernel", f"{checked:,}"))
+        tiles.insert(-2, ("Lean verdicts", f"{checked:,}"))
     return "".join(f"<div><b>{escape(value)}</b><span>{escape(label)}</span></div>" for label, value in tiles)
 
 
 def _learning(report: Report) -> str:
     if not report.stages:
-        return '<p class="muted">Nothing was evaluated.</p>'
+        return '<p class="muted">No evaluations.</p>'
     series = [
         Series("pass@8", [s.pass_at_8 for s in report.stages], "one", [s.interval for s in report.stages]),
         Series("pass@1", [s.pass_at_1 for s in report.stages], "two"),
@@ -136,7 +140,19 @@ def _score_table(scores: Sequence[Score]) -> str:
         ]
         for s in scores
     ]
-    headings = ["after", "pass@1", "pass@8", "95% interval", "at once", "statements", "n", "attempts", "unread", "undecided", "time"]
+    headings = [
+        "after",
+        "pass@1",
+        "pass@8",
+        "95% interval",
+        "first attempt",
+        "statements",
+        "n",
+        "attempts",
+        "too long",
+        "no verdict",
+        "time",
+    ]
     return _table(headings, rows)
 
 
@@ -147,7 +163,7 @@ def _families(scores: Sequence[FamilyScore]) -> str:
     for family in families:
         cells = [by_place.get((family, stage)) for stage in stages]
         count = max(c.statements for c in cells if c)
-        # The shade is the figure; the number stays readable on every shade.
+        # The shade encodes the value; the number stays readable on every shade.
         shades = [f'<span class="heat" style="--h:{100 * c.pass_at_8:.0f}%">{percent(c.pass_at_8)}</span>' if c else "" for c in cells]
         rows.append([escape(family), f"{count:,}", *shades])
     return _table(["family", "statements", *map(escape, stages)], rows)
@@ -168,13 +184,13 @@ def _losses(metrics: Iterable[Mapping[str, Any]]) -> str:
         ordered = sorted(dict(points).items())
         chart = trace_chart(ordered, f"loss of {stage} by step")
         charts.append(f'<figure><figcaption><b>{escape(stage)}</b> <span class="muted">{about}</span></figcaption>{chart}</figure>')
-    return "".join(charts) or '<p class="muted">No training step was recorded.</p>'
+    return "".join(charts) or '<p class="muted">No training steps recorded.</p>'
 
 
 def _growth(report: Report) -> str:
     growth = report.corpus.get("growth") or []
     if not growth:
-        return '<p class="muted">The corpus has not grown.</p>'
+        return '<p class="muted">No new proofs in the corpus.</p>'
     series = [
         Series("proofs", [float(g["proofs"]) for g in growth], "one"),
         Series("statements", [float(g["statements"]) for g in growth], "two"),
@@ -183,7 +199,7 @@ def _growth(report: Report) -> str:
 
 
 def _figures(corpus: Mapping[str, Any]) -> str:
-    """The plain figures of the corpus as a list of definitions."""
+    """Return tiles with the scalar figures of the corpus."""
     plain = [(key, value) for key, value in corpus.items() if isinstance(value, int | float | str)]
     shown = [(key.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)) for key, value in plain]
     return "".join(f"<div><b>{escape(value)}</b><span>{escape(key)}</span></div>" for key, value in shown)
@@ -201,7 +217,7 @@ def _bars(rows: Sequence[tuple[str, float, str]]) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
+    """Return a table whose cells are already HTML."""
     if not rows:
         return '<p class="muted">None.</p>'
     head = "".join(f"<th>{h}</th>" for h in headings)

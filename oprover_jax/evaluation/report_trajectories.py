@@ -1,4 +1,4 @@
-"""Sample trajectories for the report page: each attempt as Lean read it, Lean's words beside it, and the repair below."""
+"""Example trajectories of the report page: each attempt as verified, next to Lean's messages, followed by its repair."""
 
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -9,25 +9,25 @@ from oprover_jax.records import Round, Statement, Trajectory
 
 Decode = Callable[[Sequence[int]], str]
 
-REPAIRED, AT_ONCE, UNPROVED = "repaired", "at once", "not proved"
-_WANTED = {REPAIRED: 6, AT_ONCE: 2, UNPROVED: 3}
+REPAIRED, AT_ONCE, UNPROVED = "repaired", "first attempt", "not proved"
+_EXAMPLES = {REPAIRED: 6, AT_ONCE: 2, UNPROVED: 3}
 
 
 def outcome(trajectory: Trajectory) -> str:
-    """How a trajectory ended: proved after a rejection, proved at once, or not proved."""
+    """Return the outcome of a trajectory: proved after a rejection, proved on the first attempt, or not proved."""
     if not trajectory.accepted:
         return UNPROVED
     return AT_ONCE if len(trajectory.rounds) == 1 else REPAIRED
 
 
 def choose(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
-    """A few of each outcome, repairs first, no statement twice; those that came last in the run, and families in turn."""
-    groups: dict[str, list[Trajectory]] = {kind: [] for kind in _WANTED}
+    """Return a few trajectories of each outcome, repairs first, without repeated statements; prefers late ones and different families."""
+    groups: dict[str, list[Trajectory]] = {kind: [] for kind in _EXAMPLES}
     for trajectory in trajectories:
         if trajectory.rounds and any(r.verdict for r in trajectory.rounds):
             groups[outcome(trajectory)].append(trajectory)
     chosen: list[Trajectory] = []
-    for kind, wanted in _WANTED.items():
+    for kind, count in _EXAMPLES.items():
         seen, families, spare = {t.statement.id for t in chosen}, set[str](), list[Trajectory]()
         picked: list[Trajectory] = []
         for trajectory in reversed(groups[kind]):
@@ -36,15 +36,15 @@ def choose(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
             seen.add(trajectory.statement.id)
             (spare if trajectory.statement.family in families else picked).append(trajectory)
             families.add(trajectory.statement.family)
-        chosen += (picked + spare)[:wanted]
+        chosen += (picked + spare)[:count]
     return chosen
 
 
 def trajectories_html(trajectories: Iterable[Trajectory], decode: Decode) -> str:
-    """The chosen trajectories, the first one open."""
+    """Return the HTML of the chosen trajectories, with the first one expanded."""
     chosen = choose(trajectories)
     if not chosen:
-        return '<p class="muted">No trajectory was stored.</p>'
+        return '<p class="muted">No trajectories stored.</p>'
     return "".join(_trajectory(t, decode, number == 0) for number, t in enumerate(chosen))
 
 
@@ -69,43 +69,43 @@ def _round(number: int, played: Round, statement: Statement, decode: Decode) -> 
         code = f'<pre class="code">{marked_code(stated_proof(statement.formal, played.proof), messages)}</pre>'
     accepted = verdict.accepted if verdict else False
     style = "good" if accepted else "bad" if accepted is False else "unknown"
-    said = verdict.kind if verdict else "no code"
+    result = verdict.kind if verdict else "no code"
     took = f" · Lean {1000 * verdict.seconds:.0f} ms" if verdict else ""
     about = f"policy {played.policy_version} · {len(played.attempt_ids)} tokens{took}"
     texts = "".join(f'<pre class="raw">{escape(decode(ids))}</pre>' for ids in (played.prompt_ids, played.attempt_ids))
     return (
-        f'<section class="round"><header><b>Attempt {number}</b><span class="badge {style}">{escape(said)}</span>'
-        f'<span class="muted">{about}</span></header><div class="pair"><div>{code}</div><div>{_said(played)}</div></div>'
-        f"{_retrieved(played)}<details><summary>What the policy read and wrote</summary>{texts}</details></section>"
+        f'<section class="round"><header><b>Attempt {number}</b><span class="badge {style}">{escape(result)}</span>'
+        f'<span class="muted">{about}</span></header><div class="pair"><div>{code}</div><div>{_messages(played)}</div></div>'
+        f"{_retrieved(played)}<details><summary>Prompt and completion</summary>{texts}</details></section>"
     )
 
 
-def _said(played: Round) -> str:
+def _messages(played: Round) -> str:
     verdict = played.verdict
     if verdict is None:
-        return f'<p class="message bad">{escape(played.feedback or "The answer held no code to check.")}</p>'
+        return f'<p class="message bad">{escape(played.feedback or "The answer contains no code to check.")}</p>'
     lines = [
         f'<p class="message {"bad" if m.severity == "error" else "info"}"><span>{m.severity} · line {m.line}, column {m.column}</span>'
         f"{escape(m.text.strip())}</p>"
         for m in verdict.messages
     ]
     if verdict.accepted:
-        axioms = f"Axioms: {', '.join(verdict.axioms)}." if verdict.axioms else "It uses no axioms."
-        lines.append(f'<p class="message good"><span>Lean {escape(verdict.lean)}</span>The kernel accepts. {escape(axioms)}</p>')
+        axioms = f"Axioms: {', '.join(verdict.axioms)}." if verdict.axioms else "No axioms."
+        lines.append(f'<p class="message good"><span>Lean {escape(verdict.lean)}</span>Accepted by the kernel. {escape(axioms)}</p>')
     elif not lines:
-        lines.append(f'<p class="message bad">{escape(played.feedback or f"Lean gave no message ({verdict.kind}).")}</p>')
+        lines.append(f'<p class="message bad">{escape(played.feedback or f"No message from Lean ({verdict.kind}).")}</p>')
     return "".join(lines)
 
 
 def _retrieved(played: Round) -> str:
     if not played.retrieved:
-        return '<p class="muted retrieved">No proof was retrieved.</p>'
+        return '<p class="muted retrieved">No retrieved proofs.</p>'
     ids = " ".join(f"<code>{escape(i[:12])}</code>" for i in played.retrieved)
-    return f'<p class="muted retrieved">Read beside {len(played.retrieved)} verified proof{"s" * (len(played.retrieved) > 1)}: {ids}</p>'
+    return f'<p class="muted retrieved">{len(played.retrieved)} retrieved proof{"s" * (len(played.retrieved) > 1)}: {ids}</p>'
 
 
 def marked_code(source: str, messages: Sequence[Message]) -> str:
-    """`source` as numbered lines of HTML; lines of an error are marked and the columns of the error underlined."""
+    """Return `source` as numbered lines of HTML, with lines of errors marked and their columns underlined."""
     errors = [m for m in messages if m.severity == "error"]
     rows = []
     for number, line in enumerate(source.split("\n"), 1):

@@ -1,4 +1,4 @@
-"""One experiment: every number of a run in frozen dataclasses, checked against each other when they are made."""
+"""Configuration of an experiment as frozen dataclasses that are validated on construction."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from oprover_jax.training.optimizer import OptimizerConfig
 
 @dataclass(frozen=True)
 class LeanConfig:
-    """The local worker pool."""
+    """Local pool of Lean workers: number of workers, and timeout of a check in seconds."""
 
     workers: int = 2
     timeout: float = 10.0
@@ -22,7 +22,7 @@ class LeanConfig:
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """The in-process engine: `slots` sequences decode at once, none longer than `max_len` tokens, prompt included."""
+    """In-process engine: `slots` sequences are decoded concurrently, each with at most `max_len` tokens including the prompt."""
 
     slots: int = 128
     max_len: int = 320
@@ -32,7 +32,7 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A stage of cross-entropy training: `steps` steps of `batch_size` packed sequences of `seq_len` tokens."""
+    """Stage of cross-entropy training: `steps` steps on `batch_size` packed sequences of `seq_len` tokens."""
 
     steps: int
     optimizer: OptimizerConfig
@@ -54,9 +54,9 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class GSPOStage:
-    """`steps` times: draw `group_size` attempts from each of `states` hard states, then `minibatches` updates on them (paper: four).
+    """GSPO stage: each of `steps` steps samples `group_size` attempts from `states` hard states and makes `minibatches` updates (paper: 4).
 
-    `seq_len` is the length of one padded attempt with its prompt.
+    `seq_len` is the padded length of an attempt with its prompt, in tokens.
     """
 
     steps: int
@@ -69,22 +69,25 @@ class GSPOStage:
 
     def __post_init__(self) -> None:
         if self.group_size < 2:
-            raise ValueError(f"gspo.group_size is {self.group_size}; an advantage needs at least 2 attempts from the same state")
+            raise ValueError(f"gspo.group_size is {self.group_size}; it must be at least 2 attempts from each state")
         if self.states * self.group_size % self.minibatches:
             raise ValueError(
-                f"gspo: {self.states} states x {self.group_size} attempts cannot be split into {self.minibatches} mini-batches"
+                f"gspo.states * gspo.group_size is {self.states} x {self.group_size}; it must be a multiple of gspo.minibatches = "
+                f"{self.minibatches}"
             )
 
     @property
     def batch_size(self) -> int:
-        """Attempts in one mini-batch."""
+        """Number of attempts in a mini-batch."""
         return self.states * self.group_size // self.minibatches
 
 
 @dataclass(frozen=True)
 class RolloutConfig:
-    """One iteration's practice: `statements` drawn from the pool, `samples` trajectories on each, and the temperature of
-    practice (rollouts and GSPO), which may be above that of evaluation: what is never tried is never learned."""
+    """Rollouts of one iteration: `statements` from the pool with `num_samples` trajectories each.
+
+    `temperature` applies to rollouts and GSPO; it may be higher than in evaluation, for exploration.
+    """
 
     statements: int = 600
     num_samples: int = 8
@@ -93,7 +96,7 @@ class RolloutConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """`samples` rollouts on each of the first `statements` held-out statements (0: all of them)."""
+    """Evaluation: `num_samples` rollouts on each of the first `statements` held-out statements (0: all)."""
 
     num_samples: int = 16
     statements: int = 0
@@ -102,12 +105,12 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A whole run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO}, evaluation after each, ablations at the end.
+    """Complete run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO} with evaluations, and ablations at the end.
 
-    `encoder` says what the memory compares statements by: "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or a policy's
-    folder, that of a run or a Hugging Face one (`retrieval.policy_encoder`).
-    `cpt_mixture` weighs sources in tokens; on `first_repairs` public theorems a wrong proof is tried, so that the first SFT has
-    repairs to learn from; `replay` is the least share of public examples in later SFT.
+    `encoder` selects the encoder of the retrieval memory: "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of
+    a policy, a run or a model in Hugging Face format (`retrieval.policy_encoder`). `cpt_mixture` gives the weight of each source in tokens.
+    A wrong proof is tried on `first_repairs` public theorems, so that the first SFT contains repairs. `replay` is the minimum share of
+    public examples in later SFT stages.
     """
 
     name: str
@@ -141,14 +144,14 @@ class Experiment:
             ("gspo.states * gspo.group_size / gspo.minibatches", self.gspo.batch_size),
         ):
             if rows % shards:
-                raise ValueError(f"{name} = {rows} does not divide over the mesh's dcn x fsdp = {shards}; make it a multiple of {shards}")
+                raise ValueError(f"{name} is {rows}, which does not divide over the mesh (dcn x fsdp); make it a multiple of {shards}")
         longest = self.budget.prompt + self.refine.max_new_tokens
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.seq_len", self.gspo.seq_len)):
             if longest > room:
-                raise ValueError(f"{name} is {room}, but a prompt and an answer may take {longest} tokens; raise it or lower the budget")
+                raise ValueError(f"{name} is {room}, but prompt and completion may take {longest} tokens; raise it or lower the budget")
         if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:
-            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm', 'lexical', or a policy's folder as ./NAME")
+            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm', 'lexical', or the folder of a policy as ./NAME")
         if self.first_repairs < 1:
-            raise ValueError(f"first_repairs is {self.first_repairs}; at least 1 public theorem must be tried with a wrong proof")
+            raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
         if not 0 <= self.replay < 1:
-            raise ValueError(f"replay is {self.replay}; the share of the first SFT set in later ones must be in [0, 1)")
+            raise ValueError(f"replay is {self.replay}; it must be in [0, 1)")

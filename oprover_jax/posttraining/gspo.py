@@ -1,7 +1,7 @@
-"""The GSPO stage: groups of attempts from hard states, judged by Lean, four mini-batches of updates on each rollout batch.
+"""GSPO stage: groups of attempts from hard states, verified by Lean, with several mini-batch updates on each rollout batch.
 
-Three policies are kept apart: the one that sampled (its log-probabilities come with the attempt), the old one (recomputed by
-the trainer under the shapes of the update, before the first mini-batch moves anything) and the current one.
+Three policies are distinguished: the sampler (its log-probabilities come with the attempt), the old policy (recomputed by the trainer with
+the shapes of the update, before the first mini-batch) and the current policy.
 """
 
 import asyncio
@@ -37,29 +37,35 @@ from oprover_jax.training.metrics import MetricsLog
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
 from oprover_jax.training.step import Batch, init_state, make_train_step
 
-# the figures of the last step that the summary of the stage repeats
+# metrics of the last step that appear in the summary of the stage
 SHOWN = ("reward", "effective_groups", "truncated", "stale", "ratio", "clip_fraction", "sampler_gap", "sampler_gap_max", "reference_kl")
 
 
 async def attempts(prover: Prover, states: Sequence[HardState], stage: Stage, group: int, seed: int) -> list[list[Round]]:
-    """`group` judged attempts from each state: one round each, the state being the prompt that some rollout met."""
+    """Return `group` verified attempts from each state; a state is a prompt that occurred in a rollout."""
     assert stage.refine is not None
     refine = stage.refine
     sampling = sampling_of(prover, refine)
 
-    async def one(number: int, hard: HardState) -> list[Round]:
+    async def sample_group(number: int, hard: HardState) -> list[Round]:
         request = Request(hard.prompt_ids, sampling, group, (seed + number) & 0x7FFFFFFF)
         completions = await prover.engine.generate(request)
         state = State(hard.statement)
         return list(await asyncio.gather(*(score_attempt(prover, state, hard.prompt_ids, done, refine.reward) for done in completions)))
 
-    return list(await asyncio.gather(*(one(number, hard) for number, hard in enumerate(states))))
+    return list(await asyncio.gather(*(sample_group(number, hard) for number, hard in enumerate(states))))
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the attempts of a rollout batch. `truncated` ones ended by length, `stale` ones were drawn by a policy that is too
-    old; `rewards` [G, N] are 0 where they count for nothing (not `valid`): stale, or without a verdict."""
+    """Outcomes of the attempts of a rollout batch, arrays of shape [groups, attempts].
+
+    Attributes:
+      rewards: Rewards; 0 where not `valid`.
+      valid: Attempts with a verdict that are not stale.
+      truncated: Attempts that ended by length.
+      stale: Attempts sampled by a policy that is too old.
+    """
 
     rewards: Float32[np.ndarray, "G N"]
     valid: Bool[np.ndarray, "G N"]
@@ -67,7 +73,7 @@ class Outcomes:
     stale: Bool[np.ndarray, "G N"]
 
     def summary(self) -> dict[str, float]:
-        """`reward` (mean of the valid ones) and the shares of informative groups and of attempts that were truncated or stale."""
+        """Return the mean `reward` of valid attempts, and the shares of informative groups and of truncated and stale attempts."""
         return {
             "reward": float(self.rewards[self.valid].mean()) if self.valid.any() else 0.0,
             "effective_groups": float(informative_groups(self.rewards, self.valid).mean()),
@@ -77,39 +83,43 @@ class Outcomes:
 
 
 def outcomes(groups: Sequence[Sequence[Round]], oldest: int = 0) -> Outcomes:
-    """Rewards and ends of groups of equally many attempts; those of policies before version `oldest` are stale."""
-    rewards = np.array([[np.nan if one.reward is None else one.reward for one in group] for group in groups], np.float32)
-    truncated = np.array([[one.finish_reason == "length" for one in group] for group in groups])
-    stale = np.array([[one.policy_version < oldest for one in group] for group in groups])
+    """Return the outcomes of groups of equal size; attempts by policies before version `oldest` are stale."""
+    rewards = np.array([[np.nan if attempt.reward is None else attempt.reward for attempt in group] for group in groups], np.float32)
+    truncated = np.array([[attempt.finish_reason == "length" for attempt in group] for group in groups])
+    stale = np.array([[attempt.policy_version < oldest for attempt in group] for group in groups])
     valid = ~np.isnan(rewards) & ~stale
     return Outcomes(np.where(valid, rewards, np.float32(0)), valid, truncated, stale)
 
 
 def fresh_outcomes(groups: Sequence[Sequence[Round]], version: int, staleness: int) -> Outcomes:
-    """`outcomes` for the policy of `version`. Raises TrainingFailed where all attempts are stale: no weights have reached the engine."""
-    judged = outcomes(groups, version - staleness)
-    if judged.stale.all():
-        newest = max(one.policy_version for group in groups for one in group)
+    """Return `outcomes` for the policy of `version`.
+
+    Raises:
+      TrainingFailed: All attempts are stale, which means that no weights have reached the engine.
+    """
+    batch = outcomes(groups, version - staleness)
+    if batch.stale.all():
+        newest = max(attempt.policy_version for group in groups for attempt in group)
         raise TrainingFailed(
-            f"all attempts were drawn by version {newest} of the policy or an older one, and version {version} learns with "
+            f"all attempts were sampled by version {newest} of the policy or older, but version {version} trains with "
             f"gspo.loss.staleness={staleness}; publish its weights to the engine first"
         )
-    return judged
+    return batch
 
 
 def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> list[Row]:
-    """One row for each attempt, group by group: its tokens, weight 1 on the attempt, the sampler's log-probabilities."""
+    """Return one row of `length` tokens per attempt: tokens, weight 1 on the attempt, and the sampler's log-probabilities."""
     rows = []
-    for one in itertools.chain.from_iterable(groups):
+    for attempt in itertools.chain.from_iterable(groups):
         sampled = np.zeros(length, np.float32)
-        start = len(one.prompt_ids) - 1
-        sampled[start : start + len(one.logprobs)] = one.logprobs
-        rows.append(pad_row(prompted(one.prompt_ids, one.attempt_ids), length) | {"sampler_logprob": sampled})
+        start = len(attempt.prompt_ids) - 1
+        sampled[start : start + len(attempt.logprobs)] = attempt.logprobs
+        rows.append(pad_row(prompted(attempt.prompt_ids, attempt.attempt_ids), length) | {"sampler_logprob": sampled})
     return rows
 
 
 def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Practises on the hard states of this iteration's rollouts. Without any, the policy stays as it is and the summary says so."""
+    """Train on the hard states of this iteration's rollouts; without any, keep the policy and report that in the summary."""
     experiment, settings = bench.experiment, bench.experiment.gspo
     rollouts = bench.trajectories(f"rollout-{stage.iteration}")
     states = hard_states(rollouts, experiment.select, experiment.seed)
@@ -125,11 +135,11 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
             publish_in_place(bench.engine, trainer.state.params, version)
             prover = Prover(bench.engine, bench.verifier, bench.template)
             groups = asyncio.run(attempts(prover, chosen, stage, settings.group_size, seed_of(experiment.seed, stage.name, step)))
-            judged = fresh_outcomes(groups, version, settings.loss.staleness)
-            last = judged.summary() | trainer.update(batch_rows(groups, settings.seq_len), judged, step)
+            batch = fresh_outcomes(groups, version, settings.loss.staleness)
+            last = batch.summary() | trainer.update(batch_rows(groups, settings.seq_len), batch, step)
             log.write({"step": step, **last})
-            refused = f", {judged.stale.sum()} attempts refused as stale" if judged.stale.any() else ""
-            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups informative{refused}")
+            stale = f", {batch.stale.sum()} stale attempts skipped" if batch.stale.any() else ""
+            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups informative{stale}")
             trainer.save(step + 1)
             if stop.is_set():
                 raise KeyboardInterrupt
@@ -140,8 +150,10 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
 
 
 class Trainer:
-    """State and compiled functions of the stage; taken up from its newest checkpoint. The reference of a KL is the policy that the
-    stage started from."""
+    """State and compiled functions of the stage, resumed from its latest checkpoint.
+
+    The reference policy of a KL term is the policy from which the stage started.
+    """
 
     def __init__(self, bench: Workbench, stage: Stage, settings: GSPOStage) -> None:
         self.folder = bench.folder.stage(stage.name)
@@ -162,27 +174,29 @@ class Trainer:
         self.checkpoints = Checkpoints(self.folder / "checkpoints", keep=1)
 
     def save(self, step: int) -> None:
+        """Save a checkpoint after `step` steps."""
         self.checkpoints.save(step, self.state, {"step": step})
 
-    def update(self, rows: Sequence[Row], judged: Outcomes, step: int) -> dict[str, float]:
-        """One pass over the rollout batch in mini-batches; the old log-probabilities are all taken before the first update.
+    def update(self, rows: Sequence[Row], outcomes: Outcomes, step: int) -> dict[str, float]:
+        """Make one pass over the rollout batch in mini-batches; all old log-probabilities are computed before the first update.
 
-        Metrics: means over the mini-batches of the objective's and of `sampler_mismatch`, whose largest gap is that of the whole batch.
+        Returns:
+          Metrics of the objective and of `sampler_mismatch`, averaged over the mini-batches; the largest gap is that of the whole batch.
         """
-        count = self._settings.minibatches  # rows are dealt out in turn, so that every mini-batch holds attempts of every group
+        count = self._settings.minibatches  # rows are distributed in turn, so that every mini-batch holds attempts of every group
         scored = [self._scored(rows[i::count]) for i in range(count)]
-        apart = [jax.device_get(sampler_mismatch(b["old_logprob"], b["sampler_logprob"], b["weights"])) for b in scored]
+        mismatches = [jax.device_get(sampler_mismatch(b["old_logprob"], b["sampler_logprob"], b["weights"])) for b in scored]
         rate = learning_rate(self._settings.optimizer, step, self._settings.steps)
         collected = []
-        for batch in self._with_advantages(scored, judged):
+        for batch in self._with_advantages(scored, outcomes):
             self.state, metrics = self._step(self.state, batch, rate)
             collected.append(metrics)
-        host = [jax.device_get(metrics) | gaps for metrics, gaps in zip(collected, apart, strict=True)]
+        host = [jax.device_get(metrics) | gaps for metrics, gaps in zip(collected, mismatches, strict=True)]
         means = {name: float(np.mean([metrics[name] for metrics in host])) for name in host[0]}
-        return means | {"sampler_gap_max": float(max(gaps["sampler_gap_max"] for gaps in apart))}
+        return means | {"sampler_gap_max": float(max(gaps["sampler_gap_max"] for gaps in mismatches))}
 
     def _scored(self, rows: Sequence[Row]) -> Batch:
-        """A mini-batch on the mesh, with the log-probabilities that stay what they are while it is practised on."""
+        """Return a mini-batch on the mesh with the log-probabilities that stay fixed during its updates."""
         batch = self._placed({name: np.stack([row[name] for row in rows]) for name in rows[0]})
         inputs = {name: batch[name] for name in ROW_FIELDS}
         batch["old_logprob"] = self._logprobs(self.state.params, inputs)
@@ -190,17 +204,17 @@ class Trainer:
             batch["reference_logprob"] = self._logprobs(self._reference, inputs)
         return batch
 
-    def _with_advantages(self, batches: Sequence[Batch], judged: Outcomes) -> list[Batch]:
-        """Scored mini-batches made ready for the objective: with advantages, and weight only on the attempts that are trained on."""
+    def _with_advantages(self, batches: Sequence[Batch], outcomes: Outcomes) -> list[Batch]:
+        """Return the mini-batches with advantages, and with weight only on attempts that are trained on."""
         loss, count = self._settings.loss, len(batches)
         penalty = None
         if loss.kl == "k1_reward":
-            dealt = np.empty(judged.rewards.size)
+            divergences = np.empty(outcomes.rewards.size)
             for i, batch in enumerate(batches):
-                dealt[i::count] = k1(*(jax.device_get(batch[name]) for name in ("old_logprob", "reference_logprob", "weights")))
-            penalty = loss.kl_weight * dealt.reshape(judged.rewards.shape)
-        advantages = group_advantages(judged.rewards, judged.valid, penalty).astype(np.float32).ravel()
-        trained = trained_attempts(judged.rewards, judged.valid, judged.truncated, loss).ravel()
+                divergences[i::count] = k1(*(jax.device_get(batch[name]) for name in ("old_logprob", "reference_logprob", "weights")))
+            penalty = loss.kl_weight * divergences.reshape(outcomes.rewards.shape)
+        advantages = group_advantages(outcomes.rewards, outcomes.valid, penalty).astype(np.float32).ravel()
+        trained = trained_attempts(outcomes.rewards, outcomes.valid, outcomes.truncated, loss).ravel()
         ready = []
         for i, batch in enumerate(batches):
             weights = jax.device_get(batch["weights"]) * trained[i::count, None]
@@ -208,6 +222,6 @@ class Trainer:
         return ready
 
     def _placed(self, arrays: Row) -> Batch:
-        """Stacked rows, [B, S] or [B], laid out over the mesh."""
+        """Return stacked rows, [B, S] or [B], sharded over the mesh."""
         axes = ("batch", "sequence")
         return {n: jax.device_put(a, named(a.shape, axes[: a.ndim], self._mesh, f"batch field {n}")) for n, a in arrays.items()}

@@ -1,4 +1,4 @@
-"""`oprover iterate`: the whole loop, stage by stage. A stage that is done is passed over, one that was cut off goes on where it was."""
+"""`oprover iterate`: run all stages of an experiment; finished stages are skipped, an interrupted stage resumes."""
 
 import os
 import time
@@ -37,15 +37,19 @@ RUNNERS: dict[Kind, Callable[[Workbench, Stage, StageProgress], dict[str, Any]]]
 
 
 def iterate(experiment: Experiment, path: Path, data: Path | None, console: ProgressConsole) -> Report:
-    """Runs what is left of the plan in the run folder `path` and writes report.json and report.html.
+    """Run the remaining stages of the plan and write report.json and report.html.
 
-    `data` is the folder with theorems that people wrote (the second held-out benchmark); without it that stage is left out.
+    Args:
+      experiment: Configuration.
+      path: Run folder; created if it does not exist.
+      data: Folder with human-written theorems, the second held-out benchmark; None skips that stage.
+      console: Receives progress and results.
 
     Raises:
-      InputError: for a folder of another run, version or configuration, which is not touched, and for an encoder that is not there.
+      InputError: The folder belongs to another run, version or configuration (it is not changed), or the encoder does not exist.
     """
     if "/" in experiment.encoder and not Path(experiment.encoder).is_dir():
-        raise InputError(f"encoder names {experiment.encoder}, and there is no such folder; give that of a policy, 'minilm' or 'lexical'")
+        raise InputError(f"encoder: directory {experiment.encoder} does not exist; give the folder of a policy, 'minilm' or 'lexical'")
     folder = RunFolder(path, experiment.name, experiment)
     stages = plan(experiment, external=data is not None)
     with Workbench(experiment, folder, data) as bench:
@@ -61,7 +65,7 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, console: Prog
 
 
 def _run(bench: Workbench, stage: Stage, number: int, of: int, console: ProgressConsole) -> Done:
-    """One stage from its start or from where it was cut off; its seconds add up over the starts."""
+    """Run one stage from the beginning or from the point of interruption; its seconds are summed over all starts."""
     clock = bench.folder.stage(stage.name) / "seconds.json"
     before = msgspec.json.decode(clock.read_bytes(), type=float) if clock.exists() else 0.0
     started = time.monotonic()
@@ -69,7 +73,7 @@ def _run(bench: Workbench, stage: Stage, number: int, of: int, console: Progress
         with console.stage(number, of, stage.name) as progress:
             summary = RUNNERS[stage.kind](bench, stage, progress)
     except BaseException:
-        with suppress(DiskFull):  # the seconds are not worth hiding what ended the stage
+        with suppress(DiskFull):  # must not hide the original error
             write_atomic(clock, msgspec.json.encode(before + time.monotonic() - started))
         raise
     bench.folder.finish(stage.name, before + time.monotonic() - started, summary)
@@ -79,17 +83,17 @@ def _run(bench: Workbench, stage: Stage, number: int, of: int, console: Progress
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """One line of figures out of a stage's summary."""
+    """Return a one-line summary of the figures of a stage."""
     scored = summary.get("score") or summary.get("ablation") or summary.get("external")
     if scored:
-        left_out = f" ({summary['left_out']} left out: training has them)" if summary.get("left_out") else ""
-        return f"pass@1 {scored['pass_at_1']:.1%}  pass@8 {scored['pass_at_8']:.1%} of {scored['statements']} statements{left_out}"
+        excluded = f" ({summary['left_out']} excluded: in the training data)" if summary.get("left_out") else ""
+        return f"pass@1 {scored['pass_at_1']:.1%}  pass@8 {scored['pass_at_8']:.1%} of {scored['statements']} statements{excluded}"
     shown = {key: value for key, value in summary.items() if isinstance(value, int | float | str)}
     return "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown.items())
 
 
 def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage], bench: Workbench) -> Report:
-    """report.json and the page, from what is on disk."""
+    """Write report.json and report.html from the files of the run folder."""
     summaries = {stage.name: (done.seconds, done.summary) for stage in stages if (done := folder.done(stage.name))}
     report = build_report(experiment.seed, summaries)
     write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
@@ -99,10 +103,10 @@ def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage],
 
 
 def all_metrics(folder: RunFolder, stages: list[Stage]) -> list[dict[str, Any]]:
-    """The steps of all training stages, each with the name of its stage."""
+    """Return the metrics of all training steps, each with the name of its stage."""
     return [{"stage": stage.name, **line} for stage in stages for line in read_metrics(folder.stage(stage.name) / "metrics.jsonl")]
 
 
 def data_folder(given: Path | None) -> Path | None:
-    """--data, else OPROVER_DATA, else None."""
+    """Return the value of --data, else of OPROVER_DATA, else None."""
     return given or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)

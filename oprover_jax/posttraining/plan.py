@@ -1,4 +1,4 @@
-"""The stages of a run, in order: a list, made from the experiment, that a killed run is taken up along."""
+"""Ordered list of the stages of a run, derived from the experiment."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,9 +15,9 @@ VERSIONS_PER_STAGE = 1_000_000
 
 @dataclass(frozen=True)
 class Stage:
-    """`name` is its folder and its line in the report; `iteration` counts from 1 within the loop and is 0 before it.
+    """Stage of a run. `name` is its folder and its line in the report; `iteration` counts from 1 in the loop and is 0 before it.
 
-    `refine` is how the agent works in stages that prove.
+    `refine` holds the agent settings of stages that prove.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Stage:
 
 
 def plan(experiment: Experiment, external: bool) -> list[Stage]:
-    """CPT, SFT, iterations of rollout, SFT and GSPO, evaluation after each, then ablations of the last policy."""
+    """Return the stages: CPT, SFT, iterations of rollout, SFT and GSPO with evaluations, then ablations of the last policy."""
     refine = experiment.refine
     explore = replace(refine, temperature=experiment.rollout.temperature)
     stages = [
@@ -53,7 +53,7 @@ def plan(experiment: Experiment, external: bool) -> list[Stage]:
 
 
 def ablations(refine: RefineConfig) -> dict[str, RefineConfig]:
-    """The agent without one of its senses, at equal rounds: what feedback and retrieval are worth to this policy."""
+    """Return the agent settings without feedback, without retrieval and without both, at an equal number of rounds."""
     return {
         "feedback": replace(refine, feedback="none"),
         "retrieval": replace(refine, retrieve=0),
@@ -62,6 +62,6 @@ def ablations(refine: RefineConfig) -> dict[str, RefineConfig]:
 
 
 def policy_version(experiment: Experiment, stage: str, step: int = 0) -> int:
-    """A number that grows along the run and is the same in every process: training stages count, and steps within one (GSPO)."""
+    """Return a version number that grows with training stages and steps within a stage (GSPO), the same in every process."""
     order = ["init", *(s.name for s in plan(experiment, external=False) if s.kind in TRAINING)]
     return order.index(stage) * VERSIONS_PER_STAGE + step

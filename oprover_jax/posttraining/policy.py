@@ -1,5 +1,4 @@
-"""The policy between stages: each training stage leaves its weights in its folder, and the next one starts from the newest. And the policy
-for whoever asks it: that of a run, or a model in a Hugging Face folder, with the tokens of its words."""
+"""Loading and saving of policies: weights between training stages, and policies with tokenizers from runs and model folders."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -23,12 +22,12 @@ MODEL_MAX_LEN = 4096
 
 
 def save_policy(folder: RunFolder, stage: str, params: Params, version: int) -> None:
-    """Writes the weights of a finished training stage; a checkpoint of the weights alone, without optimizer state."""
+    """Save the weights of a finished training stage, without optimizer state."""
     save(folder.stage(stage) / "weights", version, params, {"stage": stage})
 
 
 def load_policy(folder: RunFolder, experiment: Experiment, mesh: Mesh) -> tuple[str, Params] | None:
-    """(stage, weights) of the last training stage that is done, laid out on `mesh`; None before the first."""
+    """Return (stage, weights) of the last finished training stage, sharded over `mesh`; None if there is none."""
     for stage in reversed(plan(experiment, external=False)):
         if stage.kind in TRAINING and folder.done(stage.name):
             weights = folder.stage(stage.name) / "weights"
@@ -39,17 +38,16 @@ def load_policy(folder: RunFolder, experiment: Experiment, mesh: Mesh) -> tuple[
 
 
 def trained_policy(folder: RunFolder, experiment: Experiment, mesh: Mesh) -> tuple[str, Params]:
-    """As `load_policy`; InputError before the first."""
-    found = load_policy(folder, experiment, mesh)
-    if found is None:
-        raise InputError(f"{folder.path} holds no trained policy yet; let `oprover iterate` finish its first training stage")
-    return found
+    """Return `load_policy`; raise InputError if no training stage is finished."""
+    policy = load_policy(folder, experiment, mesh)
+    if policy is None:
+        raise InputError(f"{folder.path} has no trained policy yet; let `oprover iterate` finish its first training stage")
+    return policy
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Weights with their tokenizer. `max_len` is the longest sequence that they were made for, as far as that is known; `folder` the one
-    that transformers wrote."""
+    """Weights with their tokenizer. `max_len` is the maximum sequence length in tokens; `folder` the model folder, None for a run."""
 
     config: Qwen3Config
     params: Params
@@ -60,17 +58,31 @@ class Policy:
 
 
 def open_policy(path: Path, mesh: Mesh, dtype: str = "float32") -> Policy:
-    """The last policy of a run, or a Qwen3 in a Hugging Face folder, computed in `dtype`. InputError for a folder that is neither."""
+    """Open the latest policy of a run, or a Qwen3 model folder in Hugging Face format with computation in `dtype`.
+
+    Raises:
+      InputError: The folder is neither.
+    """
     if (path / "run.json").is_file():
         return policy_of_run(path, mesh)
     if not (path / "tokenizer.json").is_file():
-        raise InputError(f"{path} is neither a run nor a Hugging Face folder with tokenizer.json; give one of the two")
+        raise InputError(f"{path} is neither a run folder nor a Hugging Face model folder with tokenizer.json; give one of the two")
     return policy_of_model(path, mesh, dtype)
 
 
 def policy_of_model(folder: Path, mesh: Mesh, dtype: str, version: int = 0) -> Policy:
-    """A Hugging Face folder, computed in `dtype`."""
-    codec = load_codec(folder)  # first: it is quick, and what is wrong with it shows before the weights are read
+    """Load a Qwen3 model folder in Hugging Face format.
+
+    Args:
+      folder: Model folder.
+      mesh: Device mesh of the weights.
+      dtype: Data type of the computation.
+      version: Version number of the weights.
+
+    Raises:
+      InputError: The folder has no tokenizer or no Qwen3 model.
+    """
+    codec = load_codec(folder)  # first, because it is fast and reports errors before the weights are read
     try:
         config = dataclasses.replace(read_config(folder), dtype=dtype)
     except ValueError as error:
@@ -79,7 +91,7 @@ def policy_of_model(folder: Path, mesh: Mesh, dtype: str, version: int = 0) -> P
 
 
 def policy_of_run(run: Path, mesh: Mesh) -> Policy:
-    """The last policy of a run."""
+    """Load the latest policy of a run."""
     folder, experiment = open_run(run, Experiment)
     stage, params = trained_policy(folder, experiment, mesh)
     codec = codec_of(load_tokenizer(folder.stage("tokenizer") / "tokenizer.json"))
@@ -87,7 +99,7 @@ def policy_of_run(run: Path, mesh: Mesh) -> Policy:
 
 
 def engine_of(config: Qwen3Config, params: Params, mesh: Mesh, settings: EngineConfig, version: int) -> JaxEngine:
-    """The in-process engine on `mesh`; to be closed."""
+    """Return an in-process engine on `mesh`, which the caller must close."""
     return JaxEngine(
         config,
         params,

@@ -1,4 +1,4 @@
-"""Stages before any training: the corpus, the tokenizer, and what the policy reads before it has ever tried."""
+"""Stages before training: corpus, warmup examples and tokenizer."""
 
 import asyncio
 import random
@@ -19,15 +19,15 @@ from oprover_jax.progress import StageProgress
 
 
 def corpus(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Statements and proofs, all checked by the kernel."""
-    made = bench.corpus
-    sizes = {"public": len(made.public), "pool": len(made.pool), "benchmark": len(made.benchmark)}
-    start = Growth("public", len(made.public), len({record.statement.id for record in made.public}))
-    return {**sizes, "growth": msgspec.to_builtins(start), "corpus": sizes | {"report": made.report}}
+    """Build the synthetic corpus; the kernel checks all its proofs."""
+    built = bench.corpus
+    sizes = {"public": len(built.public), "pool": len(built.pool), "benchmark": len(built.benchmark)}
+    start = Growth("public", len(built.public), len({record.statement.id for record in built.public}))
+    return {**sizes, "growth": msgspec.to_builtins(start), "corpus": sizes | {"report": built.report}}
 
 
 def warmup_examples(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Wrong proofs of public theorems with Lean's real answers to them: the first repairs are learned from these."""
+    """Collect wrong proofs of public theorems with Lean's actual feedback, from which the first repairs are learned."""
     public, seed = bench.corpus.public, bench.experiment.seed
     tried = random.Random(seed).sample(public, min(bench.experiment.first_repairs, len(public)))
     failed = asyncio.run(failed_attempts(bench.verifier, bench.public_memory, tried, seed))
@@ -36,14 +36,15 @@ def warmup_examples(bench: Workbench, stage: Stage, progress: StageProgress) -> 
 
 
 def read_failed_attempts(bench: Workbench) -> list[FailedAttempt]:
+    """Read the failed attempts of the warmup stage."""
     return msgspec.json.decode((bench.folder.stage("warmup") / "failed_attempts.json").read_bytes(), type=list[FailedAttempt])
 
 
 def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """A byte-level BPE on the public corpus, on Lean's answers, and on the statements of the pool (never those of the benchmark)."""
+    """Train a byte-level BPE on the public corpus, Lean's feedback and the statements of the pool, never on the benchmark."""
     texts = [shown(stated_proof(record.statement.formal, record.proof)) for record in bench.corpus.public]
     texts += [shown(statement.formal) for statement in bench.corpus.pool]
-    texts += ["\n".join(one.feedback) for one in read_failed_attempts(bench)]
+    texts += ["\n".join(failed.feedback) for failed in read_failed_attempts(bench)]
     trained = train_tokenizer(texts, bench.experiment.model.vocab_size, PHRASES)
     trained.save(bench.folder.stage(stage.name) / "tokenizer.json")
     characters = sum(map(len, texts))
@@ -51,6 +52,6 @@ def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[s
 
 
 def library_sources() -> list[str]:
-    """The Lean sources of our own core library: CPT reads them."""
+    """Return the Lean sources of the embedded core library, for CPT."""
     core = files("lean_worker") / "embedded" / "core"
     return [entry.read_text(encoding="utf-8") for entry in sorted(core.iterdir(), key=lambda e: e.name) if entry.name.endswith(".lean")]

@@ -1,4 +1,4 @@
-"""Stages that prove: rollouts on the pool, evaluations, ablations. They differ in what they ask and in what they report."""
+"""Stages that prove statements: rollouts on the pool, evaluations, ablations and the external benchmark."""
 
 import asyncio
 import random
@@ -25,33 +25,33 @@ from oprover_jax.verify.verifier import Verifier
 
 
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Practice on the pool; what the kernel accepted, and accepts again on the slow tier, goes into the corpus and the memory."""
+    """Run rollouts on the pool; proofs that both tiers of Lean accept are added to the corpus and the memory."""
     settings = bench.experiment.rollout
     statements = rollout_statements(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.num_samples, progress)
     accepted = accepted_proofs(trajectories, stage.name)
-    found = bench.proofs(stage.name) or judged_again(bench.verifier, accepted)
-    bench.put_proofs(stage.name, found)
+    verified = bench.proofs(stage.name) or judged_again(bench.verifier, accepted)
+    bench.put_proofs(stage.name, verified)
     proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
         "growth": msgspec.to_builtins(Growth(stage.name, proofs, len(bench.memory))),
         "verdicts": verdict_counts(trajectories),
-        "not_stored": len(accepted) - len(found),
-        "solved": len({record.statement.id for record in found}),
+        "not_stored": len(accepted) - len(verified),
+        "solved": len({record.statement.id for record in verified}),
         "statements": len(statements),
     }
 
 
 def judged_again(verifier: Verifier, records: Sequence[ProofRecord]) -> list[ProofRecord]:
-    """Those that the slow tier accepts: what is stored was checked by a kernel that took nothing from the candidate but its proof."""
+    """Return the records that the slow tier accepts, whose kernel takes nothing from the candidate except the proof."""
     verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 
 def rollout_statements(bench: Workbench, iteration: int, count: int) -> list[Statement]:
-    """Statements of the pool that fit the prompt: those without a proof yet first, the rest of the places by lot.
+    """Return up to `count` statements of the pool that fit the prompt, unproved ones first, in random order.
 
-    A function of the seed and of what was proved in earlier iterations.
+    The result is a function of the seed and the proofs of earlier iterations.
     """
     rng = random.Random(f"{bench.experiment.seed}/{iteration}")
     readable = [statement for statement in bench.corpus.pool if bench.template.fits(statement)]
@@ -61,21 +61,23 @@ def rollout_statements(bench: Workbench, iteration: int, count: int) -> list[Sta
 
 
 def evaluate(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Held-out scores of the policy as it is."""
+    """Evaluate the current policy on the held-out benchmark."""
     label = stage.name.removeprefix("evaluate-")
     label = f"iteration-{label}" if stage.iteration else label
     return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.num_samples, "score", label)
 
 
 def ablation(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Held-out scores of the same policy with one of the agent's senses switched off."""
+    """Evaluate the same policy on the held-out benchmark with a part of the loop disabled."""
     return _scored(bench, stage, progress, held_out(bench), bench.experiment.evaluation.num_samples, "ablation", stage.name)
 
 
 def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Scores on theorems that people wrote, from the folder in OPROVER_DATA: never trained on, never stored in the memory. Those that the
-    public part or the pool says too, in whatever shape, are left out and counted."""
-    assert bench.data is not None  # the plan has this stage only where a folder was given
+    """Evaluate on human-written theorems from the data folder, which are never trained on or stored in the memory.
+
+    Statements that also occur in the public part or the pool, in any form, are excluded and counted.
+    """
+    assert bench.data is not None  # the plan contains this stage only if a folder was given
     training = [*(record.statement for record in bench.corpus.public), *bench.corpus.pool]
     fresh, known = decontaminate(external_benchmark(bench.data), training, lambda statement: statement)
     samples = bench.experiment.evaluation.num_external_samples
@@ -83,6 +85,7 @@ def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
 
 
 def held_out(bench: Workbench) -> list[Statement]:
+    """Return the benchmark statements used in evaluations."""
     count = bench.experiment.evaluation.statements
     return bench.corpus.benchmark[:count] if count else bench.corpus.benchmark
 
@@ -108,7 +111,16 @@ def prove_all(
     progress: StageProgress,
     flush_seconds: float = Collection.flush_seconds,
 ) -> list[Trajectory]:
-    """`samples` trajectories on each statement, those of an earlier start of the stage included."""
+    """Return the trajectories on all statements, including those stored by an earlier start of the stage.
+
+    Args:
+      bench: Shared resources of the run.
+      stage: Stage whose trajectories are stored.
+      statements: Statements to prove.
+      samples: Trajectories per statement.
+      progress: Receives progress.
+      flush_seconds: Interval at which trajectories are stored.
+    """
     assert isinstance(stage.refine, RefineConfig)
     kept = {trajectory.statement.id for trajectory in bench.trajectories(stage.name)}
     left = [statement for statement in statements if statement.id not in kept]
@@ -117,22 +129,22 @@ def prove_all(
     def show(tally: Tally) -> None:
         progress.update(tally.trajectories, tally.text())
 
-    wanted = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
+    job = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
     if left:
-        asyncio.run(collect(bench.prover(), bench.memory, wanted, partial(bench.put_trajectories, stage.name), show))
+        asyncio.run(collect(bench.prover(), bench.memory, job, partial(bench.put_trajectories, stage.name), show))
     order = {statement.id: i for i, statement in enumerate(statements)}
     return sorted(bench.trajectories(stage.name), key=lambda t: (order[t.statement.id], t.sample))
 
 
 def accepted_proofs(trajectories: Sequence[Trajectory], origin: str) -> list[ProofRecord]:
-    """The distinct accepted proofs, in order of appearance."""
-    found: dict[tuple[str, str], ProofRecord] = {}
+    """Return the distinct accepted proofs, in order of appearance."""
+    records: dict[tuple[str, str], ProofRecord] = {}
     for trajectory in trajectories:
-        for one in trajectory.rounds:
-            if one.proof is not None and one.verdict is not None and one.verdict.accepted:
-                key = (trajectory.statement.id, one.proof)
-                found.setdefault(key, _record(trajectory.statement, one.proof, one.verdict, origin))
-    return list(found.values())
+        for played in trajectory.rounds:
+            if played.proof is not None and played.verdict is not None and played.verdict.accepted:
+                key = (trajectory.statement.id, played.proof)
+                records.setdefault(key, _record(trajectory.statement, played.proof, played.verdict, origin))
+    return list(records.values())
 
 
 def _record(statement: Statement, proof: str, verdict: Verdict, origin: str) -> ProofRecord:
@@ -140,6 +152,6 @@ def _record(statement: Statement, proof: str, verdict: Verdict, origin: str) -> 
 
 
 def verdict_counts(trajectories: Sequence[Trajectory]) -> dict[str, int]:
-    """How often Lean gave which kind of verdict; `no proof` where the answer held no code."""
-    kinds = (one.verdict.kind if one.verdict else "no proof" for trajectory in trajectories for one in trajectory.rounds)
+    """Return the number of verdicts by kind; `no proof` counts attempts without code."""
+    kinds = (played.verdict.kind if played.verdict else "no proof" for trajectory in trajectories for played in trajectory.rounds)
     return dict(Counter(kinds).most_common())

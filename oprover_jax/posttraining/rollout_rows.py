@@ -1,4 +1,4 @@
-"""Stored rollouts as rows for `oprover rl`: every attempt with its advantage and the sampler's log-probabilities, one to a row."""
+"""Conversion of stored rollouts to rows for `oprover rl`: one attempt per row, with advantage and the sampler's log-probabilities."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,8 +23,15 @@ from oprover_jax.training.loop import fingerprint
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """What became of stored attempts: `stale` ones are refused, `groups` share a prompt, `attempts` are in them, `too_long` ones do not fit
-    a row and `rows` are trained on."""
+    """Counts of a conversion.
+
+    Attributes:
+      groups: Groups of at least two attempts from the same prompt.
+      attempts: Attempts in these groups.
+      too_long: Attempts that do not fit a row.
+      rows: Attempts that are trained on.
+      stale: Attempts skipped because their policy is too old.
+    """
 
     groups: int
     attempts: int
@@ -34,11 +41,15 @@ class RolloutReport:
 
 
 def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length: int) -> tuple[list[Row], RolloutReport]:
-    """Rows of `length` tokens with `advantages` and `sampler_logprob`, of all attempts that `config` trains on.
+    """Return rows with `advantages` and `sampler_logprob` for all attempts that `config` trains on.
 
-    A group is all attempts from one state, that is, from equal prompts; one attempt alone has nothing to be compared with. An attempt that
-    does not fit a row has its part in the group's mean and is not trained on. Attempts of policies that are more than `config.staleness`
-    versions older than the newest one are refused.
+    A group consists of all attempts from equal prompts; single attempts are skipped. An attempt that does not fit a row counts in the mean
+    of its group but is not trained on. Attempts by policies more than `config.staleness` versions older than the newest are skipped.
+
+    Args:
+      trajectories: Stored rollouts.
+      config: GSPO settings.
+      length: Tokens per row.
     """
     attempts = [attempt for trajectory in trajectories for attempt in trajectory.rounds]
     oldest = max((attempt.policy_version for attempt in attempts), default=0) - config.staleness
@@ -47,53 +58,54 @@ def rollout_rows(trajectories: Iterable[Trajectory], config: GSPOConfig, length:
         if attempt.policy_version >= oldest:
             groups[attempt.prompt_ids].append(attempt)
     stale = len(attempts) - sum(map(len, groups.values()))
-    compared = [group for group in groups.values() if len(group) > 1]
+    comparable = [group for group in groups.values() if len(group) > 1]
     rows: list[Row] = []
     too_long = 0
-    for group in compared:
-        judged = outcomes([group])
-        advantages = group_advantages(judged.rewards, judged.valid)[0].astype(np.float32)
-        trained = trained_attempts(judged.rewards, judged.valid, judged.truncated, config)[0]
-        for attempt, advantage, wanted in zip(group, advantages, trained, strict=True):
+    for group in comparable:
+        result = outcomes([group])
+        advantages = group_advantages(result.rewards, result.valid)[0].astype(np.float32)
+        trained = trained_attempts(result.rewards, result.valid, result.truncated, config)[0]
+        for attempt, advantage, is_trained in zip(group, advantages, trained, strict=True):
             fits = len(attempt.prompt_ids) + len(attempt.attempt_ids) - 1 <= length
             too_long += not fits
-            if wanted and fits:
+            if is_trained and fits:
                 rows.append(batch_rows([[attempt]], length)[0] | {"advantages": np.asarray(advantage)})
-    return rows, RolloutReport(len(compared), sum(map(len, compared)), too_long, len(rows), stale)
+    return rows, RolloutReport(len(comparable), sum(map(len, comparable)), too_long, len(rows), stale)
 
 
 def with_rows(job: TrainingJob, folder: Path) -> tuple[TrainingJob, RolloutReport | None]:
-    """The job with its folder of rollouts replaced by a rows dataset in the run folder; made at the first start, by process 0.
+    """Return the job with its rollout folder replaced by a rows dataset in the run folder, which process 0 writes at the first start.
 
-    Raises InputError, in every process, for a folder without rollouts, or whose rollouts teach nothing.
+    Raises:
+      InputError: The folder has no rollouts, or none that can be trained on. Raised in every process.
     """
     assert isinstance(job.data, str)
     source = Path(job.data)
     if not source.is_dir() or (source / INDEX).exists():
         return job, None
     stored = source / "trajectories" if (source / "trajectories").is_dir() else source
-    # other rollouts (a part has a name of its own) make another dataset, and with it another job
-    made_of = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.seq_len)
-    target = folder / f"rollouts-{made_of}"
-    report, refused = None, None
+    # different rollouts (part names are unique) give a different dataset and hence a different job
+    content = fingerprint([part.name for part in store.parts(stored)], job.gspo, job.seq_len)
+    target = folder / f"rollouts-{content}"
+    report, failure = None, None
     if not target.exists() and jax.process_index() == 0:
         try:
             report = _write(target, stored, job)
         except InputError as error:
-            refused = error
-    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.array(refused is not None)) and refused is None:
-        raise InputError(f"process 0 could make no rows of {source}; it says why")
-    if refused is not None:
-        raise refused
+            failure = error
+    if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.array(failure is not None)) and failure is None:
+        raise InputError(f"data: process 0 could not convert {source} to rows; see its error message")
+    if failure is not None:
+        raise failure
     return replace(job, data=str(target)), report
 
 
 def _write(target: Path, stored: Path, job: TrainingJob) -> RolloutReport:
     trajectories = store.read(stored, store.TRAJECTORIES)
     if not trajectories:
-        raise InputError(f"{stored} holds no rollouts; name the folder of a stage that proves, such as RUN/stages/rollout-1")
+        raise InputError(f"data: {stored} has no rollouts; give the folder of a rollout stage, such as RUN/stages/rollout-1")
     rows, report = rollout_rows(trajectories, job.gspo, job.seq_len)
     if not rows:
-        raise InputError(f"no attempt in {stored} can be trained on: {report}; draw several from each state, or make rows longer")
+        raise InputError(f"data: no attempt in {stored} can be trained on: {report}; sample several per prompt, or increase seq_len")
     write_rows(target, rows)
     return report

@@ -1,9 +1,9 @@
-"""The folder of one run: its configuration, which stages are done, and what they reported.
+"""Run folder: configuration, finished stages and their summaries.
 
-run.json            format version, name and configuration hash
-config.json         the whole configuration
-stages/<name>/      what a stage wrote (metrics.jsonl, checkpoints, trajectories, proofs, weights); `done.json` (seconds,
-                    summary) is written last, so a stage is done or it is not
+run.json            format version and name
+config.json         complete configuration
+stages/<name>/      files of a stage (metrics.jsonl, checkpoints, trajectories, proofs, weights); `done.json` (seconds, summary) is
+                    written last and marks the stage as finished
 report.json, report.html
 """
 
@@ -21,28 +21,32 @@ Config = TypeVar("Config")
 
 
 class Header(msgspec.Struct, frozen=True):
-    """First thing read of a run folder."""
+    """Contents of run.json."""
 
     format: int
     name: str
 
 
 class Done(msgspec.Struct, frozen=True):
-    """A finished stage: wall-clock seconds over all its starts, and the figures that it reports."""
+    """Finished stage: wall-clock seconds over all its starts, and its summary."""
 
     seconds: float
     summary: dict[str, Any]
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Whole file or no file; the folder is made if it is not there."""
+    """Write a file atomically; create its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 class RunFolder:
-    """Opens a run folder, or makes it; refuses one of another format or another configuration and touches nothing in it."""
+    """Run folder, opened or created.
+
+    Raises:
+      InputError: The folder has another format or configuration; nothing in it is changed.
+    """
 
     def __init__(self, path: Path, name: str, config: Any) -> None:
         self.path = path
@@ -56,33 +60,33 @@ class RunFolder:
             write_atomic(path / "run.json", msgspec.json.encode(header))
 
     def stage(self, name: str) -> Path:
-        """The folder of a stage, made if it is not there."""
+        """Return the folder of a stage; create it if needed."""
         folder = self.path / "stages" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def done(self, name: str) -> Done | None:
-        """What the stage reported, or None if it has not finished."""
+        """Return the result of a stage, or None if it is not finished."""
         marker = self.path / "stages" / name / "done.json"
         return msgspec.json.decode(marker.read_bytes(), type=Done) if marker.exists() else None
 
     def finish(self, name: str, seconds: float, summary: dict[str, Any]) -> None:
-        """Marks the stage as done: the last thing it does."""
+        """Mark a stage as finished; call it last."""
         write_atomic(self.stage(name) / "done.json", msgspec.json.encode(Done(seconds, summary)))
 
 
 def read_header(path: Path) -> Header:
-    """Return the header of an existing run folder. Raises InputError for one of another format."""
+    """Return the header of an existing run folder; raise InputError if it has another format."""
     try:
         header = msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
     except FileNotFoundError as error:
-        raise InputError(f"{path} is no run folder (it has no run.json); give a new one, or one that `oprover iterate` made") from error
-    except msgspec.DecodeError as error:
-        raise InputError(f"{path / 'run.json'} cannot be read ({error}); the folder was not written by this program") from error
-    if header.format != FORMAT:
         raise InputError(
-            f"{path} was written in run format {header.format} and this version reads {FORMAT}; start a new run with another --run"
-        )
+            f"--run: {path} is not a run folder (it has no run.json); give a new folder or one created by `oprover iterate`"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"--run: {path / 'run.json'} cannot be read ({error}); give a folder created by `oprover iterate`") from error
+    if header.format != FORMAT:
+        raise InputError(f"--run: {path} has run format {header.format} but this version reads {FORMAT}; start a new run in another folder")
     return header
 
 
@@ -91,7 +95,7 @@ def _check_same(path: Path, config: bytes) -> None:
     started, given = msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config)
     if started != given:
         changed = _first_difference(started, given)
-        raise InputError(f"{path} was started with another configuration ({changed}); give a new --run folder or undo the change")
+        raise InputError(f"--run: {path} was started with another configuration ({changed}); give a new folder or undo the change")
 
 
 def _first_difference(old: Any, new: Any, where: str = "") -> str:
@@ -103,14 +107,16 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
 
 
 def open_run(path: Path, kind: type[Config]) -> tuple[RunFolder, Config]:
-    """An existing run with the configuration that it was made with.
+    """Open an existing run and return it with its configuration of class `kind`.
 
     Raises:
-      InputError: for a folder that is no run, or was written by another version.
+      InputError: The folder is not a run folder or was written by another version.
     """
     header = read_header(path)
     try:
         config = msgspec.json.decode((path / "config.json").read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, ValueError) as error:
-        raise InputError(f"{path / 'config.json'} does not fit this version ({error}); start a new run with another --run") from error
+        raise InputError(
+            f"--run: {path / 'config.json'} does not match this version ({error}); start a new run in another folder"
+        ) from error
     return RunFolder(path, header.name, config), config

@@ -1,7 +1,7 @@
-"""Which rounds of the rollouts are trained on: repairs for SFT, hard states for GSPO.
+"""Selection of training data from rollouts: repairs for SFT, hard states for GSPO.
 
-The publication says that SFT takes round-level repair examples and RL the "unresolved hard" statements with some success;
-it gives no thresholds. Ours are settings, with the defaults below.
+The publication trains SFT on round-level repair examples and RL on "unresolved hard" statements with some success, without giving
+thresholds. The thresholds here are our own settings.
 """
 
 import random
@@ -16,11 +16,15 @@ from oprover_jax.records import Round, Statement, Trajectory
 
 @dataclass(frozen=True)
 class SelectConfig:
-    """`per_statement` accepted rounds of a statement at most, and `per_proof` of one proof text over all statements, lest one
-    tactic that closes many easy goals crowd out the rest; `mastered` is the success rate above which a statement has nothing
-    new to teach and gives one round only; `hard` bounds the success rate of the states that GSPO practises on, (low, high],
-    low exclusive. Few new rounds are not learned by heart: SFT goes over them `passes` times at most and fills up with the
-    replayed public set."""
+    """Thresholds of the selection.
+
+    Attributes:
+      per_statement: Maximum number of accepted rounds per statement.
+      per_proof: Maximum number of rounds with the same proof text over all statements, so that one tactic does not dominate.
+      mastered: Success rate above which a statement contributes a single round.
+      hard: Success rates of GSPO states, (low, high] with low exclusive.
+      passes: Maximum number of SFT passes over the new rounds, against overfitting; the rest is filled with replayed public examples.
+    """
 
     per_statement: int = 4
     per_proof: int = 8
@@ -31,17 +35,17 @@ class SelectConfig:
     def __post_init__(self) -> None:
         for name in ("per_statement", "per_proof"):
             if getattr(self, name) < 1:
-                raise ValueError(f"select.{name} is {getattr(self, name)}; at least 1 round must be kept")
+                raise ValueError(f"select.{name} is {getattr(self, name)}; it must be at least 1")
         if self.passes <= 0:
-            raise ValueError(f"select.passes is {self.passes}; give a positive number of passes over the new rounds")
+            raise ValueError(f"select.passes is {self.passes}; it must be positive")
         low, high = self.hard
         if not 0 <= low < high <= 1:
-            raise ValueError(f"select.hard is {self.hard}; give 0 <= low < high <= 1")
+            raise ValueError(f"select.hard is {self.hard}; it must satisfy 0 <= low < high <= 1")
 
 
 @dataclass(frozen=True)
 class HardState:
-    """A prompt that the policy sometimes turns into a proof; GSPO draws a group of attempts from it."""
+    """Prompt from which the policy sometimes finds a proof; GSPO samples a group of attempts from it."""
 
     statement: Statement
     prompt_ids: tuple[int, ...]
@@ -49,29 +53,29 @@ class HardState:
 
 
 def sft_examples(trajectories: Sequence[Trajectory], config: SelectConfig) -> list[Example]:
-    """Accepted, well-formed rounds, chosen as `data.trajectories.choose` says.
+    """Return SFT examples of accepted, well-formed rounds chosen by `data.trajectories.choose`.
 
-    Loss on the new attempt only, as published. Token ids are those that were read and written, never encoded again.
+    The loss covers the new attempt only, as published. Token ids are the stored ones, never re-encoded.
     """
     solved: dict[str, list[bool]] = defaultdict(list)
     examples = []
     for index, trajectory in enumerate(trajectories):
         name = trajectory.statement.id
         solved[name].append(trajectory.accepted is True)
-        for number, one in enumerate(trajectory.rounds):
-            if _is_example(one):
-                examples.append(RoundExample(name, trajectory.sample, number, len(one.attempt_ids), one.proof, (index, number)))
+        for number, played in enumerate(trajectory.rounds):
+            if _is_example(played):
+                examples.append(RoundExample(name, trajectory.sample, number, len(played.attempt_ids), played.proof, (index, number)))
     chosen = choose(examples, solved, config.per_statement, config.per_proof, config.mastered)
-    rounds = [trajectories[one.where[0]].rounds[one.number] for one in chosen]
-    return [prompted(one.prompt_ids, one.attempt_ids) for one in rounds]
+    rounds = [trajectories[example.where[0]].rounds[example.number] for example in chosen]
+    return [prompted(played.prompt_ids, played.attempt_ids) for played in rounds]
 
 
-def _is_example(one: Round) -> bool:
-    return one.verdict is not None and one.verdict.accepted is True and one.well_formed
+def _is_example(played: Round) -> bool:
+    return played.verdict is not None and played.verdict.accepted is True and played.well_formed
 
 
 def hard_states(trajectories: Iterable[Trajectory], config: SelectConfig, seed: int) -> list[HardState]:
-    """First-round states whose success rate lies in the hard band, and for each a second-round state of that statement; shuffled."""
+    """Return, shuffled, the first-round states with a success rate in the hard band, each with one second-round state of its statement."""
     by_statement: dict[str, list[Trajectory]] = defaultdict(list)
     for trajectory in trajectories:
         if trajectory.rounds:

@@ -1,4 +1,4 @@
-"""Stages that train by cross-entropy: CPT on a mixture, SFT on the public corpus, SFT on the rounds of the rollouts."""
+"""Cross-entropy training stages: CPT on a mixture, SFT on the public corpus, and SFT on rounds of the rollouts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,25 +24,27 @@ from oprover_jax.training.step import TrainStep, init_state, make_train_step
 
 
 def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Continued pretraining on documents, mixed by weight in tokens: theorems with proofs, Lean library source, and whole rounds
-    with retrieved context and feedback (as OProofs holds them), here with loss on every token."""
+    """Continue pretraining on a mixture with token weights: theorems with proofs, Lean library source, and whole rounds.
+
+    Rounds contain retrieved context and feedback, as in OProofs, with loss on every token.
+    """
     config, tokenizer = bench.experiment.cpt, bench.tokenizer
     texts = documents(bench.corpus.public, library_sources())
     sources = {name: [document([*tokenizer.encode(text), tokenizer.end_id]) for text in texts[name]] for name in texts}
     sources["rounds"] = [document(example.ids.tolist()) for example in public_examples(bench)]
     weights = bench.experiment.cpt_mixture
     if set(sources) != set(weights):
-        raise InputError(f"cpt_mixture weighs {', '.join(sorted(weights))}; the sources are {', '.join(sorted(sources))}")
+        raise InputError(f"cpt_mixture has weights for {', '.join(sorted(weights))}; it must name {', '.join(sorted(sources))}")
     return train(bench, stage, config, sources, weights, "continue", progress)
 
 
 def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """First SFT: proofs of the public corpus, and repairs of wrong ones, in the prompts that the agent will use."""
+    """Run the first SFT on public proofs and repairs of wrong ones, in the prompts of the agent."""
     return train(bench, stage, bench.experiment.sft, {"public": public_examples(bench)}, {"public": 1.0}, "drop", progress)
 
 
 def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """SFT on accepted rounds of all rollouts so far, with a replayed share of the first set."""
+    """Run SFT on accepted rounds of all rollouts so far, with a replayed share of public examples."""
     experiment = bench.experiment
     rollouts = [t for i in range(1, stage.iteration + 1) for t in bench.trajectories(f"rollout-{i}")]
     sources = {"rounds": sft_examples(rollouts, experiment.select), "public": public_examples(bench)}
@@ -55,7 +57,7 @@ def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[
 
 
 def public_examples(bench: Workbench) -> list[Example]:
-    """Public proofs and repairs in the agent's prompts. Only public proofs are retrieved, so that the set is the same in every stage."""
+    """Return public proofs and repairs in the agent's prompts; only public proofs are retrieved, so that all stages use the same set."""
     return first_examples(
         bench.template, bench.public_memory, bench.corpus.public, read_failed_attempts(bench), bench.experiment.refine.retrieve
     )
@@ -70,8 +72,20 @@ def train(
     too_long: TooLong,
     progress: StageProgress,
 ) -> dict[str, Any]:
-    """Packs the examples, trains on the sources by weight in tokens from the policy of the stage before, and leaves the new policy in the
-    stage's folder."""
+    """Pack the examples, train from the policy of the previous stage, and save the new policy in the folder of the stage.
+
+    Args:
+      bench: Shared resources of the run.
+      stage: Stage to run.
+      config: Training settings.
+      sources: Examples by source.
+      weights: Weight of each source in tokens.
+      too_long: Handling of examples longer than a row.
+      progress: Receives progress.
+
+    Returns:
+      Summary of the stage.
+    """
     folder = bench.folder.stage(stage.name)
     packed = {name: write_packed(folder / "rows" / name, sources[name], config.seq_len, too_long) for name in weights}
     progress.total(config.steps)
@@ -114,7 +128,7 @@ def train(
 
 
 def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
-    """The compiled step; stages with the same optimizer settings and shapes share one."""
+    """Return the compiled train step, shared by stages with equal optimizer settings and shapes."""
     key = ("cross_entropy", config.optimizer.program, config.grad_accum_steps)
     return bench.program(
         key,

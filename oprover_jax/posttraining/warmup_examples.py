@@ -1,4 +1,4 @@
-"""What the policy reads before it has ever tried: documents for CPT, and first SFT examples out of the public corpus."""
+"""Warmup examples: CPT documents and first SFT examples from the public corpus."""
 
 import random
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from oprover_jax.verify.verifier import Verifier
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """A public theorem, a wrong proof of it, and what Lean really said to that."""
+    """Public theorem with a wrong proof and Lean's actual feedback on it."""
 
     record: ProofRecord
     attempt: str
@@ -21,9 +21,9 @@ class FailedAttempt:
 
 
 async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[ProofRecord], seed: int) -> list[FailedAttempt]:
-    """For each record the proof of a neighbouring statement, tried on this one: kept where the kernel rejects it.
+    """Try the proof of a neighbouring statement on each record and return the attempts that the kernel rejects.
 
-    This is the mistake that retrieval invites (copying without adapting), so the first repairs are learned from it.
+    Copying without adapting is the mistake that retrieval encourages, so the first repairs are learned from it.
     """
     rng = random.Random(seed)
     neighbours = memory.search([record.statement for record in records], 4)
@@ -39,21 +39,28 @@ async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[
 def first_examples(
     template: Template, memory: Memory, records: Sequence[ProofRecord], failed: Sequence[FailedAttempt], retrieve: int
 ) -> list[Example]:
-    """One first-round example for each public proof, one second-round example for each failed attempt.
+    """Return one first-round example per public proof and one second-round example per failed attempt.
 
-    A statement's own proof is never in its prompt: the memory does not return it.
+    The proof of a statement is never in its own prompt, because the memory does not return it.
+
+    Args:
+      template: Prompt template.
+      memory: Retrieval memory of public proofs.
+      records: Public proofs.
+      failed: Failed attempts with feedback.
+      retrieve: Number of retrieved proofs in each prompt.
     """
     known = [(State(record.statement), record.proof) for record in records]
-    known += [(State(one.record.statement, attempt=one.attempt, feedback=one.feedback), one.record.proof) for one in failed]
+    known += [(State(wrong.record.statement, attempt=wrong.attempt, feedback=wrong.feedback), wrong.record.proof) for wrong in failed]
     near = memory.search([state.statement for state, _ in known], retrieve) if retrieve else [[] for _ in known]
     return [
-        prompted(template.prompt(replace(state, retrieved=tuple(found))), template.answer(proof))
-        for (state, proof), found in zip(known, near, strict=True)
+        prompted(template.prompt(replace(state, retrieved=tuple(retrieved))), template.answer(proof))
+        for (state, proof), retrieved in zip(known, near, strict=True)
     ]
 
 
 def documents(records: Sequence[ProofRecord], library: Sequence[str]) -> dict[str, list[str]]:
-    """Plain texts for CPT by source: theorems with their proofs, and Lean library source by paragraph."""
+    """Return CPT texts by source: theorems with their proofs, and Lean library source by paragraph."""
     return {
         "proofs": [shown(stated_proof(record.statement.formal, record.proof)) for record in records],
         "library": [part for source in library for part in source.split("\n\n") if part.strip()],

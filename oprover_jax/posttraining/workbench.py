@@ -1,4 +1,4 @@
-"""What the stages of a run share: mesh, kernel, corpus, tokenizer, memory, policy and engine, each made when first needed."""
+"""Resources shared by the stages of a run: mesh, Lean pool, corpus, tokenizer, memory, policy and engine, created on first use."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class Workbench:
-    """Use as a context manager: leaving it ends the Lean workers and the engine."""
+    """Shared resources of a run; a context manager that closes the Lean workers and the engine on exit."""
 
     def __init__(self, experiment: Experiment, folder: RunFolder, data: Path | None = None) -> None:
         self.experiment = experiment
@@ -66,7 +66,7 @@ class Workbench:
 
     @cached_property
     def corpus(self) -> DemoCorpus:
-        """Built and verified at the first call, read from the run folder afterwards."""
+        """Synthetic corpus, built and verified on first use and read from the run folder afterwards."""
         return build(self.experiment.corpus, self.pool.check_many, self.folder.stage("corpus"))
 
     @cached_property
@@ -87,22 +87,22 @@ class Workbench:
         return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
-        """Proofs that a stage's rollouts found and the kernel accepted."""
+        """Return the verified proofs of a rollout stage."""
         return store.read(self.folder.stage(stage) / "proofs", store.PROOFS)
 
-    def put_proofs(self, stage: str, found: list[ProofRecord]) -> None:
-        """Into the corpus and the memory. A stage's proofs are written as a whole, so what is there already is complete."""
+    def put_proofs(self, stage: str, records: list[ProofRecord]) -> None:
+        """Store the proofs of a stage and add them to the memory. They are written as a whole, so an existing file is complete."""
         if not self.proofs(stage):
-            store.append(self.folder.stage(stage) / "proofs", store.PROOFS, found)
-        self.memory.add(found)
+            store.append(self.folder.stage(stage) / "proofs", store.PROOFS, records)
+        self.memory.add(records)
 
     def found(self, before: int) -> list[ProofRecord]:
-        """Proofs found in all iterations before iteration number `before`."""
+        """Return the proofs found in all iterations before iteration `before`."""
         return [record for i in range(1, before) for record in self.proofs(f"rollout-{i}")]
 
     @cached_property
     def filters(self) -> Filters:
-        """What no memory may hold: the benchmark, by its normal forms; and what it may not show: a proof of the same in another shape."""
+        """Filters of the memory: benchmark statements are never stored, and proofs of reshaped variants are never retrieved."""
         corpus = self.corpus
         external = external_benchmark(self.data) if self.data is not None else []
         near = reshaped([*(record.statement for record in corpus.public), *corpus.pool, *corpus.benchmark, *external])
@@ -110,55 +110,58 @@ class Workbench:
 
     @cached_property
     def public_memory(self) -> Memory:
-        """The public corpus alone."""
+        """Memory of the public corpus only."""
         memory = Memory(self.encoder, filters=self.filters)
         memory.add(self.corpus.public)
         return memory
 
     @cached_property
     def memory(self) -> Memory:
-        """The public corpus and every proof found so far, indexed afresh from what is on disk when a run is taken up again."""
+        """Memory of the public corpus and all proofs found so far, rebuilt from disk when a run resumes."""
         return self.memory_with(self.filters)
 
     def memory_with(self, filters: Filters) -> Memory:
-        """As `memory`, with other filters."""
+        """Return a memory with the contents of `memory` and other filters."""
         memory = Memory(self.encoder, filters=filters)
         memory.add([*self.corpus.public, *self.found(self.experiment.iterations + 1)])
         return memory
 
     def trajectories(self, stage: str) -> list[Trajectory]:
-        """What a stage that proves has stored so far."""
+        """Return the trajectories that a stage has stored so far."""
         return store.read(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES)
 
     def put_trajectories(self, stage: str, trajectories: Sequence[Trajectory]) -> None:
+        """Store trajectories of a stage."""
         store.append(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES, trajectories)
 
     def policy(self) -> tuple[str, Params]:
-        """(the training stage that made it, its weights); fresh random weights before the first."""
+        """Return the latest policy as (training stage, weights), or ("init", random weights) before the first."""
         if self._policy is None:
             self._policy = load_policy(self.folder, self.experiment, self.mesh) or ("init", self.fresh_params())
         return self._policy
 
     def require_policy(self) -> None:
-        """Raises InputError where no training stage has left a policy yet."""
+        """Load the latest policy; raise InputError if no training stage is finished."""
         if self._policy is None:
             self._policy = trained_policy(self.folder, self.experiment, self.mesh)
 
     def fresh_params(self) -> Params:
+        """Return randomly initialised weights."""
         with jax.set_mesh(self.mesh):
             return init_params(self.experiment.model, self.experiment.seed, self.mesh)
 
     def set_policy(self, stage: str, params: Params) -> None:
+        """Set the current policy."""
         self._policy = (stage, params)
 
     def program(self, key: object, make: Callable[[], T]) -> T:
-        """A compiled function, made once for each key: stages of equal shapes share it."""
+        """Return a compiled function, created once per key and shared by stages of equal shapes."""
         if key not in self._programs:
             self._programs[key] = make()
         return self._programs[key]  # type: ignore[return-value]
 
     def prover(self) -> Prover:
-        """Agent over the current policy; the engine gets its weights if they are not yet the ones it holds."""
+        """Return a prover with the current policy; its weights are published to the engine if they are not in use yet."""
         stage, params = self.policy()
         if "engine" in self.__dict__ and self._engine_policy != stage:
             publish_in_place(self.engine, params, policy_version(self.experiment, stage))

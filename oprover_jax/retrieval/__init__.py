@@ -1,1 +1,1 @@
-"""Verified proofs of similar statements: encoders, the ScaNN index and the memory."""
+"""Retrieval of verified proofs of similar statements: encoders, ScaNN index and memory."""

@@ -1,6 +1,6 @@
-"""Statements as vectors: what an encoder is, and the lexical one, which loads nothing, is exact about Lean's symbols and runs at once.
+"""Encoder protocol for statements, and the lexical encoder, which needs no weights and distinguishes Lean symbols exactly.
 
-The others: `minilm` (sentence embeddings, the default of an experiment) and `policy_encoder` (the hidden states of a policy).
+Other encoders: `minilm` (sentence embeddings, the default of an experiment) and `policy_encoder` (hidden states of a policy).
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class EncoderFileError(InputError):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What the memory asks of an encoder. `hash` changes whenever the same statement could get another vector."""
+    """Encoder of statements. `hash` changes whenever the same statement could get a different vector."""
 
     @property
     def name(self) -> str: ...
@@ -43,16 +43,16 @@ class Encoder(Protocol):
     def dims(self) -> int: ...
 
     def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
-        """One vector of length 1 for each statement; their dot product is the similarity."""
+        """Return one unit vector per statement, [n, dims]; the dot product of two vectors is their similarity."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class LexicalEncoder:
-    """Hashed Lean-token n-grams, weighted by inverse document frequency, folded with signs into `dims` dimensions.
+    """Encoder by hashed Lean-token n-grams, weighted by inverse document frequency and folded with signs into `dims` dimensions.
 
-    `idf` [65536] float32 weighs the hash buckets of the n-grams. Statements that differ only in variable names coincide.
-    The statement's header is not looked at: it is the same for most statements of a source and would drown the rest.
+    `idf` [65536] float32 holds the weights of the n-gram hash buckets. Statements that differ only in variable names coincide. Headers are
+    ignored, because they are the same for most statements of a source and would dominate.
     """
 
     idf: Float32[np.ndarray, "buckets"]
@@ -60,13 +60,13 @@ class LexicalEncoder:
 
     def __post_init__(self) -> None:
         if not 16 <= self.dims <= 4096:
-            raise ValueError(f"dims is {self.dims}; choose between 16 and 4096 (256 to 512 serve well)")
+            raise ValueError(f"dims is {self.dims}; it must be between 16 and 4096 (256 to 512 recommended)")
         if self.idf.shape != (_BUCKETS,):
-            raise ValueError(f"idf has shape {self.idf.shape}, not ({_BUCKETS},); make it with LexicalEncoder.fit")
+            raise ValueError(f"idf has shape {self.idf.shape}, expected ({_BUCKETS},); create it with LexicalEncoder.fit")
 
     @staticmethod
     def fit(statements: Iterable[Statement], dims: int = 384) -> "LexicalEncoder":
-        """Counts in how many statements each n-gram occurs. With no statements all n-grams weigh the same."""
+        """Return an encoder with document frequencies from `statements`; without statements, all n-grams have equal weight."""
         documents, seen = 0, np.zeros(_BUCKETS, np.float32)
         for statement in statements:
             documents += 1
@@ -79,11 +79,11 @@ class LexicalEncoder:
 
     @property
     def hash(self) -> str:
-        """16 hexadecimal digits of what the vectors depend on."""
+        """Hash of everything the vectors depend on, 16 hexadecimal digits."""
         return hashlib.sha256(f"{self.name}/{_VERSION}/{self.dims}/".encode() + self.idf.tobytes()).hexdigest()[:16]
 
     def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
-        """One vector of length 1 for each statement: [len(statements), dims]."""
+        """Return one unit vector per statement, [n, dims]."""
         vectors = np.zeros((len(statements), self.dims), np.float32)
         for row, statement in enumerate(statements):
             counts = _counts(statement)
@@ -92,26 +92,26 @@ class LexicalEncoder:
                 continue
             hashes = _hashes(counts)
             weights = self.idf[_buckets(hashes)] * np.array([1 + math.log(c) for c in counts.values()], np.float32)
-            # The bits that choose the dimension and the sign are not those that choose the bucket.
+            # Dimension and sign use other bits than the bucket.
             signs = np.where(hashes >> 31 == 0, 1, -1)
             vectors[row] = np.bincount((hashes >> 16 & 0x7FFF) % self.dims, weights * signs, self.dims)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
     def save(self, path: Path) -> None:
-        """Writes the encoder to one file, whole or not at all."""
+        """Write the encoder atomically to one file."""
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, version=_VERSION, dims=self.dims, idf=self.idf)
 
     @staticmethod
     def load(path: Path) -> "LexicalEncoder":
-        """Raises EncoderFileError for a file that is no lexical encoder of this version."""
+        """Load an encoder; raise EncoderFileError if the file is not a lexical encoder of this version."""
         try:
             with np.load(path, allow_pickle=False) as stored:
                 version, dims, idf = str(stored["version"]), int(stored["dims"]), stored["idf"]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise EncoderFileError(f"{path} is not a lexical encoder ({error}); write it with LexicalEncoder.save") from error
         if version != _VERSION:
-            raise EncoderFileError(f"{path} holds a lexical encoder of version {version}, this is version {_VERSION}; fit it again")
+            raise EncoderFileError(f"{path} has a lexical encoder of version {version}, expected {_VERSION}; fit it again")
         return LexicalEncoder(idf, dims)
 
 
@@ -120,8 +120,10 @@ def _counts(statement: Statement) -> Counter[str]:
 
 
 def ngrams(tokens: Sequence[str]) -> Iterator[str]:
-    """Unigrams and bigrams of the normal form, whose variables are numbered, and bigrams in which all variables are one:
-    near for statements alike in shape."""
+    """Yield unigrams and bigrams of the normal form, whose variables are numbered, and bigrams with all variables merged.
+
+    Merged variables make statements of similar shape similar.
+    """
     shape = ["#" if token.startswith("#") else token for token in tokens]
     yield from tokens
     yield from (f"{a} {b}" for a, b in pairwise(tokens))

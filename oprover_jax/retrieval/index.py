@@ -1,7 +1,7 @@
-"""Ids by similarity of their vectors: exact while there are few, ScaNN's tree and asymmetric hashing when there are many.
+"""Similarity index over vectors: exact search for few entries, ScaNN (arXiv 1908.10396) with tree and asymmetric hashing for many.
 
-ScaNN holds codes only (a quarter of a byte for each dimension) and proposes candidates; they are scored again exactly with the vectors that
-`Vectors` holds, so there is one copy of the vectors. ScaNN: arXiv 1908.10396.
+ScaNN stores codes only (a quarter of a byte per dimension) and proposes candidates, which are rescored exactly with the vectors in
+`Vectors`, so that there is one copy of the vectors.
 """
 
 import math
@@ -16,17 +16,21 @@ from scann.scann_ops.py import scann_ops_pybind
 
 from oprover_jax.retrieval.vectors import Found, Vectors
 
-_CODES = 16  # of asymmetric hashing in each pair of dimensions: fewer entries cannot train it
-_MOVED = 1 << 14  # vectors handed to a new searcher at once, while the old one is locked
+_CODES = 16  # codes of asymmetric hashing per pair of dimensions; fewer entries cannot train it
+_MOVED = 1 << 14  # vectors copied to a new searcher per lock
 
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """How to search. Up to `exact_up_to` entries every vector is scored; above, `leaves_searched` of the tree's leaves are, and of
-    what they hold `candidates` are scored exactly.
+    """Search settings. The tree has about sqrt(n) leaves.
 
-    The tree has about sqrt(n) leaves and is trained on `trained_on` entries at most; it is trained again, beside the searches, when the
-    entries have grown by `retrain_growth`. `stored` is "float32" or "float16": how vectors are kept.
+    Attributes:
+      exact_up_to: Maximum number of entries for exact search.
+      leaves_searched: Fraction of the leaves searched above that.
+      candidates: Number of candidates that are rescored exactly.
+      retrain_growth: Relative growth after which the tree is retrained, concurrently with searches.
+      trained_on: Maximum number of training entries of the tree.
+      stored: Data type of stored vectors, "float32" or "float16".
     """
 
     exact_up_to: int = 20_000
@@ -43,18 +47,18 @@ class IndexConfig:
                 f"they must be at least {_CODES}, {_CODES} and 1"
             )
         if not 0 < self.leaves_searched <= 1:
-            raise ValueError(f"leaves_searched is {self.leaves_searched}; it is a fraction above 0 and up to 1")
+            raise ValueError(f"leaves_searched is {self.leaves_searched}; it must be in (0, 1]")
         if self.retrain_growth <= 0:
-            raise ValueError(f"retrain_growth is {self.retrain_growth}; it must be positive (0.5 retrains after half as many again)")
+            raise ValueError(f"retrain_growth is {self.retrain_growth}; it must be positive (0.5 retrains after growth by 50%)")
         if self.stored not in ("float32", "float16"):
-            raise ValueError(f"stored is {self.stored!r}; keep vectors as 'float32' or 'float16'")
+            raise ValueError(f"stored is {self.stored!r}; give 'float32' or 'float16'")
 
 
 class Index:
-    """Upsert, delete and search from any thread. What was put or deleted before a search began is seen by it.
+    """Thread-safe index with upsert, delete and search; a search sees all changes made before it started.
 
-    The first tree is built when a search needs it, and that search waits; later ones are built in a thread, and searches go on with
-    the old one until then. Below `exact_up_to` results are a function of the contents alone.
+    The first search that needs a tree waits for it. Later trees are built in a thread while searches use the old one. Up to `exact_up_to`
+    entries, results are a function of the contents alone.
     """
 
     def __init__(self, dims: int, config: IndexConfig) -> None:
@@ -64,19 +68,19 @@ class Index:
         self._built_for = 0  # entries when the searcher was built
         self._lock = threading.RLock()
         self._building: threading.Thread | None = None
-        self._touched: set[str] = set()  # ids put or deleted since the build in the thread began
+        self._touched: set[str] = set()  # ids upserted or deleted since the current build started
         self._failure: BaseException | None = None
 
     def __len__(self) -> int:
         return len(self._vectors)
 
     def vectors(self, ids: Sequence[str]) -> Float32[np.ndarray, "n d"]:
-        """A copy of the vectors of those of `ids` that are there."""
+        """Return a copy of the vectors of the existing ids among `ids`."""
         with self._lock:
             return self._vectors.of([identity for identity in ids if identity in self._vectors])
 
     def upsert(self, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
-        """Adds entries or replaces their vectors."""
+        """Add entries or replace their vectors."""
         with self._lock:
             self._vectors.put(ids, vectors)
             if self._searcher is not None:
@@ -85,7 +89,7 @@ class Index:
                 self._touched.update(ids)
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Deletes entries. Raises KeyError, and changes nothing, where one is not there."""
+        """Delete entries; raise KeyError, without changes, if one does not exist."""
         with self._lock:
             if unknown := next((identity for identity in ids if identity not in self._vectors), None):
                 raise KeyError(unknown)
@@ -96,7 +100,7 @@ class Index:
                 self._touched.update(ids)
 
     def search(self, queries: Float32[np.ndarray, "q d"], count: int) -> Found:
-        """(id, dot product) of the `count` most similar entries of each query, best first; all of them where there are fewer."""
+        """Return (id, dot product) of up to `count` most similar entries for each query, best first."""
         with self._lock:
             if len(self) <= self._config.exact_up_to:
                 self._searcher = None
@@ -110,23 +114,23 @@ class Index:
         with self._lock:
             if self._searcher is None or len(self) <= count:
                 return self._vectors.search(queries, count)
-            wanted = min(max(count, self._config.candidates), len(self))
-            proposed, distances = self._searcher.search_batched_parallel(queries, wanted)
-            # where the leaves held too few, ScaNN fills up with its first entry and no distance
-            proposed = [ids[: int(there.sum())] for ids, there in zip(proposed, ~np.isnan(distances), strict=True)]
-            found = [row[:count] for row in self._vectors.rescored(queries, proposed)]
-            short = [number for number, row in enumerate(found) if len(row) < count]
+            candidates = min(max(count, self._config.candidates), len(self))
+            proposed, distances = self._searcher.search_batched_parallel(queries, candidates)
+            # if the leaves have too few entries, ScaNN pads with its first entry and NaN distances
+            proposed = [ids[: int(valid.sum())] for ids, valid in zip(proposed, ~np.isnan(distances), strict=True)]
+            results = [row[:count] for row in self._vectors.rescored(queries, proposed)]
+            short = [number for number, row in enumerate(results) if len(row) < count]
             for number, row in zip(short, self._vectors.search(queries[short], count) if short else (), strict=True):
-                found[number] = row
-            return found
+                results[number] = row
+            return results
 
     def search_exactly(self, queries: Float32[np.ndarray, "q d"], count: int) -> Found:
-        """As `search`, by brute force: what it is measured against."""
+        """Return the results of `search` by brute force, as a reference."""
         with self._lock:
             return self._vectors.search(queries, count)
 
     def wait(self) -> None:
-        """Until no tree is being built. Raises what went wrong with one."""
+        """Wait until no tree is being built; raise the error of a failed build."""
         thread = self._building
         if thread is not None:
             thread.join()
@@ -154,14 +158,14 @@ class Index:
             searcher = _train(first, learned, len(ids), self._config)
             del learned
             for start in range(len(first), len(ids), _MOVED):
-                self._take_over(searcher, ids[start : start + _MOVED])
+                self._synchronize(searcher, ids[start : start + _MOVED])
             while self._waiting() > _MOVED:
                 with self._lock:
                     touched, self._touched = list(self._touched), set()
                 for start in range(0, len(touched), _MOVED):
-                    self._take_over(searcher, touched[start : start + _MOVED])
+                    self._synchronize(searcher, touched[start : start + _MOVED])
             with self._lock:
-                self._take_over(searcher, list(self._touched))
+                self._synchronize(searcher, list(self._touched))
                 self._searcher, self._built_for, self._building = searcher, len(ids), None
         except BaseException as failure:
             with self._lock:
@@ -171,14 +175,14 @@ class Index:
         with self._lock:
             return len(self._touched)
 
-    def _take_over(self, searcher: Any, ids: Sequence[str]) -> None:
-        """Gives a searcher that is being built the present state of `ids`."""
+    def _synchronize(self, searcher: Any, ids: Sequence[str]) -> None:
+        """Bring `ids` in a searcher under construction up to date."""
         with self._lock:
-            there = [identity for identity in ids if identity in self._vectors]
-            vectors = self._vectors.of(there)
-        _put(searcher, there, vectors)
-        if gone := [identity for identity in set(ids) - set(there) if identity in searcher.docid_to_id]:
-            searcher.delete(gone)
+            present = [identity for identity in ids if identity in self._vectors]
+            vectors = self._vectors.of(present)
+        _put(searcher, present, vectors)
+        if deleted := [identity for identity in set(ids) - set(present) if identity in searcher.docid_to_id]:
+            searcher.delete(deleted)
 
 
 def _put(searcher: Any, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
@@ -187,7 +191,7 @@ def _put(searcher: Any, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"])
 
 
 def _train(ids: list[str], vectors: Float32[np.ndarray, "n d"], size: int, config: IndexConfig) -> Any:
-    """A searcher over `ids`, its tree cut for `size` entries in all."""
+    """Return a searcher over `ids` with a tree dimensioned for `size` entries."""
     leaves = max(1, min(math.isqrt(size), len(ids)))
     searched = max(1, math.ceil(leaves * config.leaves_searched))
     return (

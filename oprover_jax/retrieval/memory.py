@@ -1,4 +1,4 @@
-"""The retrieval memory: verified proofs, found by the likeness of their statements (OProver's memory), searched by ScaNN."""
+"""Retrieval memory: a ScaNN index over verified proofs, searched by similarity of their statements (OProver's memory)."""
 
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ from oprover_jax.statements.decontaminate import fingerprints
 from oprover_jax.statements.normalize import statement_id
 
 _FORMAT = "oprover-memory-1"
-_ROWS = 1 << 13  # proofs written at once
+_ROWS = 1 << 13  # proofs per record batch
 
 
 class UnverifiedProofError(ValueError):
-    """A record was offered to the memory whose proof the kernel cannot have accepted."""
+    """Error for a record whose proof the kernel cannot have accepted."""
 
 
 class MemoryFileError(InputError):
@@ -33,35 +33,37 @@ class MemoryFileError(InputError):
 
 @dataclass(frozen=True)
 class Filters:
-    """What a search never returns, besides the proof of the statement itself, and of one with the same normal form under another header.
+    """Exclusions of a search, in addition to proofs of the statement itself or of the same normal form under another header.
 
-    Each of `near` gives the id of the first statement of a group of near duplicates (such as the corpus's column of that name): nothing
-    of a statement's own groups comes back. Statements with a fingerprint (`corpus.decontaminate`) in `benchmark` never enter the memory.
+    Each mapping of `near` gives the id of the first statement of a group of near duplicates (such as the corpus column of that name);
+    proofs from a statement's own groups are never returned. Statements with a fingerprint (`statements.decontaminate`) in `benchmark`
+    never enter the memory.
     """
 
     near: Sequence[Mapping[str, str]] = ()
     benchmark: frozenset[str] = frozenset()
 
     def groups(self, statement: Statement) -> set[str]:
-        """What two statements share if neither may be shown a proof of the other."""
+        """Return the groups of a statement; statements that share one never receive each other's proofs."""
         firsts = {first for near in self.near if (first := near.get(statement.id))}
         return {statement.id, statement_id(statement.formal)} | firsts
 
     def held_out(self, statement: Statement) -> bool:
+        """Return True if the statement belongs to a benchmark."""
         return bool(self.benchmark) and not self.benchmark.isdisjoint(fingerprints([statement]))
 
 
 class Memory:
-    """Accepted proofs by statement id, the shortest known proof of each. Add, remove, search and save from any thread.
+    """Thread-safe memory of accepted proofs, with the shortest known proof of each statement.
 
-    The index is updated in place and trained again by itself when it has outgrown its training; see `index.Index`.
+    The index is updated in place and retrained automatically as it grows; see `index.Index`.
     """
 
     def __init__(self, encoder: Encoder, index: IndexConfig | None = None, filters: Filters | None = None) -> None:
         self._encoder = encoder
         self._filters = filters or Filters()
         self._records: dict[str, ProofRecord] = {}
-        self._members: dict[str, set[str]] = {}  # of each group, those that are here
+        self._members: dict[str, set[str]] = {}  # stored statement ids of each group
         self._index = Index(encoder.dims, index or IndexConfig())
         self._lock = threading.RLock()
 
@@ -73,15 +75,18 @@ class Memory:
 
     @property
     def records(self) -> list[ProofRecord]:
-        """The proofs kept, in the order in which their statements came."""
+        """Stored proofs, in the order in which their statements were added."""
         with self._lock:
             return list(self._records.values())
 
     def add(self, records: Iterable[ProofRecord]) -> int:
-        """Upserts proofs; of several proofs of one statement the shortest stays. Returns how many records entered: those of benchmarks
-        are left out.
+        """Add proofs and keep the shortest one of each statement; benchmark statements are skipped.
 
-        Raises UnverifiedProofError, and changes nothing, when any record shows that no kernel accepted it.
+        Returns:
+          The number of records that were added.
+
+        Raises:
+          UnverifiedProofError: A record shows that no kernel accepted its proof; nothing is changed.
         """
         offered: dict[str, ProofRecord] = {}
         for record in records:
@@ -95,7 +100,7 @@ class Memory:
         return len(still)
 
     def remove(self, statement_ids: Iterable[str]) -> int:
-        """Forgets the proofs of these statements; unknown ids are passed over. Returns how many were there."""
+        """Remove the proofs of these statements, ignoring unknown ids, and return the number of removed proofs."""
         with self._lock:
             present = [i for i in dict.fromkeys(statement_ids) if i in self._records]
             self._index.delete(present)
@@ -107,12 +112,15 @@ class Memory:
             return len(present)
 
     def search(self, statements: Sequence[Statement], k: int, exclude_ids: Collection[str] = ()) -> list[list[ProofRecord]]:
-        """For each statement up to `k` proofs of the most similar other statements, best first.
+        """Return for each statement up to `k` proofs of the most similar other statements, best first.
 
-        A statement's own proof (same id or group, see `Filters`) is never among them, nor a proof of a statement in `exclude_ids`.
+        Args:
+          statements: Statements to search for.
+          k: Maximum number of proofs per statement.
+          exclude_ids: Further statements whose proofs are excluded, in addition to the statement's own groups (see `Filters`).
         """
         if k < 0:
-            raise ValueError(f"k is {k}; ask for 0 proofs or more")
+            raise ValueError(f"k is {k}; it must be at least 0")
         if not statements or k == 0:
             return [[] for _ in statements]
         vectors = self._encoder.encode(statements)
@@ -120,21 +128,21 @@ class Memory:
         while True:
             with self._lock:
                 withheld = max(withheld, *(len(own) for own in self._withheld(groups, exclude_ids)))
-                wanted = min(k + withheld, len(self))
-            found = self._index.search(vectors, wanted) if wanted else [[] for _ in statements]
-            with self._lock:  # others may have added and removed in the meantime: what is withheld is what is so now
+                count = min(k + withheld, len(self))
+            results = self._index.search(vectors, count) if count else [[] for _ in statements]
+            with self._lock:  # other threads may have changed the memory since, so compute the exclusions again
                 own = self._withheld(groups, exclude_ids)
-                kept = [[i for i, _ in row if i not in without][:k] for row, without in zip(found, own, strict=True)]
+                kept = [[i for i, _ in row if i not in without][:k] for row, without in zip(results, own, strict=True)]
                 full = all(len(row) >= min(k, len(self) - len(without)) for row, without in zip(kept, own, strict=True))
                 if full and all(i in self._records for row in kept for i in row):
                     return [[self._records[i] for i in row] for row in kept]
 
     def wait(self) -> None:
-        """Until the index is not being rebuilt: what is found afterwards does not depend on the time."""
+        """Wait until the index is not being rebuilt; later results do not depend on timing."""
         self._index.wait()
 
     def save(self, path: Path) -> None:
-        """Writes proofs, vectors and the encoder's name and hash to one Arrow file, whole or not at all, while others go on."""
+        """Write proofs, vectors and the encoder's name and hash atomically to one Arrow file, without blocking other threads."""
         schema = pa.schema([("record", pa.large_binary()), ("vector", pa.list_(pa.float32(), self._encoder.dims))])
         schema = schema.with_metadata({"format": _FORMAT, "encoder": self._encoder.name, "encoder_hash": self._encoder.hash})
         with self._lock:
@@ -151,7 +159,17 @@ class Memory:
 
     @staticmethod
     def load(path: Path, encoder: Encoder, index: IndexConfig | None = None, filters: Filters | None = None) -> "Memory":
-        """Reads a saved memory. Raises MemoryFileError unless it was saved with the same encoder, down to its hash."""
+        """Load a saved memory.
+
+        Args:
+          path: File written by `save`.
+          encoder: Encoder with the same name and hash as when the file was saved.
+          index: Search settings.
+          filters: Exclusions.
+
+        Raises:
+          MemoryFileError: The file is not a memory or was saved with another encoder.
+        """
         memory = Memory(encoder, index, filters)
         decode = msgspec.json.Decoder(ProofRecord).decode
         try:
@@ -169,9 +187,9 @@ class Memory:
         return memory
 
     def _withheld(self, groups: Sequence[set[str]], excluded: Collection[str]) -> list[set[str]]:
-        """For statements of these groups the ids that are here and may not be shown to them."""
-        barred = {i for i in excluded if i in self._records}
-        return [barred.union(*(self._members.get(group, ()) for group in own)) for own in groups]
+        """Return, for each statement with these groups, the stored ids that it may not retrieve."""
+        excluded_here = {i for i in excluded if i in self._records}
+        return [excluded_here.union(*(self._members.get(group, ()) for group in own)) for own in groups]
 
     def _is_better(self, record: ProofRecord) -> bool:
         known = self._records.get(record.statement.id)
@@ -194,7 +212,7 @@ def _keep_shortest(held: dict[str, ProofRecord], record: ProofRecord) -> None:
 def _require_same_encoder(path: Path, metadata: Mapping[bytes, bytes], encoder: Encoder) -> None:
     stored = {key.decode(): value.decode() for key, value in metadata.items()}
     if stored.get("format") != _FORMAT:
-        raise MemoryFileError(f"{path} has format {stored.get('format')!r}, this reads {_FORMAT!r}; build the memory again")
+        raise MemoryFileError(f"{path} has format {stored.get('format')!r}, expected {_FORMAT!r}; build the memory again")
     theirs, ours = f"{stored.get('encoder')} {stored.get('encoder_hash')}", f"{encoder.name} {encoder.hash}"
     if theirs != ours:
         raise MemoryFileError(f"{path} was built with encoder {theirs}, not {ours}; load that encoder or build the memory again")
@@ -203,8 +221,8 @@ def _require_same_encoder(path: Path, metadata: Mapping[bytes, bytes], encoder: 
 def _require_verified(record: ProofRecord) -> None:
     name = record.statement.name or record.statement.id
     if not record.proof.strip():
-        raise UnverifiedProofError(f"the record of {name} has an empty proof; only proofs that the kernel accepted enter the memory")
+        raise UnverifiedProofError(f"the record of {name} has an empty proof; add only proofs that the kernel accepted")
     if not record.lean:
-        raise UnverifiedProofError(f"the record of {name} names no Lean version, so nobody checked it; verify it first")
+        raise UnverifiedProofError(f"the record of {name} has no Lean version, so it was not verified; verify it first")
     if foreign := sorted(set(record.axioms) - ALLOWED_AXIOMS):
-        raise UnverifiedProofError(f"the proof of {name} uses the axioms {', '.join(foreign)}; it was never accepted, leave it out")
+        raise UnverifiedProofError(f"the proof of {name} uses the disallowed axioms {', '.join(foreign)}; remove the record")

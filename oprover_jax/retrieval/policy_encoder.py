@@ -1,6 +1,6 @@
-"""The policy as encoder: statements as the mean of its last hidden states.
+"""Encoder of statements by the mean of a policy's last hidden states.
 
-The vectors are those of one set of weights. A policy that trains on needs a new memory each time, so this suits a fixed checkpoint.
+The vectors depend on the weights, so use it with a fixed checkpoint; a policy in training would need a new memory after every update.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ _VERSION = "1"  # part of the hash: raise it when what is encoded changes
 
 
 class PolicyEncoder:
-    """Statements without name and `sorry`, cut to `max_tokens`, as unit vectors of the policy's width."""
+    """Encoder of statements without name and `sorry`, truncated to `max_tokens`, as unit vectors of the policy's hidden size."""
 
     name = "policy"
 
     def __init__(self, config: Qwen3Config, params: Params, mesh: Mesh, codec: Codec, max_tokens: int = 512) -> None:
         if max_tokens < _SHORTEST or max_tokens & (max_tokens - 1):
-            raise ValueError(f"max_tokens is {max_tokens}; give a power of two from {_SHORTEST} on")
+            raise ValueError(f"max_tokens is {max_tokens}; it must be a power of two of at least {_SHORTEST}")
         self._config, self._params, self._mesh, self._codec, self._max_tokens = config, params, mesh, codec, max_tokens
         shards = mesh.shape["dcn"] * mesh.shape["fsdp"]
         self._rows = shards * -(-_ROWS // shards)
@@ -42,16 +42,16 @@ class PolicyEncoder:
 
     @cached_property
     def hash(self) -> str:
-        """16 hexadecimal digits of what the vectors depend on: every weight, the sizes, the tokenizer. Reads all weights once."""
-        found = hashlib.sha256(f"{self.name}/{_VERSION}/{self._max_tokens}/{self._config}/{self._codec.hash}".encode())
+        """Hash of all weights, sizes and the tokenizer, 16 hexadecimal digits; reads all weights once."""
+        digest = hashlib.sha256(f"{self.name}/{_VERSION}/{self._max_tokens}/{self._config}/{self._codec.hash}".encode())
         for path, weight in jax.tree.leaves_with_path(self._params):
-            found.update(jax.tree_util.keystr(path).encode())
-            found.update(np.ascontiguousarray(weight).data)
-        return found.hexdigest()[:16]
+            digest.update(jax.tree_util.keystr(path).encode())
+            digest.update(np.ascontiguousarray(weight).data)
+        return digest.hexdigest()[:16]
 
     def encode(self, statements: Sequence[Statement]) -> Float32[np.ndarray, "n d"]:
-        """One vector of length 1 for each statement; of more than `max_tokens` tokens the first."""
-        ids = [self._codec.encode_plain(bare(one.formal))[: self._max_tokens] or [self._codec.end_ids[0]] for one in statements]
+        """Return one unit vector per statement, [n, dims]; statements are truncated to `max_tokens`."""
+        ids = [self._codec.encode_plain(bare(s.formal))[: self._max_tokens] or [self._codec.end_ids[0]] for s in statements]
         out = np.zeros((len(ids), self.dims), np.float32)
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         with jax.set_mesh(self._mesh):

@@ -1,7 +1,7 @@
-"""Lean statements in words that a tokenizer of English text knows.
+"""Spelling of Lean symbols as English words, for tokenizers of English text.
 
-The tokenizer of MiniLM is uncased, drops accents and has no token for much of Lean's notation: ∀ ∃ ℕ ∑ ∣ ⊢ become one and the same [UNK],
-and ≠ ∉ ∤, read as accented letters, become = ∈ ∣, their opposites.
+The tokenizer of MiniLM is uncased, drops accents and lacks tokens for much of Lean's notation: ∀ ∃ ℕ ∑ ∣ ⊢ all become [UNK], and ≠ ∉ ∤,
+read as accented letters, become their opposites = ∈ ∣.
 """
 
 import re
@@ -26,10 +26,10 @@ _ENDING = re.compile(r":=\s*(?:by\s+)?sorry\s*$")
 
 
 def bare(formal: str) -> str:
-    """A declaration without comments, keyword, name and `:= by sorry`."""
+    """Return a declaration without comments, keyword, name and `:= by sorry`."""
     return _ENDING.sub("", _NAME.sub("", strip_comments(formal).strip())).strip()
 
 
 def spelled_out(formal: str) -> str:
-    """A bare declaration with its symbols as words."""
-    return " ".join(_SYMBOL.sub(lambda found: SPELLING[found[0]], bare(formal)).split())
+    """Return a bare declaration with its symbols spelled out as words."""
+    return " ".join(_SYMBOL.sub(lambda match: SPELLING[match[0]], bare(formal)).split())

@@ -1,19 +1,19 @@
-"""Vectors by id in one growing array, and exact search over it: the reference for every other index, and the index of small memories."""
+"""Vectors by id in one growing array with exact search, used for small memories and as reference for other indexes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-CHUNK = 1 << 14  # rows scored at once: 64 queries and 384 dims take 4 MB of scores and 25 MB of vectors
+CHUNK = 1 << 14  # rows scored per step: 4 MB of scores and 25 MB of vectors for 64 queries of 384 dims
 
 Found = list[list[tuple[str, float]]]
 
 
 class Vectors:
-    """Unit vectors of `dims` dimensions, kept as `stored` ("float32", or "float16" for half the memory and similarities to 3 digits).
+    """Unit vectors of `dims` dimensions, stored as "float32", or as "float16" with half the memory and similarities to 3 digits.
 
-    Rows are dense: a deleted row is filled with the last one. Not thread-safe.
+    Rows are dense: the last row replaces a deleted one. Not thread-safe.
     """
 
     def __init__(self, dims: int, stored: str = "float32") -> None:
@@ -32,22 +32,22 @@ class Vectors:
         return list(self._ids)
 
     def of(self, ids: Sequence[str]) -> Float32[np.ndarray, "n d"]:
-        """A copy of the vectors of `ids`. Raises KeyError for one that is not there."""
+        """Return a copy of the vectors of `ids`; raise KeyError if one does not exist."""
         return self._rows[[self._row[identity] for identity in ids]].astype(np.float32)
 
     def put(self, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"]) -> None:
-        """Adds entries or replaces their vectors; of an id given twice the last vector stays."""
+        """Add entries or replace their vectors; for repeated ids, the last vector is used."""
         for identity in ids:
             if identity not in self._row:
                 self._row[identity] = len(self._ids)
                 self._ids.append(identity)
         if len(self._ids) > len(self._rows):
-            # in place: the system moves the pages and copies nothing; no view of the rows ever leaves this object
+            # resize in place without copying; no view of the rows ever leaves this object
             self._rows.resize((max(len(self._ids), len(self._rows) * 9 // 8), self._rows.shape[1]), refcheck=False)
         self._rows[[self._row[identity] for identity in ids]] = vectors
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Deletes entries. Raises KeyError for one that is not there."""
+        """Delete entries; raise KeyError if one does not exist."""
         for identity in ids:
             row, last = self._row.pop(identity), self._ids.pop()
             if last != identity:
@@ -55,7 +55,7 @@ class Vectors:
                 self._rows[row] = self._rows[len(self._ids)]
 
     def search(self, queries: Float32[np.ndarray, "q d"], count: int) -> Found:
-        """(id, dot product) of the `count` most similar entries of each query, best first; all of them where there are fewer."""
+        """Return (id, dot product) of up to `count` most similar entries for each query, best first."""
         best = np.full((len(queries), 0), -np.inf, np.float32)
         rows = np.zeros((len(queries), 0), np.int64)
         for start in range(0, len(self), CHUNK):
@@ -69,13 +69,13 @@ class Vectors:
         return self._ordered(best, rows)
 
     def rescored(self, queries: Float32[np.ndarray, "q d"], candidates: Sequence[Sequence[str]]) -> Found:
-        """(id, dot product) of each query's candidates, best first."""
-        found: Found = []
+        """Return (id, dot product) of the candidates of each query, best first."""
+        results: Found = []
         for query, ids in zip(queries, candidates, strict=True):
             rows = np.array([self._row[identity] for identity in ids], np.int64)
             scores = self._rows[rows].astype(np.float32, copy=False) @ query
-            found += self._ordered(scores[None], rows[None])
-        return found
+            results += self._ordered(scores[None], rows[None])
+        return results
 
     def _ordered(self, scores: Float[np.ndarray, "q n"], rows: np.ndarray) -> Found:
         order = np.lexsort((rows, -scores), axis=1)

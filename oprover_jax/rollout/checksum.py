@@ -1,4 +1,4 @@
-"""A number that tells weights apart: equal for equal weights on any mesh, another one where a bit or a place differs."""
+"""Checksum of weights that is independent of the mesh and sensitive to every bit and its position."""
 
 import hashlib
 from functools import partial
@@ -15,11 +15,10 @@ _PRIME = 2_654_435_761
 
 
 def checksum(params: Params, stored_as: str = "float32") -> str:
-    """16 hexadecimal digits over names, shapes and bits of all weights. `stored_as` "bfloat16" is that of the weights after they were
-    written in bfloat16 and read again.
+    """Return 16 hexadecimal digits computed from names, shapes and bits of all weights.
 
-    The bits of a weight are multiplied by odd numbers that depend on the place and summed modulo 2^32: exact, so that no order of
-    summation matters, and swapping two entries shows.
+    With `stored_as` "bfloat16", return the checksum of the weights after a round trip through bfloat16. The bits of each weight are
+    multiplied by odd numbers that depend on the position and summed modulo 2^32: exact in any order of summation, and sensitive to swaps.
     """
     flat = traverse_util.flatten_dict(params, sep=".")
     parts = []
@@ -34,6 +33,6 @@ def checksum(params: Params, stored_as: str = "float32") -> str:
 def _sum(weight: Float[Array, "..."], stored_as: str) -> UInt32[Array, ""]:
     bits = jax.lax.bitcast_convert_type(weight.astype(stored_as).astype(jnp.float32), jnp.uint32)
     for axis, size in enumerate(weight.shape):
-        factors = (np.arange(size, dtype=np.uint64) * 2 * _PRIME + 2 * axis + 1).astype(np.uint32)  # odd: none loses a bit
+        factors = (np.arange(size, dtype=np.uint64) * 2 * _PRIME + 2 * axis + 1).astype(np.uint32)  # odd factors lose no bits
         bits = bits * factors.reshape([-1 if i == axis else 1 for i in range(bits.ndim)])
     return jax.reshard(jnp.sum(bits, dtype=jnp.uint32), jax.P())

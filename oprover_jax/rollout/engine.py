@@ -1,4 +1,4 @@
-"""The one protocol behind which policies are sampled: token ids in, token ids and log-probabilities out."""
+"""Engine protocol for sampling from policies: token ids in, token ids and log-probabilities out."""
 
 import math
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from oprover_jax.records import FinishReason
 
 
 class EngineError(RuntimeError):
-    """The engine is closed, has failed (the failure is the cause) or cannot be reached."""
+    """Error of an engine that is closed, unreachable, or has failed (with the failure as its cause)."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to draw. `temperature` 0 is greedy. `top_p` 1, `top_k` 0 and `min_p` 0 leave every token in; see `sampling.restrict`.
-    A `top_k` above the vocabulary is off too, and a stop id outside it never matches; neither is an error.
+    """Sampling parameters. `temperature` 0 is greedy. `top_p` 1, `top_k` 0 and `min_p` 0 are off; see `sampling.restrict`.
 
-    Log-probabilities are those of the tempered distribution over the whole vocabulary, not renormalised for top-p, top-k and min-p.
-    An engine knows token ids and no text: stop strings are looked for where the text is made (`rollout.server`).
+    A `top_k` above the vocabulary size is off, and a stop id outside the vocabulary never matches; neither is an error. Log-probabilities
+    refer to the distribution at this temperature over the whole vocabulary, not renormalised for top-p, top-k and min-p. Engines handle
+    token ids only; `server` searches the text for stop strings.
     """
 
     max_new_tokens: int
@@ -32,19 +32,21 @@ class Sampling:
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens is {self.max_new_tokens}; it must be at least 1")
         if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature is {self.temperature}; it must be 0 (greedy) or a finite number above it")
+            raise ValueError(f"temperature is {self.temperature}; it must be 0 (greedy) or a positive finite number")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}; it must be above 0 and at most 1 (off)")
         if self.top_k < 0:
-            raise ValueError(f"top_k is {self.top_k}; it must be 0 (off) or more")
+            raise ValueError(f"top_k is {self.top_k}; it must be at least 0 (off)")
         if not 0 <= self.min_p <= 1:
-            raise ValueError(f"min_p is {self.min_p}; it must be from 0 (off) to 1")
+            raise ValueError(f"min_p is {self.min_p}; it must be between 0 (off) and 1")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One prompt, `samples` continuations. The draw is a function of (seed, sample, position) and not of what else is in flight.
-    `seed` has 64 bits, signed or unsigned."""
+    """Request for `num_samples` completions of one prompt.
+
+    Sampling is a function of (seed, sample, position), independent of concurrent requests. `seed` has 64 bits, signed or unsigned.
+    """
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
@@ -53,12 +55,12 @@ class Request:
 
     def __post_init__(self) -> None:
         if not -(2**63) <= self.seed < 2**64:
-            raise ValueError("seed does not fit into 64 bits; give a whole number from -2^63 to 2^64 - 1")
+            raise ValueError("seed does not fit into 64 bits; give an integer from -2^63 to 2^64 - 1")
 
 
 @dataclass(frozen=True)
 class Completion:
-    """`token_ids` includes the stop token when `finish_reason` is "stop"; `logprobs` has one entry for each of them."""
+    """Completion of a prompt. `token_ids` includes the stop token if `finish_reason` is "stop"; `logprobs` has one entry per token."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
@@ -67,14 +69,18 @@ class Completion:
 
 
 OnTokens = Callable[[int, list[int], list[float]], bool | None]
-"""(sample, token ids, log-probabilities): what a sample has drawn since the last call. True ends that sample there."""
+"""Callback (sample, token ids, log-probabilities) with the tokens sampled since the last call; returning True ends that sample."""
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Async and safe to call from thousands of tasks of one event loop at once; the engine does the batching."""
+    """Asynchronous engine that batches requests; safe to call from thousands of tasks of one event loop."""
 
     async def generate(self, request: Request) -> list[Completion]:
-        """`request.samples` completions, in order. Cancelling the task withdraws the request. Raises ValueError for a request that can
-        never run and EngineError where the engine cannot answer."""
+        """Return `request.num_samples` completions, in order. Cancelling the task cancels the request.
+
+        Raises:
+          ValueError: The request can never run.
+          EngineError: The engine is unavailable.
+        """
         ...

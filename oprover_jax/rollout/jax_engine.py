@@ -1,7 +1,7 @@
-"""The in-process engine: continuous batching on the project's own Qwen3, behind the `Engine` protocol.
+"""In-process engine with continuous batching on the project's own Qwen3, implementing the `Engine` protocol.
 
 One thread owns the device. It prefills waiting requests, moves their samples into free slots of the KV cache, decodes all slots a few
-tokens at a time and answers the event loop. A request is prefilled once, whatever its number of samples.
+tokens at a time and returns results to the event loops. A request is prefilled once for all its samples.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from oprover_jax.sharding import mesh_axes
 
 @dataclass(frozen=True)
 class EngineStats:
-    """Totals since the start. `seconds` is the time the device thread had work; `waiting` and `decoding` are the state now."""
+    """Totals since the start; `seconds` is the busy time of the device thread, `waiting` and `decoding` are the current load."""
 
     prompt_tokens: int = 0
     generated_tokens: int = 0
@@ -47,13 +47,13 @@ class EngineStats:
 
 
 class JaxEngine:
-    """Samples from `params` on `mesh`. Safe to call from any number of tasks and event loops; use as a context manager or `close()`.
+    """Engine that samples from `params` on `mesh`, safe to call from any number of tasks and event loops.
 
-    `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded at once. Other keywords: see `Limits`; prefill
-    batches are rounded up to what divides over the mesh.
+    `slots` sequences of up to `max_len` tokens (prompt and completion) are decoded concurrently. For other keywords see `Limits`; prefill
+    batches are rounded up to sizes that divide over the mesh. Use it as a context manager or call `close()`.
 
-    A request that raises on its way fails alone. Where the device itself fails, the engine has failed for good: `failure` says why, whoever
-    waits raises EngineError, and `ended` holds the error. `ended` is done, too, when the engine was closed.
+    An error of one request affects only that request. A device failure is permanent: `failure` holds the reason, pending calls raise
+    EngineError, and the future `ended` holds the error. `ended` is also done after the engine was closed.
     """
 
     def __init__(
@@ -82,31 +82,31 @@ class JaxEngine:
         self._next: tuple[Params, int] | None = None
         self._awaiting_weights: list[Future[None]] = []
         self._to_score: deque[tuple[np.ndarray, Future[list[float]]]] = deque()
-        self._news: list[tuple[Waiter, int, list[int], list[float]]] = []
+        self._new_tokens: list[tuple[Waiter, int, list[int], list[float]]] = []
         self._stats = EngineStats()
         self._failure: BaseException | None = None
         self._closing = False
         self.ended: Future[None] = Future()
-        self.ended.set_running_or_notify_cancel()  # nobody can cancel it
+        self.ended.set_running_or_notify_cancel()  # makes it impossible to cancel
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="jax-engine", daemon=True)
         self._thread.start()
 
     async def generate(self, request: Request, on_tokens: OnTokens | None = None) -> list[Completion]:
-        """`request.samples` completions, in order, all by one version of the weights. Cancelling the task frees its slots.
+        """Return `request.num_samples` completions, in order, all by one version of the weights. Cancelling the task frees its slots.
 
-        `on_tokens` is called on the caller's event loop for every sample and decode chunk. Where it returns True the sample's completion
-        ends soon after, with finish_reason "stop"; it may hold tokens that were drawn meanwhile. Where it raises, the request fails.
+        `on_tokens` is called on the caller's event loop for every sample and decode chunk. If it returns True, the completion of that
+        sample ends soon afterwards with finish_reason "stop" and may include tokens sampled meanwhile. If it raises, the request fails.
 
         Raises:
-          InputError: (a ValueError) for a request that cannot fit, or with ids that the model does not have.
-          EngineError: when the engine is closed or has failed, or this request did.
+          InputError: The request exceeds a limit or contains ids outside the vocabulary (InputError is a ValueError).
+          EngineError: The engine is closed or has failed, or this request failed.
         """
         self.limits.check(request)
         self._check_ids(request.prompt_ids)
         waiter = Waiter(Job(request), on_tokens)
         if on_tokens is not None:
-            waiter.job.on_tokens = lambda sample, ids, logprobs: self._news.append((waiter, sample, ids, logprobs))
+            waiter.job.on_tokens = lambda sample, ids, logprobs: self._new_tokens.append((waiter, sample, ids, logprobs))
         self._post(lambda: self._submit(waiter))
         try:
             await waiter.future
@@ -116,7 +116,7 @@ class JaxEngine:
         return [completion for completion in waiter.job.completions if completion is not None]
 
     async def score(self, token_ids: Sequence[int]) -> list[float]:
-        """Log-probability at temperature 1 of each token after the first, by the weights in use. InputError and EngineError as above."""
+        """Return the log-probability at temperature 1 of each token after the first. Raises the errors of `generate`."""
         self.limits.check_prompt(len(token_ids))
         self._check_ids(token_ids)
         ids = np.array(token_ids, np.int32)
@@ -125,37 +125,42 @@ class JaxEngine:
         return await asyncio.wrap_future(scored)
 
     def publish(self, params: Params, version: int, *, donate: bool = False) -> Future[None]:
-        """Samples every request that has not started yet from a copy of `params`; those that have, finish on their own weights.
+        """Use a copy of `params` for all requests that have not started yet; started requests finish with their own weights.
 
-        The caller may donate or delete its arrays afterwards; with `donate` they are taken over where their layout allows. Returns at
-        once: the future is done when the new weights, or newer ones, are in use. Completions carry the version that drew them.
+        Args:
+          params: New weights; the caller may delete or donate its arrays afterwards.
+          version: Version number recorded in completions.
+          donate: Reuse the arrays of the caller where their layout allows.
+
+        Returns:
+          A future that is done when the new weights, or newer ones, are in use. The call itself does not wait.
         """
         owned = self._own(params, donate)
         in_use: Future[None] = Future()
-        self._post(lambda: self._expect(owned, version, in_use))
+        self._post(lambda: self._set_next_weights(owned, version, in_use))
         return in_use
 
     @property
     def version(self) -> int:
-        """That of the weights in use."""
+        """Version of the weights in use."""
         return self._version
 
     @property
     def failure(self) -> str | None:
-        """Why the engine has failed; None where it has not."""
+        """Reason of an engine failure, or None."""
         return None if self._failure is None else f"the engine failed: {first_line(self._failure)}"
 
     @property
     def params(self) -> Params:
-        """The weights in use; not to be donated."""
+        """Weights in use; must not be donated."""
         return self._params
 
     def stats(self) -> EngineStats:
-        """Totals and the present load, for a progress display; may be called from any thread."""
+        """Return totals and the current load; safe to call from any thread."""
         return replace(self._stats, waiting=self._scheduler.waiting, decoding=self._scheduler.decoding)
 
     def close(self) -> None:
-        """Ends the device thread after the step that it is in; requests still awaited raise EngineError. May be called twice."""
+        """Stop the device thread after its current step; pending requests raise EngineError. Safe to call twice."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -168,17 +173,17 @@ class JaxEngine:
         self.close()
 
     def _own(self, params: Params, donate: bool = False) -> Params:
-        """A copy of `params` laid out for this engine's mesh."""
-        wanted = abstract_params(self.config, self.mesh)
-        if jax.tree.map(np.shape, params) != jax.tree.map(np.shape, wanted):
-            raise InputError("the parameters do not have the shapes of the engine's model; publish weights of the same Qwen3Config")
+        """Return a copy of `params` sharded for this engine's mesh."""
+        expected = abstract_params(self.config, self.mesh)
+        if jax.tree.map(np.shape, params) != jax.tree.map(np.shape, expected):
+            raise InputError("params: shapes differ from those of the engine's model; publish weights of the same Qwen3Config")
         how = {"donate": True} if donate else {"may_alias": False}
-        return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, **how), params, wanted)
+        return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding, **how), params, expected)
 
     def _check_ids(self, token_ids: Sequence[int]) -> None:
         least, most, vocabulary = min(token_ids), max(token_ids), self.config.vocab_size
         if least < 0 or most >= vocabulary:
-            raise InputError(f"the prompt holds the id {least if least < 0 else most}; the model's ids go from 0 to {vocabulary - 1}")
+            raise InputError(f"the prompt contains the id {least if least < 0 else most}; ids must be between 0 and {vocabulary - 1}")
 
     def _post(self, action: Callable[[], None], strict: bool = True) -> None:
         with self._changed:
@@ -201,43 +206,43 @@ class JaxEngine:
         failure: BaseException | None = None
         try:
             with jax.set_mesh(self.mesh):
-                while self._take_orders():
+                while self._process_inbox():
                     began = time.monotonic()
                     self._swap_weights()
                     self._score()
                     self._admit()
                     self._decode()
-                    self._dismiss()
+                    self._report_failed_jobs()
                     self._count(seconds=time.monotonic() - began)
-        except BaseException as error:  # whatever it was, those who wait must hear of it
+        except BaseException as error:  # pending calls must receive any error
             failure = error
         with self._changed:
             self._failure, self._closing = failure, True
             while self._inbox:
-                with suppress(Exception):  # what the failure left behind may be anything; those who have just asked must be found
+                with suppress(Exception):  # the state may be inconsistent, but newly posted requests must be registered
                     self._inbox.popleft()()
         reason = self.failure or "the engine was closed before the request was finished"
         for waiter in self._waiters.values():
             waiter.wake(engine_error(reason, failure))
         self._waiters.clear()
-        promises: list[Future[Any]] = [*self._awaiting_weights, *(scored for _, scored in self._to_score)]
-        for promised in promises:
-            if promised.set_running_or_notify_cancel():
-                promised.set_exception(engine_error(reason, failure))
+        pending: list[Future[Any]] = [*self._awaiting_weights, *(scored for _, scored in self._to_score)]
+        for future in pending:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(engine_error(reason, failure))
         if failure is None:
             self.ended.set_result(None)
         else:
             self.ended.set_exception(engine_error(reason, failure))
 
-    def _take_orders(self) -> bool:
-        """Waits until there is something to do and carries out what was asked; False when the engine is to end."""
+    def _process_inbox(self) -> bool:
+        """Wait until there is work and run the posted actions; return False if the engine is closing."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._inbox or self._next or self._scheduler.waiting or self._scheduler.started)
             while self._inbox and not self._closing:
                 self._inbox.popleft()()
             return not self._closing
 
-    def _expect(self, params: Params, version: int, in_use: Future[None]) -> None:
+    def _set_next_weights(self, params: Params, version: int, in_use: Future[None]) -> None:
         self._next = (params, version)
         self._awaiting_weights.append(in_use)
 
@@ -257,14 +262,14 @@ class JaxEngine:
                 continue
             tokens = np.zeros((self.limits.prefill_batches[0], self.limits.bucket(len(ids))), np.int32)
             tokens[:, : len(ids)] = ids
-            said = programs.score(self.config, self._params, tokens, np.full(len(tokens), len(ids), np.int32))
-            logprobs = jax.device_get(said)[0, : len(ids) - 1].tolist()
+            scores = programs.score(self.config, self._params, tokens, np.full(len(tokens), len(ids), np.int32))
+            logprobs = jax.device_get(scores)[0, : len(ids) - 1].tolist()
             self._to_score.popleft()
             if scored.set_running_or_notify_cancel():
                 scored.set_result(logprobs)
 
     def _admit(self) -> None:
-        """Fills the free slots. While new weights wait for their turn, only with samples of requests that have started."""
+        """Fill the free slots; while new weights are pending, only with samples of started requests."""
         while True:
             if (move := self._scheduler.next_insert()) is not None:
                 self._state = programs.insert(self._state, move.batch, move.rows, move.slots)
@@ -282,33 +287,33 @@ class JaxEngine:
         self._state, drawn = programs.decode(self.config, chunk, scheduler.restricted, self._params, self._state, scheduler.table)
         tokens, logprobs, counts = jax.device_get(drawn)
         finished = self._scheduler.advance(tokens, logprobs, counts)
-        # counted first: who is woken may ask for the totals at once
+        # count before waking callers, which may read the totals immediately
         self._count(
             generated_tokens=int(counts.sum()), decode_steps=int(counts.max()), completions=sum(job.request.num_samples for job in finished)
         )
-        self._spread_news()
+        self._deliver_tokens()
         for job in finished:
             self._waiters.pop(job).wake()
 
-    def _dismiss(self) -> None:
-        """Fail the jobs that raised on their way; they are out of the scheduler."""
+    def _report_failed_jobs(self) -> None:
+        """Fail the requests whose jobs raised an error and were removed from the scheduler."""
         for job, error in self._scheduler.failed:
             if waiter := self._waiters.pop(job, None):
                 waiter.wake(engine_error(f"this request failed: {first_line(error)}", error))
         self._scheduler.failed.clear()
 
-    def _spread_news(self) -> None:
-        """Tells each event loop at once what its listeners' samples have drawn."""
+    def _deliver_tokens(self) -> None:
+        """Schedule the `on_tokens` callbacks, with one call per event loop."""
         loops: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, int, list[int], list[float]]]] = {}
-        for news in self._news:
-            loops.setdefault(news[0].loop, []).append(news)
-        self._news.clear()
-        for loop, heard in loops.items():
-            call_on(loop, self._tell, heard)
+        for entry in self._new_tokens:
+            loops.setdefault(entry[0].loop, []).append(entry)
+        self._new_tokens.clear()
+        for loop, entries in loops.items():
+            call_on(loop, self._call_on_tokens, entries)
 
-    def _tell(self, heard: list[tuple[Waiter, int, list[int], list[float]]]) -> None:
-        """On the listeners' own event loop."""
-        for waiter, sample, token_ids, logprobs in heard:
+    def _call_on_tokens(self, entries: list[tuple[Waiter, int, list[int], list[float]]]) -> None:
+        """Call the `on_tokens` callbacks; runs on their event loop."""
+        for waiter, sample, token_ids, logprobs in entries:
             if waiter.future.done() or waiter.on_tokens is None:
                 continue
             try:

@@ -1,4 +1,4 @@
-"""A request before it runs: what the engine's limits say of it, and its numbers as the arrays that the device takes."""
+"""Engine limits, and jobs: requests with their numbers converted to device arrays."""
 
 import bisect
 from collections.abc import Callable
@@ -12,16 +12,22 @@ from oprover_jax.rollout.engine import Completion, Request
 from oprover_jax.rollout.sampling import seed_words
 
 _INT32_MAX = np.iinfo(np.int32).max
-_COLDEST = float(np.finfo(np.float32).tiny)  # this and its inverse are the last numbers that devices do not round to 0
+_COLDEST = float(np.finfo(np.float32).tiny)  # devices round smaller numbers to 0, and likewise inverses of larger ones
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Shapes of the engine; each distinct prefill shape is compiled once, on first use.
+    """Shapes and limits of the engine; each distinct prefill shape is compiled on first use.
 
-    `prefill_batches` are the numbers of prompts in one prefill, ascending; prompt lengths are rounded up to `prefill_multiple`.
-    `lookahead` is how far behind the first waiting request one looks for prompts that fill its batch. `max_samples` bounds the samples
-    of one request.
+    Attributes:
+      slots: Sequences decoded concurrently.
+      max_len: Maximum length of prompt and completion together, in tokens.
+      prefill_batches: Numbers of prompts in one prefill, ascending.
+      prefill_multiple: Prompt lengths are padded to a multiple of this.
+      decode_chunk: Tokens decoded per dispatch.
+      max_stop_ids: Maximum number of stop ids of a request.
+      lookahead: Number of waiting requests searched for prompts that fill a prefill batch.
+      max_samples: Maximum number of samples of a request.
     """
 
     slots: int = 128
@@ -39,25 +45,27 @@ class Limits:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         batches = self.prefill_batches
         if not batches or batches[0] < 1 or list(batches) != sorted(set(batches)):
-            raise InputError(f"prefill_batches is {batches}; give distinct positive numbers in ascending order, as (1, 8)")
+            raise InputError(f"prefill_batches is {batches}; give distinct positive numbers in ascending order, such as (1, 8)")
 
     def bucket(self, length: int) -> int:
-        """The padded length at which a prompt of `length` tokens is prefilled."""
+        """Return the padded length of a prompt of `length` tokens."""
         return min(-(-length // self.prefill_multiple) * self.prefill_multiple, self.max_len)
 
     def rows(self, prompts: int) -> int:
-        """The smallest prefill batch that holds `prompts`, or the largest there is."""
+        """Return the smallest prefill batch size for `prompts` prompts, or the largest available."""
         return self.prefill_batches[min(bisect.bisect_left(self.prefill_batches, prompts), len(self.prefill_batches) - 1)]
 
     def check_prompt(self, length: int) -> None:
-        """Raises InputError for a prompt that this engine can never read."""
+        """Raise InputError if the prompt length is invalid."""
         if not length:
             raise InputError("the prompt has no tokens; give at least one, for example the beginning-of-sequence token")
         if length > self.max_len:
-            raise InputError(f"a prompt of {length} tokens exceeds the engine's max_len {self.max_len}; shorten it or raise max_len")
+            raise InputError(
+                f"the prompt has {length} tokens, which exceeds the engine's max_len {self.max_len}; shorten it or raise max_len"
+            )
 
     def check(self, request: Request) -> None:
-        """Raises InputError for a request that this engine can never run."""
+        """Raise InputError if this engine can never run the request."""
         prompt, new = len(request.prompt_ids), request.sampling.max_new_tokens
         self.check_prompt(prompt)
         if prompt + new > self.max_len:
@@ -66,13 +74,15 @@ class Limits:
                 "shorten the prompt, lower max_new_tokens or build the engine with a larger max_len"
             )
         if not 1 <= request.num_samples <= self.max_samples:
-            raise InputError(f"samples is {request.num_samples}; it must be from 1 to {self.max_samples}")
+            raise InputError(f"num_samples is {request.num_samples}; it must be between 1 and {self.max_samples}")
         if len(request.sampling.stop_ids) > self.max_stop_ids:
-            raise InputError(f"{len(request.sampling.stop_ids)} stop ids given; raise the engine's max_stop_ids {self.max_stop_ids}")
+            raise InputError(
+                f"stop_ids has {len(request.sampling.stop_ids)} ids; the engine's max_stop_ids is {self.max_stop_ids}, raise it"
+            )
 
 
 class Row(NamedTuple):
-    """What the slots of a request hold in the `SlotTable`; `stop_ids` without those that no vocabulary has."""
+    """Entries of a request in the `SlotTable`; `stop_ids` excludes ids that no vocabulary contains."""
 
     seed: np.ndarray
     temperature: np.float32
@@ -83,8 +93,9 @@ class Row(NamedTuple):
 
     @staticmethod
     def of(request: Request) -> "Row":
+        """Return the entries of a request."""
         sampling = request.sampling
-        # greedy takes the most likely token whatever the limits; they would only cost time
+        # greedy decoding takes the most likely token regardless of these limits, which would only cost time
         greedy = sampling.temperature == 0
         temperature = 0.0 if greedy else min(max(sampling.temperature, _COLDEST), 1 / _COLDEST)
         return Row(
@@ -99,11 +110,10 @@ class Row(NamedTuple):
 
 @dataclass(eq=False)
 class Job:
-    """A request on its way. `completions` fills up in any order; `version` is that of the weights that prefilled it. `on_tokens` is told
-    what a sample has drawn, after each decode chunk.
+    """Request in progress. `completions` fills up in any order; `version` is that of the weights that prefilled it.
 
-    The request's numbers become the arrays of `prompt` and `row` here, where the caller makes the job: those that fit into no array
-    raise here and not on the device's thread. To be made of a request that `Limits.check` let pass.
+    `on_tokens` is called after each decode chunk. The arrays `prompt` and `row` are created in the constructor, so that numbers that fit
+    no array raise in the caller and not on the device thread. The request must have passed `Limits.check`.
     """
 
     request: Request

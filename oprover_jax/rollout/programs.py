@@ -1,4 +1,4 @@
-"""The compiled programs of the in-process engine. The device owns the cache and one hidden state a slot, the host the rest."""
+"""Compiled programs of the in-process engine; the device holds the cache and one hidden state per slot, the host everything else."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,14 +19,14 @@ REPLICATED = PartitionSpec(None, None)
 
 
 class DeviceState(NamedTuple):
-    """Donated to each program that changes it. `hidden`, the same on every device, is the final state of each slot's last token."""
+    """Device state, donated to each program that changes it. `hidden`, replicated, is the final hidden state of each slot's last token."""
 
     cache: Any
     hidden: Float[Array, "slots D"]
 
 
 class Prefilled(NamedTuple):
-    """What a prefill leaves for `insert`: last hidden states [B, D] and keys and values [L, B, P, heads, d]."""
+    """Result of a prefill, for `insert`: last hidden states [B, D], and keys and values [L, B, P, heads, d]."""
 
     hidden: Float[Array, "B D"]
     keys: Array
@@ -34,7 +34,7 @@ class Prefilled(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Tokens and log-probabilities [chunk, slots], the first `counts[s]` of slot s valid."""
+    """Sampled tokens and log-probabilities [chunk, slots]; the first `counts[s]` of slot s are valid."""
 
     tokens: Int[Array, "chunk slots"]
     logprobs: Float[Array, "chunk slots"]
@@ -43,13 +43,16 @@ class Drawn(NamedTuple):
 
 @partial(jax.jit, static_argnums=0)
 def prefill(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Prefilled:
-    """Runs whole prompts. Compiled once for each shape of `tokens`."""
+    """Run whole prompts; compiled once per shape of `tokens`."""
     return Prefilled(*kv.prefill(config, params, tokens, lengths))
 
 
 @partial(jax.jit, static_argnums=0)
 def score(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], lengths: Int[Array, " B"]) -> Float[Array, "B P"]:
-    """Log-probability, at temperature 1, of the token after each one; meaningless from the last one on. Compiled as `prefill` is."""
+    """Return the log-probability at temperature 1 of the token after each position, undefined from the last token of a prompt.
+
+    Compiled once per shape of `tokens`.
+    """
     index = jnp.arange(tokens.shape[1])[None]
     positions = jnp.broadcast_to(index, tokens.shape)
     hidden = hidden_states(config, params, tokens, positions, (index < lengths[:, None]).astype(jnp.int32))
@@ -58,7 +61,7 @@ def score(config: Qwen3Config, params: Params, tokens: Int[Array, "B P"], length
 
 @partial(jax.jit, donate_argnums=0)
 def insert(state: DeviceState, batch: Prefilled, rows: Int[Array, " N"], slots: Int[Array, " N"]) -> DeviceState:
-    """Puts row `rows[i]` of a prefill into slot `slots[i]`, in place; a slot number out of range is dropped."""
+    """Copy row `rows[i]` of a prefill into slot `slots[i]`, in place; slot numbers out of range are dropped."""
     hidden = state.hidden.at[slots].set(jax.reshard(batch.hidden, REPLICATED)[rows], mode="drop")
     return DeviceState(kv.insert(state.cache, batch.keys, batch.values, rows, slots), hidden)
 
@@ -67,9 +70,9 @@ def insert(state: DeviceState, batch: Prefilled, rows: Int[Array, " N"], slots: 
 def decode(
     config: Qwen3Config, chunk: int, restricted: bool, params: Params, state: DeviceState, table: SlotTable
 ) -> tuple[DeviceState, Drawn]:
-    """Draws up to `chunk` tokens for each active slot, in one dispatch; ends early when no slot is active any more.
+    """Sample up to `chunk` tokens for each active slot in one dispatch; stop early if no slot is active.
 
-    `restricted` where any slot has a top-p, top-k or min-p; see `draw`.
+    `restricted` must be True if any slot uses top-p, top-k or min-p; see `draw`.
     """
     slots = table.active.shape[0]
     head = jax.reshard(head_matrix(params).astype(jnp.float32), gathered("vocab", "embed"))

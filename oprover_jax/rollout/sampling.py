@@ -1,4 +1,4 @@
-"""Drawing tokens: one key per (seed, sample, position), so a draw never depends on what else is in flight."""
+"""Token sampling with one random key per (seed, sample, position), so that it never depends on concurrent requests."""
 
 import math
 
@@ -9,11 +9,11 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 KEY_IMPLEMENTATION = "threefry2x32"
 
-_TINY = float(np.finfo(np.float32).tiny)  # smaller ones count as 0 on most devices
+_TINY = float(np.finfo(np.float32).tiny)  # most devices flush smaller numbers to 0
 
 
 def seed_words(seed: int) -> tuple[int, int]:
-    """The 64 low bits of `seed` as (high, low) uint32 words: the key data of `jax.random.key(seed)` in 64-bit mode."""
+    """Return the low 64 bits of `seed` as (high, low) uint32 words, the key data of `jax.random.key(seed)` in 64-bit mode."""
     return (seed >> 32) & 0xFFFFFFFF, seed & 0xFFFFFFFF
 
 
@@ -29,15 +29,26 @@ def draw(
     *,
     restricted: bool = True,
 ) -> tuple[Int[Array, " N"], Float[Array, " N"]]:
-    """One token for each row and its log-probability under the tempered softmax, in fp32, over the whole vocabulary: what top-p, top-k
-    and min-p leave out is not drawn, but the log-probability is not renormalised for it (SGLang reports the same).
+    """Sample one token per row and return tokens [N] and log-probabilities [N].
 
-    Temperature 0 takes the most likely token and reports its log-probability at temperature 1. `restricted` False says that no row has
-    any of these limits, which are then left out of the program: as a branch in it they would cost a tenth of a step even where none is set.
+    Log-probabilities are computed in fp32 at the given temperature over the whole vocabulary, not renormalised for top-p, top-k and min-p
+    (as in SGLang). Temperature 0 takes the most likely token and reports its log-probability at temperature 1.
+
+    Args:
+      logits: Logits [N, V].
+      seeds: Seed words [N, 2].
+      samples: Sample numbers [N].
+      positions: Positions of the new tokens [N].
+      temperatures: Temperatures [N].
+      top_ps: Top-p limits [N]; 1 is off.
+      top_ks: Top-k limits [N]; 0 is off.
+      min_ps: Min-p limits [N]; 0 is off.
+      restricted: False if no row uses these limits. They are then omitted from the program, because even unused they would cost a tenth
+        of a step.
     """
     greedy = temperatures <= 0
     logits = logits.astype(jnp.float32)
-    # the largest becomes 0 before it is divided: whatever the temperature, it stays finite
+    # the largest logit becomes 0 before the division, so that the result is finite at any temperature
     scaled = (logits - jnp.max(logits, axis=-1, keepdims=True)) / jnp.where(greedy, 1.0, temperatures)[:, None]
     logprobs = scaled - jnp.log(jnp.sum(jnp.exp(scaled), axis=-1, keepdims=True))
     keys = (jnp.asarray(column) for column in (seeds, samples, positions))
@@ -52,11 +63,11 @@ def draw(
 def restrict(
     probabilities: Float[Array, "N V"], top_ps: Float[Array, " N"], top_ks: Int[Array, " N"], min_ps: Float[Array, " N"]
 ) -> Float[Array, "N V"]:
-    """`probabilities` with zeros for all but the candidates, not renormalised; a row with top-p 1, top-k 0 and min-p 0 is left as it is.
+    """Return `probabilities` [N, V] with zeros for excluded tokens, not renormalised; top-p 1, top-k 0 and min-p 0 are off.
 
-    Each limit looks at the distribution given, not at what another limit left. A token is a candidate while the tokens before it, in
-    order of probability and then of id, weigh less than top-p and are fewer than top-k, and it has min-p of the largest probability.
-    Nothing is sorted: that takes a CPU a second for 64 rows of 20,000.
+    Each limit applies to the given distribution, independent of the others. In order of probability and then of id, a token is kept while
+    the tokens before it weigh less than top-p and are fewer than top-k; it also needs at least min-p times the largest probability.
+    Nothing is sorted, because sorting 64 rows of 20,000 takes a second on a CPU.
     """
     p = probabilities
     top_ps = jnp.maximum(top_ps, _TINY)
@@ -74,8 +85,10 @@ def restrict(
 def _largest_that_reaches(
     p: Float[Array, "N V"], weights: Float[Array, "N V"], totals: Float[Array, " N"] | Int[Array, " N"]
 ) -> Float[Array, "N 1"]:
-    """The largest value t for which the weights of all p >= t sum up to the total; 0 where even all of them do not. It is found bit by
-    bit: floats that are not negative are ordered as their bits are."""
+    """Return the largest t for which the weights of all p >= t reach the total, or 0 if all weights together do not.
+
+    The value is found bit by bit, because non-negative floats are ordered like their bits.
+    """
 
     def decide(i: Int[Array, ""], bits: Int[Array, "N 1"]) -> Int[Array, "N 1"]:
         tried = bits | (jnp.int32(1) << (30 - i))
@@ -87,7 +100,7 @@ def _largest_that_reaches(
 
 
 def _above_or_first_ties(p: Float[Array, "N V"], least: Float[Array, "N 1"], ties: Shaped[Array, "N 1"]) -> Bool[Array, "N V"]:
-    """Which tokens are above `least`, or among the first `ties` of those that equal it."""
+    """Return which tokens are above `least`, or among the first `ties` tokens equal to it."""
     equal = p == least
     return (p > least) | (equal & (jnp.cumsum(equal, axis=-1) <= ties))
 
@@ -98,10 +111,10 @@ def _uniforms(seed: UInt32[Array, " 2"], sample: Int[Array, ""], position: Int[A
 
 
 def _invert_cdf(probabilities: Float[Array, "N V"], uniforms: Float[Array, "N 2"]) -> Int[Array, " N"]:
-    """Draws a block of about sqrt(V) tokens, then a token within it. Always a valid index, even for weights that are no numbers.
+    """Sample a block of about sqrt(V) tokens, then a token within it; the index is valid even for NaN weights.
 
-    Two short cumulative sums lose less to rounding than one over V, two uniforms reach probabilities below 2^-23, and on a CPU
-    this is nine times faster than V Gumbel variates a row.
+    Two short cumulative sums have less rounding error than one over V, two uniforms reach probabilities below 2^-23, and on a CPU this is
+    nine times faster than V Gumbel variates per row.
     """
     rows, vocabulary = probabilities.shape
     width = math.isqrt(vocabulary - 1) + 1
@@ -113,7 +126,7 @@ def _invert_cdf(probabilities: Float[Array, "N V"], uniforms: Float[Array, "N 2"
 
 
 def _first_above(weights: Float[Array, "N W"], uniform: Float[Array, " N"]) -> Int[Array, " N"]:
-    """The first index whose cumulative weight exceeds `uniform` of the total; never one of weight zero, unless all are."""
+    """Return the first index whose cumulative weight exceeds `uniform` times the total; never one with weight zero, unless all are."""
     cumulative = jnp.cumsum(weights, axis=-1)
     below = jnp.sum(cumulative <= (uniform * cumulative[:, -1])[:, None], axis=-1, dtype=jnp.int32)
     return jnp.minimum(below, weights.shape[-1] - 1)

@@ -1,7 +1,7 @@
-"""Which request runs in which slot: the host's side of continuous batching, without a single array on a device.
+"""Scheduler of continuous batching: assigns requests to slots, on the host and without device arrays.
 
-A request waits, is prefilled once (`Prefix`), and its samples then take slots one by one as these come free. The scheduler is used
-from one thread only.
+A request waits, is prefilled once (`_Prefix`), and its samples then take slots as these become free. The scheduler is used from one thread
+only.
 """
 
 from collections import OrderedDict, deque
@@ -20,7 +20,7 @@ NO_TOKEN = -1
 
 
 class SlotTable(NamedTuple):
-    """What the decoding program needs to know of each slot. `positions` is the index in the sequence of the next token."""
+    """Inputs of the decode program for each slot. `positions` is the index of the next token in the sequence."""
 
     active: np.ndarray  # bool [slots]
     positions: np.ndarray  # int32 [slots]
@@ -35,7 +35,7 @@ class SlotTable(NamedTuple):
 
 
 class Prefill(NamedTuple):
-    """Prompts to run together; `tokens` [rows, bucket] is padded with zeros, `lengths` [rows] with ones."""
+    """Prompts to prefill together; `tokens` [rows, bucket] is padded with zeros, `lengths` [rows] with ones."""
 
     jobs: list[Job]
     tokens: np.ndarray
@@ -43,7 +43,7 @@ class Prefill(NamedTuple):
 
 
 class Insert(NamedTuple):
-    """Rows of one prefill's result (`batch`, opaque here) and the slots they go to; padding has a slot number out of range."""
+    """Rows of a prefill result (`batch`, opaque here) and their slots; padding has a slot number out of range."""
 
     batch: object
     rows: np.ndarray
@@ -67,9 +67,9 @@ class _Occupant:
 
 
 class Scheduler:
-    """First in, first out: the oldest waiting request is always in the next prefill, the oldest prefix in the next insert.
+    """First-in, first-out scheduler: the oldest waiting request is always in the next prefill, the oldest prefix in the next insert.
 
-    A job that raises on its way is cancelled and goes to `failed`, with its error; the others do not notice.
+    A job that raises an error is cancelled and added to `failed` with the error; other jobs are not affected.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -88,19 +88,19 @@ class Scheduler:
             stop_ids=np.full((n, limits.max_stop_ids), NO_TOKEN, np.int32),
         )
         self.failed: list[tuple[Job, Exception]] = []
-        self._waiting: OrderedDict[Job, int] = OrderedDict()  # padded lengths; a dict whose first entries were removed is slow
+        self._waiting: OrderedDict[Job, int] = OrderedDict()  # padded lengths; a plain dict is slow after its first entries are removed
         self._ready: deque[_Prefix] = deque()
         self._free = list(range(n - 1, -1, -1))
         self._occupants: dict[int, _Occupant] = {}
 
     @property
     def started(self) -> bool:
-        """Whether any request is prefilled or decoding, that is, bound to the weights in use."""
+        """True if any request is prefilled or decoding and thus bound to the weights in use."""
         return bool(self._ready or self._occupants)
 
     @property
     def restricted(self) -> bool:
-        """Whether any slot has a top-p, top-k or min-p."""
+        """True if any slot uses top-p, top-k or min-p."""
         table = self.table
         return bool(np.any((table.top_ps < 1) | (table.top_ks > 0) | (table.min_ps > 0)))
 
@@ -113,11 +113,12 @@ class Scheduler:
         return len(self._occupants)
 
     def submit(self, job: Job) -> None:
+        """Add a job to the queue."""
         with self._on_behalf_of(job):
             self._waiting[job] = self.limits.bucket(job.prompt.size)
 
     def cancel(self, job: Job) -> None:
-        """Forgets the job wherever it is; its slots are free at once."""
+        """Remove the job in any state and free its slots immediately."""
         job.cancelled = True
         self._waiting.pop(job, None)
         self._ready = deque(p for p in self._ready if p.job is not job)
@@ -125,7 +126,7 @@ class Scheduler:
             self._release(slot)
 
     def next_prefill(self) -> Prefill | None:
-        """The oldest waiting request, with others that fit its padded length, if a slot is free and no prefix waits for it."""
+        """Return the oldest waiting request with others that fit its padded length, or None if no slot is free or a prefix is waiting."""
         if not self._waiting or self._ready or not self._free:
             return None
         bucket = next(iter(self._waiting.values()))
@@ -144,13 +145,13 @@ class Scheduler:
         return Prefill(jobs, tokens, lengths) if jobs else None
 
     def prefilled(self, prefill: Prefill, batch: object, version: int) -> None:
-        """Records that `batch` holds the device arrays of `prefill`, computed with the weights of `version`."""
+        """Record `batch`, the device arrays of `prefill`, computed with the weights of `version`."""
         for row, job in enumerate(prefill.jobs):
             job.version = version
             self._ready.append(_Prefix(job, batch, row))
 
     def next_insert(self) -> Insert | None:
-        """Gives free slots to the oldest prefixes of one prefill batch, at most `prefill_batches[-1]` samples at a time."""
+        """Assign free slots to the oldest prefixes of one prefill batch, at most `prefill_batches[-1]` samples at a time."""
         if not self._ready or not self._free:
             return None
         batch, width = self._ready[0].batch, self.limits.prefill_batches[-1]
@@ -172,11 +173,11 @@ class Scheduler:
         return Insert(batch, rows, slots)
 
     def advance(self, tokens: np.ndarray, logprobs: np.ndarray, counts: np.ndarray) -> list[Job]:
-        """Takes what a decode chunk drew (`tokens`, `logprobs` [chunk, slots], the first `counts[s]` valid); returns finished jobs."""
+        """Record a decode chunk (`tokens`, `logprobs` [chunk, slots], the first `counts[s]` valid) and return finished jobs."""
         finished = []
         for slot in np.flatnonzero(counts).tolist():
             occupant, count = self._occupants.get(slot), int(counts[slot])
-            if occupant is None:  # another sample of its job has failed in this very loop
+            if occupant is None:  # another sample of its job has failed in this loop
                 continue
             with self._on_behalf_of(occupant.job):
                 if self._take(slot, occupant, tokens[:count, slot].tolist(), logprobs[:count, slot].tolist()):
@@ -184,7 +185,7 @@ class Scheduler:
         return finished
 
     def _take(self, slot: int, occupant: _Occupant, token_ids: list[int], logprobs: list[float]) -> bool:
-        """Add what a sample has drawn; True where that finishes its job."""
+        """Append sampled tokens to a sample; return True if that finishes its job."""
         occupant.token_ids += token_ids
         occupant.logprobs += logprobs
         if occupant.job.on_tokens is not None:
@@ -198,7 +199,7 @@ class Scheduler:
         return self._complete(occupant, stopped)
 
     def end(self, job: Job, sample: int) -> bool:
-        """Lets a sample that is decoding end where it is, as by a stop token; True where it was the last one missing of its job."""
+        """End a decoding sample as if by a stop token; return True if that finishes its job."""
         for slot, occupant in self._occupants.items():
             if occupant.job is job and occupant.sample == sample:
                 self._release(slot)
@@ -209,7 +210,7 @@ class Scheduler:
 
     @contextmanager
     def _on_behalf_of(self, job: Job) -> Iterator[None]:
-        """Let an error end this job alone."""
+        """Restrict the effect of an error to this job."""
         try:
             yield
         except Exception as error:

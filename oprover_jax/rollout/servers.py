@@ -1,4 +1,4 @@
-"""Several SGLang-like servers, or the one address of a router: who is asked next, and who is left alone for a while."""
+"""Load balancing and backoff over several SGLang-compatible servers or one router address."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,8 +11,16 @@ _LONGEST_REST_SECONDS = 10.0
 
 @dataclass
 class Server:
-    """`rest_until` is the time of the event loop before which it is not asked again; `lists_samples` is None until it was asked for
-    several samples at once; `seeded` until it was asked what it is."""
+    """State of a server.
+
+    Attributes:
+      url: Address.
+      in_flight: Number of running requests.
+      failures: Consecutive failures.
+      rest_until: Event loop time before which the server is not used.
+      lists_samples: Whether the server returns several samples of one request; None if unknown.
+      seeded: Whether the server supports seeded sampling; None if unknown.
+    """
 
     url: str
     in_flight: int = 0
@@ -22,19 +30,20 @@ class Server:
     seeded: bool | None = None
 
     def failed(self, at_least: float = 0.0) -> None:
-        """Lets it rest, longer with every failure in a row; what it is must be asked again, for another may come up in its place."""
+        """Back off, longer with every consecutive failure, and forget the capabilities, because another server may take its place."""
         rest = max(at_least, min(_FIRST_REST_SECONDS * 2**self.failures, _LONGEST_REST_SECONDS))
         self.rest_until = max(self.rest_until, asyncio.get_running_loop().time() + rest)
         self.failures += 1
         self.seeded = self.lists_samples = None
 
     def answered(self) -> None:
+        """Reset the backoff after a successful request."""
         self.failures = 0
         self.rest_until = 0.0
 
 
 class Servers:
-    """Turns of at most `connections` requests on each server at once, the least busy one first. For one event loop."""
+    """Servers with at most `connections` concurrent requests each, least busy first, for use on one event loop."""
 
     def __init__(self, urls: Sequence[str], connections: int) -> None:
         self.all = [Server(url.rstrip("/")) for url in urls]
@@ -43,7 +52,7 @@ class Servers:
 
     @asynccontextmanager
     async def turn(self, asked_before: Server | None = None) -> AsyncIterator[Server]:
-        """Waits until a server is rested and has room. Another one than `asked_before` is preferred."""
+        """Wait for an available server and reserve a connection; servers other than `asked_before` are preferred."""
         server = await self._take(asked_before)
         try:
             yield server

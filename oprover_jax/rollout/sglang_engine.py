@@ -1,4 +1,4 @@
-"""The `Engine` over HTTP: SGLang, SGL-JAX or `oprover serve`, several servers or one router's address. A lost server loses no request."""
+"""Engine over HTTP for SGLang, SGL-JAX or `oprover serve`, with several servers or one router; requests survive the loss of a server."""
 
 import asyncio
 from types import TracebackType
@@ -16,8 +16,8 @@ from oprover_jax.rollout.sglang_wire import Aborted, Generated, ModelInfo, Wrong
 _CONNECT_SECONDS = 10.0
 
 
-class _TryAgain(Exception):
-    """The server gave no answer that counts; `rest` is how long it asked to be left alone."""
+class _RetryableError(Exception):
+    """Error for a server that gave no usable response; `rest` is the delay in seconds that it requested."""
 
     def __init__(self, reason: str, rest: float = 0.0) -> None:
         super().__init__(reason)
@@ -25,14 +25,19 @@ class _TryAgain(Exception):
 
 
 class SGLangEngine:
-    """Asks the servers at `urls` with at most `connections` requests in flight on each; `key` is their bearer key.
+    """Engine that samples from SGLang-compatible servers, safe to call from any number of tasks and event loops.
 
-    A request that meets a lost connection, a silence of `timeout` seconds, 429, 5xx or an aborted answer goes to another server, or to the
-    same after a pause that grows; EngineError where `patience` seconds have passed since its first failure. `version` is the policy
-    version of servers that name none (SGL-JAX); see `publish`. Servers that return one answer whatever `n` says are asked once for each
-    sample. The draws of `oprover serve` are those of the in-process engine; other servers draw without a seed.
+    After a lost connection, a timeout, status 429 or 5xx, or an aborted response, a request is retried on another server, or on the same
+    one with increasing delays. Servers that ignore `n` receive one request per sample. `oprover serve` samples exactly like the in-process
+    engine; other servers sample without a seed. Use it as a context manager or call `close()`.
 
-    Safe to call from any number of tasks and event loops; use as a context manager or `close()`.
+    Args:
+      *urls: Addresses of the servers.
+      key: Bearer key of the servers.
+      connections: Maximum number of concurrent requests per server.
+      timeout: Seconds to wait for a response.
+      patience: Seconds after the first failure of a request until EngineError is raised.
+      version: Policy version of servers that report none (SGL-JAX); see `publish`.
     """
 
     def __init__(
@@ -45,7 +50,7 @@ class SGLangEngine:
         version: int = 0,
     ) -> None:
         if not urls:
-            raise InputError("no server is given; name at least one address such as http://127.0.0.1:30000")
+            raise InputError("urls is empty; give at least one server address such as http://127.0.0.1:30000")
         self.version = version
         self._patience, self._timeout = patience, timeout
         self._loop = LoopThread("sglang-engine")
@@ -55,7 +60,7 @@ class SGLangEngine:
         self._servers = Servers(urls, connections)
 
     async def generate(self, request: Request) -> list[Completion]:
-        """`request.samples` completions, in order, all of one version where the server answers `n` at once. Cancelling hangs up."""
+        """Return `request.num_samples` completions, in order, all of one version if the server supports `n`. Cancelling disconnects."""
         if self._loop.closed:
             raise EngineError("the engine is closed")
         if not request.prompt_ids or request.num_samples < 1:
@@ -63,7 +68,7 @@ class SGLangEngine:
         return await asyncio.wrap_future(self._loop.submit(self._generate(request)))
 
     def close(self) -> None:
-        """Hangs up; requests still awaited are cancelled. May be called twice."""
+        """Close all connections and cancel pending requests. Safe to call twice."""
         self._loop.close(self._http.aclose)
 
     def __enter__(self) -> "SGLangEngine":
@@ -73,18 +78,18 @@ class SGLangEngine:
         self.close()
 
     async def _generate(self, request: Request) -> list[Completion]:
-        first = await self._persist(request, request.num_samples)
+        first = await self._with_retries(request, request.num_samples)
         if len(first) == request.num_samples:
             return first
-        others = [asyncio.ensure_future(self._persist(request, 1)) for _ in range(request.num_samples - len(first))]
+        others = [asyncio.ensure_future(self._with_retries(request, 1)) for _ in range(request.num_samples - len(first))]
         try:
-            return [*first, *(one for [one] in await asyncio.gather(*others))]
+            return [*first, *(completion for [completion] in await asyncio.gather(*others))]
         finally:
             for task in others:
                 task.cancel()
 
-    async def _persist(self, request: Request, samples: int) -> list[Completion]:
-        """`samples` completions, or one from a server that cannot do better, of whichever server answers."""
+    async def _with_retries(self, request: Request, samples: int) -> list[Completion]:
+        """Return `samples` completions, or one if the server ignores `n`, from the first server that responds."""
         loop = asyncio.get_running_loop()
         asked_before: Server | None = None
         failing_since: float | None = None
@@ -96,66 +101,66 @@ class SGLangEngine:
                     limit.reschedule(None)
                     asked_before = server
                     try:
-                        found = await self._once(server, request, samples)
+                        completions = await self._once(server, request, samples)
                         server.answered()
-                        return found
+                        return completions
                     except Aborted:
-                        reason = "the server aborted it"
-                    except _TryAgain as failed:
+                        reason = "the server aborted the request"
+                    except _RetryableError as failed:
                         server.failed(failed.rest)
                         reason = str(failed)
                     failing_since = failing_since or loop.time()
             except TimeoutError:
                 break
         urls = ", ".join(server.url for server in self._servers.all)
-        raise EngineError(f"no server of {urls} answered within {self._patience:.0f} s; the last failure: {reason}")
+        raise EngineError(f"none of the servers {urls} answered within {self._patience:.0f} s; last failure: {reason}")
 
     async def _once(self, server: Server, request: Request, samples: int) -> list[Completion]:
         if server.seeded is None:
             server.seeded = await self._is_seeded(server)
-        several = samples if server.seeded or server.lists_samples is not False else 1
-        content = msgspec.json.encode(body(request, several, request.seed if server.seeded else None))
-        answer = await self._ask(server, "POST", "/generate", content)
+        requested = samples if server.seeded or server.lists_samples is not False else 1
+        content = msgspec.json.encode(body(request, requested, request.seed if server.seeded else None))
+        answer = await self._send(server, "POST", "/generate", content)
         try:
-            found = msgspec.json.decode(answer, type=list[Generated] | Generated)
-            answers = found if isinstance(found, list) else [found]
-            if several > 1:
-                server.lists_samples = len(answers) == several
-            if len(answers) not in (1, several):
-                raise WrongAnswer(f"{len(answers)} answers where {several} were asked for")
-            return [completion(one, request, self.version) for one in answers]
+            decoded = msgspec.json.decode(answer, type=list[Generated] | Generated)
+            generated = decoded if isinstance(decoded, list) else [decoded]
+            if requested > 1:
+                server.lists_samples = len(generated) == requested
+            if len(generated) not in (1, requested):
+                raise WrongAnswer(f"{len(generated)} completions for {requested} requested")
+            return [completion(sample, request, self.version) for sample in generated]
         except (msgspec.DecodeError, WrongAnswer) as error:
-            raise _TryAgain(f"{server.url} gave an answer that is none ({error})") from error
+            raise _RetryableError(f"{server.url} returned an invalid response ({error})") from error
 
     async def _is_seeded(self, server: Server) -> bool:
-        answer = await self._ask(server, "GET", "/get_model_info")
+        answer = await self._send(server, "GET", "/get_model_info")
         try:
             return msgspec.json.decode(answer, type=ModelInfo).seeded_draws
         except msgspec.DecodeError as error:
-            raise _TryAgain(f"{server.url} does not say what it serves ({error})") from error
+            raise _RetryableError(f"{server.url} returned invalid model info ({error})") from error
 
-    async def _ask(self, server: Server, method: str, path: str, content: bytes | None = None) -> bytes:
+    async def _send(self, server: Server, method: str, path: str, content: bytes | None = None) -> bytes:
         try:
             response = await self._http.request(method, server.url + path, content=content)
         except httpx2.TransportError as error:
-            raise _TryAgain(f"{server.url}: {type(error).__name__} {error}".strip()) from error
+            raise _RetryableError(f"{server.url}: {type(error).__name__} {error}".strip()) from error
         status = response.status_code
         if status == 429 or status >= 500:
             later = response.headers.get("retry-after", "")
-            raise _TryAgain(f"{server.url}: status {status}", float(later) if later.isdigit() else 0.0)
+            raise _RetryableError(f"{server.url}: status {status}", float(later) if later.isdigit() else 0.0)
         if status in (400, 413, 422):
-            raise InputError(f"{server.url} refuses the request: {reason_of(response.content)}")
+            raise InputError(f"{server.url} rejected the request: {reason_of(response.content)}")
         if status != 200:
-            raise EngineError(f"{server.url} refuses with status {status}: {reason_of(response.content)}")
+            raise EngineError(f"{server.url} returned status {status}: {reason_of(response.content)}")
         return response.content
 
 
 def reason_of(content: bytes) -> str:
-    """The sentence in a refusal: `{"error": {"message": ...}}`, `{"error": ...}`, `{"message": ...}` or whatever is there."""
+    """Return the message of an error response: `{"error": {"message": ...}}`, `{"error": ...}`, `{"message": ...}` or other content."""
     try:
-        found: Any = msgspec.json.decode(content)
+        reason: Any = msgspec.json.decode(content)
     except msgspec.DecodeError:
         return content[:200].decode(errors="replace") or "no reason given"
     for name in ("error", "message", "detail"):
-        found = found.get(name, found) if isinstance(found, dict) else found
-    return str(found)
+        reason = reason.get(name, reason) if isinstance(reason, dict) else reason
+    return str(reason)

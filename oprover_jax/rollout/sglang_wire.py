@@ -1,4 +1,4 @@
-"""The part of SGLang's /generate that the client writes and reads: what SGLang, SGL-JAX and `oprover serve` have in common."""
+"""Request and response formats of /generate, limited to what SGLang, SGL-JAX and `oprover serve` have in common."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from oprover_jax.rollout.engine import Completion, Request
 
 
 class FinishReason(msgspec.Struct, frozen=True):
-    """`type` is "stop", "length" or "abort"."""
+    """Finish reason of a sample; `type` is "stop", "length" or "abort"."""
 
     type: str
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """`output_token_logprobs` holds [log-probability, token id, text or null] for each token."""
+    """Metadata of a sample; `output_token_logprobs` holds [log-probability, token id, text or null] for each token."""
 
     finish_reason: FinishReason
     completion_tokens: int
@@ -23,27 +23,32 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
+    """Generated sample."""
+
     meta_info: Meta
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """`seeded_draws` is our own server's: it draws as the in-process engine does, from (seed, sample, position)."""
+    """Model information; `seeded_draws` is set by `oprover serve`, which samples by (seed, sample, position) like the in-process engine."""
 
     weight_version: str | None = None
     seeded_draws: bool = False
 
 
 class Aborted(Exception):
-    """A sample came back unfinished."""
+    """Error for a sample that the server returned unfinished."""
 
 
 class WrongAnswer(Exception):
-    """An answer that contradicts itself or the request."""
+    """Error for a response that contradicts itself or the request."""
 
 
 def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
-    """What to post to /generate. With `ignore_eos` SGLang ignores the stop ids too, so with stop ids the ends that the server knows from
-    its model's folder count as well: name them among the stop ids, as the in-process engine needs it."""
+    """Return the body of a /generate request.
+
+    With `ignore_eos` SGLang also ignores stop ids, so it is set only without stop ids. Otherwise the end tokens of the server's model apply
+    as well; include them in the stop ids, as the in-process engine requires.
+    """
     sampling = request.sampling
     params: dict[str, Any] = {
         "max_new_tokens": sampling.max_new_tokens,
@@ -61,20 +66,20 @@ def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
 
 
 def completion(generated: Generated, request: Request, version: int) -> Completion:
-    """The answer as the engine protocol has it; `version` is that of a server which does not say. Raises Aborted or WrongAnswer."""
+    """Convert a response to a completion; `version` is used if the server reports none. Raises Aborted or WrongAnswer."""
     meta = generated.meta_info
     if meta.finish_reason.type == "abort":
         raise Aborted
     ids = tuple(entry[1] for entry in meta.output_token_logprobs)
     sampling = request.sampling
-    # SGLang calls a completion whose last allowed token is a stop token one of full length; it has come to its end all the same
+    # SGLang reports "length" if the last allowed token is a stop token; it counts as stopped here
     stopped = meta.finish_reason.type == "stop" or any(token in sampling.stop_ids for token in ids[-1:])
     if not len(ids) == meta.completion_tokens <= sampling.max_new_tokens or not ids:
-        raise WrongAnswer(f"{meta.completion_tokens} tokens are said and {len(ids)} are given, of at most {sampling.max_new_tokens}")
+        raise WrongAnswer(f"completion_tokens is {meta.completion_tokens} for {len(ids)} tokens of at most {sampling.max_new_tokens}")
     if stopped and not sampling.stop_ids:
-        raise WrongAnswer(f"it stopped at token {ids[-1]}, and no stop ids were given")
+        raise WrongAnswer(f"the completion stopped at token {ids[-1]}, but no stop ids were given")
     if not stopped and len(ids) < sampling.max_new_tokens:
-        raise WrongAnswer(f"{len(ids)} tokens are given, {sampling.max_new_tokens} were asked for, and it did not stop")
+        raise WrongAnswer(f"the completion has {len(ids)} of {sampling.max_new_tokens} tokens and did not stop")
     logprobs = tuple(float(entry[0]) for entry in meta.output_token_logprobs)
     named = meta.weight_version or ""
     return Completion(ids, logprobs, "stop" if stopped else "length", int(named) if named.isdigit() else version)

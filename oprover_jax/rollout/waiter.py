@@ -1,4 +1,4 @@
-"""Between the device's thread and the event loops of those who wait for it."""
+"""Communication from the device thread to the event loops of waiting callers."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from oprover_jax.rollout.job import Job
 
 
 class Waiter:
-    """A job and the task of some event loop that awaits it. To be made on that loop."""
+    """Job with the future that its caller awaits; must be created on the caller's event loop."""
 
     def __init__(self, job: Job, on_tokens: OnTokens | None) -> None:
         self.job = job
@@ -19,11 +19,11 @@ class Waiter:
         self.future: asyncio.Future[None] = self.loop.create_future()
 
     def wake(self, failure: BaseException | None = None) -> None:
-        """Called on the device thread."""
+        """Finish the future from the device thread, with an error if given."""
         call_on(self.loop, self.settle, failure)
 
     def settle(self, failure: BaseException | None) -> None:
-        """Called on the event loop."""
+        """Finish the future on its event loop, with an error if given."""
         if self.future.done():
             return
         if failure is None:
@@ -33,19 +33,19 @@ class Waiter:
 
 
 def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
-    """Called on the device thread. A loop that has closed, or closes in this very moment, awaits nothing."""
+    """Schedule a callback on an event loop from the device thread; a closed loop is ignored, because nothing awaits it."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(callback, *arguments)
 
 
 def first_line(error: BaseException) -> str:
-    """The error's kind and the beginning of what it says: JAX's messages have many lines."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:300]}" if said else type(error).__name__
+    """Return the type and the beginning of the message of an error; JAX messages have many lines."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 
 def engine_error(reason: str, failure: BaseException | None) -> EngineError:
-    """An EngineError whose cause is `failure`."""
+    """Return an EngineError with the cause `failure`."""
     error = EngineError(reason)
     error.__cause__ = failure
     return error

@@ -1,4 +1,4 @@
-"""The rollout server as an ASGI application: one engine behind SGLang's native API and OpenAI's."""
+"""ASGI application of the rollout server: one engine behind SGLang's native API and the OpenAI API."""
 
 import asyncio
 from functools import partial
@@ -14,27 +14,27 @@ from oprover_jax.server.openapi import describe
 from oprover_jax.server.replies import add_refusals, counted_refusal, json_reply
 from oprover_jax.server.service import Service
 
-_ABOUT = """Samples from one policy: `/generate` and its neighbours are SGLang's native API, `/v1/...` OpenAI's.
+_ABOUT = """Inference server for one policy. `/v1/...` is compatible with the OpenAI API, all other endpoints with SGLang's native API.
 
-Every address but `/health`, `/docs` and `/openapi.json` wants `Authorization: Bearer KEY` where the server was started with a key.
-Log-probabilities are those of the distribution at the given temperature, over the whole vocabulary. With a seed the draws are a function
-of (seed, sample, position). Hang up, and your request is withdrawn. Where there is no room the answer is 429 with `Retry-After`; where the
-engine has failed it is 503, for `/health` too. A field that is not described here is refused."""
+If the server was started with a key, every endpoint except `/health`, `/docs` and `/openapi.json` requires `Authorization: Bearer KEY`.
+Log-probabilities refer to the distribution at the given temperature, over the whole vocabulary. With a seed, sampling is a function of
+(seed, sample, position). A request is cancelled when its client disconnects. Requests beyond the limits receive 429 with `Retry-After`.
+If the engine has failed, generation endpoints and `/health` return 503. Requests with unknown fields are rejected."""
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application. The engine stays the caller's, who closes it when the server has ended."""
+    """Return the application. The caller owns the engine and closes it after the server has stopped."""
     settings, metrics = service.settings, service.metrics
     app = FastAPI(title="oprover serve", description=_ABOUT, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
     router = APIRouter()
     add_native_routes(router, service)
     add_openai_routes(router, service)
 
-    @router.get("/metrics", summary="What it does, for Prometheus")
+    @router.get("/metrics", summary="Metrics in Prometheus format")
     async def metrics_text() -> Response:
         return Response(await asyncio.to_thread(metrics.text), media_type=CONTENT_TYPE_LATEST)
 
-    @router.get("/health", summary="Can the engine draw?")
+    @router.get("/health", summary="Check whether the engine is running")
     async def health() -> Response:
         if service.failure is not None:
             return counted_refusal(metrics, 503, service.failure)

@@ -1,4 +1,4 @@
-"""One prompt on its way through the server: its samples as they grow, and how each of them ended."""
+"""Generation state of one prompt: its samples as they grow, and their finish reasons."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ FinishKind = Literal["stop", "length", "abort"]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a client asks for one prompt, whichever API it speaks. `stop` are strings, `sampling.stop_ids` tokens."""
+    """Request for one prompt, independent of the API. `stop` holds strings, `sampling.stop_ids` token ids."""
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
@@ -32,14 +32,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Finish:
-    """How a sample ended; `matched` is the stop token or the stop string."""
+    """Finish reason of a sample; `matched` is the stop token or the stop string."""
 
     kind: FinishKind
     matched: int | str | None = None
 
 
 class Sample:
-    """What has been drawn of one completion. `token_ids` and `logprobs` hold the stop token or the whole stop string, `text` neither."""
+    """One completion in progress. `token_ids` and `logprobs` include the stop token or the whole stop string, `text` excludes them."""
 
     def __init__(self, codec: Codec, asked: Asked) -> None:
         self.token_ids: list[int] = []
@@ -53,7 +53,7 @@ class Sample:
         return self._growing.text
 
     def add(self, token_ids: list[int], logprobs: list[float]) -> bool:
-        """Takes what was drawn; True when that ends the sample by a stop string."""
+        """Append sampled tokens; return True if a stop string ends the sample."""
         if self.finish is not None:
             return True
         readable = token_ids[:-1] if token_ids[-1] in self._stop_ids else token_ids
@@ -67,7 +67,7 @@ class Sample:
         return self.finish is not None
 
     def end(self, kind: FinishKind) -> None:
-        """No more will be drawn. A stop string may come to light only now, out of what was held back."""
+        """Finish the sample. A stop string may be found only now, in text that was withheld."""
         if self.finish is None:
             self._growing.end()
             by_token = self.token_ids[-1] if kind == "stop" else None
@@ -75,7 +75,7 @@ class Sample:
 
 
 class Generation:
-    """All samples of one prompt. `changes` may be iterated by one reader; `policy_version` is known when something was drawn."""
+    """All samples of one prompt. Only one reader may iterate `changes`; `policy_version` is set when the generation ends."""
 
     def __init__(self, identity: str, asked: Asked, codec: Codec) -> None:
         self.identity = identity
@@ -83,20 +83,24 @@ class Generation:
         self.samples = [Sample(codec, asked) for _ in range(asked.samples)]
         self.policy_version = 0
         self._changed: set[int] = set()
-        self._news = asyncio.Event()
+        self._has_changes = asyncio.Event()
         self._done = False
         self._aborted = False
         self._task: asyncio.Task[list[Completion]] | None = None
 
     async def run(self, engine: JaxEngine) -> None:
-        """Draws all samples. EngineError where the engine fails; an `abort` ends what is unfinished with that word."""
-        self._task = asyncio.ensure_future(engine.generate(self.asked.request, self._hear))
+        """Generate all samples; `abort` ends unfinished ones with the finish reason "abort".
+
+        Raises:
+          EngineError: The engine failed.
+        """
+        self._task = asyncio.ensure_future(engine.generate(self.asked.request, self._on_tokens))
         if self._aborted:
             self._task.cancel()
         try:
             await asyncio.wait([self._task])
             if self._task.cancelled():
-                self.policy_version = engine.version  # what has started to draw holds the weights in use
+                self.policy_version = engine.version  # a started request keeps the weights in use
                 self._end(["abort"] * len(self.samples))
             else:
                 completions = self._task.result()
@@ -105,29 +109,29 @@ class Generation:
         finally:
             self._task.cancel()
             self._done = True
-            self._news.set()
+            self._has_changes.set()
 
     def abort(self) -> None:
-        """Ends it with what has been drawn so far."""
+        """End the generation with the tokens sampled so far."""
         self._aborted = True
         if self._task is not None:
             self._task.cancel()
 
     async def changes(self) -> AsyncIterator[int]:
-        """Numbers of samples that have grown or ended since they were last given, until all have ended."""
+        """Yield the numbers of samples that have grown or ended since they were last yielded, until all have ended."""
         while not self._done:
-            await self._news.wait()
-            self._news.clear()
+            await self._has_changes.wait()
+            self._has_changes.clear()
             changed, self._changed = self._changed, set()
             for sample in sorted(changed):
                 yield sample
         for sample in sorted(self._changed):
             yield sample
 
-    def _hear(self, sample: int, token_ids: list[int], logprobs: list[float]) -> bool:
+    def _on_tokens(self, sample: int, token_ids: list[int], logprobs: list[float]) -> bool:
         ended = self.samples[sample].add(token_ids, logprobs)
         self._changed.add(sample)
-        self._news.set()
+        self._has_changes.set()
         return ended
 
     def _end(self, kinds: Sequence[FinishKind]) -> None:

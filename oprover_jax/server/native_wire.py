@@ -1,4 +1,4 @@
-"""The JSON of SGLang's native API, as far as this server speaks it. A field that is not here is refused, not passed over."""
+"""JSON schemas of the supported part of SGLang's native API. Unknown fields are rejected, not ignored."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class SamplingParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to draw. `top_k` -1 or 0 is off. `ignore_eos` ignores `stop_token_ids` too, as SGLang does. `sampling_seed` makes the draws
-    repeatable: they are a function of it, sample and position.
+    """Sampling parameters. `top_k` -1 or 0 disables it. `ignore_eos` also ignores `stop_token_ids`, as in SGLang.
 
-    The penalties and `min_new_tokens` may stand there with the values that switch them off, as some clients write them.
+    `sampling_seed` makes sampling repeatable, as a function of (seed, sample, position). The penalties and `min_new_tokens` are accepted
+    only with their neutral values, which some clients always send.
     """
 
     max_new_tokens: int | None = None
@@ -34,8 +34,8 @@ OFF = {"frequency_penalty": 0.0, "presence_penalty": 0.0, "repetition_penalty": 
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One prompt or a list of them, as `text` or `input_ids`. `logprob_start_len` below the prompt's length asks for the log-probabilities
-    of the prompt's tokens from there on; -1 for none."""
+    """One prompt or a list of prompts, as `text` or `input_ids`. With `return_logprob`, `logprob_start_len` requests the log-probabilities
+    of the prompt's tokens from that position; -1 for none."""
 
     text: str | list[str] | None = None
     input_ids: list[int | list[int]] | None = None
@@ -49,7 +49,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GenerateAnswer(msgspec.Struct, frozen=True):
-    """A completion; `meta_info` as SGLang has it: finish_reason, token counts, weight_version and the log-probabilities."""
+    """Completion; `meta_info` holds finish_reason, token counts, weight_version and log-probabilities, as in SGLang."""
 
     text: str
     output_ids: list[int]
@@ -58,7 +58,7 @@ class GenerateAnswer(msgspec.Struct, frozen=True):
 
 
 class UpdateWeights(msgspec.Struct, frozen=True):
-    """`weight_version` is a whole number; one more than before where it is missing."""
+    """Request to load new weights. `weight_version` is an integer; by default the previous version plus one."""
 
     model_path: str
     weight_version: str | int | None = None
@@ -68,6 +68,8 @@ class UpdateWeights(msgspec.Struct, frozen=True):
 
 
 class UpdateAnswer(msgspec.Struct, frozen=True):
+    """Result of a weight update."""
+
     success: bool
     message: str
     num_paused_requests: int = 0
@@ -76,16 +78,20 @@ class UpdateAnswer(msgspec.Struct, frozen=True):
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Only "abort" is offered: what is under way comes back with what it has, finish_reason abort."""
+    """Request to pause. Only the mode "abort" is supported: running requests return their tokens so far with finish_reason abort."""
 
     mode: str = "abort"
 
 
 class Abort(msgspec.Struct, frozen=True):
+    """Request to abort the request `rid`, or all requests."""
+
     rid: str = ""
     abort_all: bool = False
 
 
 class Done(msgspec.Struct, frozen=True):
+    """Result of a control request."""
+
     success: bool = True
     message: str = ""

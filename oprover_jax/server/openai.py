@@ -1,6 +1,6 @@
-"""OpenAI's HTTP API: /v1/models, /v1/completions and /v1/chat/completions, whole or streamed.
+"""OpenAI-compatible HTTP API: /v1/models, /v1/completions and /v1/chat/completions, with and without streaming.
 
-Log-probabilities are those of the tempered distribution that was drawn from, as everywhere in this project.
+Log-probabilities refer to the distribution at the sampling temperature, as everywhere in this project.
 """
 
 import secrets
@@ -23,13 +23,16 @@ from oprover_jax.server.replies import EventStream, RawJson, json_reply, read_js
 from oprover_jax.server.requests import asked_for, check_template_variables, check_texts, checked_ids, count_prompts, encoded
 from oprover_jax.server.service import Service
 
-_DEFAULT_NEW_TOKENS = 16  # OpenAI's, for completions; a chat may go on for as long as there is room
+_DEFAULT_NEW_TOKENS = 16  # OpenAI's default for completions; a chat may use all remaining tokens
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How a kind of answer is written. `part(text, logprobs)` is the whole of a choice, `delta` what a stream adds to it; both lack index
-    and finish_reason. `opening` is sent before all else of a stream."""
+    """JSON form of completions or chat completions.
+
+    `part(text, logprobs)` builds a whole choice and `delta` a streamed addition, both without index and finish_reason. `opening` is the
+    first delta of each choice in a stream.
+    """
 
     object: str
     chunk: str
@@ -40,41 +43,42 @@ class _Form:
 
 
 def add_openai_routes(router: APIRouter, service: Service) -> None:
+    """Add the endpoints of the OpenAI API to `router`."""
     settings = service.settings
     about = {"id": service.settings.model, "object": "model", "created": int(time.time()), "owned_by": "oprover_jax"}
     about["max_model_len"] = service.engine.limits.max_len
 
-    @router.get("/v1/models", summary="The model that is served")
+    @router.get("/v1/models", summary="List the served model")
     async def models() -> Response:
         return json_reply({"object": "list", "data": [about]})
 
-    @router.get("/v1/models/{name:path}", summary="The same by its name")
+    @router.get("/v1/models/{name:path}", summary="Retrieve a model by name")
     async def model(name: str) -> Response:
         _check_model(name, service)
         return json_reply(about)
 
-    @router.post("/v1/completions", summary="Complete text or token ids (OpenAI)")
+    @router.post("/v1/completions", summary="Create completions for text or token ids (OpenAI)")
     async def completions(request: Request) -> Response:
         with service.reserve_body(request.headers) as body, ExitStack() as held:
             asked = await read_json(request, CompletionRequest, settings)
             if asked.echo or asked.best_of not in (None, 1, asked.n) or (asked.logprobs or 0) > 1:
-                raise InputError("echo, best_of and logprobs above 1 are not offered; leave them out")
+                raise InputError("echo, best_of and logprobs above 1 are not supported; omit them")
             count, size = _counted(asked.prompt, service)
             held.enter_context(service.reserve(_samples(asked, count)))
             prompts = await offload(size, _prompts, asked.prompt, service)
             body.close()
             return await _reply(request, held, asked, prompts, asked.max_tokens, _DEFAULT_NEW_TOKENS, asked.logprobs is not None, _TEXT)
 
-    @router.post("/v1/chat/completions", summary="Answer a chat (OpenAI)")
+    @router.post("/v1/chat/completions", summary="Create chat completions (OpenAI)")
     async def chat(request: Request) -> Response:
         with service.reserve_body(request.headers) as body, ExitStack() as held:
             asked = await read_json(request, ChatRequest, settings)
             if asked.top_logprobs:
-                raise InputError(f"top_logprobs is {asked.top_logprobs}; only the log-probability of the drawn token is offered, give 0")
+                raise InputError(f"top_logprobs is {asked.top_logprobs}; only log-probabilities of sampled tokens are supported, give 0")
             if not asked.messages:
                 raise InputError("messages is empty; give at least one")
             if len(asked.messages) > settings.max_messages:
-                raise InputError(f"messages holds {len(asked.messages)} and may hold {settings.max_messages}; join or leave out some")
+                raise InputError(f"messages has {len(asked.messages)} entries; the limit is {settings.max_messages}")
             size = check_texts([text for message in asked.messages for text in message.texts()], settings)
             check_template_variables(asked.chat_template_kwargs, settings)
             most_tokens = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
@@ -102,7 +106,7 @@ def add_openai_routes(router: APIRouter, service: Service) -> None:
 
 
 class _Answer:
-    """One reply, from the generations that it shows."""
+    """Reply assembled from its generations."""
 
     def __init__(self, service: Service, form: _Form, generations: Sequence[Generation], logprobs: bool, identity: str) -> None:
         self._service, self._form, self._generations, self._logprobs = service, form, generations, logprobs
@@ -110,19 +114,19 @@ class _Answer:
         self._samples = [sample for generation in generations for sample in generation.samples]
 
     async def complete(self) -> bytes:
-        """Draw all samples and return the answer as JSON."""
+        """Generate all samples and return the answer as JSON."""
         await self._service.complete(self._generations)
         return await offload(sum(len(sample.token_ids) for sample in self._samples), self._whole)
 
     def _whole(self) -> bytes:
         choices = []
         for index, sample in enumerate(self._samples):
-            part = self._form.part(sample.text, self._said(sample.token_ids, sample.logprobs, 0))
+            part = self._form.part(sample.text, self._logprobs_of(sample.token_ids, sample.logprobs, 0))
             choices.append({"index": index, **part, "finish_reason": sample.finish.kind if sample.finish else None})
         return msgspec.json.encode(Reply(object=self._form.object, choices=choices, usage=self._usage(), **self._head))
 
     async def events(self, with_usage: bool) -> AsyncIterator[Reply]:
-        """Draw all samples and give what is added to them."""
+        """Generate all samples and yield each addition."""
         changes = self._service.stream(self._generations)
         usage = None if with_usage else msgspec.UNSET
         texts, tokens = [0] * len(self._samples), [0] * len(self._samples)
@@ -142,15 +146,15 @@ class _Answer:
                 fresh = sample.text[texts[index] :]
                 if not fresh and sample.finish is None and not self._logprobs:
                     continue
-                said = self._said(sample.token_ids[tokens[index] :], sample.logprobs[tokens[index] :], texts[index])
+                logprobs = self._logprobs_of(sample.token_ids[tokens[index] :], sample.logprobs[tokens[index] :], texts[index])
                 texts[index], tokens[index] = len(sample.text), len(sample.token_ids)
-                yield chunk(index, self._form.delta(fresh, said), sample.finish.kind if sample.finish else None)
+                yield chunk(index, self._form.delta(fresh, logprobs), sample.finish.kind if sample.finish else None)
             if usage is None:
                 yield Reply(object=self._form.chunk, choices=[], usage=self._usage(), **self._head)
         finally:
             await changes.aclose()  # type: ignore[attr-defined]
 
-    def _said(self, token_ids: Sequence[int], logprobs: Sequence[float], offset: int) -> Any:
+    def _logprobs_of(self, token_ids: Sequence[int], logprobs: Sequence[float], offset: int) -> Any:
         return self._form.logprobs(self._service, token_ids, logprobs, offset) if self._logprobs else None
 
     def _usage(self) -> Usage:
@@ -161,21 +165,21 @@ class _Answer:
 
 def _check_model(name: str, service: Service) -> None:
     if name not in ("", service.settings.model):
-        raise HTTPException(404, f"the model {name[:100]!r} is not served here; ask for {service.settings.model!r}")
+        raise HTTPException(404, f"model {name[:100]!r} does not exist; this server provides {service.settings.model!r}")
 
 
 def _samples(asked: CompletionRequest | ChatRequest, prompts: int) -> int:
     if asked.n < 1:
-        raise InputError(f"n is {asked.n}; the number of samples must be at least 1")
+        raise InputError(f"n is {asked.n}; it must be at least 1")
     return prompts * asked.n
 
 
 def _counted(given: str | list[str | int | list[int]], service: Service) -> tuple[int, int]:
-    """The number of prompts, and how much text or how many ids there may be. InputError where it is too much."""
+    """Return the number of prompts and an upper bound of their characters or ids; raise InputError if there are too many."""
     parts = [given] if isinstance(given, str) else given
     texts = [part for part in parts if isinstance(part, str)]
     if not parts or 0 < len(texts) < len(parts):
-        raise InputError("prompt is empty, or mixes texts and ids; give a text, texts, ids, or lists of ids")
+        raise InputError("prompt is empty or mixes texts and ids; give a text, a list of texts, a list of ids or a list of lists of ids")
     if texts:
         return len(texts), check_texts(texts, service.settings)
     count = count_prompts(parts, service, "prompt")
@@ -200,7 +204,7 @@ def _asked(
 ) -> Asked:
     _check_model(asked.model, service)
     if asked.frequency_penalty or asked.presence_penalty:
-        raise InputError("frequency_penalty and presence_penalty are not offered; leave them out")
+        raise InputError("frequency_penalty and presence_penalty are not supported; omit them")
     return asked_for(
         service,
         prompt,

@@ -1,4 +1,4 @@
-"""The JSON of OpenAI's completions and chat completions, as far as this server speaks it. A field that is not here is refused."""
+"""JSON schemas of the supported part of OpenAI's completions and chat completions. Unknown fields are rejected."""
 
 from typing import Any
 
@@ -6,12 +6,14 @@ import msgspec
 
 
 class StreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of a stream; `include_usage` adds a final chunk with token counts."""
+
     include_usage: bool = False
 
 
 class _Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`top_k`, `min_p`, `stop_token_ids` and `ignore_eos` are not OpenAI's, but those that SGLang and vLLM add. `user`, `store` and
-    `metadata` mean nothing here and change nothing."""
+    """Fields of both requests. `top_k`, `min_p`, `stop_token_ids` and `ignore_eos` are extensions, as in SGLang and vLLM. `user`, `store`
+    and `metadata` are ignored."""
 
     model: str = ""
     temperature: float = 1.0
@@ -33,7 +35,8 @@ class _Common(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class CompletionRequest(_Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`prompt` is a text, a list of texts, ids, or a list of lists of ids. `logprobs` 0 or 1 asks for those of the drawn tokens."""
+    """Completion request. `prompt` is a text, a list of texts, a list of ids, or a list of lists of ids. `logprobs` 0 or 1 requests the
+    log-probabilities of the sampled tokens."""
 
     prompt: str | list[str | int | list[int]]
     max_tokens: int | None = None
@@ -43,27 +46,31 @@ class CompletionRequest(_Common, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+    """Text part of a chat message."""
+
     text: str
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
+    """Message of a chat."""
+
     role: str
     content: str | list[TextPart]
     name: str | None = None
 
     def texts(self) -> list[str]:
-        """Every text in it."""
+        """Return all texts of the message."""
         parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content]
         return [self.role, self.name or "", *parts]
 
     def plain(self) -> dict[str, str]:
-        """As chat templates read it, the parts of the content joined."""
+        """Return the message as chat templates expect it, with the parts of its content joined."""
         content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return {"role": self.role, "content": content} | ({"name": self.name} if self.name else {})
 
 
 class ChatRequest(_Common, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`chat_template_kwargs` are variables of the model's chat template, such as enable_thinking."""
+    """Chat completion request. `chat_template_kwargs` are variables of the model's chat template, such as enable_thinking."""
 
     messages: list[ChatMessage]
     max_tokens: int | None = None
@@ -74,13 +81,15 @@ class ChatRequest(_Common, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Usage(msgspec.Struct, frozen=True):
+    """Token counts of a reply."""
+
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A completion or a chat completion, or a part of a stream of it; `object` tells which."""
+    """Completion, chat completion or chunk of a stream, as given by `object`."""
 
     id: str
     object: str

@@ -1,4 +1,4 @@
-"""The OpenAPI page: the server's own structs described to FastAPI, which never sees them."""
+"""OpenAPI schemas of the server's msgspec structs, which FastAPI does not parse itself."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from oprover_jax.server import native_wire, openai_wire
 
 _REFERENCE = "#/components/schemas/{name}"
 
-# address -> what it takes, what it gives
+# path -> request body, response body
 _BODIES: dict[str, tuple[type | None, type | None]] = {
     "/generate": (native_wire.GenerateRequest, native_wire.GenerateAnswer),
     "/update_weights_from_disk": (native_wire.UpdateWeights, native_wire.UpdateAnswer),
@@ -21,7 +21,7 @@ _BODIES: dict[str, tuple[type | None, type | None]] = {
 
 
 def describe(app: FastAPI) -> None:
-    """Add what the routes take and give to what the application says of itself."""
+    """Add the request and response schemas of the routes to the OpenAPI document."""
     structs = {struct for pair in _BODIES.values() for struct in pair if struct is not None}
     _, schemas = msgspec.json.schema_components(sorted(structs, key=lambda struct: struct.__name__), ref_template=_REFERENCE)
     plain = app.openapi
@@ -29,10 +29,10 @@ def describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = plain()
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
-        for path, (takes, gives) in _BODIES.items():
+        for path, (request, response) in _BODIES.items():
             for operation in document["paths"][path].values():
-                operation["requestBody"] = {"required": True, **_content(takes)}
-                operation["responses"]["200"] = {"description": "The answer", **_content(gives)}
+                operation["requestBody"] = {"required": True, **_content(request)}
+                operation["responses"]["200"] = {"description": "Successful response", **_content(response)}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""Answers of the server: JSON, server-sent events, and refusals in the one shape that both APIs' clients read."""
+"""HTTP responses: JSON, server-sent events, and errors in a format that clients of both APIs understand."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -29,18 +29,18 @@ _MAX_SENTENCE = 1000
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
+    """Return `value` as a JSON response."""
     return RawJson(msgspec.json.encode(value), status)
 
 
 class RawJson(Response):
-    """JSON that is written already."""
+    """Response with encoded JSON."""
 
     media_type = "application/json"
 
 
 def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"error": {...}}`, of which SGLang's clients read the message and OpenAI's the message and the code. A 429 or 503 says when to come
-    back."""
+    """Return an error response `{"error": {...}}` for clients of both APIs; 429 and 503 include Retry-After."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     if len(sentence) > _MAX_SENTENCE:
         sentence = f"{sentence[:_MAX_SENTENCE]}..."
@@ -50,18 +50,31 @@ def refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None
 
 
 async def read_json(request: Request, kind: type[T], settings: ServerSettings, most: int | None = None) -> T:
-    """The body of `most` bytes, or as many as any may have, as `kind`; an empty one as `{}`. InputError for what is not understood."""
+    """Return the decoded body of a request; an empty body is read as `{}`.
+
+    Args:
+      request: Request whose body is read.
+      kind: Expected type.
+      settings: Limits of the server.
+      most: Maximum size in bytes; defaults to the general limit.
+
+    Raises:
+      InputError: The body is not valid JSON of this type.
+    """
     try:
         return await read_body(request, kind, min(settings.max_body_bytes, most or settings.max_body_bytes), settings.http, empty=b"{}")
     except HTTPException as error:
-        if error.status_code == 422:  # 400 is what SGLang and OpenAI answer
+        if error.status_code == 422:  # SGLang and OpenAI respond with 400
             raise InputError(error.detail) from error
         raise
 
 
 class EventStream(Response):
-    """Server-sent events, one for each JSON value as soon as it is there, then `[DONE]`. Stops, and closes `values`, when the client hangs
-    up. A failure on the way becomes an event with an `error`. `held` is closed at the end, whatever happens."""
+    """Stream of server-sent events, one per JSON value, followed by `[DONE]`.
+
+    An engine failure is sent as an event with an `error`. When the client disconnects, the stream stops and closes `values`. `held` is
+    always closed at the end.
+    """
 
     media_type = "text/event-stream"
 
@@ -100,13 +113,13 @@ class EventStream(Response):
 
 
 def counted_refusal(metrics: Metrics, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A refusal that the metrics count."""
+    """Return a `refusal` and count it in the metrics."""
     metrics.refused(status)
     return refusal(status, sentence, headers)
 
 
 def add_refusals(app: FastAPI, metrics: Metrics) -> None:
-    """What becomes of the errors that routes raise."""
+    """Register exception handlers that turn errors of the routes into responses."""
 
     answer = partial(counted_refusal, metrics)
 

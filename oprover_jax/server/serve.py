@@ -1,4 +1,4 @@
-"""Runs the rollout server under uvicorn on one machine, until SIGINT or SIGTERM, or until its engine fails."""
+"""Serving loop of the rollout server: uvicorn on one machine until SIGINT, SIGTERM or an engine failure."""
 
 import os
 import signal
@@ -12,16 +12,16 @@ from oprover_jax.server.service import Service
 
 
 def serve(service: Service, bound: socket.socket) -> None:
-    """Serve on `bound`; requests in progress then have some seconds to end. Close the engine. For the main thread.
+    """Serve on `bound`, let requests in progress finish for some seconds after a signal, and close the engine. Call it on the main thread.
 
     Raises:
-      EngineError: where the engine has failed: nothing can be drawn any more, and only a new process helps.
+      EngineError: The engine failed; the process must be restarted.
     """
     engine = service.engine
 
     def stop(ended: Future[None]) -> None:
         if ended.exception() is not None:
-            os.kill(os.getpid(), signal.SIGTERM)  # as any supervisor would
+            os.kill(os.getpid(), signal.SIGTERM)  # shut down as if stopped by a supervisor
 
     engine.ended.add_done_callback(stop)
     try:

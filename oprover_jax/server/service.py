@@ -1,4 +1,4 @@
-"""What every route works with: the engine, who is being served, the gate that a pause closes, and the way to new weights."""
+"""State shared by all routes: the engine, active requests, pausing and weight updates."""
 
 import asyncio
 import time
@@ -17,23 +17,23 @@ from oprover_jax.server.generation import Generation
 from oprover_jax.server.metrics import Metrics
 from oprover_jax.server.settings import ServerSettings
 
-SMALL_BODY = 64 << 10  # bytes; the connections are few enough for these
+SMALL_BODY = 64 << 10  # bytes; smaller bodies are bounded by the connection limit
 
 
 class Full(Exception):
-    """No room for so much more; try again later."""
+    """A limit on concurrent work is reached; the client may retry later."""
 
 
 class Service:
-    """One engine with its clients. For one event loop."""
+    """Engine and its active requests, for use on one event loop."""
 
     def __init__(self, engine: JaxEngine, codec: Codec, settings: ServerSettings, folder: Path | None = None) -> None:
         self.engine, self.codec, self.settings = engine, codec, settings
         self.metrics = Metrics(engine)
         self.folder = folder
         self.checksum = checksum(engine.params)
-        self.under_way = 0  # samples that are drawn or wait
-        self.large_bytes = 0  # of bodies that are read, decoded and made into prompts
+        self.active_samples = 0  # running and queued samples
+        self.large_bytes = 0  # of large bodies being read and converted to prompts
         self._in_flight: set[Generation] = set()
         self._open = asyncio.Event()
         self._open.set()
@@ -43,7 +43,7 @@ class Service:
 
     @property
     def failure(self) -> str | None:
-        """Why nothing can be drawn any more; None while the engine lives."""
+        """Reason why the engine has stopped, or None while it runs."""
         return self.engine.failure or ("the engine is closed" if self.engine.ended.done() else None)
 
     @property
@@ -57,24 +57,24 @@ class Service:
         return "paused" if self.paused else "ready"
 
     def reserve(self, samples: int) -> ExitStack:
-        """Count `samples` more as in progress until the stack is closed.
+        """Count `samples` as active until the returned stack is closed.
 
         Raises:
-          InputError: for a number that one request may never have.
-          Full: where there is no room.
-          EngineError: where nothing can be drawn.
+          InputError: The number exceeds the limit of one request.
+          Full: Too many samples are active.
+          EngineError: The engine has failed or is closed.
         """
         if samples > self.settings.max_samples:
-            raise InputError(f"{samples} completions are asked for at once and {self.settings.max_samples} may be; split the request")
+            raise InputError(f"the request has {samples} completions; the limit is {self.settings.max_samples}, split the request")
         if self.failure is not None:
             raise EngineError(self.failure)
-        if self.under_way + samples > self.settings.queue_limit:
+        if self.active_samples + samples > self.settings.queue_limit:
             limit = self.settings.queue_limit
-            raise Full(f"{self.under_way} samples are in progress or wait and {limit} may; try again later")
-        return self._hold("under_way", samples)
+            raise Full(f"{self.active_samples} samples are running or queued; the limit is {limit}, try again later")
+        return self._hold("active_samples", samples)
 
     def reserve_body(self, headers: Mapping[str, str]) -> ExitStack:
-        """Count the body that comes after `headers` until the stack is closed, if it is large. Full where there is no room."""
+        """Count a large request body until the returned stack is closed; raise Full if too many bytes are in progress."""
         most = self.settings.max_body_bytes
         declared = headers.get("content-length", "")
         chunked = most if "transfer-encoding" in headers else 0
@@ -92,7 +92,7 @@ class Service:
         return held
 
     async def complete(self, generations: Sequence[Generation]) -> None:
-        """Draws them all. Cancelling it withdraws them. To be called where their samples are reserved."""
+        """Generate all samples; cancelling the call cancels them. The samples must be reserved."""
         self._in_flight.update(generations)
         try:
             await self._run(generations)
@@ -100,8 +100,10 @@ class Service:
             self._in_flight.difference_update(generations)
 
     async def stream(self, generations: Sequence[Generation]) -> AsyncIterator[tuple[int, int]]:
-        """(number of the generation, number of the sample) whenever one has grown or ended. Closing it withdraws what is unfinished. To be
-        called where their samples are reserved."""
+        """Yield (generation number, sample number) whenever a sample has grown or ended; closing the iterator cancels unfinished samples.
+
+        The samples must be reserved.
+        """
         self._in_flight.update(generations)
         try:
             changed: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
@@ -110,7 +112,7 @@ class Service:
                 async for sample in generation.changes():
                     changed.put_nowait((number, sample))
 
-            async def all_of_them() -> None:
+            async def run_all() -> None:
                 watchers = [asyncio.ensure_future(watch(number, generation)) for number, generation in enumerate(generations)]
                 try:
                     await self._run(generations)
@@ -120,7 +122,7 @@ class Service:
                         watcher.cancel()
                     changed.put_nowait(None)
 
-            work = asyncio.ensure_future(all_of_them())
+            work = asyncio.ensure_future(run_all())
             try:
                 while (change := await changed.get()) is not None:
                     yield change
@@ -131,40 +133,46 @@ class Service:
             self._in_flight.difference_update(generations)
 
     def abort(self, identity: str | None) -> None:
-        """Ends the generations whose identity begins so, or all of them, with what they have."""
+        """Abort the generations of request `identity`, or all of them if None; they keep the tokens generated so far."""
         for generation in list(self._in_flight):
             if identity is None or generation.identity.split("/")[0] == identity:
                 generation.abort()
 
     def pause(self) -> None:
-        """Abort running requests; new ones wait for `go_on`. Raise EngineError if the engine has failed or is closed."""
+        """Abort running requests; new ones wait for `resume`. Raise EngineError if the engine has failed or is closed."""
         if self.failure is not None:
             raise EngineError(self.failure)
         self._loop = asyncio.get_running_loop()
         self._open.clear()
         self.abort(None)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
+        """Let waiting requests run."""
         self._open.set()
 
     async def update_weights(self, folder: Path, version: int | None, abort: bool = False) -> None:
-        """Serves the weights in `folder` from now on: what has started ends with the old ones, or at once with `abort`; what waits begins
-        with the new.
+        """Load the weights in `folder` and use them for all requests that start afterwards.
 
-        InputError, and nothing changed or aborted, where the folder does not hold the same model.
+        Args:
+          folder: Model folder in Hugging Face format.
+          version: New version number; None for the previous one plus one.
+          abort: Abort running requests instead of letting them finish with the old weights.
+
+        Raises:
+          InputError: The folder does not hold the same model; nothing is changed or aborted.
         """
         async with self._loading:
             if not await asyncio.to_thread(_is_folder, folder):
                 shown = str(folder)[:200]
-                raise InputError(f"model_path {shown!r} is not a folder on this machine; write the weights where the server can read them")
+                raise InputError(f"model_path {shown!r} is not a directory on the server; write the weights where the server can read them")
             try:
                 _, params = await asyncio.to_thread(load_hf, folder, self.engine.mesh, self.engine.config)
             except (ValueError, OSError) as error:
                 raise error if isinstance(error, InputError) else InputError(f"model_path {folder} cannot be loaded: {error}") from error
             if abort:
                 self.abort(None)
-            wanted = self.engine.version + 1 if version is None else version
-            in_use = await asyncio.to_thread(self.engine.publish, params, wanted, donate=True)
+            new_version = self.engine.version + 1 if version is None else version
+            in_use = await asyncio.to_thread(self.engine.publish, params, new_version, donate=True)
             await asyncio.wrap_future(in_use)
             self.checksum = await asyncio.to_thread(checksum, self.engine.params)
             self.folder = folder
@@ -183,7 +191,7 @@ class Service:
             self.metrics.ended(sample.finish.kind if sample.finish else "unfinished")
 
     def _engine_ended(self) -> None:
-        """Called on the device thread: those who wait for the end of a pause are let through, to their error."""
+        """Release requests that wait for the end of a pause, so that they fail with the engine's error. Called on the device thread."""
         if self._loop is not None:
             call_on(self._loop, self._open.set)
 

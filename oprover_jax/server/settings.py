@@ -1,4 +1,4 @@
-"""What the rollout server allows: who may ask, and how much at once."""
+"""Settings of the rollout server: access control and limits."""
 
 from dataclasses import dataclass, field
 
@@ -8,25 +8,25 @@ from oprover_jax.errors import InputError
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Settings of one server. Whatever exceeds a limit is refused before any work is done.
+    """Settings of one server. Requests beyond a limit are rejected before any work is done.
 
     Attributes:
-        model: the name under which clients ask for the model.
-        key: the bearer key that every request but `/health` and the OpenAPI page must carry; None admits everybody.
-        hosts: names, besides those of loopback, under which a server without a key may be addressed.
-        queue_limit: completions that may be in progress or waiting in all; more are refused with 429.
-        max_body_bytes: bytes of a request's body.
-        max_large_bytes: bytes of all large bodies, from their headers until their prompts are made; more are refused with 429.
-        max_samples: completions of one request, those of all its prompts together.
-        max_prompt_tokens: tokens of all prompts of one request together.
-        max_text_chars: characters of all prompts or messages of one request together.
-        max_messages: messages of a chat.
-        max_template_bytes: the variables of a chat template, as JSON.
-        max_stops: stop strings of one request.
-        max_stop_chars: characters of a stop string.
-        max_stop_ids: stop token ids of one request; the engine takes fewer different ones that its vocabulary has.
-        max_name_chars: characters of a request's id.
-        http: limits of the connections.
+        model: Model name in the API.
+        key: Bearer key required by every endpoint except `/health` and the OpenAPI page; None disables authentication.
+        hosts: Additional host names, besides loopback names, under which a server without a key may be addressed.
+        queue_limit: Running and queued completions in total; more are rejected with 429.
+        max_body_bytes: Bytes of a request body.
+        max_large_bytes: Bytes of all large bodies until they are converted to prompts; more are rejected with 429.
+        max_samples: Completions of one request over all its prompts.
+        max_prompt_tokens: Tokens of all prompts of one request.
+        max_text_chars: Characters of all prompts or messages of one request.
+        max_messages: Messages of a chat.
+        max_template_bytes: Bytes of the chat template variables, as JSON.
+        max_stops: Stop strings of one request.
+        max_stop_chars: Characters of a stop string.
+        max_stop_ids: Stop token ids of one request; the engine accepts fewer distinct ones within its vocabulary.
+        max_name_chars: Characters of a request id.
+        http: Connection limits.
     """
 
     model: str

@@ -99,8 +99,8 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
     if int(state.step) < job.loop.steps * job.updates_per_step:
         raise KeyboardInterrupt
     save(weights, job.loop.steps, state.params, {"name": job.name})
-    beside = tokenizer_files(Path(job.init_from)) if job.init_from else {}
-    export_hf(job.model, state.params, exported, overwrite=True, beside=beside)
+    extra_files = tokenizer_files(Path(job.init_from)) if job.init_from else {}
+    export_hf(job.model, state.params, exported, overwrite=True, extra_files=extra_files)
     console.line(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
 
 

@@ -1,4 +1,4 @@
-"""The prover's side of the Lean workers: async, with a content-addressed cache, retries, and counts of what came back."""
+"""Asynchronous client of the Lean workers with a content-addressed cache, retries and verdict counts."""
 
 import asyncio
 from collections import Counter
@@ -18,16 +18,16 @@ _LONGEST_PAUSE_SECONDS = 10.0
 
 @runtime_checkable
 class Workers(Protocol):
-    """Whatever takes checks: `lean_worker.pool.Pool` on one machine."""
+    """Interface to submit checks, such as `lean_worker.pool.Pool`."""
 
     def submit(self, check: Check) -> Future[Verdict]: ...
 
 
 class Verifier:
-    """Asks the workers once per distinct (header, statement, proof, tier); asks again, up to `retries` times, where a check timed out or
-    crashed, and after growing pauses of `patience` seconds in all where no worker was there to take it.
+    """Verifier that checks each distinct (header, statement, proof, tier) once.
 
-    A verdict without an answer (`accepted` None) is never cached: the next one who asks gets a fresh try.
+    A check that timed out or crashed is retried up to `retries` times; if no worker is available, it is retried with increasing delays of
+    up to `patience` seconds in total. Verdicts without a result (`accepted` None) are never cached, so the next call tries again.
     """
 
     def __init__(self, workers: Workers, retries: int = 2, patience: float = 90.0) -> None:
@@ -39,13 +39,13 @@ class Verifier:
         self.asked = 0
 
     async def verify(self, statement: Statement, proof: str, tier: Tier = "fast") -> Verdict:
-        """The verdict on `proof`; its `id` is the statement's. Tier "slow" for what will be stored or reported: judged twice."""
+        """Return the verdict on `proof`, with the id of the statement; use tier "slow" (checked twice) for stored or reported proofs."""
         self.asked += 1
         key = (statement.header, statement.formal, proof, tier)
         known = self._cache.get(key)
         if known is None:
             check = Check(statement.id, statement.formal, proof, statement.header, tier)
-            known = self._cache[key] = asyncio.ensure_future(self._ask(check))
+            known = self._cache[key] = asyncio.ensure_future(self._check_with_retries(check))
         try:
             verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)
         except Exception:
@@ -59,12 +59,12 @@ class Verifier:
         return msgspec.structs.replace(verdict, id=statement.id)
 
     async def verify_many(self, pairs: Sequence[tuple[Statement, str]], tier: Tier = "fast") -> list[Verdict]:
-        """Verdicts of (statement, proof) pairs, in order."""
+        """Return the verdicts of (statement, proof) pairs, in order."""
         return list(await asyncio.gather(*(self.verify(statement, proof, tier) for statement, proof in pairs)))
 
-    async def _ask(self, check: Check) -> Verdict:
+    async def _check_with_retries(self, check: Check) -> Verdict:
         retries, waited, pause = self._retries, 0.0, _FIRST_PAUSE_SECONDS
-        while (verdict := await self._once(check)).accepted is None:
+        while (verdict := await self._check_once(check)).accepted is None:
             if verdict.kind != "unavailable":
                 if retries == 0:
                     break
@@ -76,7 +76,7 @@ class Verifier:
             waited, pause = waited + pause, min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return verdict
 
-    async def _once(self, check: Check) -> Verdict:
+    async def _check_once(self, check: Check) -> Verdict:
         try:
             return await asyncio.wrap_future(self._workers.submit(check))
         except QueueFull:

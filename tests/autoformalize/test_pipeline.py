@@ -192,7 +192,7 @@ def tiny_folder(folder: Path) -> Iterator[Path]:
         init_params(config, 0, mesh),
         folder,
         dtype="float32",
-        beside=tokenizer_of_run(folder.with_suffix(".json"), 64),
+        extra_files=tokenizer_of_run(folder.with_suffix(".json"), 64),
         end_id=tokenizer.end_id,
     )
     yield folder
@@ -223,6 +223,6 @@ def test_the_real_engine_on_a_policy_that_knows_nothing(lean: Pool, tmp_path: Pa
     assert sum(formalized.lost.values()) == 6 and set(formalized.lost) <= {"too long for the policy", "cut off", "no code block"}
     assert all(step.entered == 0 for step in funnel.steps[1:]) and opened == ["formalizer"]
     assert all(row.answer for path in (tmp_path / "work" / "formalize").iterdir() for row in read_rows(path) if row.place < 2)
-    with pytest.raises(InputError, match="neither a run nor"), open_model(tmp_path / "work", config.engine, mesh):
+    with pytest.raises(InputError, match="is neither a run folder nor"), open_model(tmp_path / "work", config.engine, mesh):
         pass
     assert os.listdir(tmp_path / "work" / "choose")

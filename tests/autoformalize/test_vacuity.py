@@ -134,7 +134,7 @@ def test_what_lean_was_not_there_to_check_does_not_pass(lean: Pool, word: str, s
 
 
 def test_a_tactic_without_a_verdict_is_not_taken_for_an_unknown_one(lean: Pool) -> None:
-    with pytest.raises(LeanWorkerError, match=r"whether it knows the tactic 'omega' \(unavailable\)"):
+    with pytest.raises(LeanWorkerError, match=r"whether Lean knows the tactic 'omega' \(unavailable\)"):
         asyncio.run(known_tactics(Verifier(Failing(lean, "omega"), patience=0.0), ("rfl", "omega"), ""))
 
 

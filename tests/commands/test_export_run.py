@@ -51,7 +51,7 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
         run.finish(stage, 1.0, {})
     out = tmp_path / "out"
     done = export(run.path, out, "--dtype", "float32")
-    assert done.returncode == 0 and "weights of sft in float32" in done.stdout, done
+    assert done.returncode == 0 and "of stage sft in float32" in done.stdout, done
     config, params = load_hf(out, make_mesh(MeshConfig(fsdp=2)))
     assert config == TINY.model
     jax.tree.map(np.testing.assert_array_equal, params, policy)
@@ -66,5 +66,5 @@ def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, pol
 
 def test_a_run_without_a_policy_exports_nothing(run: RunFolder, tmp_path: Path) -> None:
     done = export(run.path, tmp_path / "out")
-    assert done.returncode == 2 and "holds no trained policy yet" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and "has no trained policy yet" in done.stderr and len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()

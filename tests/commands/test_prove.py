@@ -92,9 +92,9 @@ def test_from_the_command_line_a_server_is_asked_and_lean_accepts_what_is_writte
     process = start("prove", str(file), "--server", server, *words, "--rounds", "2", "--num-samples", "4")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert "easy (line 2) round 1 of 2: 4 of 4 attempts judged, 4 accepted" in output
-    assert "easy (line 2): proved, first in round 1, by 4 of 4 rollouts" in output
-    assert "wrong (line 7) round 2 of 2: 4 of 4 attempts judged, 0 accepted" in output
+    assert "easy (line 2) round 1 of 2: 4 of 4 attempts verified, 4 accepted" in output
+    assert "easy (line 2): proved by 4 of 4 rollouts, first in round 1" in output
+    assert "wrong (line 7) round 2 of 2: 4 of 4 attempts verified, 0 accepted" in output
     assert "wrong (line 7): not proved in 8 attempts" in output
     assert "2 of 3 proved" in output and output.strip().endswith("`sorry` remains in wrong (line 7)")
 
@@ -165,9 +165,9 @@ def test_what_was_proved_before_the_policy_was_lost_or_ctrl_c_came_is_written(se
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"run": Path("r"), "model": Path("m")}, "not both"),
-        ({"server": ("http://127.0.0.1:1",)}, "say whose"),
-        ({"run": Path("r"), "prompt_tokens": 9}, "--prompt-tokens is for --model"),
+        ({"run": Path("r"), "model": Path("m")}, "--run and --model"),
+        ({"server": ("http://127.0.0.1:1",)}, "--server needs --run or --model"),
+        ({"run": Path("r"), "prompt_tokens": 9}, "--prompt-tokens is valid only"),
         ({"run": Path("r"), "num_samples": 0}, "--num-samples is 0"),
         ({"model": Path("m"), "answer_tokens": 0}, "--answer-tokens is 0"),
         ({"model": Path("m")}, "tokenizer.json does not exist"),

@@ -151,9 +151,9 @@ def test_the_least_tried_come_first_and_what_another_process_proved_is_passed_ov
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("setting", ["limit", "samples", "rounds", "batch"])
+@pytest.mark.parametrize("setting", ["limit", "num_samples", "rounds", "batch"])
 def test_bad_numbers_are_named(setting: str) -> None:
-    with pytest.raises(InputError, match=f"--{setting} is 0"):
+    with pytest.raises(InputError, match=f"--{setting.replace('_', '-')} is 0"):
         ReproveConfig(**{setting: 0})
 
 

@@ -89,7 +89,7 @@ def test_all_that_the_run_showed_is_on_the_page(tmp_path) -> None:
         "unknown constant 'List.length_flip'",
         "holds no complete code block",
         "51e0b3aa92f1",
-        "The kernel accepts",
+        "Accepted by the kernel",
     ):
         assert word in text, word
     assert "240 held-out statements" in text and "18.5% after sft" in text
@@ -163,7 +163,7 @@ def test_hostile_text_stays_text(tmp_path) -> None:
 def test_a_run_with_nothing_in_it_has_a_page_and_a_table(tmp_path) -> None:
     empty = Report(seed=0, seconds=0.0, stages=[], ablations=[], external=[], families=[], corpus={}, verdicts={})
     text = outline(page_of(tmp_path, empty, [], [])).text
-    assert "No stage of this run has been evaluated." in text and "No trajectory was stored." in text
+    assert "No stage of this run has been evaluated." in text and "No trajectories stored." in text
     out = io.StringIO()
     print_report(empty, Console(file=out, width=80))
     assert "none" in out.getvalue()

@@ -58,13 +58,13 @@ def test_slurm() -> None:
     ("script", "options", "word"),
     [
         ("one_machine.sh", ["--config"], "--config needs a value"),
-        ("one_machine.sh", ["--config", "configs/absent.py"], "no configuration configs/absent.py"),
-        ("one_machine.sh", ["--verb", "report"], "report is nothing to launch"),
+        ("one_machine.sh", ["--config", "configs/absent.py"], "--config: configs/absent.py does not exist"),
+        ("one_machine.sh", ["--verb", "report"], "unknown verb 'report'"),
         ("slurm.sh", ["--verb"], "--verb needs a value"),
         ("one_machine.sh", ["--rnu", "x"], "unknown option --rnu"),
         ("tpu_pod.sh", ["--zone", "z", "--dry-run"], "--name"),
         ("tpu_pod.sh", ["--name", "n", "--dry-run"], "--zone"),
-        ("slurm.sh", ["--nodes", "many"], "many"),
+        ("slurm.sh", ["--nodes", "many"], "--nodes is 'many'"),
         ("slurm.sh", ["--account"], "--account needs a value"),
     ],
 )

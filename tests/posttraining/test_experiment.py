@@ -36,9 +36,9 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
     [
         ("gspo.stepz=3", "did you mean 'steps'"),
         ("sede=3", "did you mean 'seed'"),
-        ("seed.x=3", "there is no 'x'"),
-        ("seed=abc", "cannot be 'abc'"),
-        ("seed=1.5", "cannot be 1.5"),
+        ("seed.x=3", "no field 'x'"),
+        ("seed=abc", "'seed' has the invalid value 'abc'"),
+        ("seed=1.5", "'seed' has the invalid value 1.5"),
         ("seed", "has no '='"),
         ("mesh.fsdp=3", "does not divide over the mesh"),
         ("gspo.group_size=1", "at least 2 attempts"),
@@ -49,7 +49,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.loss.sampler_cap=1", "above 1"),
         ("gspo.loss.staleness=-1", "0 \\(on policy\\)"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
-        ("encoder=bert", "'minilm', 'lexical', or a policy's folder"),
+        ("encoder=bert", "encoder is 'bert'"),
     ],
 )
 def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:
@@ -69,7 +69,7 @@ def test_broken_configuration_files_are_named(tmp_path: Path, text: str) -> None
 
 
 def test_a_file_that_describes_something_else_is_named() -> None:
-    with pytest.raises(InputError, match=r"demo\.py describes Experiment, and this command takes Qwen3Config"):
+    with pytest.raises(InputError, match=r"demo\.py returns Experiment, .* Qwen3Config"):
         load(DEMO, Qwen3Config)
 
 
@@ -100,7 +100,7 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="no run folder"):
+    with pytest.raises(InputError, match="is not a run folder"):
         RunFolder(other, demo.name, demo)
     (run / "run.json").write_bytes(before[run / "run.json"])
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before and [p.name for p in other.iterdir()] == ["thesis.txt"]

@@ -76,7 +76,7 @@ def test_attempts_of_a_policy_that_is_too_old_are_refused_and_counted() -> None:
     on_policy = fresh_outcomes(groups, 7, 0)
     assert not on_policy.rewards[on_policy.stale].any() and on_policy.summary()["reward"] == pytest.approx(2 / 3)
     assert group_advantages(on_policy.rewards, on_policy.valid).tolist() == [[0, 0, 0], [-1, 1, 0]]
-    with pytest.raises(TrainingFailed, match=r"version 7 of the policy.*version 9 learns with gspo\.loss\.staleness=1"):
+    with pytest.raises(TrainingFailed, match=r"version 7 of the policy.*version 9 trains with gspo\.loss\.staleness=1"):
         fresh_outcomes(groups, 9, 1)
 
 

@@ -58,7 +58,7 @@ def test_killed_runs_end_where_undisturbed_ones_do(calm: Path, tmp_path: Path) -
     [
         (("--set", "gspo.stepz=1"), "unknown configuration key 'gspo.stepz'"),
         (("--set", "mesh.fsdp=3"), "does not divide over the mesh"),
-        (("--set", "refine.rounds=0"), "at least 1 round"),
+        (("--set", "refine.rounds=0"), "refine.rounds is 0"),
     ],
 )
 def test_bad_configuration_is_one_sentence_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

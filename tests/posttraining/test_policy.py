@@ -40,7 +40,7 @@ def test_a_run_and_its_export_are_the_same_policy(tmp_path: Path, devices: list[
 
 def test_other_folders_are_refused(tmp_path: Path, devices: list[jax.Device]) -> None:
     mesh = make_mesh(MeshConfig(), devices[:1])
-    with pytest.raises(InputError, match="neither a run nor"):
+    with pytest.raises(InputError, match="is neither a run folder nor"):
         open_policy(tmp_path, mesh)
     Tokenizer(models.BPE(vocab={"a": 0}, merges=[])).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(InputError, match="eos_token_id"):

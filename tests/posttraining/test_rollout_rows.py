@@ -159,7 +159,7 @@ def test_a_stopped_run_goes_on_and_other_rollouts_are_another_run(stage: Path, w
 
 def test_what_cannot_be_trained_on_is_said(stage: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no rollouts"):
+    with pytest.raises(InputError, match="has no rollouts"):
         run(replace(job(stage, 1), data=str(tmp_path / "empty")), tmp_path / "run")
     with pytest.raises(InputError, match=r"no attempt in .* can be trained on"):
         run(replace(job(stage, 1), seq_len=2), tmp_path / "run")
@@ -180,7 +180,7 @@ def test_no_process_waits_for_rows_that_cannot_be_made(tmp_path: Path) -> None:
     with joined([sys.executable, "-c", REFUSED, str(tmp_path), str(Path(__file__).parent)]) as processes:
         said = [process.communicate(timeout=90) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    assert "holds no rollouts" in said[0][0] and "process 0 could make no rows" in said[1][0], said
+    assert "has no rollouts" in said[0][0] and "process 0 could not convert" in said[1][0], said
 
 
 REFUSED = """

@@ -62,7 +62,7 @@ def test_a_policy_s_folder_is_an_encoder(tmp_path: Path) -> None:
             bench.corpus = DemoCorpus([proof(one) for one in (SWAP[0], *OTHERS)], [], HELD_OUT[:1], {})
             (found,) = bench.memory.search(TURN[:1], 3)
             assert len(found) == 3
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match=r"encoder: directory .* does not exist"):
         iterate(dataclasses.replace(TINY, encoder="./nowhere"), tmp_path / "new", None, ProgressConsole())
     assert not (tmp_path / "new").exists()
 

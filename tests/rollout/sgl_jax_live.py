@@ -117,7 +117,7 @@ def test_new_weights_reach_it_by_a_restart(real: SGLJax, folder: Path, one_devic
         expected = ask(engine, greedy)
     with SGLangEngine(real.url) as client:
         to, again = folder.parent / "published", lambda _, new: real.start(new)
-        publish_to_servers([real.url], TIED, params, 9, to, dtype="float32", beside=beside, end_id=END, restart=again)
+        publish_to_servers([real.url], TIED, params, 9, to, dtype="float32", extra_files=beside, end_id=END, restart=again)
         client.version = 9
         found = ask(client, greedy)
     assert largest_difference(found, expected) < 1e-3

@@ -114,7 +114,7 @@ def test_prompts_outside_the_vocabulary_are_refused(engine: JaxEngine, undisturb
     asked = [lambda ids=ids: engine.generate(Request(ids, Sampling(2))) for ids in prompts]
     scored = [lambda ids=ids: engine.score(ids) for ids in prompts]
     for error in among_good_ones(engine, undisturbed, *asked, *scored):
-        assert isinstance(error, ValueError) and "from 0 to 31" in str(error)
+        assert isinstance(error, ValueError) and "between 0 and 31" in str(error)
 
 
 def test_counts_are_refused_before_anything_is_made(engine: JaxEngine, undisturbed: list[list[Completion]]) -> None:

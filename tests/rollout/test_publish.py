@@ -131,7 +131,7 @@ def test_sglangs_documented_answers_are_success(fresh: Params, tmp_path: Path) -
 
 def test_a_server_without_the_route_is_restarted_or_refused(fresh: Params, tmp_path: Path) -> None:
     with Scripted(lambda path, body: (404, {"detail": "Not Found"}) if path == "/update_weights_from_disk" else (200, {})) as other:
-        with pytest.raises(PublishError, match="no way to restart"):
+        with pytest.raises(PublishError, match="no restart function"):
             publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
         restarted: list[tuple[str, Path]] = []
         publish_to_servers([other.url], CONFIG, fresh, 5, tmp_path, restart=lambda url, folder: restarted.append((url, folder)))

@@ -96,7 +96,7 @@ def model(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("three") / "model"
     tokenizer, length = bench.folder.stage("tokenizer") / "tokenizer.json", bench.experiment.engine.max_len
     beside = tokenizer_of_run(tokenizer, length)
-    export_hf(bench.experiment.model, bench.policy()[1], path, dtype="float32", beside=beside, end_id=bench.tokenizer.end_id)
+    export_hf(bench.experiment.model, bench.policy()[1], path, dtype="float32", extra_files=beside, end_id=bench.tokenizer.end_id)
     return path
 
 

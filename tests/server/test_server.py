@@ -201,21 +201,21 @@ def test_a_chat_template_renders_as_the_published_ones_expect(service: Service) 
 @pytest.mark.parametrize(
     "address, body, status, word",
     [
-        ("/generate", {"text": "h", "input_ids": [1]}, 400, "either text or input_ids"),
-        ("/generate", {}, 400, "either text or input_ids"),
+        ("/generate", {"text": "h", "input_ids": [1]}, 400, "exactly one of text and input_ids"),
+        ("/generate", {}, 400, "exactly one of text and input_ids"),
         ("/generate", {"input_ids": [1, [2]]}, 400, "mixes"),
-        ("/generate", {"input_ids": [999]}, 400, "from 0 to 287"),
+        ("/generate", {"input_ids": [999]}, 400, "contains 999"),
         ("/generate", {"input_ids": []}, 400, "no tokens"),
         ("/generate", {"input_ids": [1] * 60, "sampling_params": {"max_new_tokens": 9}}, 400, "max_len 64"),
         ("/generate", {"text": "h", "sampling_params": {"temperature": -1}}, 400, "temperature"),
         ("/generate", {"text": "h", "sampling_params": {"regex": "a*"}}, 400, "regex"),
         ("/generate", {"text": "h", "sampling_params": {"frequency_penalty": 1}}, 400, "frequency_penalty"),
         ("/generate", {"text": "h", "sampling_params": {"n": 41}}, 400, "split"),
-        ("/generate", {"text": "h", "sampling_params": {"n": 0}}, 400, "samples"),
+        ("/generate", {"text": "h", "sampling_params": {"n": 0}}, 400, "n is 0"),
         ("/generate", {"text": "h", "sampling_params": {"stop": [""]}}, 400, "stop"),
         ("/generate", {"text": ["h", "i"], "rid": ["a"]}, 400, "rid"),
         ("/generate", {"text": "x" * 100_001}, 413, "larger"),
-        ("/v1/completions", {"prompt": "h", "model": "gpt"}, 404, "not served"),
+        ("/v1/completions", {"prompt": "h", "model": "gpt"}, 404, "does not exist"),
         ("/v1/completions", {"prompt": ["h", 3]}, 400, "mixes"),
         ("/v1/completions", {"prompt": "h", "logit_bias": {}}, 400, "logit_bias"),
         ("/v1/chat/completions", {"messages": []}, 400, "at least one"),
@@ -244,15 +244,15 @@ def test_json_that_is_none_and_a_wrong_key_are_refused(http: httpx2.Client, url:
 
 
 def test_a_full_queue_says_when_to_come_back(http: httpx2.Client, service: Service) -> None:
-    service.under_way += 55  # as if so many samples were being drawn
+    service.active_samples += 55  # as if so many samples were being drawn
     try:
         answer = generate(http, text="h", sampling_params={"n": 6})
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
         assert generate(http, text="h", stream=True, sampling_params={"n": 6}).status_code == 429
         assert generate(http, text="h", sampling_params={"n": 5, "max_new_tokens": 1}).status_code == 200
     finally:
-        service.under_way -= 55
-    assert service.under_way == 0
+        service.active_samples -= 55
+    assert service.active_samples == 0
 
 
 def wait_for(condition, seconds: float = 60) -> None:
@@ -267,12 +267,12 @@ def test_who_hangs_up_is_withdrawn(http: httpx2.Client, service: Service) -> Non
     began = service.engine.stats().generated_tokens
     with http.stream("POST", "/generate", json={**body, "stream": True}) as response:
         next(response.iter_lines())
-    wait_for(lambda: service.under_way == 0 and service.engine.stats().decoding == 0)
+    wait_for(lambda: service.active_samples == 0 and service.engine.stats().decoding == 0)
     assert service.engine.stats().generated_tokens - began < 40 * 50
     http.post("/pause_generation")
     with pytest.raises(httpx2.ReadTimeout):
         http.post("/generate", json=body, timeout=0.3)
-    wait_for(lambda: service.under_way == 0)
+    wait_for(lambda: service.active_samples == 0)
     http.post("/continue_generation")
 
 
@@ -307,7 +307,7 @@ def test_pause_aborts_what_is_under_way_and_lets_newcomers_wait(http: httpx2.Cli
         assert len(answer["output_ids"]) == len(meta["output_token_logprobs"]) == meta["completion_tokens"]
     assert answered["meta_info"]["finish_reason"]["type"] in ("length", "stop")
     assert named["meta_info"]["finish_reason"]["type"] == "abort"
-    assert service.under_way == 0
+    assert service.active_samples == 0
 
 
 def test_weights_are_changed_from_disk_and_refused_ones_change_nothing(

@@ -64,7 +64,7 @@ def wait_for(condition, seconds: float = 60) -> None:
 
 def idle(service: Service) -> bool:
     stats = service.engine.stats()
-    return service.under_way == stats.waiting == stats.decoding == 0
+    return service.active_samples == stats.waiting == stats.decoding == 0
 
 
 BIG = 2**31
@@ -313,7 +313,7 @@ def test_a_failed_engine_is_said_everywhere(model_folder: Path, mesh: jax.shardi
                 async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
                     await client.post("/pause_generation")
                     waiting = [asyncio.create_task(client.post("/generate", json=GOOD)) for _ in range(3)]
-                    await asyncio.to_thread(wait_for, lambda: service.under_way == 3)
+                    await asyncio.to_thread(wait_for, lambda: service.active_samples == 3)
                     jax.tree.map(lambda x: x.delete(), engine.params)
                     engine._post(lambda: engine._params["embedding"] + 1)  # the next thing that the device does
                     return list(await asyncio.gather(*waiting))
@@ -328,7 +328,7 @@ def test_a_failed_engine_is_said_everywhere(model_folder: Path, mesh: jax.shardi
                 assert late.status_code == 503 and late.headers["retry-after"]
             for late in (http.get("/health_generate"), http.post("/pause_generation")):
                 assert late.status_code == 503 and late.headers["retry-after"]
-            assert service.under_way == 0
+            assert service.active_samples == 0
 
 
 def test_the_command_ends_when_its_engine_fails(model_folder: Path) -> None:

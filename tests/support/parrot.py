@@ -31,7 +31,7 @@ def write_parrot(folder: Path, mesh: jax.sharding.Mesh) -> None:
     """The same as transformers writes it."""
     path = folder.parent / "tokenizer.json"
     TOKENIZER.save(path)
-    export_hf(CONFIG, parrot(mesh), folder, dtype="float32", beside=tokenizer_of_run(path, 512), end_id=TOKENIZER.end_id)
+    export_hf(CONFIG, parrot(mesh), folder, dtype="float32", extra_files=tokenizer_of_run(path, 512), end_id=TOKENIZER.end_id)
 
 
 def _token(piece: str) -> int:

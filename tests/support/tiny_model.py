@@ -27,5 +27,5 @@ def write_tiny_model(folder: Path, mesh: jax.sharding.Mesh, seed: int, config: Q
     train_tokenizer([TEXT] * 4, 280, ["<state>"]).save(path)
     params = tiny_params(config, mesh, seed, sharpness)
     end_id = load_tokenizer(path).end_id
-    export_hf(config, params, folder, dtype="float32", beside=tokenizer_of_run(path, 64), end_id=end_id)
+    export_hf(config, params, folder, dtype="float32", extra_files=tokenizer_of_run(path, 64), end_id=end_id)
     return params

@@ -140,7 +140,7 @@ def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp
         hosts[1].send_signal(signal.SIGTERM)  # told to one, agreed by both
         said = [host.communicate(timeout=120) for host in hosts]
     assert [host.returncode for host in hosts] == [130, 130], said
-    assert all("the same command goes on" in err for _, err in said)
+    assert all("interrupted; run the same command again" in err for _, err in said)
     stopped_at = latest(tmp_path / "run" / "checkpoints")
     assert stopped_at in (16, 32)
     train(job(rows), tmp_path / "run", ProgressConsole(Console(quiet=True)))
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole:
 def test_the_command_says_what_is_wrong_in_one_sentence(rows: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "oprover_jax.cli", "sft", "--config", str(JOB), "--run", str(tmp_path / "run")]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and "describes a job for `oprover cpt`" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2 and "has the objective 'cpt'" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -1,4 +1,4 @@
-"""Branch 2 of OProofs, from text to candidates: a classifier of mathematical statements, and the mine that it works in.
+"""Mining of candidate statements from text with a classifier (OProofs, branch 2).
 
-What turns candidates into verified formal statements needs a policy and Lean, and stands in `autoformalize/`.
+`autoformalize` turns candidates into verified formal statements with a policy and Lean.
 """

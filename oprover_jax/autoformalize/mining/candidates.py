@@ -1,4 +1,4 @@
-"""What the mine gives: paragraphs that look like mathematical statements, each with where it came from."""
+"""Candidates: passages that look like mathematical statements, with their origin."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """`id` is the hash of the normal form of `text`, `where` the file (and row), `place` the passage in its page."""
+    """Candidate statement. `id` is the hash of the normal form of `text`, `where` the file (and row), `place` the passage number."""
 
     id: str
     text: str
@@ -42,22 +42,22 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def write_candidates(path: Path, rows: Sequence[Candidate]) -> None:
-    """Whole file or no file."""
+    """Write candidates atomically to a Parquet file."""
     table = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], schema=SCHEMA)
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
 def read_candidates(folder: Path) -> list[Candidate]:
-    """The candidates of a mine, in order. Raises InputError for a folder that holds none."""
+    """Read the candidates of a mining run, in order; raise InputError if the folder has none."""
     path = folder / CANDIDATES
     if not path.is_file():
-        raise InputError(f"{folder} holds no {CANDIDATES}; let `oprover corpus mine --out {folder}` finish")
+        raise InputError(f"{folder} has no {CANDIDATES}; finish `oprover corpus mine --out {folder}` first")
     return read_part(path)
 
 
 def read_part(path: Path) -> list[Candidate]:
-    """Raises InputError for a file that is damaged."""
+    """Read the candidates of one part; raise InputError if the file is damaged."""
     try:
         return [Candidate(**row) for row in pq.read_table(path, partitioning=None).to_pylist()]
     except (pa.ArrowInvalid, TypeError) as error:
@@ -65,13 +65,13 @@ def read_part(path: Path) -> list[Candidate]:
 
 
 def merge(parts: Sequence[Path], target: Path) -> tuple[int, int]:
-    """Writes the first of each id, in order of the parts, to `target`; returns how many there are, and how many were copies.
+    """Write the first candidate of each id, in order of the parts, to `target`; return the numbers of kept candidates and duplicates.
 
-    DuckDB does it out of core: the texts of a large mine need not fit into memory.
+    DuckDB works out of core, so that the texts need not fit into memory.
     """
-    found = sum(pq.read_metadata(part).num_rows for part in parts)
+    total = sum(pq.read_metadata(part).num_rows for part in parts)
     with replacing(target) as temporary:
-        if found:
+        if total:
             with open_database(target.parent / f".duckdb.{os.getpid()}") as database:
                 database.execute(
                     f"""COPY (SELECT {", ".join(f'"{name}"' for name in SCHEMA.names)} FROM (
@@ -84,4 +84,4 @@ def merge(parts: Sequence[Path], target: Path) -> tuple[int, int]:
         else:
             pq.write_table(SCHEMA.empty_table(), temporary)
         kept = pq.read_metadata(temporary).num_rows
-    return kept, found - kept
+    return kept, total - kept

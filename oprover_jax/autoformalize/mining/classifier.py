@@ -1,7 +1,7 @@
-"""The classifier of mathematical statements, as it is kept in one file and used: numpy alone, so that many processes may load it.
+"""Classifier of mathematical statements: file format and inference, with numpy only so that many processes can load it.
 
-fastText's model (arXiv 1607.01759): the mean of the features' embeddings, a linear layer, a softmax over two classes. With two classes
-the logit is a mean of one number per bucket, so reading takes one gather and no matrix product.
+The model is fastText's (arXiv 1607.01759): the mean of feature embeddings, a linear layer and a softmax over two classes. With two classes
+the logit is a mean of one number per bucket, so that inference needs one gather and no matrix product.
 """
 
 import hashlib
@@ -26,11 +26,18 @@ _BATCH_CHARACTERS = 1 << 19
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """Sizes and training of a classifier. `longest`: features of a training text beyond this many are left out; reading takes all.
-    `peak_lr` falls linearly to 0, for gradients summed over a batch.
+    """Sizes and training settings of a classifier.
 
-    `precision`: the threshold takes the most rows at which this share of what is taken are statements, if `base_rate` of the text that
-    will be mined are: labelled rows hold more of them than the web does.
+    Attributes:
+      buckets: Number of feature hash buckets, a power of two.
+      width: Embedding dimension.
+      longest: Maximum number of features of a training text; inference uses all.
+      epochs: Training epochs.
+      batch: Batch size.
+      peak_lr: Learning rate for gradients summed over a batch, with linear decay to 0.
+      precision: The threshold maximizes recall at this precision.
+      base_rate: Assumed share of statements in the text to be mined, which is lower than in labelled rows.
+      seed: Random seed.
     """
 
     buckets: int = 1 << 18
@@ -50,12 +57,14 @@ class ClassifierConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not (0 < self.precision <= 1 and 0 < self.base_rate < 1):
-            raise ValueError(f"precision is {self.precision} and base_rate {self.base_rate}; give shares, in (0, 1] and (0, 1)")
+            raise ValueError(f"precision is {self.precision} and base_rate is {self.base_rate}; they must be in (0, 1] and (0, 1)")
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """What rows say that neither training nor the choice of the threshold saw; `precision` is at the configuration's base rate. `reached`:
-    whether any threshold had the asked precision on the calibration rows; where none had, it is that of the best."""
+    """Metrics on rows used neither for training nor for the threshold; `precision` is at the configured base rate.
+
+    `reached` is True if some threshold had the configured precision on the calibration rows; otherwise the best threshold is used.
+    """
 
     rows: int
     statements: int
@@ -76,7 +85,7 @@ class _About(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Classifier:
-    """`embedding` and `head` are the trained weights; `held_out` tells what to expect of them and at which threshold."""
+    """Trained classifier: weights, and `held_out` with its threshold and metrics."""
 
     config: ClassifierConfig
     embedding: Float32[np.ndarray, "buckets width"] = field(repr=False)
@@ -91,7 +100,7 @@ class Classifier:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the weights: what a candidate's score is a score of."""
+        """Hash of the weights, which identifies the origin of a score."""
         digest = hashlib.sha256()
         for weights in (self.embedding, self.head, self.bias):
             digest.update(np.ascontiguousarray(weights).tobytes())
@@ -102,17 +111,18 @@ class Classifier:
         return self.embedding @ (self.head[:, 1] - self.head[:, 0])
 
     def scores(self, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
-        """The probability of each text to be a mathematical statement."""
+        """Return the probability that each text is a mathematical statement."""
         logits = [self._logits(batch) for batch in _batches(texts)]
         return 1 / (1 + np.exp(-np.concatenate(logits))) if logits else np.zeros(0)
 
     def _logits(self, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
-        found = features(texts, self.config.buckets)
-        sums = np.bincount(found.rows, weights=self._direction[found.ids], minlength=len(texts))
-        counts = np.bincount(found.rows, minlength=len(texts))
+        hashed = features(texts, self.config.buckets)
+        sums = np.bincount(hashed.rows, weights=self._direction[hashed.ids], minlength=len(texts))
+        counts = np.bincount(hashed.rows, minlength=len(texts))
         return sums / np.maximum(counts, 1) + float(self.bias[1] - self.bias[0])
 
     def save(self, path: Path) -> None:
+        """Write the classifier atomically to one file."""
         about = _About(FORMAT, asdict(self.config), self.held_out, self.labelled, self.sha256)
         text = np.frombuffer(msgspec.json.encode(about), np.uint8)
         with replacing(path) as temporary, temporary.open("wb") as file:
@@ -120,24 +130,24 @@ class Classifier:
 
 
 def load_classifier(path: Path) -> Classifier:
-    """Raises InputError for a file that is no classifier, of another format, or damaged."""
+    """Load a classifier; raise InputError if the file is not a classifier, has another format or is damaged."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist; `oprover corpus train-classifier` writes one")
+        raise InputError(f"classifier {path} does not exist; train one with `oprover corpus train-classifier`")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = msgspec.json.decode(stored["about"].tobytes(), type=_About)
             weights = {name: stored[name] for name in ("embedding", "head", "bias")}
             config = ClassifierConfig(**about.config)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, msgspec.DecodeError) as error:
-        raise InputError(f"{path} is no classifier that this version reads ({error}); train it again") from error
-    found = Classifier(config, **weights, held_out=about.held_out, labelled=about.labelled)
-    if about.format != FORMAT or found.sha256 != about.sha256:
-        raise InputError(f"{path} is damaged, or of another format than {FORMAT}; train it again")
-    return found
+        raise InputError(f"{path} is not a classifier that this version reads ({error}); train it again") from error
+    classifier = Classifier(config, **weights, held_out=about.held_out, labelled=about.labelled)
+    if about.format != FORMAT or classifier.sha256 != about.sha256:
+        raise InputError(f"{path} is damaged or has another format than {FORMAT}; train it again")
+    return classifier
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Runs of texts of about equal size together: what is in work stays in the cache."""
+    """Yield batches of texts of about equal total size, so that the working set stays in the cache."""
     start, size = 0, 0
     for index, text in enumerate(texts):
         size += len(text) + 1

@@ -1,4 +1,4 @@
-"""The funnel: what went into each step, what came out, and why the rest was lost."""
+"""Funnel report: inputs, outputs and losses of each step."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from oprover_jax.files import replacing
 
 
 class Step(msgspec.Struct, frozen=True):
-    """`entered` and `left` count `unit`; `lost` says why the difference is not there any more."""
+    """One step of a funnel; `entered` and `left` count `unit`, `lost` counts the difference by reason."""
 
     name: str
     unit: str
@@ -21,19 +21,20 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Funnel(msgspec.Struct, frozen=True):
-    """The steps in order, and whatever else is worth knowing about them."""
+    """Steps in order, with additional notes."""
 
     steps: tuple[Step, ...]
     notes: dict[str, Any] = {}
 
 
 def write_funnel(path: Path, funnel: Funnel) -> None:
+    """Write a funnel atomically as JSON."""
     with replacing(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(funnel), indent=2))
 
 
 def print_funnel(funnel: Funnel, console: Console) -> None:
-    """A table: one row for each step, the most frequent losses first."""
+    """Print a table with one row per step, most frequent losses first."""
     table = Table("step", "of", "in", "out", "lost", title_justify="left")
     for step in funnel.steps:
         losses = sorted(step.lost.items(), key=lambda item: (-item[1], item[0]))

@@ -1,9 +1,9 @@
-"""`oprover corpus mine`: a folder of pages to candidate statements, many files at once, killed and taken up again at any moment.
+"""`oprover corpus mine`: extract candidate statements from a folder of pages, in parallel and resumable at any point.
 
-OUT/settings.json       what the mine was started with; another classifier or another setting is refused
-OUT/shards/00000.txt    the files of a shard, fixed when the mine first saw them; new files of a later start make new shards
-OUT/parts/00000.parquet its candidates; 00000.json, written last, counts what came of them, and names what could not be read
-OUT/candidates.parquet  all parts, one row for each normal form of a text
+OUT/settings.json       settings of the run; another classifier or other settings are rejected
+OUT/shards/00000.txt    files of a shard, fixed on first sight; new files of a later start form new shards
+OUT/parts/00000.parquet candidates of a shard; 00000.json, written last, holds counts and unreadable files
+OUT/candidates.parquet  all parts, with one row per normal form of a text
 OUT/report.json         the funnel
 """
 
@@ -28,14 +28,22 @@ from oprover_jax.processes import in_processes
 from oprover_jax.progress import ProgressConsole
 
 Overlap = Callable[[Sequence[str]], Sequence[str]]
-"""For each text the name of the benchmark statement that it overlaps with, or ""; crosses to other processes, so it must pickle."""
+"""Picklable function that returns, for each text, the name of the benchmark statement that it overlaps with, or ""."""
 
 _PAGES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class MineConfig:
-    """`threshold` 0 is the classifier's own. `licence` is that of pages that do not state theirs. Lengths are in characters."""
+    """Settings of a mining run.
+
+    Attributes:
+      threshold: Minimum score; 0 selects the classifier's threshold.
+      shortest: Minimum length of a passage in characters.
+      longest: Maximum length of a passage in characters.
+      licence: Licence of pages that state none.
+      shard: Files per shard.
+    """
 
     threshold: float = 0.0
     shortest: int = 30
@@ -45,24 +53,24 @@ class MineConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold is {self.threshold}; it must be in [0, 1], 0 for the classifier's own")
+            raise ValueError(f"threshold is {self.threshold}; it must be in [0, 1] (0 selects the classifier's threshold)")
         if not 1 <= self.shortest <= self.longest:
-            raise ValueError(f"shortest is {self.shortest} and longest {self.longest}; give 1 <= shortest <= longest")
+            raise ValueError(f"shortest is {self.shortest} and longest is {self.longest}; they must satisfy 1 <= shortest <= longest")
         if self.shard < 1:
-            raise ValueError(f"shard is {self.shard}; it must be at least 1 file")
+            raise ValueError(f"shard is {self.shard}; it must be at least 1")
 
 
 class _Settings(msgspec.Struct, frozen=True):
-    """What a mine is a function of, besides its files."""
+    """Everything except the files that determines the result of a mining run."""
 
     config: dict[str, Any]
     classifier: str
     text: str
-    screened: bool  # whether candidates are held against benchmarks
+    screened: bool  # whether candidates are compared with benchmarks
 
 
 class Mined(msgspec.Struct, frozen=True):
-    """What came of one shard. `pages` and `passages` count by fate; `unreadable` and `contaminated` name each case."""
+    """Result of one shard. `pages` and `passages` are counts by outcome; `unreadable` and `contaminated` list each case."""
 
     pages: dict[str, int]
     passages: dict[str, int]
@@ -72,7 +80,7 @@ class Mined(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Mine:
-    """All files below `text`, judged by the classifier in a file, held against benchmarks by `overlap`; candidates go to `out`."""
+    """Mining job: files below `text`, classifier file, output folder `out`, settings, and `overlap` with benchmarks."""
 
     text: Path
     classifier: Path
@@ -82,20 +90,20 @@ class Mine:
 
 
 def mine(job: Mine, workers: int, console: ProgressConsole) -> Funnel:
-    """Does what is not yet done, in `workers` processes. Returns the funnel, which is written too.
+    """Process the remaining shards in `workers` processes, and write and return the funnel.
 
     Raises:
-      InputError: for a folder without files to read, a file that is no classifier, an `out` that was started with other settings.
+      InputError: The folder has no readable files, the classifier is invalid, or `out` was created with other settings.
     """
     text, out = job.text, job.out
     if not text.is_dir():
-        raise InputError(f"{text} is no folder; give one with {', '.join(SUFFIXES)} files")
+        raise InputError(f"--text: {text} is not a directory; give one with {', '.join(SUFFIXES)} files")
     sha256 = load_classifier(job.classifier).sha256
     settings = _Settings(asdict(job.config), sha256, str(text.resolve()), job.overlap is not None)
     claim(out, msgspec.json.format(msgspec.json.encode(settings)), "oprover corpus mine", "--out")
     shards = _shards(text, out, job.config.shard)
     if not shards:
-        raise InputError(f"{text} holds no file that can be read; known are {', '.join(SUFFIXES)}")
+        raise InputError(f"--text: {text} has no readable files; supported are {', '.join(SUFFIXES)}")
     (out / "parts").mkdir(exist_ok=True)
     missing = [number for number in range(len(shards)) if not _report(out, number).exists()]
     with console.bar("mine") as progress:
@@ -113,12 +121,12 @@ def mine(job: Mine, workers: int, console: ProgressConsole) -> Funnel:
 
 
 def mine_shard(job: Mine, shard: tuple[int, Sequence[str]]) -> Mined:
-    """One shard, its number and its files: its candidates first, then what marks it as done."""
+    """Process one shard (number, files); write its candidates first, then the report that marks it as done."""
     number, files = shard
-    judge = _loaded(job.classifier)
+    classifier = _loaded(job.classifier)
     candidates: list[Candidate] = []
     pages: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     unreadable: list[str] = []
     contaminated: list[str] = []
     for batch in _batched(page for name in files for page in read_pages(job.text / name, name)):
@@ -129,18 +137,18 @@ def mine_shard(job: Mine, shard: tuple[int, Sequence[str]]) -> Mined:
                 unreadable.append(str(page))
             else:
                 pages["read"] += 1
-                taken += _passages(page, job.config, found)
-        above = _above(taken, judge, job.config.threshold or judge.threshold)
-        found["below the threshold"] += len(taken) - len(above)
+                taken += _passages(page, job.config, outcomes)
+        above = _above(taken, classifier, job.config.threshold or classifier.threshold)
+        outcomes["below the threshold"] += len(taken) - len(above)
         overlaps = job.overlap([candidate.text for candidate in above]) if job.overlap is not None and above else [""] * len(above)
         for candidate, benchmark in zip(above, overlaps, strict=True):
             if benchmark:
                 contaminated.append(f"{candidate.where} passage {candidate.place}: {benchmark}")
             else:
                 candidates.append(candidate)
-    found["overlaps a benchmark"], found["candidate"] = len(contaminated), len(candidates)
+    outcomes["overlaps a benchmark"], outcomes["candidate"] = len(contaminated), len(candidates)
     write_candidates(job.out / "parts" / f"{number:05d}.parquet", candidates)
-    mined = Mined(dict(pages), dict(found), unreadable, contaminated)
+    mined = Mined(dict(pages), dict(outcomes), unreadable, contaminated)
     with replacing(_report(job.out, number)) as temporary:
         temporary.write_bytes(msgspec.json.encode(mined))
     return mined
@@ -151,16 +159,16 @@ def _loaded(classifier: Path) -> Classifier:
     return load_classifier(classifier)
 
 
-def _passages(page: Page, config: MineConfig, found: Counter[str]) -> list[Candidate]:
-    """The passages of a page that are worth scoring; the others are counted."""
+def _passages(page: Page, config: MineConfig, outcomes: Counter[str]) -> list[Candidate]:
+    """Return the passages of a page to be scored and count the others in `outcomes`."""
     taken = []
     for passage in passages(page.text, page.markup):
         if passage is None:
-            found["in a proof"] += 1
+            outcomes["in a proof"] += 1
         elif len(passage.text) < config.shortest:
-            found["too short"] += 1
+            outcomes["too short"] += 1
         elif len(passage.text) > config.longest:
-            found["too long"] += 1
+            outcomes["too long"] += 1
         else:
             licence = page.licence or config.licence
             key = text_id(passage.text)
@@ -168,8 +176,8 @@ def _passages(page: Page, config: MineConfig, found: Counter[str]) -> list[Candi
     return taken
 
 
-def _above(taken: Sequence[Candidate], judge: Classifier, threshold: float) -> list[Candidate]:
-    scores = judge.scores([candidate.text for candidate in taken])
+def _above(taken: Sequence[Candidate], classifier: Classifier, threshold: float) -> list[Candidate]:
+    scores = classifier.scores([candidate.text for candidate in taken])
     return [msgspec.structs.replace(c, score=float(s)) for c, s in zip(taken, scores, strict=True) if s >= threshold]
 
 
@@ -184,7 +192,7 @@ def _batched(pages: Iterator[Page | Unreadable]) -> Iterator[list[Page | Unreada
 
 
 def _shards(text: Path, out: Path, size: int) -> list[list[str]]:
-    """The files of each shard, by their names below `text`. Files that no shard names yet make new shards, fixed from now on."""
+    """Return the files of each shard, relative to `text`; files that are in no shard yet form new, permanent shards."""
     folder = out / "shards"
     folder.mkdir(parents=True, exist_ok=True)
     shards = [path.read_text().splitlines() for path in sorted(folder.glob("*.txt"))]
@@ -204,16 +212,16 @@ def _report(out: Path, number: int) -> Path:
 
 def _funnel(files: int, reports: Sequence[Mined], kept: int, copies: int) -> Funnel:
     pages: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     for report in reports:
         pages.update(report.pages)
-        found.update(report.passages)
+        outcomes.update(report.passages)
     read = pages.pop("read", 0)
-    candidates = found.pop("candidate", 0)
+    candidates = outcomes.pop("candidate", 0)
     return Funnel(
         (
             Step("pages", "pages", read + sum(pages.values()), read, dict(pages)),
-            Step("passages", "passages", candidates + sum(found.values()), candidates, dict(found)),
+            Step("passages", "passages", candidates + sum(outcomes.values()), candidates, dict(outcomes)),
             Step("distinct", "candidates", candidates, kept, {"said before": copies}),
         ),
         {"files": files},

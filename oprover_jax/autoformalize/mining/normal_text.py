@@ -1,4 +1,4 @@
-"""One normal form for informal texts that read the same: what their ids and their deduplication are made of."""
+"""Normal form of informal texts, the basis of their ids and deduplication."""
 
 import hashlib
 import re
@@ -11,14 +11,14 @@ _WORD = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 
 def normal_text(text: str) -> str:
-    """`text` in small letters and compatibility form, without the marks of layout and punctuation, words one space apart.
+    """Return `text` in lower case and compatibility form, without layout and punctuation, with single spaces between words.
 
-    Whatever may be mathematics stays: signs, primes, exclamation marks, points inside a number.
+    Characters that may be mathematics are kept: signs, primes, exclamation marks, points inside a number.
     """
     plain = unicodedata.normalize("NFKC", _LAYOUT.sub(" ", text)).casefold().translate(_QUOTED)
     return " ".join(_WORD.findall(_PAUSE.sub(" ", plain)))
 
 
 def text_id(text: str) -> str:
-    """16 hexadecimal digits of the hash of the normal form."""
+    """Return 16 hexadecimal digits of the hash of the normal form."""
     return hashlib.sha256(normal_text(text).encode()).hexdigest()[:16]

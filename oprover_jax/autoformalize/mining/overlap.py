@@ -1,4 +1,4 @@
-"""Passages held against the benchmarks."""
+"""Detection of passages that overlap with benchmark statements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from oprover_jax.statements.decontaminate import BenchmarkIndex, build_index, fi
 
 @dataclass(frozen=True)
 class BenchmarkOverlap:
-    """For each text the benchmark statement that it overlaps with, or "". Pickles, for other processes."""
+    """Picklable function that returns, for each text, the benchmark statement that it overlaps with, or ""."""
 
     index: BenchmarkIndex
 
@@ -20,8 +20,8 @@ class BenchmarkOverlap:
 
 
 def overlap_with(data: Path | None, console: ProgressConsole) -> BenchmarkOverlap | None:
-    """Of the benchmarks below `data`; None, and said so, where no folder is given."""
+    """Return the overlap detector for the benchmarks in `data`, or None with a warning if no folder is given."""
     if data is None:
-        console.line("no benchmarks given (--data): nothing is held against them")
+        console.line("warning: no benchmarks given (--data); passages are not decontaminated")
         return None
     return BenchmarkOverlap(build_index(load_benchmarks(data)))

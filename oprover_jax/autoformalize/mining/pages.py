@@ -1,6 +1,7 @@
-"""Files to pages of plain text: HTML through trafilatura, Markdown, reStructuredText, plain text, and JSONL rows of crawled text.
+"""Conversion of files to pages of plain text: HTML (with trafilatura), Markdown, reStructuredText, plain text and JSONL rows.
 
-TeX is left as it is (`passages` knows its environments). A page is paragraphs with an empty line between them, mathematics as TeX.
+TeX files are kept unchanged (`passages` handles their environments). A page consists of paragraphs separated by empty lines, with
+mathematics as TeX.
 """
 
 import re
@@ -16,16 +17,16 @@ FORMATS = {".html": "html", ".htm": "html", ".xhtml": "html", ".md": "md", ".mar
 ROWS = ".jsonl"
 SUFFIXES = (*FORMATS, ROWS)
 
-_LARGEST = 32 << 20  # bytes of one file that is read as a whole
+_LARGEST = 32 << 20  # maximum bytes of a file that is read as a whole
 _SPDX = re.compile(r"SPDX-License-Identifier:\s*([\w.+-]+)")
 
 
 class Unreadable(ValueError):
-    """A file or row that no text can be taken from; the message says why."""
+    """No text can be extracted from a file or row; the message is the reason."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """`where` is the file and, of a JSONL file, the row; `url` and `licence` are empty where the page does not say."""
+    """Page of plain text. `where` is the file, with the row for JSONL; `url` and `licence` are empty if the page states none."""
 
     text: str
     markup: Literal["text", "tex"]
@@ -35,7 +36,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class _Row(msgspec.Struct):
-    """A row of crawled text: `text`, or `html` to be extracted."""
+    """Row of crawled text: `text`, or `html` to be extracted."""
 
     text: str = ""
     html: str = ""
@@ -45,7 +46,7 @@ class _Row(msgspec.Struct):
 
 
 def read_pages(path: Path, name: str) -> Iterator[Page | Unreadable]:
-    """The pages of one file, known by its suffix; `name` is what they call it. A row that cannot be read is yielded as what is wrong."""
+    """Yield the pages of one file, by its suffix, under `name`; an unreadable file or row is yielded as `Unreadable`."""
     if path.suffix.lower() == ROWS:
         yield from _rows(path, name)
         return
@@ -66,12 +67,12 @@ def _text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if path.suffix.lower() in (".html", ".htm"):
-            return data.decode("latin-1")  # old pages; those that declare another encoding are rare by now
+            return data.decode("latin-1")  # old pages; other declared encodings are rare
         raise Unreadable("not UTF-8") from error
 
 
 def _rows(path: Path, name: str) -> Iterator[Page | Unreadable]:
-    """One page a line; the file is never in memory as a whole."""
+    """Yield one page per line without reading the whole file into memory."""
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -93,8 +94,8 @@ def _rows(path: Path, name: str) -> Iterator[Page | Unreadable]:
 def _page(text: str, markup: str, where: str) -> Page:
     if markup == "html":
         return html_page(text, where)
-    found = _SPDX.search(text, 0, 2000)
-    licence = found[1] if found else ""
+    spdx = _SPDX.search(text, 0, 2000)
+    licence = spdx[1] if spdx else ""
     if markup == "tex":
         return Page(text, "tex", where, licence=licence)
     plain = _markdown(text) if markup == "md" else _restructured(text) if markup == "rst" else text
@@ -102,22 +103,22 @@ def _page(text: str, markup: str, where: str) -> Page:
 
 
 def html_page(html: str, where: str) -> Page:
-    """The main text of a web page, its canonical address and its licence where it declares them. Raises Unreadable for one without text."""
+    """Return the main text of a web page with its declared address and licence; raise Unreadable if there is no text."""
     try:
         tree = lxml.html.fromstring(html)
     except (lxml.etree.LxmlError, ValueError) as error:
         raise Unreadable(f"no HTML: {error}") from error
     _mathematics_as_tex(tree)
-    found = trafilatura.bare_extraction(tree, include_comments=False, favor_recall=True, with_metadata=True)
-    if not isinstance(found, trafilatura.settings.Document) or not found.text:
+    document = trafilatura.bare_extraction(tree, include_comments=False, favor_recall=True, with_metadata=True)
+    if not isinstance(document, trafilatura.settings.Document) or not document.text:
         raise Unreadable("no text found in the HTML")
-    return Page("\n\n".join(found.text.splitlines()), "text", where, found.url or "", found.license or "")
+    return Page("\n\n".join(document.text.splitlines()), "text", where, document.url or "", document.license or "")
 
 
 def _mathematics_as_tex(tree: lxml.html.HtmlElement) -> None:
-    """What trafilatura would drop or double: MathJax's scripts, pictures of formulas, what KaTeX and MathJax have drawn.
+    """Replace MathJax scripts and formula images with TeX, and remove KaTeX and MathJax output, which trafilatura would drop or duplicate.
 
-    MathML with a TeX annotation trafilatura reads itself.
+    Trafilatura itself reads MathML with a TeX annotation.
     """
     for drawn in tree.xpath("//*[contains(@class, 'katex-html') or contains(@class, 'MathJax_Preview') or @class='MathJax']"):
         drawn.drop_tree()
@@ -125,12 +126,12 @@ def _mathematics_as_tex(tree: lxml.html.HtmlElement) -> None:
         opening, closing = ("\\[", "\\]") if "display" in script.get("type") else ("\\(", "\\)")
         _to_text(script, f"{opening}{script.text or ''}{closing}")
     for image in tree.xpath("//img[@alt and (contains(@class, 'math') or contains(@class, 'tex'))]"):
-        twin = "mwe-math-fallback" in image.get("class")  # Wikipedia's, beside MathML
+        twin = "mwe-math-fallback" in image.get("class")  # Wikipedia's fallback image next to MathML
         _to_text(image, "" if twin else f"\\({image.get('alt')}\\)")
 
 
 def _to_text(element: lxml.html.HtmlElement, text: str) -> None:
-    """Puts `text` in the place of an element; what follows it stays."""
+    """Replace an element with `text` and keep its tail."""
     element.tail = text + (element.tail or "")
     element.drop_tree()
 

@@ -1,6 +1,6 @@
-"""Pages to passages that might state something: theorem environments, labelled statements, exercises one by one, paragraphs.
+"""Segmentation of pages into passages: theorem environments, labelled statements, single exercises and paragraphs.
 
-A displayed formula stays with the sentence around it. Proofs and solutions are left out: they state nothing new.
+A displayed formula stays with the sentence around it. Proofs and solutions are skipped, because they state nothing new.
 """
 
 import re
@@ -29,11 +29,11 @@ _PROOF_END = re.compile(r"(?:□|∎|■|◻|\\qed|\\square|\\blacksquare|\bQ\.?
 _HEADING = re.compile(r"^#{1,6}(?:\s|$)|^\\(?:chapter|(?:sub)*section)")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\(?(?:\d{1,3}|[a-h]|[ivx]{1,4})[.)])[ \t]+|\\item\b(?:\[[^\]]*\])?\s*", re.M)
 _DISPLAY = re.compile(r"^(?:\$\$|\\\[|\\begin\{(?:equation|align|gather|multline)\*?\})")
-_GOES_ON = re.compile(r"^(?:[a-z]|\\\(|\$[^$])")
+_CONTINUATION = re.compile(r"^(?:[a-z]|\\\(|\$[^$])")
 
 
 class Passage(msgspec.Struct, frozen=True):
-    """`place` numbers the passages of a page from 0, those of proofs included."""
+    """Passage of a page; `place` numbers all passages of the page from 0, including those in proofs."""
 
     kind: Kind
     text: str
@@ -41,23 +41,23 @@ class Passage(msgspec.Struct, frozen=True):
 
 
 def passages(text: str, markup: str) -> Iterator[Passage | None]:
-    """The passages of a page in order; None for each that stands in a proof or a solution."""
-    for place, found in enumerate(_of_tex(text) if markup == "tex" else _of_text(text)):
-        yield Passage(found[0], found[1], place) if found is not None else None
+    """Yield the passages of a page in order, and None for each in a proof or solution."""
+    for place, passage in enumerate(_of_tex(text) if markup == "tex" else _of_text(text)):
+        yield Passage(passage[0], passage[1], place) if passage is not None else None
 
 
 def _of_tex(text: str) -> Iterator[tuple[Kind, str] | None]:
-    """Environments where they stand, and the paragraphs between them."""
+    """Yield environments and the paragraphs between them, in order."""
     _, begun, body = text.partition("\\begin{document}")
     text = _TEX_NOISE.sub("", _TEX_COMMENT.sub("", (body if begun else text).partition("\\end{document}")[0]))
     text, proofs = _PROOF_ENVIRONMENT.subn("\n\n", text)
     yield from [None] * proofs
     at = 0
-    for found in _ENVIRONMENT.finditer(text):
-        yield from _of_text(_TEX_COMMAND_LINE.sub("\n\n#\n\n", text[at : found.start()]))
-        kind: Kind = "theorem" if re.fullmatch(_THEOREM, found[1]) else "exercise"
-        yield from ((kind, item) for item in _items(found[3]))
-        at = found.end()
+    for environment in _ENVIRONMENT.finditer(text):
+        yield from _of_text(_TEX_COMMAND_LINE.sub("\n\n#\n\n", text[at : environment.start()]))
+        kind: Kind = "theorem" if re.fullmatch(_THEOREM, environment[1]) else "exercise"
+        yield from ((kind, item) for item in _items(environment[3]))
+        at = environment.end()
     yield from _of_text(_TEX_COMMAND_LINE.sub("\n\n#\n\n", text[at:]))
 
 
@@ -73,7 +73,7 @@ def _of_text(text: str) -> Iterator[tuple[Kind, str] | None]:
             kind = "theorem" if re.fullmatch(_THEOREM, label["word"].lower()) else "exercise"
             block = block[label.end() :].strip()
             if not block:
-                continue  # a heading such as "Exercise 3": the next block is what it names
+                continue  # a heading such as "Exercise 3"; the statement is the next block
         elif heading:
             in_proof = False
             kind = "exercise" if re.search(r"\b(?:exercise|problem|question)s\b", block, re.I) else "paragraph"
@@ -88,14 +88,14 @@ def _of_text(text: str) -> Iterator[tuple[Kind, str] | None]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Paragraphs; a displayed formula joins the one before it, and what goes on after it in a small letter or a formula joins both."""
+    """Yield paragraphs; a displayed formula joins the previous one, as does a continuation after it (lower case or a formula)."""
     held = ""
     for block in re.split(r"\n[ \t]*\n", text):
         block = block.strip()
         if not block:
             continue
         after_display = bool(re.search(r"(?:\$\$|\\\]|\\end\{(?:equation|align|gather|multline)\*?\})[.,;]?$", held))
-        if held and (_DISPLAY.match(block) or (after_display and _GOES_ON.match(block))):
+        if held and (_DISPLAY.match(block) or (after_display and _CONTINUATION.match(block))):
             held = f"{held}\n{block}"
             continue
         if held:
@@ -106,7 +106,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _items(block: str) -> Iterator[str]:
-    """The items of a list, each with the words before the first in front of it; a block without a list as it is."""
+    """Yield the items of a list, each prefixed with the text before the first item; yield a block without a list unchanged."""
     block = re.sub(r"\\(?:begin|end)\{(?:enumerate|itemize|description|parts)\}(?:\[[^\]]*\])?", "", block).strip()
     starts = list(_ITEM.finditer(block))
     if not starts or (starts[0].start() == 0 and len(starts) == 1):

@@ -48,14 +48,14 @@ def export_hf(
     dtype: Dtype = "bfloat16",
     max_file_bytes: int = MAX_FILE_BYTES,
     overwrite: bool = False,
-    beside: Mapping[str, bytes] | None = None,
+    extra_files: Mapping[str, bytes] | None = None,
     end_id: int | None = None,
     on_write: Callable[[str, int], None] | None = None,
 ) -> None:
     """Write config.json and the weights, in files of at most `max_file_bytes` (or of one tensor) with an index if there are several.
 
     Every process that holds a part of `params` must call this; the first one writes. One tensor at a time is gathered, onto every
-    device. `beside` are further files, by name (see `tokenizer_files`). `end_id` is the token that ends a text. A killed export
+    device. `extra_files` are further files, by name (see `tokenizer_files`). `end_id` is the token that ends a text. A killed export
     leaves `folder` unchanged. `overwrite` replaces a folder that contains a model. `on_write` is called with names and bytes.
 
     Raises:
@@ -66,7 +66,7 @@ def export_hf(
     if jax.process_index() == 0:
         with replacing_folder(folder) as temporary:
             _write_weights(temporary, tensors, _DTYPES[dtype], max_file_bytes, _with_callback(gathered, tensors, on_write))
-            for name, content in (beside or {}).items():
+            for name, content in (extra_files or {}).items():
                 (temporary / name).write_bytes(content)
             write_config(config, temporary, dtype, end_id)
     else:

@@ -132,7 +132,7 @@ def test_other_settings_are_refused(text: Path, classifier_file: Path, tmp_path:
     mined(job)
     with pytest.raises(InputError, match="other settings"):
         mine(Mine(text, classifier_file, tmp_path / "out", MineConfig(shard=3)), 1, quiet())
-    with pytest.raises(InputError, match="no file that can be read"):
+    with pytest.raises(InputError, match="no readable files"):
         (tmp_path / "empty").mkdir()
         mine(Mine(tmp_path / "empty", classifier_file, tmp_path / "out2", CONFIG), 1, quiet())
     with pytest.raises(InputError, match="is not empty"):

@@ -98,7 +98,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"foreign has no config\.json"):
         export_hf(config, params, foreign, overwrite=True)
     assert stored(taken) == stored(RECORDED / "untied") and file.read_text() == (foreign / "thesis.tex").read_text() == "mine"
-    export_hf(config, params, taken, dtype="float32", overwrite=True, beside=tokenizer_files(RECORDED / "tied"))
+    export_hf(config, params, taken, dtype="float32", overwrite=True, extra_files=tokenizer_files(RECORDED / "tied"))
     assert stored(taken) == stored(RECORDED / "tied")
     assert sorted(path.name for path in taken.iterdir()) == ["config.json", "generation_config.json", "model.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "taken"]
