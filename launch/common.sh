@@ -2,6 +2,7 @@
 # Shared by the scripts in this folder; to be sourced, not executed.
 
 dry_run=false
+verbs='iterate|cpt|sft|rl'
 verb=iterate
 config=configs/demo.py
 run=runs/demo
@@ -21,7 +22,7 @@ value() {
 verb_of() {
   local given
   given=$(value "$@") || exit 2
-  [[ $given =~ ^(iterate|cpt|sft|rl)$ ]] || die "unknown verb '$given'; expected one of: iterate, cpt, sft, rl"
+  [[ $given =~ ^($verbs)$ ]] || die "unknown verb '$given'; expected one of: ${verbs//|/, }"
   printf '%s' "$given"
 }
 

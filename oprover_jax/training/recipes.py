@@ -1,4 +1,4 @@
-"""Common settings of the shipped Qwen3 training jobs; `configs/cpt_*.py` and `configs/rl_*.py` add their own.
+"""Common settings of the shipped Qwen3 training jobs; `configs/{cpt,sft,rl}_*.py` add their own.
 
 Optimizer settings, lengths and batch sizes are ours: the publications leave them open or give them for other data.
 """
@@ -12,7 +12,7 @@ from oprover_jax.training.job import TrainingJob
 from oprover_jax.training.loop import LoopConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
-__all__ = ["cpt", "rl"]
+__all__ = ["cpt", "rl", "sft"]
 
 _SAVING = LoopConfig(steps=1, save_every_seconds=900.0, keep=2)
 
@@ -33,6 +33,31 @@ def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
         mesh=mesh,
         z_loss=1e-5,
         data="data/cpt",
+        init_from=f"weights/Qwen3-{size}",
+        topology=topology,
+    )
+
+
+def sft(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash") -> TrainingJob:
+    """Return supervised fine-tuning of Qwen3-`size` on packed rows of 16,384 tokens with loss on the attempts, one row in flight per shard.
+
+    A step takes at least 64 rows. Pack rounds of rollouts or prompted proofs with `oprover pack` first.
+    """
+    shards = mesh.dcn * mesh.fsdp
+    rows = max(shards, 64)
+    return TrainingJob(
+        name=f"sft-{size.lower()}",
+        objective="sft",
+        model=_computed(size, attention),
+        optimizer=OptimizerConfig(
+            peak_lr=5e-6, schedule="cosine", warmup_steps=50, final_lr_ratio=0.1, weight_decay=0.1, spike_factor=10.0
+        ),
+        loop=replace(_SAVING, steps=1000, keep_every=250),
+        batch_size=rows,
+        seq_len=16_384,
+        mesh=mesh,
+        grad_accum_steps=rows // shards,
+        data="data/sft",
         init_from=f"weights/Qwen3-{size}",
         topology=topology,
     )

@@ -16,7 +16,7 @@ from oprover_jax.configuration import load
 from oprover_jax.training.job import TrainingJob
 
 GOLDEN = Path(__file__).parent / "golden"
-CONFIGS = sorted(path for path in (Path(__file__).parents[2] / "configs").glob("*.py") if path.name.startswith(("cpt_", "rl_")))
+CONFIGS = sorted(path for path in (Path(__file__).parents[2] / "configs").glob("*.py") if path.name.startswith(("cpt_", "sft_", "rl_")))
 
 
 def flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
