@@ -81,7 +81,7 @@ def test_what_we_write_of_8b_is_what_was_published(tmp_path: Path) -> None:
         ({"hidden_act": "gelu"}, 'hidden_act is "gelu", expected "silu"'),
         ({"quantization_config": {"quant_method": "fp8"}}, "quantization_config is {"),
         ({"hidden_size": "4096"}, "Expected `int`, got `str` - at `$.hidden_size`"),
-        ({"num_key_value_heads": 5}, "num_heads 32 is not a multiple of num_kv_heads 5"),
+        ({"num_key_value_heads": 5}, "num_heads is 32, which is not a multiple of num_kv_heads 5"),
         ({"head_dim": None}, "$.head_dim"),
     ],
 )

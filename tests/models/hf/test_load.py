@@ -148,7 +148,7 @@ def test_an_index_must_agree_with_its_files(tmp_path: Path) -> None:
     check({name: file for name, file in places.items() if file != last}, "is missing, expected")
     index.write_text(json.dumps(good))
     shutil.copy(folder / last, folder / "model.safetensors")
-    check_refused(folder, "holds both model.safetensors and model.safetensors.index.json", MeshConfig())
+    check_refused(folder, "contains both model.safetensors and model.safetensors.index.json", MeshConfig())
     (folder / "model.safetensors").unlink()
     (folder / last).unlink()
     check_refused(folder, f"{last} cannot be read (No such file", MeshConfig())
