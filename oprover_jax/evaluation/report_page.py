@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -40,13 +41,13 @@ def write_page(
         tiles=_tiles(report),
         learning=_learning(report),
         stages=_score_table(report.stages),
-        ablations=_bars([(s.name, s.pass_at_8, percent(s.pass_at_8)) for s in _with_full(report)]),
+        ablations=_bars([Bar(s.name, s.pass_at_8, percent(s.pass_at_8), s.interval) for s in _with_full(report)]),
         external=_score_table(report.external),
         families=_families(report.families),
         losses=_losses(metrics),
         growth=_growth(report),
         corpus=_figures(report.corpus),
-        verdicts=_bars([(kind, float(count), f"{count:,}") for kind, count in report.verdicts.items()]),
+        verdicts=_bars([Bar(kind, float(count), f"{count:,}") for kind, count in report.verdicts.items()]),
         trajectories=trajectories_html(trajectories, decode),
     )
     path = run_dir / "report.html"
@@ -67,11 +68,12 @@ def print_report(report: Report, console: Console | None = None) -> None:
 
 def _terminal_table(title: str, scores: Sequence[Score]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("after", no_wrap=True)
-    for heading in ("pass@1", "pass@8", "95% interval", "statements", "n", "time"):
+    table.add_column("after", overflow="fold")
+    for heading in ("pass@1", "pass@8", "95% interval", "rollouts", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for s in scores:
-        figures = (percent(s.pass_at_1), percent(s.pass_at_8), _interval(s), f"{s.statements:,}", f"{s.n}", _duration(s.seconds))
+        rollouts = f"{s.statements:,} × {s.n}"
+        figures = (percent(s.pass_at_1), percent(s.pass_at_8), _interval(s), rollouts, _duration(s.seconds))
         table.add_row(escape_markup(s.name), *figures)
     return table
 
@@ -205,15 +207,32 @@ def _figures(corpus: Mapping[str, Any]) -> str:
     return "".join(f"<div><b>{escape(value)}</b><span>{escape(key)}</span></div>" for key, value in shown)
 
 
-def _bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    if not rows:
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a chart; `interval` is drawn as a whisker and written next to the value."""
+
+    name: str
+    value: float
+    text: str
+    interval: tuple[float, float] | None = None
+
+
+def _bars(bars: Sequence[Bar]) -> str:
+    if not bars:
         return '<p class="muted">None.</p>'
-    longest = max(max(value for _, value, _ in rows), 1e-9)
-    return "".join(
-        f'<div class="bar"><span>{escape(name)}</span><span class="track"><i style="width:{100 * value / longest:.1f}%"></i></span>'
-        f"<b>{escape(text)}</b></div>"
-        for name, value, text in rows
-    )
+    longest = max(max(bar.value, *(bar.interval or (0.0,))) for bar in bars) or 1.0
+    return f'<div class="bars">{"".join(_bar(bar, 100 / longest) for bar in bars)}</div>'
+
+
+def _bar(bar: Bar, scale: float) -> str:
+    """Return one row of three cells. All rows are in one grid, so that their bars begin and end at the same places."""
+    whisker, text = "", f"<b>{escape(bar.text)}</b>"
+    if bar.interval is not None:
+        low, high = bar.interval
+        whisker = f'<u style="left:{scale * low:.1f}%;width:{scale * (high - low):.1f}%"></u>'
+        text += f' <span class="muted">{100 * low:.1f}–{100 * high:.1f}%</span>'
+    track = f'<span class="track"><i style="width:{scale * bar.value:.1f}%"></i>{whisker}</span>'
+    return f"<span>{escape(bar.name)}</span>{track}<span>{text}</span>"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

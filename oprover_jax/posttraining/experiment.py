@@ -68,6 +68,8 @@ class GSPOStage:
     loss: GSPOConfig = field(default_factory=GSPOConfig)
 
     def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise ValueError(f"gspo.steps is {self.steps}; it must be at least 0")
         if self.group_size < 2:
             raise ValueError(f"gspo.group_size is {self.group_size}; it must be at least 2 attempts from each state")
         if self.states * self.group_size % self.minibatches:

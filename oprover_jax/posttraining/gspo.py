@@ -119,8 +119,10 @@ def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> list[Row]:
 
 
 def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Train on the hard states of this iteration's rollouts; without any, keep the policy and report that in the summary."""
+    """Train on the hard states of this iteration's rollouts; without any, or with 0 steps, keep the policy and report why."""
     experiment, settings = bench.experiment, bench.experiment.gspo
+    if settings.steps == 0:
+        return {"steps": 0, "reason": "gspo.steps is 0"}
     rollouts = bench.trajectories(f"rollout-{stage.iteration}")
     states = hard_states(rollouts, experiment.select, experiment.seed)
     if not states:

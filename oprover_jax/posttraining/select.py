@@ -23,7 +23,8 @@ class SelectConfig:
       per_proof: Maximum number of rounds with the same proof text over all statements, so that one tactic does not dominate.
       mastered: Success rate above which a statement contributes a single round.
       hard: Success rates of GSPO states, (low, high] with low exclusive.
-      passes: Maximum number of SFT passes over the new rounds, against overfitting; the rest is filled with replayed public examples.
+      passes: Maximum number of SFT passes over the new rounds, against overfitting; the rest is filled with replayed
+        public examples. 0 trains on public examples only (the control).
     """
 
     per_statement: int = 4
@@ -36,8 +37,8 @@ class SelectConfig:
         for name in ("per_statement", "per_proof"):
             if getattr(self, name) < 1:
                 raise ValueError(f"select.{name} is {getattr(self, name)}; it must be at least 1")
-        if self.passes <= 0:
-            raise ValueError(f"select.passes is {self.passes}; it must be positive")
+        if self.passes < 0:
+            raise ValueError(f"select.passes is {self.passes}; it must be at least 0")
         low, high = self.hard
         if not 0 <= low < high <= 1:
             raise ValueError(f"select.hard is {self.hard}; it must satisfy 0 <= low < high <= 1")

@@ -9,7 +9,7 @@ from oprover_jax.data.loader import from_folders, shares
 from oprover_jax.data.packing import PackReport, TooLong
 from oprover_jax.data.rows import Example, document
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.experiment import TrainingConfig
+from oprover_jax.posttraining.experiment import Experiment, TrainingConfig
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import save_policy
 from oprover_jax.posttraining.preparation import library_sources, read_failed_attempts
@@ -48,12 +48,18 @@ def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[
     experiment = bench.experiment
     rollouts = [t for i in range(1, stage.iteration + 1) for t in bench.trajectories(f"rollout-{i}")]
     sources = {"rounds": sft_examples(rollouts, experiment.select), "public": public_examples(bench)}
-    budget = experiment.repair_sft.steps * experiment.repair_sft.tokens_per_step
     once = sum(len(example.ids) for example in sources["rounds"])
-    rounds = min(1 - experiment.replay, experiment.select.passes * once / budget)
+    rounds = share_of_rounds(experiment, once)
     present = {name: share for name, share in (("rounds", rounds), ("public", 1 - rounds)) if share > 0}
     summary = train(bench, stage, experiment.repair_sft, sources, present, "drop", progress)
     return summary | {"rounds": len(sources["rounds"])}
+
+
+def share_of_rounds(experiment: Experiment, tokens: int) -> float:
+    """Return the share of new rounds, `tokens` in all, in the tokens of a repair SFT; 0 if it is less than one row."""
+    budget = experiment.repair_sft.steps * experiment.repair_sft.tokens_per_step
+    share = min(1 - experiment.replay, experiment.select.passes * tokens / budget)
+    return share if share * budget >= experiment.repair_sft.seq_len else 0.0
 
 
 def public_examples(bench: Workbench) -> list[Example]:

@@ -169,6 +169,30 @@ def test_a_run_with_nothing_in_it_has_a_page_and_a_table(tmp_path) -> None:
     assert "none" in out.getvalue()
 
 
+def test_the_table_fits_80_columns_without_cutting_a_word() -> None:
+    out = io.StringIO()
+    print_report(plausible_run.report(), Console(file=out, width=80))
+    shown = out.getvalue()
+    assert "…" not in shown and max(map(len, shown.splitlines())) <= 80
+    for words in (("pass@1", "pass@8", "95% interval", "rollouts", "time"), ("240 × 16",)):
+        assert all(word in shown for word in words)
+
+
+def test_ablation_bars_begin_at_one_place_and_carry_their_intervals(tmp_path) -> None:
+    report = plausible_run.report()
+    page = page_of(tmp_path, report)
+    rows = re.findall(
+        r'<span>([^<]*)</span><span class="track"><i style="width:([\d.]+)%"></i><u style="left:([\d.]+)%;width:([\d.]+)%">', page
+    )
+    scores = {score.name: score for score in [report.stages[-1], *report.ablations]}
+    assert [name for name, *_ in rows] == list(scores) and page.count('<div class="bars">') == 2
+    for name, width, left, across in rows:
+        low, high = scores[name].interval
+        assert float(left) < float(width) < float(left) + float(across)
+        assert float(across) / float(width) == pytest.approx((high - low) / scores[name].pass_at_8, rel=0.02)
+        assert f"{100 * low:.1f}–{100 * high:.1f}%" in page
+
+
 def test_one_stage_that_proves_nothing_is_drawn(tmp_path) -> None:
     report = msgspec.structs.replace(plausible_run.report(), stages=[plausible_run.score("cpt", 0.0)])
     page = page_of(tmp_path, report, metrics=[{"stage": "cpt", "step": 1, "loss": 2.0}, {"stage": "cpt", "step": 2, "loss": float("nan")}])

@@ -1,9 +1,14 @@
 """Which rounds are trained on: accepted ones, repairs first, distinct, loss on the attempt only; GSPO from the hard band."""
 
 import pytest
+from start import TINY
 
 from lean_worker.protocol import Verdict
+from oprover_jax.configuration import apply_override, load
+from oprover_jax.errors import InputError
+from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.select import SelectConfig, hard_states, sft_examples
+from oprover_jax.posttraining.training import share_of_rounds
 from oprover_jax.records import Round, Statement, Trajectory
 
 
@@ -48,6 +53,17 @@ def test_one_proof_text_cannot_crowd_out_the_rest() -> None:
     assert taught == [9, 5, 10]
     with pytest.raises(ValueError, match="per_proof is 0"):
         SelectConfig(per_proof=0)
+
+
+def test_the_control_trains_on_public_examples_only() -> None:
+    """Also where the rounds would fill less than one row, of which no mixture can draw."""
+    tiny = load(TINY, Experiment)
+    budget = tiny.repair_sft.steps * tiny.repair_sft.tokens_per_step
+    shares = [share_of_rounds(apply_override(tiny, f"select.passes={passes}"), budget // 4) for passes in ("0", "1e-6", "1", "100")]
+    assert shares == [0, 0, 0.25, 1 - tiny.replay] and share_of_rounds(tiny, 0) == 0
+    assert apply_override(tiny, "gspo.steps=0").gspo.steps == 0
+    with pytest.raises(InputError, match=r"select\.passes is -1"):
+        apply_override(tiny, "select.passes=-1")
 
 
 def test_hard_states_are_those_of_partial_success() -> None:
