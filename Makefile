@@ -93,7 +93,7 @@ fmt: setup  ## format and sort imports
 
 docs: setup  ## generate the references and build the site into build/site
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # Exact versions from the ranges of pyproject.toml. What is pinned already keeps its version where the ranges allow it.
 LOCK := $(BIN)/uv pip compile --quiet --no-header --no-annotate --python $(BIN)/python pyproject.toml
