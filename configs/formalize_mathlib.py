@@ -3,14 +3,14 @@
 The header is the common one of public provers; samples, temperatures and thresholds are our own choices.
 """
 
-from oprover_jax.autoformalize.config import CRITIC, FORMALIZE, Asking, FormalizeConfig
+from oprover_jax.autoformalize.config import CRITIC, FORMALIZE, FormalizeConfig, PromptConfig
 from oprover_jax.posttraining.experiment import EngineConfig
 
 
 def experiment() -> FormalizeConfig:
     return FormalizeConfig(
-        formalizer=Asking(FORMALIZE, num_samples=8, temperature=0.9, max_new_tokens=12_288),
-        critic=Asking(CRITIC, num_samples=4, temperature=0.6, max_new_tokens=8_192),
+        formalizer=PromptConfig(FORMALIZE, num_samples=8, temperature=0.9, max_new_tokens=12_288),
+        critic=PromptConfig(CRITIC, num_samples=4, temperature=0.6, max_new_tokens=8_192),
         header="import Mathlib\nset_option maxHeartbeats 400000\nopen BigOperators Real Nat Topology Rat",
         engine=EngineConfig(slots=64, max_len=16_384),
     )

@@ -14,13 +14,13 @@ from oprover_jax.errors import InputError
 Kind = TypeVar("Kind")
 
 
-def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
+def load(path: Path, kind: type[Kind], overrides: Sequence[str] = ()) -> Kind:
     """Return the result of `experiment()` in a configuration file, with overrides applied.
 
     Args:
       path: Python file.
       kind: Expected class of the configuration.
-      changes: Overrides of the form `key.path=value`.
+      overrides: Overrides of the form `key.path=value`.
 
     Raises:
       InputError: The file has no `experiment()` or returns another class, or an override has an unknown key, a value of the wrong type or
@@ -41,21 +41,21 @@ def load(path: Path, kind: type[Kind], changes: Sequence[str] = ()) -> Kind:
         raise InputError(
             f"configuration {path} returns {type(configuration).__name__}, but this command needs {kind.__name__}; give another file"
         )
-    return apply_overrides(configuration, changes)
+    return apply_overrides(configuration, overrides)
 
 
-def apply_overrides(configuration: Kind, changes: Sequence[str]) -> Kind:
-    """Return a copy with every `key.path=value` of `changes` applied."""
-    for change in changes:
-        configuration = apply_override(configuration, change)
+def apply_overrides(configuration: Kind, overrides: Sequence[str]) -> Kind:
+    """Return a copy with every `key.path=value` of `overrides` applied."""
+    for override in overrides:
+        configuration = apply_override(configuration, override)
     return configuration
 
 
-def apply_override(configuration: Kind, change: str) -> Kind:
+def apply_override(configuration: Kind, override: str) -> Kind:
     """Return a copy with one `key.path=value` applied; the value is parsed as JSON, or taken as text if it is not JSON."""
-    key, equals, text = change.partition("=")
+    key, equals, text = override.partition("=")
     if not equals:
-        raise InputError(f"--set {change!r} has no '='; write it as key.path=value")
+        raise InputError(f"--set {override!r} has no '='; write it as key.path=value")
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -65,7 +65,7 @@ def apply_override(configuration: Kind, change: str) -> Kind:
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"--set {change}: {error}") from error
+        raise InputError(f"--set {override}: {error}") from error
     return changed
 
 

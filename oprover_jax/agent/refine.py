@@ -64,7 +64,7 @@ async def prove(
     prover: Prover,
     statement: Statement,
     retrieved: Sequence[ProofRecord],
-    samples: int,
+    num_samples: int,
     config: RefineConfig,
     stage: str,
     seed: int,
@@ -78,7 +78,7 @@ async def prove(
       prover: Engine, verifier and prompt template.
       statement: Theorem to prove.
       retrieved: Proofs for the prompt, nearest first.
-      samples: Number of trajectories.
+      num_samples: Number of trajectories.
       config: Settings of the loop.
       stage: Stage name recorded in the trajectories.
       seed: Random seed.
@@ -87,7 +87,7 @@ async def prove(
     state = State(statement, tuple(retrieved[: config.retrieve]))
     prompt = tuple(prover.template.prompt(state))
     sampling = sampling_of(prover, config)
-    first = await prover.engine.generate(Request(prompt, sampling, samples, seed_of(seed, statement.id, 0)))
+    first = await prover.engine.generate(Request(prompt, sampling, num_samples, seed_of(seed, statement.id, 0)))
 
     async def refine(sample: int, completion: Completion) -> Trajectory:
         rounds = [await score_attempt(prover, state, prompt, completion, config.reward)]

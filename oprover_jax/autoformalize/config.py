@@ -36,7 +36,7 @@ TRIVIAL = ("trivial", "rfl", "decide", "simp", "norm_num")
 
 
 @dataclass(frozen=True)
-class Asking:
+class PromptConfig:
     """Prompt and sampling of a policy: `prompt` with placeholders in braces, and `num_samples` answers of up to `max_new_tokens` tokens."""
 
     prompt: str
@@ -86,8 +86,8 @@ class FormalizeConfig:
       mesh: Device mesh.
     """
 
-    formalizer: Asking = field(default_factory=lambda: Asking(FORMALIZE, num_samples=4))
-    critic: Asking = field(default_factory=lambda: Asking(CRITIC, num_samples=2, temperature=0.3))
+    formalizer: PromptConfig = field(default_factory=lambda: PromptConfig(FORMALIZE, num_samples=4))
+    critic: PromptConfig = field(default_factory=lambda: PromptConfig(CRITIC, num_samples=2, temperature=0.3))
     header: str = ""
     faithful: float = 0.7
     vacuity: VacuityConfig = field(default_factory=VacuityConfig)

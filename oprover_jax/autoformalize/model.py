@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from oprover_jax.autoformalize.config import Asking
+from oprover_jax.autoformalize.config import PromptConfig
 from oprover_jax.data.codec import Codec
 from oprover_jax.posttraining.experiment import EngineConfig
 from oprover_jax.posttraining.policy import engine_of, open_policy
@@ -22,10 +22,10 @@ class Model:
     engine: Engine
     codec: Codec
 
-    async def ask(self, text: str, asking: Asking, seed: int) -> list[tuple[str, Completion]]:
-        """Return `asking.num_samples` answers to a text; raise ValueError if the text is too long for the policy."""
-        sampling = Sampling(asking.max_new_tokens, asking.temperature, self.codec.end_ids)
-        completions = await self.engine.generate(Request(self.codec.said(text), sampling, asking.num_samples, seed))
+    async def generate(self, text: str, config: PromptConfig, seed: int) -> list[tuple[str, Completion]]:
+        """Return `config.num_samples` answers to a text; raise ValueError if the text is too long for the policy."""
+        sampling = Sampling(config.max_new_tokens, config.temperature, self.codec.end_ids)
+        completions = await self.engine.generate(Request(self.codec.said(text), sampling, config.num_samples, seed))
         return [(self.codec.decode(completion.token_ids), completion) for completion in completions]
 
 

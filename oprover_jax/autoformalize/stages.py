@@ -45,7 +45,7 @@ async def formalize(candidates: Sequence[Candidate], model: Model, config: Forma
 async def _formalized(candidate: Candidate, model: Model, config: FormalizeConfig) -> list[Formalization]:
     prompt = _filled(config.formalizer.prompt, header=config.header, informal=candidate.text)
     try:
-        answers = await model.ask(prompt, config.formalizer, seed_of(config.seed, "formalize", candidate.id))
+        answers = await model.generate(prompt, config.formalizer, seed_of(config.seed, "formalize", candidate.id))
     except ValueError as error:
         lost = replace(of_candidate(candidate, 0), lost="too long for the policy", detail=str(error))
         return [replace(lost, sample=sample) for sample in range(config.formalizer.num_samples)]
@@ -86,7 +86,7 @@ async def criticise(rows: Sequence[Formalization], model: Model, config: Formali
 async def _criticised(row: Formalization, model: Model, config: FormalizeConfig) -> Formalization:
     prompt = _filled(config.critic.prompt, header=row.header, informal=row.informal, formal=row.formal)
     try:
-        answers = await model.ask(prompt, config.critic, seed_of(config.seed, "critic", row.text_id, row.formal))
+        answers = await model.generate(prompt, config.critic, seed_of(config.seed, "critic", row.text_id, row.formal))
     except ValueError as error:
         return replace(row, lost="too long for the critic", detail=str(error))
     judgements = tuple(answer for answer, _ in answers)

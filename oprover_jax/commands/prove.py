@@ -16,13 +16,13 @@ from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.statements.normalize import statement_id
 
 
-def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: int, console: ProgressConsole) -> dict[str, str]:
+def prove_file(path: Path, agent: ProvingAgent, num_samples: int, out: Path, seed: int, console: ProgressConsole) -> dict[str, str]:
     """Prove the open theorems of `path` one by one and write the filled file to `out` after each.
 
     Args:
       path: Lean file.
       agent: Policy, Lean pool, prompt template and retrieval memory.
-      samples: Rollouts per theorem.
+      num_samples: Rollouts per theorem.
       out: Output file.
       seed: Random seed of sampling.
       console: Receives progress and results.
@@ -48,7 +48,7 @@ def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: i
     written = False
     try:
         for number, target in enumerate(targets, 1):
-            trajectories = _prove_one(agent, target, samples, seed, console, f"[{number:>2}/{len(targets)}] {_where(target)}")
+            trajectories = _prove_one(agent, target, num_samples, seed, console, f"[{number:>2}/{len(targets)}] {_where(target)}")
             best = _shortest(trajectories)
             if best is not None:
                 proofs[target.start] = best
@@ -64,7 +64,9 @@ def prove_file(path: Path, agent: ProvingAgent, samples: int, out: Path, seed: i
     return {target.name: proofs[target.start] for target in targets if target.start in proofs}
 
 
-def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int, console: ProgressConsole, label: str) -> list[Trajectory]:
+def _prove_one(
+    agent: ProvingAgent, target: Declaration, num_samples: int, seed: int, console: ProgressConsole, label: str
+) -> list[Trajectory]:
     """Return the trajectories on one theorem and show each round; an empty list if the statement exceeds the prompt budget."""
     identity = statement_id(target.statement, target.header)
     statement = Statement(id=identity, name=target.name, formal=target.statement, header=target.header)
@@ -72,24 +74,24 @@ def _prove_one(agent: ProvingAgent, target: Declaration, samples: int, seed: int
         return []
     prover, retrieved = agent.prover(), agent.retrieve(statement)
     with console.bar(label) as progress:
-        progress.total(samples * agent.refine.rounds)
+        progress.total(num_samples * agent.refine.rounds)
 
         def show(attempts: int, detail: str, complete: bool) -> None:
             progress.update(attempts, detail)
             if complete and not console.rich.is_terminal:
                 console.line(f"{label} {detail}")
 
-        on_round = _by_round(samples, agent.refine.rounds, show)
-        return asyncio.run(prove(prover, statement, retrieved, samples, agent.refine, "prove", seed, on_round))
+        on_round = _by_round(num_samples, agent.refine.rounds, show)
+        return asyncio.run(prove(prover, statement, retrieved, num_samples, agent.refine, "prove", seed, on_round))
 
 
-def _by_round(samples: int, rounds: int, show: Callable[[int, str, bool], None]) -> OnRound:
+def _by_round(num_samples: int, rounds: int, show: Callable[[int, str, bool], None]) -> OnRound:
     """Return a callback that calls `show` with the attempts so far, a text on the current round, and True once that round is complete."""
     made, accepted, over = Counter[int](), Counter[int](), Counter[int]()
     complete = 0
 
     def expected(number: int) -> int:
-        return samples - sum(over[earlier] for earlier in range(1, number))
+        return num_samples - sum(over[earlier] for earlier in range(1, number))
 
     def text(number: int) -> str:
         return f"round {number} of {rounds}: {made[number]} of {expected(number)} attempts verified, {accepted[number]} accepted"

@@ -67,13 +67,13 @@ def agent_of_run(run: Path, rounds: int, servers: Engine | None) -> Iterator[Pro
 
 
 @contextmanager
-def agent_of_model(folder: Path, rounds: int, samples: int, lengths: Lengths, servers: Engine | None) -> Iterator[ProvingAgent]:
+def agent_of_model(folder: Path, rounds: int, num_samples: int, lengths: Lengths, servers: Engine | None) -> Iterator[ProvingAgent]:
     """Open an agent without retrieval that uses the chat template of a model folder; the model runs locally or on `servers`.
 
     Args:
       folder: Qwen3 model folder in Hugging Face format.
       rounds: Maximum number of attempts per rollout.
-      samples: Rollouts per theorem, decoded concurrently.
+      num_samples: Rollouts per theorem, decoded concurrently.
       lengths: Token limits of prompt and completion.
       servers: Remote engine, or None to load the model here.
 
@@ -93,7 +93,7 @@ def agent_of_model(folder: Path, rounds: int, samples: int, lengths: Lengths, se
         def local_engine() -> Engine:
             mesh = make_mesh(MeshConfig())
             policy = policy_of_model(folder, mesh, "float32")
-            settings = EngineConfig(slots=samples, max_len=lengths.prompt + lengths.answer)
+            settings = EngineConfig(slots=num_samples, max_len=lengths.prompt + lengths.answer)
             return opened.enter_context(engine_of(policy.config, policy.params, mesh, settings, policy.version))
 
         yield ProvingAgent(pool, template, refine, prover, lambda statement: ())

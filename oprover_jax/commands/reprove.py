@@ -21,7 +21,7 @@ from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.corpus.tables import statement_of
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.proving import accepted_proofs, judged_again
+from oprover_jax.posttraining.proving import accepted_proofs, rechecked
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
@@ -189,7 +189,7 @@ def _try(
     trajectories: list[Trajectory] = []
     asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, job, trajectories.extend, show))
     numbered = [replace(trajectory, sample=own + trajectory.sample) for trajectory in trajectories]
-    return numbered, judged_again(verifier, accepted_proofs(numbered, agent.origin))
+    return numbered, rechecked(verifier, accepted_proofs(numbered, agent.origin))
 
 
 @contextmanager

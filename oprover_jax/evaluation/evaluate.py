@@ -61,14 +61,14 @@ def outcomes(trajectories: Iterable[Trajectory]) -> dict[str, tuple[int, int]]:
     return {key: (n, correct) for key, (n, correct) in counted.items()}
 
 
-def score(name: str, trajectories: Sequence[Trajectory], statements: int, samples: int, seconds: float, seed: int) -> Score:
+def score(name: str, trajectories: Sequence[Trajectory], statements: int, num_samples: int, seconds: float, seed: int) -> Score:
     """Return the scores of one evaluation; statements without rollouts were too long for the prompt and score 0.
 
     Args:
       name: Stage or ablation.
       trajectories: All rollouts.
       statements: Number of statements, including those without rollouts.
-      samples: Rollouts per statement.
+      num_samples: Rollouts per statement.
       seconds: Duration of the evaluation.
       seed: Random seed of the bootstrap.
 
@@ -88,7 +88,7 @@ def score(name: str, trajectories: Sequence[Trajectory], statements: int, sample
         pass_at_1=sum(by_k[1]) / statements,
         pass_at_8=sum(by_k[8]) / statements,
         interval=bootstrap_interval(by_k[8], seed),
-        n=samples,
+        n=num_samples,
         statements=statements,
         unread=unread,
         undecided=sum(t.accepted is None for t in trajectories),

@@ -30,7 +30,7 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     statements = rollout_statements(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.num_samples, progress)
     accepted = accepted_proofs(trajectories, stage.name)
-    verified = bench.proofs(stage.name) or judged_again(bench.verifier, accepted)
+    verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted)
     bench.put_proofs(stage.name, verified)
     proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
@@ -42,7 +42,7 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     }
 
 
-def judged_again(verifier: Verifier, records: Sequence[ProofRecord]) -> list[ProofRecord]:
+def rechecked(verifier: Verifier, records: Sequence[ProofRecord]) -> list[ProofRecord]:
     """Return the records that the slow tier accepts, whose kernel takes nothing from the candidate except the proof."""
     verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
@@ -80,8 +80,8 @@ def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
     assert bench.data is not None  # the plan contains this stage only if a folder was given
     training = [*(record.statement for record in bench.corpus.public), *bench.corpus.pool]
     fresh, known = decontaminate(external_benchmark(bench.data), training, lambda statement: statement)
-    samples = bench.experiment.evaluation.num_external_samples
-    return _scored(bench, stage, progress, fresh, samples, "external", "textbook-by-people") | {"left_out": len(known)}
+    num_samples = bench.experiment.evaluation.num_external_samples
+    return _scored(bench, stage, progress, fresh, num_samples, "external", "textbook-by-people") | {"left_out": len(known)}
 
 
 def held_out(bench: Workbench) -> list[Statement]:
@@ -91,12 +91,12 @@ def held_out(bench: Workbench) -> list[Statement]:
 
 
 def _scored(
-    bench: Workbench, stage: Stage, progress: StageProgress, statements: Sequence[Statement], samples: int, key: str, label: str
+    bench: Workbench, stage: Stage, progress: StageProgress, statements: Sequence[Statement], num_samples: int, key: str, label: str
 ) -> dict[str, Any]:
     started = time.monotonic()
     fits = [s for s in statements if bench.template.fits(s)]
-    trajectories = prove_all(bench, stage, fits, samples, progress)
-    result = score(label, trajectories, len(statements), samples, time.monotonic() - started, bench.experiment.seed)
+    trajectories = prove_all(bench, stage, fits, num_samples, progress)
+    result = score(label, trajectories, len(statements), num_samples, time.monotonic() - started, bench.experiment.seed)
     summary: dict[str, Any] = {key: msgspec.to_builtins(result), "verdicts": verdict_counts(trajectories)}
     if key == "score":
         summary["families"] = msgspec.to_builtins(family_scores(label, trajectories))
@@ -107,7 +107,7 @@ def prove_all(
     bench: Workbench,
     stage: Stage,
     statements: Sequence[Statement],
-    samples: int,
+    num_samples: int,
     progress: StageProgress,
     flush_seconds: float = Collection.flush_seconds,
 ) -> list[Trajectory]:
@@ -117,19 +117,19 @@ def prove_all(
       bench: Shared resources of the run.
       stage: Stage whose trajectories are stored.
       statements: Statements to prove.
-      samples: Trajectories per statement.
+      num_samples: Trajectories per statement.
       progress: Receives progress.
       flush_seconds: Interval at which trajectories are stored.
     """
     assert isinstance(stage.refine, RefineConfig)
     kept = {trajectory.statement.id for trajectory in bench.trajectories(stage.name)}
     left = [statement for statement in statements if statement.id not in kept]
-    progress.total(len(left) * samples)
+    progress.total(len(left) * num_samples)
 
     def show(tally: Tally) -> None:
         progress.update(tally.trajectories, tally.text())
 
-    job = Collection(left, samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
+    job = Collection(left, num_samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
     if left:
         asyncio.run(collect(bench.prover(), bench.memory, job, partial(bench.put_trajectories, stage.name), show))
     order = {statement.id: i for i, statement in enumerate(statements)}

@@ -16,18 +16,18 @@ FinishKind = Literal["stop", "length", "abort"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerationRequest:
     """Request for one prompt, independent of the API. `stop` holds strings, `sampling.stop_ids` token ids."""
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
-    samples: int = 1
+    num_samples: int = 1
     stop: tuple[str, ...] = ()
     seed: int = field(default_factory=lambda: secrets.randbits(63))
 
     @cached_property
     def request(self) -> Request:
-        return Request(self.prompt_ids, self.sampling, self.samples, self.seed)
+        return Request(self.prompt_ids, self.sampling, self.num_samples, self.seed)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Finish:
 class Sample:
     """One completion in progress. `token_ids` and `logprobs` include the stop token or the whole stop string, `text` excludes them."""
 
-    def __init__(self, codec: Codec, asked: Asked) -> None:
+    def __init__(self, codec: Codec, asked: GenerationRequest) -> None:
         self.token_ids: list[int] = []
         self.logprobs: list[float] = []
         self.finish: Finish | None = None
@@ -77,10 +77,10 @@ class Sample:
 class Generation:
     """All samples of one prompt. Only one reader may iterate `changes`; `policy_version` is set when the generation ends."""
 
-    def __init__(self, identity: str, asked: Asked, codec: Codec) -> None:
+    def __init__(self, identity: str, asked: GenerationRequest, codec: Codec) -> None:
         self.identity = identity
         self.asked = asked
-        self.samples = [Sample(codec, asked) for _ in range(asked.samples)]
+        self.samples = [Sample(codec, asked) for _ in range(asked.num_samples)]
         self.policy_version = 0
         self._changed: set[int] = set()
         self._has_changes = asyncio.Event()

@@ -17,7 +17,7 @@ from lean_worker.http import offload, while_connected
 from oprover_jax.data.chat import PLAIN_RULE
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import EngineError, Sampling
-from oprover_jax.server.generation import Asked, Finish, Generation, Sample
+from oprover_jax.server.generation import Finish, Generation, GenerationRequest, Sample
 from oprover_jax.server.native_wire import (
     OFF,
     Abort,
@@ -75,7 +75,7 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
     @router.get("/health_generate", summary="Check the engine by generating one token")
     async def health_generate() -> Response:
         token = service.codec.end_ids[0]
-        generation = Generation("health", Asked((token,), Sampling(1, temperature=0.0)), service.codec)
+        generation = Generation("health", GenerationRequest((token,), Sampling(1, temperature=0.0)), service.codec)
         try:
             await asyncio.wait_for(generation.run(service.engine), _HEALTH_SECONDS)
         except TimeoutError as error:
@@ -193,7 +193,7 @@ def _generations(asked: GenerateRequest, params: Sequence[SamplingParams], servi
     return [Generation(name, request, service.codec) for name, request in zip(names, requests)]
 
 
-def _asked(prompt: tuple[int, ...], params: SamplingParams, service: Service) -> Asked:
+def _asked(prompt: tuple[int, ...], params: SamplingParams, service: Service) -> GenerationRequest:
     for name, off in OFF.items():
         if getattr(params, name) != off:
             raise InputError(f"{name} is {getattr(params, name)}; this field is not supported, omit it")

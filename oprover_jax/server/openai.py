@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from lean_worker.http import offload, while_connected
 from oprover_jax.errors import InputError
-from oprover_jax.server.generation import Asked, Generation
+from oprover_jax.server.generation import Generation, GenerationRequest
 from oprover_jax.server.openai_wire import ChatRequest, CompletionRequest, Reply, Usage
 from oprover_jax.server.replies import EventStream, RawJson, json_reply, read_json
 from oprover_jax.server.requests import asked_for, check_template_variables, check_texts, checked_ids, count_prompts, encoded
@@ -201,7 +201,7 @@ def _chat_prompts(asked: ChatRequest, service: Service) -> list[tuple[int, ...]]
 
 def _asked(
     asked: CompletionRequest | ChatRequest, prompt: tuple[int, ...], max_tokens: int | None, default: int | None, service: Service
-) -> Asked:
+) -> GenerationRequest:
     _check_model(asked.model, service)
     if asked.frequency_penalty or asked.presence_penalty:
         raise InputError("frequency_penalty and presence_penalty are not supported; omit them")

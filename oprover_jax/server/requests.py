@@ -11,7 +11,7 @@ import msgspec
 
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import Sampling
-from oprover_jax.server.generation import Asked
+from oprover_jax.server.generation import GenerationRequest
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 
@@ -110,7 +110,7 @@ def asked_for(
     ignore_eos: bool,
     seed: int | None,
     **sampling: Any,
-) -> Asked:
+) -> GenerationRequest:
     """Return the validated request for one prompt.
 
     Args:
@@ -139,7 +139,7 @@ def asked_for(
     stop_ids = tuple(dict.fromkeys((*end_ids, *(token for token in extra_ids if 0 <= token < vocab_size))))
     try:
         params = Sampling(max_new_tokens, stop_ids=stop_ids, **sampling)
-        asked = Asked(prompt, params, samples, checked_stops(stop, settings), **({} if seed is None else {"seed": seed}))
+        asked = GenerationRequest(prompt, params, samples, checked_stops(stop, settings), **({} if seed is None else {"seed": seed}))
         service.engine.limits.check(asked.request)
     except ValueError as error:
         raise InputError(str(error)) from error

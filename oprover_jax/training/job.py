@@ -96,7 +96,7 @@ class TrainingJob:
 
     def identity(self, data: int) -> str:
         """Return a hash of everything that determines the run's curve, with `data` the checksum of its rows. A checkpoint is resumed only
-        under the same hash. The layout and computation of the work (mesh, accumulation, chunks of head and MLP, remat, attention),
+        under the same hash. The layout and computation of the work (mesh, grad_accum_steps, chunks of head and MLP, remat, attention),
         monitoring and saving, and the paths of files may change between starts."""
         model = replace(self.model, mlp_parts=1, remat="none", attention="reference")
         decides = (self.objective, self.optimizer, self.loop.steps, self.batch_size, self.seq_len, self.z_loss)

@@ -58,17 +58,17 @@ def gspo(config: Qwen3Config, settings: GSPOConfig, chunk: int = CHUNK, temperat
 
 
 def make_logprob_fn(
-    config: Qwen3Config, mesh: Mesh, accumulation: int = 1, chunk: int = CHUNK, temperature: float = 1.0
+    config: Qwen3Config, mesh: Mesh, grad_accum_steps: int = 1, chunk: int = CHUNK, temperature: float = 1.0
 ) -> LogprobFunction:
     """Return the old policy's pass: log-probabilities [B, S] of a batch's targets, by the same micro-batches as the update.
 
-    Pass the batch size, `accumulation`, `chunk` and `temperature` of the update that will use the result: the same shapes
+    Pass the batch size, `grad_accum_steps`, `chunk` and `temperature` of the update that will use the result: the same shapes
     yield the same kernels, and the ratio of an unchanged policy is then exactly 1.
     """
 
     def scores(params: Params, batch: Batch) -> Scores:
         score = partial(_score, config, params, chunk=chunk, temperature=temperature)
-        micro = jax.lax.map(score, split_batch(batch, accumulation))
+        micro = jax.lax.map(score, split_batch(batch, grad_accum_steps))
         return jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(batch["targets"].shape), micro)
 
     compiled = jax.jit(scores)

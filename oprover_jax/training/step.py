@@ -88,16 +88,16 @@ def abstract_state(params: Params, optimizer: optax.GradientTransformation, mesh
 
 
 def make_train_step(
-    loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, accumulation: int = 1, spike_factor: float = 0.0
+    loss_fn: LossFunction, optimizer: optax.GradientTransformation, mesh: Mesh, grad_accum_steps: int = 1, spike_factor: float = 0.0
 ) -> TrainStep:
     """Return the compiled `train_step` on `mesh`. It consumes the state that it is given.
 
     Compilation happens at the first call of each batch shape, and every later stage that calls the same function shares it:
     the learning rate, and with it schedule and length of a stage, is an argument.
     """
-    if accumulation < 1:
-        raise ValueError(f"accumulation is {accumulation}; give at least 1 micro-batch")
-    compiled = jax.jit(partial(train_step, loss_fn, optimizer, accumulation, spike_factor), donate_argnums=0)
+    if grad_accum_steps < 1:
+        raise ValueError(f"accumulation is {grad_accum_steps}; give at least 1 micro-batch")
+    compiled = jax.jit(partial(train_step, loss_fn, optimizer, grad_accum_steps, spike_factor), donate_argnums=0)
 
     def step(state: TrainState, batch: Batch, learning_rate: float) -> tuple[TrainState, Metrics]:
         with jax.set_mesh(mesh):
@@ -109,7 +109,7 @@ def make_train_step(
 def train_step(
     loss_fn: LossFunction,
     optimizer: optax.GradientTransformation,
-    accumulation: int,
+    grad_accum_steps: int,
     spike_factor: float,
     state: TrainState,
     batch: Batch,
@@ -124,7 +124,7 @@ def train_step(
     Metrics: those of `loss_fn` divided over the whole batch, `objective` (what was minimised), `gradient_norm` before
     clipping, `tokens` (positions that hold one), `skipped` (steps so far that moved nothing) and `skipped_in_a_row` (up to this one).
     """
-    grads, total, denominator, fractions = _accumulate(loss_fn, state.params, split_batch(batch, accumulation))
+    grads, total, denominator, fractions = _accumulate(loss_fn, state.params, split_batch(batch, grad_accum_steps))
     safe = jnp.where(denominator > 0, denominator, 1.0)
     grads = jax.tree.map(lambda g: g / safe, grads)
     objective, norm = total / safe, optax.tree.norm(grads)

@@ -144,7 +144,7 @@ def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generat
     return rollout_batches(data, mesh, job.minibatches, start) if job.objective == "rl" else data.stream(mesh, start)
 
 
-def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation: int = 1) -> Callable[[Params], dict[str, float]]:
+def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, grad_accum_steps: int = 1) -> Callable[[Params], dict[str, float]]:
     """Return a function that computes `held_out_loss`: the mean loss over the rows, each once (without the last few that do not fill a
     batch), in the micro-batches of training. Raises InputError if they do not fill a single batch."""
     count = rows.rows // rows.batch_rows
@@ -153,7 +153,7 @@ def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, accumulation:
 
     @jax.jit
     def score(params: Params, batch: Batch) -> Any:
-        parts = jax.lax.map(lambda part: loss(params, part)[2]["loss"], split_batch(batch, accumulation))
+        parts = jax.lax.map(lambda part: loss(params, part)[2]["loss"], split_batch(batch, grad_accum_steps))
         return jax.tree.map(jnp.sum, parts)
 
     def evaluate(params: Params) -> dict[str, float]:

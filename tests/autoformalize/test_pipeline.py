@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from lean_worker.pool import Pool
-from oprover_jax.autoformalize.config import Asking, FormalizeConfig, VacuityConfig
+from oprover_jax.autoformalize.config import FormalizeConfig, PromptConfig, VacuityConfig
 from oprover_jax.autoformalize.lineage import read_rows
 from oprover_jax.autoformalize.mining.candidates import Candidate
 from oprover_jax.autoformalize.mining.funnel import Funnel
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.lean
 
 VACUITY = VacuityConfig(contradiction=("omega", "linarith"), trivial=("rfl", "simp"))
 CONFIG = FormalizeConfig(
-    formalizer=Asking("Formalize <{informal}> under [{header}]", num_samples=3),
-    critic=Asking("Judge <{informal}> as [{formal}]", num_samples=2),
+    formalizer=PromptConfig("Formalize <{informal}> under [{header}]", num_samples=3),
+    critic=PromptConfig("Judge <{informal}> as [{formal}]", num_samples=2),
     vacuity=VACUITY,
     part=2,
 )
@@ -162,8 +162,8 @@ def test_what_is_done_is_not_asked_again(lean: Pool, tmp_path: Path) -> None:
 def test_the_shipped_configuration_is_one() -> None:
     shipped = load(Path(__file__).parents[2] / "configs" / "formalize_mathlib.py", FormalizeConfig, ["critic.num_samples=1"])
     assert shipped.header.startswith("import Mathlib") and shipped.critic.num_samples == 1
-    for asking in (shipped.formalizer, shipped.critic):
-        assert asking.max_new_tokens < shipped.engine.max_len
+    for config in (shipped.formalizer, shipped.critic):
+        assert config.max_new_tokens < shipped.engine.max_len
 
 
 def test_more_texts_are_added_and_other_settings_refused(lean: Pool, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_real_engine_on_a_policy_that_knows_nothing(lean: Pool, tmp_path: Pa
     """Plumbing from a Hugging Face folder to counted losses: noise holds no theorem, and every attempt of it is accounted for."""
     config = dataclasses.replace(
         CONFIG,
-        formalizer=Asking("{informal}", num_samples=2, max_new_tokens=8),
+        formalizer=PromptConfig("{informal}", num_samples=2, max_new_tokens=8),
         engine=EngineConfig(slots=4, max_len=32, decode_chunk=4, prefill_batch=1),
     )
     mesh, opened = make_mesh(config.mesh, devices[:1]), list[str]()

@@ -44,26 +44,26 @@ DEVICES_4X2 = MeshConfig(fsdp=4, tensor=2)
 
 
 @pytest.mark.parametrize(
-    "mesh_config,accumulation,settings",
+    "mesh_config,grad_accum_steps,settings",
     [(MeshConfig(), 2, GSPOConfig()), (DEVICES_4X2, 2, GSPOConfig()), (DEVICES_4X2, 1, EVERYTHING)],
     ids=["1", "4x2", "4x2-everything"],
 )
 def test_gspo_ratio_is_exactly_one_on_policy_and_learns_from_advantages(
-    mesh_config: MeshConfig, accumulation: int, settings: GSPOConfig
+    mesh_config: MeshConfig, grad_accum_steps: int, settings: GSPOConfig
 ) -> None:
     """With every option too: neither the reference nor the sampler is apart from the policy yet."""
     mesh = make_mesh(mesh_config)
     temperature = 0.8
     params = weights(mesh=mesh)
     rows = on(mesh, padded(attempts(16)))
-    old = make_logprob_fn(CONFIG, mesh, accumulation, temperature=temperature)
+    old = make_logprob_fn(CONFIG, mesh, grad_accum_steps, temperature=temperature)
     batch = rows | dict.fromkeys(("old_logprob", "reference_logprob", "sampler_logprob"), old(params, rows))
     assert np.asarray(batch["old_logprob"]).shape == (16, 16)
     if mesh_config == MeshConfig():
         np.testing.assert_allclose(np.asarray(batch["old_logprob"]), full_logprobs(params, batch, temperature), atol=2e-5)
     advantages = np.where(np.arange(16) % 2 == 0, 1, -1).astype(np.float32)
     batch |= on(mesh, {"advantages": advantages})
-    step = make_train_step(gspo(CONFIG, settings, temperature=temperature), OPTIMIZER, mesh, accumulation)
+    step = make_train_step(gspo(CONFIG, settings, temperature=temperature), OPTIMIZER, mesh, grad_accum_steps)
     before = np.asarray(batch["old_logprob"])
     state, metrics = step(init_state(params, OPTIMIZER, mesh), batch, 1e-3)
     assert float(metrics["ratio"]) == 1.0
@@ -90,10 +90,10 @@ def test_gspo_is_invariant_to_order_padding_accumulation_and_mesh() -> None:
     for name in ("old_logprob", "reference_logprob", "sampler_logprob"):
         fields[name] = (base + rng.normal(0, 0.01, base.shape)).astype(np.float32)
 
-    def one_step(order: np.ndarray, length: int, accumulation: int, config: MeshConfig) -> tuple[dict, dict[str, float]]:
+    def one_step(order: np.ndarray, length: int, grad_accum_steps: int, config: MeshConfig) -> tuple[dict, dict[str, float]]:
         mesh = make_mesh(config)
         rows = padded(attempts(count), length) | {n: np.pad(x, [(0, 0), (0, length - longest)]) for n, x in fields.items()}
-        step = make_train_step(gspo(CONFIG, EVERYTHING, chunk=8), sgd, mesh, accumulation)
+        step = make_train_step(gspo(CONFIG, EVERYTHING, chunk=8), sgd, mesh, grad_accum_steps)
         batch = on(mesh, {name: array[order] for name, array in rows.items()})
         state, metrics = step(init_state(weights(mesh=mesh), sgd, mesh), batch, 1.0)
         return jax.tree.map(np.asarray, state.params), {name: float(value) for name, value in metrics.items()}

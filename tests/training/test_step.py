@@ -24,16 +24,16 @@ SGD = optax.GradientTransformation(lambda params: (), lambda grads, state, param
 
 
 @cache
-def compiled(config: MeshConfig, accumulation: int) -> tuple[jax.sharding.Mesh, Callable]:
+def compiled(config: MeshConfig, grad_accum_steps: int) -> tuple[jax.sharding.Mesh, Callable]:
     """The step on a mesh, for padded and packed rows alike. What runs twice need not run fast, so the compiler is told to hurry."""
     mesh = make_mesh(config)
-    step = partial(train_step, cross_entropy(CONFIG, chunk=8), SGD, accumulation, 0.0)
+    step = partial(train_step, cross_entropy(CONFIG, chunk=8), SGD, grad_accum_steps, 0.0)
     options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
     return mesh, jax.jit(step, compiler_options=options)
 
 
-def one_step(batch: Row, config: MeshConfig = MeshConfig(), accumulation: int = 1) -> tuple[TrainState, dict[str, float]]:  # noqa: B008
-    mesh, step = compiled(config, accumulation)
+def one_step(batch: Row, config: MeshConfig = MeshConfig(), grad_accum_steps: int = 1) -> tuple[TrainState, dict[str, float]]:  # noqa: B008
+    mesh, step = compiled(config, grad_accum_steps)
     with jax.set_mesh(mesh):
         state, metrics = step(init_state(weights(mesh=mesh), SGD, mesh), on(mesh, batch), jnp.float32(1.0))
     return jax.tree.map(np.asarray, state), {name: float(value) for name, value in metrics.items()}
@@ -52,12 +52,12 @@ MESHES = {
 }
 
 
-@pytest.mark.parametrize("accumulation", [1, 2, 4])
+@pytest.mark.parametrize("grad_accum_steps", [1, 2, 4])
 @pytest.mark.parametrize("mesh", list(MESHES))
-def test_packing_accumulation_and_mesh_change_nothing(mesh: str, accumulation: int, reference: tuple) -> None:
+def test_packing_accumulation_and_mesh_change_nothing(mesh: str, grad_accum_steps: int, reference: tuple) -> None:
     expected_state, expected = reference
     for rows in (PADDED, PACKED):
-        state, metrics = one_step(rows, MESHES[mesh], accumulation)
+        state, metrics = one_step(rows, MESHES[mesh], grad_accum_steps)
         assert metrics == pytest.approx(expected, rel=2e-5)
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=2e-6), state.params, expected_state.params)
 
@@ -160,7 +160,7 @@ def test_schedules_share_one_program(step: TrainStep, caplog: pytest.LogCaptureF
 
 def test_rows_that_do_not_split_are_refused() -> None:
     with pytest.raises(ValueError, match="4 rows, which cannot be split into 3"):
-        one_step(padded(attempts(4)), accumulation=3)
+        one_step(padded(attempts(4)), grad_accum_steps=3)
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon", "adafactor"])
