@@ -171,7 +171,7 @@ def test_cudnns_kernels_are_in_the_program_with_as_many_key_heads_as_query_heads
 @pytest.mark.parametrize(("name", "platform"), [("splash", "tpu"), ("pallas_gpu", "gpu"), ("cudnn", "gpu")])
 def test_a_mesh_of_other_devices_is_refused(name, platform) -> None:
     mesh = make_mesh(MeshConfig())
-    with jax.set_mesh(mesh), pytest.raises(InputError, match=f"'{name}' runs on {platform} but the mesh holds cpu devices"):
+    with jax.set_mesh(mesh), pytest.raises(InputError, match=f"'{name}' runs on {platform} but the mesh has cpu devices"):
         gradient(IMPLEMENTATIONS[name]).trace(*abstract_arguments(mesh))
 
 

@@ -103,7 +103,7 @@ def test_a_train_step_of_full_width_compiles_for_tpu_chips(tmp_path: Path) -> No
         (("--config", "configs/cpt_8b_h100.py"), True, "has no topology"),
         (("--config", "configs/cpt_8b_v6e.py"), False, r"install \.\[tpu\]"),
         (("--config", "configs/cpt_8b_v6e.py", "--set", "topology=v6e:2x2"), True, "needs 16 devices but 4 are present"),
-        (("--config", "configs/cpt_8b_v6e.py", "--set", "topology=v6e:4x8"), True, "has 32 chips and the mesh takes 16"),
+        (("--config", "configs/cpt_8b_v6e.py", "--set", "topology=v6e:4x8"), True, "has 32 chips, but the mesh takes 16"),
         (
             ("--config", "configs/cpt_8b_v6e.py", "--out", "no-folder/figures.json"),
             True,

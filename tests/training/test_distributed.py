@@ -68,7 +68,7 @@ assert make_mesh(MeshConfig(fsdp=4)).size == 4
 try:
     make_mesh(MeshConfig(fsdp=2))  # the second process would hold nothing of it
 except ShardingError as error:
-    assert "takes 2 of the 4 devices of 2 processes; raise one axis" in str(error)
+    assert "uses 2 of the 4 devices of 2 processes" in str(error), error
 else:
     raise SystemExit("a mesh without the second process was made")
 """
