@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _SMALL = 8 << 10  # largest amount of work, in bytes, for the event loop and the threads for small work
+_FREE = 64 << 10  # bytes of each body that do not count; the connection limit bounds them
 _MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.S)
 
 # large requests queue behind each other, and small ones do not queue behind large ones
@@ -28,8 +30,36 @@ async def offload(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kw
     return await asyncio.wrap_future(pool.submit(work, *args, **kwargs))
 
 
-async def read_bytes(request: Request, most: int) -> bytes:
-    """Return the request's body. Raise HTTPException 413 for more than `most` bytes."""
+@contextmanager
+def _bodies(request: Request, limits: HttpLimits) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes the bytes received so far and counts them among those of all bodies, until the block ends.
+
+    It raises HTTPException 503 if they exceed `limits.max_bodies_bytes`. The first bytes of each body are free, so that small requests
+    are answered next to large ones.
+    """
+    state, own = request.app.state, 0
+
+    def count(received: int) -> None:
+        nonlocal own
+        more = max(0, received - _FREE) - own
+        held = getattr(state, "bodies_bytes", 0) + more
+        if more and held > limits.max_bodies_bytes:
+            sentence = f"body: {held} bytes of requests are being received, more than {limits.max_bodies_bytes}; try again later"
+            raise HTTPException(503, sentence, {"Retry-After": "5"})
+        state.bodies_bytes, own = held, own + more
+
+    try:
+        yield count
+    finally:
+        state.bodies_bytes = getattr(state, "bodies_bytes", 0) - own
+
+
+async def read_bytes(request: Request, most: int, count: Callable[[int], None] = lambda received: None) -> bytes:
+    """Return the request's body; pass the number of bytes received so far to `count`, after each piece.
+
+    Raises:
+        HTTPException: 413 for more than `most` bytes.
+    """
     declared = request.headers.get("content-length", "")
     too_large = HTTPException(413, f"body: larger than {most} bytes; split the request")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
@@ -39,6 +69,7 @@ async def read_bytes(request: Request, most: int) -> bytes:
         body += piece
         if len(body) > most:
             raise too_large
+        count(len(body))
     return bytes(body)
 
 
@@ -46,12 +77,14 @@ async def read_json(request: Request, kind: type[T], most: int, limits: HttpLimi
     """Return the request's JSON body as `kind`; an empty body counts as `empty`.
 
     Raises:
-        HTTPException: 413 for more than `most` bytes; 422 for a body that is not JSON of this kind or is nested too deeply.
+        HTTPException: 413 for more than `most` bytes; 422 for a body that is not JSON of this kind or is nested too deeply; 503 if
+            the bodies of all requests take too much memory.
     """
-    body = await read_bytes(request, most) or empty
-    if len(body) <= _SMALL:
-        return decode(body, kind, limits)
-    return await offload(len(body), decode, body, kind, limits)
+    with _bodies(request, limits) as count:
+        body = await read_bytes(request, most, count) or empty
+        if len(body) <= _SMALL:
+            return decode(body, kind, limits)
+        return await offload(len(body), decode, body, kind, limits)
 
 
 def decode(body: bytes, kind: type[T], limits: HttpLimits) -> T:

@@ -19,6 +19,8 @@ class HttpLimits:
         grace_seconds: how long requests in progress may take to finish after SIGTERM or SIGINT; then 503.
         max_nesting: depth of arrays and objects in a JSON body.
         max_json_parts: number of arrays, objects and strings in a JSON body.
+        max_bodies_bytes: bytes of all bodies that are being received and decoded, without the first 64 KiB of each; above it, a body
+            gets 503 and Retry-After.
     """
 
     max_head_bytes: int = 32 << 10
@@ -31,6 +33,7 @@ class HttpLimits:
     grace_seconds: int = 3
     max_nesting: int = 64
     max_json_parts: int = 1_000_000
+    max_bodies_bytes: int = 256 << 20
 
     def __post_init__(self) -> None:
         for field in fields(self):
