@@ -346,12 +346,16 @@ def test_health_metrics_and_the_page_that_explains_it(http: httpx2.Client) -> No
 
 def test_the_command_serves_with_a_key_and_ends_cleanly(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k3y\n")
-    server = rollout_server.command(model_folder, "--slots", "2", "--max-len", "64", "--api-key-file", str(tmp_path / "key"))
+    words = ("--slots", "2", "--max-len", "64", "--api-key-file", str(tmp_path / "key"), "--log", "json")
+    server = rollout_server.command(model_folder, *words)
     try:
         with openai.OpenAI(base_url=f"{server.url}/v1", api_key="k3y") as client:
             answer = client.completions.create(model="tiny", prompt=TEXT[:9], max_tokens=3)
         assert answer.usage is not None and answer.usage.completion_tokens <= 3
-        assert server.stop() == 0
+        assert server.stop() == 0 and server.process.stdout is not None
+        written = server.process.stdout.read()
+        [logged] = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+        assert (logged["method"], logged["path"], logged["status"]) == ("POST", "/v1/completions", 200) and "k3y" not in written
     finally:
         server.process.kill()
         server.process.communicate()
