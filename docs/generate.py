@@ -265,10 +265,10 @@ def help_of(app: Any, prog: str, words: list[str]) -> str:
 
 def verbs(app: Any) -> Iterator[tuple[str, ...]]:
     """Yield the verbs of an app, those of nested apps after their group."""
-    for name, command in app._subcommands.items():
+    for name, (target, _) in app.commands.items():
         yield (name,)
-        if hasattr(command.target, "_subcommands"):
-            yield from ((name, *inner) for inner in verbs(command.target))
+        if hasattr(target, "commands"):
+            yield from ((name, *inner) for inner in verbs(target))
 
 
 def cli() -> str:

@@ -1,5 +1,6 @@
 """Command line of `lean-worker`: check proofs, serve checks over HTTP, inspect the installation, run attacks, benchmark and soak-test."""
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lean_worker.backends import EMBEDDED, BackendChoice, closed_off, confinements, make_backend, misjudgement, on_path, toolchains
+from lean_worker.commands import Commands
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
@@ -32,7 +34,7 @@ from lean_worker.tools.benchmark import measure, sample_checks
 from lean_worker.tools.soak import soak
 from lean_worker.verdict_cache import VerdictCache
 
-app = tyro.extras.SubcommandApp()
+app = Commands()
 
 Chosen = Annotated[BackendChoice, tyro.conf.arg(name="")]
 CHOICE = BackendChoice()
@@ -42,14 +44,14 @@ _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.01, 86_400.0
 _WORDS = {True: "accepted", False: "rejected", None: None}
 
 
-@app.command(name="build")
+@app.command("build")
 def build_command() -> None:
     """Compile the core library into the cache unless it is already cached."""
     core = ensure_core()
     print(f"Lean {core.lean_version}, core library {core.hash}, in {core.path}")
 
 
-@app.command(name="check")
+@app.command("check")
 def check_command(
     file: Annotated[Path | None, tyro.conf.Positional] = None,
     jsonl: str | None = None,
@@ -78,7 +80,7 @@ def check_command(
         return _check_file(file, pool)
 
 
-@app.command(name="serve")
+@app.command("serve")
 def serve_command(
     host: str = "127.0.0.1",
     port: int = 8000,
@@ -132,7 +134,7 @@ def serve_command(
     serve(pool, settings, bound)
 
 
-@app.command(name="doctor")
+@app.command("doctor")
 def doctor_command(lean: Chosen = CHOICE) -> int:
     """Report the installed Lean versions and what each backend isolates; run one true and one false theorem on each backend."""
     for program, place in on_path().items():
@@ -158,7 +160,7 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
     return 0
 
 
-@app.command(name="attack")
+@app.command("attack")
 def attack_command(
     workers: int = 2,
     timeout: float = 30.0,
@@ -221,7 +223,7 @@ def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> l
     return changed
 
 
-@app.command(name="bench")
+@app.command("bench")
 def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> None:
     """Measure a backend's checks per second, latency and memory. Prints one line of JSON.
 
@@ -238,7 +240,7 @@ def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lea
         )
 
 
-@app.command(name="soak")
+@app.command("soak")
 def soak_command(
     count: int = 2000, workers: int = 2, timeout: float = 2.0, trouble: float = 0.01, kill_every: float = 5.0, lean: Chosen = CHOICE
 ) -> int:
@@ -345,6 +347,9 @@ def main() -> None:
             raise
         print(f"lean-worker: module {error.name!r} is not installed; install the extra `lean-service`", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)

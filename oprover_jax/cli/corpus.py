@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from lean_worker.commands import Commands
+
 if TYPE_CHECKING:
     from oprover_jax.ingest.config import BuildConfig
 
 Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MEANING=COLUMN"), tyro.conf.UseAppendAction]
 
-corpus_app = tyro.extras.SubcommandApp()
+corpus_app = Commands()
 
 
-@corpus_app.command(name="show")
+@corpus_app.command("show")
 def show_command(corpus: tyro.conf.Positional[str]) -> None:
     """Show the contents of a corpus: rows by source and licence, and the latest commits.
 
@@ -28,7 +30,7 @@ def show_command(corpus: tyro.conf.Positional[str]) -> None:
     show(open_corpus(corpus), ProgressConsole().rich)
 
 
-@corpus_app.command(name="tidy")
+@corpus_app.command("tidy")
 def tidy_command(corpus: tyro.conf.Positional[str], days: float = 7.0) -> None:
     """Remove files left behind by crashed or failed appends. Committed data is never removed.
 
@@ -43,7 +45,7 @@ def tidy_command(corpus: tyro.conf.Positional[str], days: float = 7.0) -> None:
     ProgressConsole().line(f"{len(removed)} files removed")
 
 
-@corpus_app.command(name="add")
+@corpus_app.command("add")
 def add_command(corpus: str, run: Path) -> None:
     """Add the proofs and trajectories of an `oprover iterate` run to a corpus. Existing rows are not changed.
 
@@ -60,7 +62,7 @@ def add_command(corpus: str, run: Path) -> None:
     add_run(corpus, run, ProgressConsole())
 
 
-@corpus_app.command(name="reprove")
+@corpus_app.command("reprove")
 def reprove_command(
     corpus: str, run: Path, limit: int | None = None, num_samples: int = 4, rounds: int = 2, batch: int = 64, seed: int = 0
 ) -> None:
@@ -85,7 +87,7 @@ def reprove_command(
     reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole())
 
 
-@corpus_app.command(name="build")
+@corpus_app.command("build")
 def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, overrides: Overrides = ()) -> None:
     """Build or extend a corpus from published theorem datasets: read, deduplicate, decontaminate, verify with Lean, commit.
 
@@ -105,7 +107,7 @@ def build_command(config: Path, corpus: str, data: Path | None = None, staging: 
     _build(load(config, BuildConfig, overrides), corpus, data, staging)
 
 
-@corpus_app.command(name="ingest")
+@corpus_app.command("ingest")
 def ingest_command(
     corpus: str,
     kind: str,
@@ -165,7 +167,7 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
         print_report(report, console.rich)
 
 
-@corpus_app.command(name="train-classifier")
+@corpus_app.command("train-classifier")
 def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = ()) -> None:
     """Train the classifier that separates mathematical statements from other text.
 
@@ -185,7 +187,7 @@ def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = (
     train_classifier(labelled, out, apply_overrides(ClassifierConfig(), overrides), ProgressConsole())
 
 
-@corpus_app.command(name="mine")
+@corpus_app.command("mine")
 def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = None, workers: int = 2, overrides: Overrides = ()) -> None:
     """Mine candidate mathematical statements from web pages and GitHub text.
 
@@ -212,7 +214,7 @@ def mine_command(text: Path, classifier: Path, out: Path, data: Path | None = No
     print_funnel(mine(job, workers, console), console.rich)
 
 
-@corpus_app.command(name="formalize")
+@corpus_app.command("formalize")
 def formalize_command(
     candidates: Path,
     corpus: str,
@@ -251,7 +253,7 @@ def formalize_command(
     formalize_into(corpus, work, sources, settings, ProgressConsole())
 
 
-@corpus_app.command(name="stats")
+@corpus_app.command("stats")
 def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) -> None:
     """Report the composition of a corpus: domain, difficulty, source, licence, Lean version, proofs, retrieval and feedback.
 
@@ -270,7 +272,7 @@ def stats_command(corpus: tyro.conf.Positional[str], out: Path | None = None) ->
         console.line("written: " + ", ".join(map(str, write_stats(stats, out))))
 
 
-@corpus_app.command(name="tag")
+@corpus_app.command("tag")
 def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limit: int | None = None) -> None:
     """Tag statements that lack a domain or difficulty, using a policy or rules. Tags are stored alongside the values from the source.
 
@@ -288,7 +290,7 @@ def tag_command(corpus: tyro.conf.Positional[str], run: Path | None = None, limi
     tag(corpus, run, limit, ProgressConsole())
 
 
-@corpus_app.command(name="export")
+@corpus_app.command("export")
 def export_command(
     corpus: tyro.conf.Positional[str],
     out: Path,
@@ -312,7 +314,7 @@ def export_command(
     export_corpus(open_corpus(corpus), out, ExportConfig(licence or PERMITTED), overwrite, ProgressConsole())
 
 
-@corpus_app.command(name="import")
+@corpus_app.command("import")
 def import_command(export: tyro.conf.Positional[Path], corpus: str) -> None:
     """Import an export into a corpus, row for row; existing rows are not added again.
 

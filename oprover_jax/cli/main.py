@@ -4,12 +4,14 @@ Exit codes: 2 for invalid input, with a one-sentence message; 1 for a training r
 disk, or an unavailable policy; 130 for Ctrl-C, with a hint on how to resume.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from lean_worker.commands import Commands
 from lean_worker.errors import LeanWorkerError
 from oprover_jax.cli.corpus import corpus_app
 from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
@@ -25,11 +27,11 @@ _PATIENCE_SECONDS = 60.0  # how long to retry an unreachable server
 # modules that another extra than `prover` contains
 _EXTRAS = {"fastapi": "serve", "h11": "serve", "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve", "ray": "ray"}
 
-app = tyro.extras.SubcommandApp()
-app.command(corpus_app, name="corpus", help="Build, extend, inspect and share the OProofs corpus.")
+app = Commands()
+app.add(corpus_app, "corpus", "Build, extend, inspect and share the OProofs corpus.")
 
 
-@app.command(name="iterate")
+@app.command("iterate")
 def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = ()) -> None:
     """Train a prover: CPT, SFT, then iterations of rollouts, SFT on repairs and GSPO, with an evaluation after each stage.
 
@@ -53,7 +55,7 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, overrides
     iterate(experiment, run, data_folder(data), ProgressConsole())
 
 
-@app.command(name="pack")
+@app.command("pack")
 def pack_command(config: Path, out: Path, overrides: Overrides = ()) -> None:
     """Pack text, proofs and rollouts into training rows: one folder per source, and the mixture.
 
@@ -75,7 +77,7 @@ def pack_command(config: Path, out: Path, overrides: Overrides = ()) -> None:
     print_packed(packed, pack_sources(packed, out, console), console)
 
 
-@app.command(name="cpt")
+@app.command("cpt")
 def cpt_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """Continue pretraining a model on rows written by `oprover pack`, on any mesh and any number of hosts.
 
@@ -90,7 +92,7 @@ def cpt_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     _train("cpt", config, run, overrides)
 
 
-@app.command(name="sft")
+@app.command("sft")
 def sft_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """Fine-tune a model with supervision (SFT): like cpt, on rows in which prompt tokens have no loss weight.
 
@@ -102,7 +104,7 @@ def sft_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     _train("sft", config, run, overrides)
 
 
-@app.command(name="rl")
+@app.command("rl")
 def rl_command(config: Path, run: Path, overrides: Overrides = ()) -> None:
     """Train a policy with GSPO on stored rollouts: each batch is scored by the current policy, then trained on in mini-batches.
 
@@ -140,7 +142,7 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
     train(job, run, console)
 
 
-@app.command(name="compile")
+@app.command("compile")
 def compile_command(config: Path, out: Path | None = None, overrides: Overrides = ()) -> None:
     """Compile the train step of a job ahead of time for its TPU topology, on this machine and without a TPU.
 
@@ -151,8 +153,6 @@ def compile_command(config: Path, out: Path | None = None, overrides: Overrides 
       out: Also write the report to this JSON file.
       overrides: Override configuration values, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
     """
-    import os
-
     os.environ["JAX_PLATFORMS"] = "cpu"  # compilation must not initialise a local GPU
     from oprover_jax.configuration import load
     from oprover_jax.progress import ProgressConsole
@@ -176,7 +176,7 @@ def compile_command(config: Path, out: Path | None = None, overrides: Overrides 
         sys.exit(1)
 
 
-@app.command(name="prove")
+@app.command("prove")
 def prove_command(
     file: tyro.conf.Positional[Path],
     run: Path | None = None,
@@ -241,7 +241,7 @@ def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine"
     return SGLangEngine(*urls, key=read_key(api_key_file, "OPROVER_API_KEY"), patience=_PATIENCE_SECONDS)
 
 
-@app.command(name="serve")
+@app.command("serve")
 def serve_command(
     model: Path | None = None,
     run: Path | None = None,
@@ -312,7 +312,7 @@ def serve_command(
         )
 
 
-@app.command(name="report")
+@app.command("report")
 def report_command(run: Path) -> None:
     """Print the report of a run.
 
@@ -326,7 +326,7 @@ def report_command(run: Path) -> None:
     print_report(read_report(run), ProgressConsole().rich)
 
 
-@app.command(name="export")
+@app.command("export")
 def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False) -> None:
     """Export the latest policy of a run, with its tokenizer, in Hugging Face format.
 
@@ -366,6 +366,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         print(f"oprover: {_missing(error)}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("oprover: interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)

@@ -118,11 +118,11 @@ def without_effect(function: Callable[..., Any]) -> Callable[..., None]:
 def parse(program: str, words: list[str]) -> None:
     """Parse a command with the parser of its verb. Raises AssertionError with the parser's message."""
     app, given = APPS[program], words
-    while hasattr(app, "_subcommands"):
+    while hasattr(app, "commands"):
         if given in ([], ["--help"], ["-h"]):
             return
-        assert given[0] in app._subcommands, f"{program} has no verb {given[0]!r}"
-        app, given = app._subcommands[given[0]].target, given[1:]
+        assert given[0] in app.commands, f"{program} has no verb {given[0]!r}"
+        app, given = app.commands[given[0]][0], given[1:]
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

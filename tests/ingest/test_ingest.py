@@ -274,8 +274,8 @@ def test_one_set_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     path = write(tmp_path / "own.jsonl", [{"stmt": ROWS[0]["formal_statement"], "code": "fun h => h"}])
     words = ["corpus", "ingest", "--corpus", str(tmp_path / "corpus"), "--kind", "jsonl", "--path", str(path), "--name", "own"]
     words += ["--column", "formal=stmt", "--column", "proof=code", "--set", "benchmarks=[]", "--set", "verify.enabled=false"]
-    app.cli(prog="oprover", args=words)
+    app.cli("oprover", "", args=words)
     assert "verification is off" in capsys.readouterr().out
     assert len(tables(open_corpus(tmp_path / "corpus"))["proofs"]) == 1
     with pytest.raises(InputError, match="has no '='"):
-        app.cli(prog="oprover", args=[*words, "--column", "formal"])
+        app.cli("oprover", "", args=[*words, "--column", "formal"])
