@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,7 +139,7 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
     pass loses only the batch in progress; the next call resumes with the remaining statements. When none remain, nothing changes until
     `num_samples` is raised. Sampling on a statement is a function of the seed and the number of its rollouts so far.
     """
-    result, started, snapshot = Reproved(), time.monotonic(), corpus.commits()
+    result, snapshot = Reproved(), corpus.commits()
     agent.memory.add(corpus.proofs(snapshot, agent.origin))
     seen, proved = {commit.id for commit in snapshot}, set[str]()
     with _unproved(corpus, snapshot, agent.run, config) as (count, queue), console.bar("reprove") as progress:
@@ -163,9 +162,6 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
             note = {"command": "reprove", "run": agent.run, "tried": len(left), "proofs": len(proofs), "seed": config.seed}
             corpus.commit(new_rows(corpus, agent.run, (), proofs, trajectories), note)
             agent.memory.add(proofs)
-            if not console.rich.is_terminal:
-                minutes = (time.monotonic() - started) / max(result.tried, 1) * (total - result.tried) / 60
-                console.line(f"{result.text()}; {total} statements in total, at most {minutes:.0f} min left")
     console.line(result.text())
     return result
 

@@ -35,7 +35,6 @@ from oprover_jax.progress import ProgressConsole, StageProgress
 __all__ = ["pack_sources"]
 
 BEGUN = "packing.json"
-_LINE_EVERY = 60.0  # seconds between progress lines without a terminal
 
 Unit = tuple[Piece, ...]
 
@@ -178,7 +177,7 @@ def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Un
     if not todo:
         return
     with console.bar(f"pack {config.name}") as progress:
-        shown = _Shown(console, progress, todo)
+        shown = _Shown(progress, todo)
         for job, note in in_processes(partial(_pack_unit, config), todo, config.workers or len(os.sched_getaffinity(0))):
             shown.more(job, note)
 
@@ -186,22 +185,16 @@ def _pack_all(config: PackConfig, todo: Sequence[_Job], plans: dict[str, list[Un
 class _Shown:
     """Progress display: megabytes of text, tokens, and the remaining time."""
 
-    def __init__(self, console: ProgressConsole, progress: StageProgress, todo: Sequence[_Job]) -> None:
-        self.console, self.progress = console, progress
-        self.size, self.done, self.tokens = sum(_size(job) for job in todo), 0, 0
-        self.start = self.last = time.monotonic()
-        progress.total(-(-self.size // 10**6))
+    def __init__(self, progress: StageProgress, todo: Sequence[_Job]) -> None:
+        self.progress, self.done, self.tokens = progress, 0, 0
+        self.start = time.monotonic()
+        progress.total(-(-sum(_size(job) for job in todo) // 10**6))
 
     def more(self, job: _Job, note: _Note) -> None:
         self.done += _size(job)
         self.tokens += note.report.positions
         now = time.monotonic()
-        detail = f"MB, {self.tokens / (now - self.start):,.0f} tokens/s"
-        self.progress.update(-(-self.done // 10**6), detail)
-        if not self.console.rich.is_terminal and (now - self.last > _LINE_EVERY or self.done == self.size):
-            self.last = now
-            left = (self.size - self.done) * (now - self.start) / max(1, self.done)
-            self.console.line(f"{self.done / 1e6:,.1f} of {self.size / 1e6:,.1f} {detail}, {left:,.0f} s left")
+        self.progress.update(-(-self.done // 10**6), f"MB, {self.tokens / (now - self.start):,.0f} tokens/s")
 
 
 def _size(job: _Job) -> int:

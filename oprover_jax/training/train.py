@@ -7,7 +7,6 @@ RUN/weights/         the weights of a finished run, a checkpoint without optimiz
 RUN/hf/              the same as a folder that `transformers` loads, in bfloat16
 """
 
-import time
 from collections.abc import Callable, Generator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -41,8 +40,6 @@ from oprover_jax.training.rollout_step import rollout_batches, rollout_step
 from oprover_jax.training.step import Batch, LossFunction, init_state, split_batch
 
 __all__ = ["make_evaluation", "read_rows", "train"]
-
-_LINE_EVERY = 60.0  # seconds between progress lines without a terminal
 
 
 def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
@@ -93,7 +90,7 @@ def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
             evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.grad_accum_steps),
-            on_progress=_shown(console, progress),
+            on_progress=_shown(progress),
             stop=stop,
         )
     if int(state.step) < job.loop.steps * job.updates_per_step:
@@ -180,21 +177,15 @@ def _seconds_at_peak(job: TrainingJob, mesh: Mesh) -> float | None:
     return None if peak is None else scoring * job.updates_per_step * job.flops_per_step / peak
 
 
-def _shown(console: ProgressConsole, progress: StageProgress) -> OnProgress:
-    """Return the progress callback: a bar with the remaining time on a terminal, occasional lines otherwise."""
-    last = time.monotonic()
+def _shown(progress: StageProgress) -> OnProgress:
+    """Return a callback that shows loss, speed and what else is known of a step."""
 
     def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        nonlocal last
         parts = [f"loss {metrics['loss']:.4f}", f"{metrics['tokens_per_second']:,.0f} tokens/s"]
         parts += [f"MFU {metrics['mfu']:.1%}"] if "mfu" in metrics else []
         parts += [f"held-out {metrics['held_out_loss']:.4f}"] if "held_out_loss" in metrics else []
         parts += [f"{metrics['skipped']:.0f} skipped"] if metrics["skipped"] else []
         progress.update(step, ", ".join(parts))
-        if not console.rich.is_terminal and (time.monotonic() - last > _LINE_EVERY or step == steps):
-            last = time.monotonic()
-            left = (steps - step) * metrics["seconds"]
-            console.line(f"step {step}/{steps}, {', '.join(parts)}, {left:,.0f} s left")
 
     return show
 
