@@ -5,6 +5,7 @@ come out is known: of the two rollouts on each statement one is right at once, t
 """
 
 import asyncio
+import math
 import os
 import resource
 import signal
@@ -84,12 +85,16 @@ class FaultyBench(Workbench):
 
 
 @contextmanager
-def lean_gone(pool: Pool, seconds: float) -> Iterator[None]:
-    """Kills every Lean session as soon as it is there, for so long."""
-    until = time.monotonic() + seconds
+def lean_gone(pool: Pool, seconds: float = math.inf) -> Iterator[None]:
+    """Kill every Lean session as soon as it exists, for so long after the first check comes, or until the block ends."""
+    ended = threading.Event()
 
     def kill() -> None:
-        while time.monotonic() < until:
+        until = math.inf
+        while time.monotonic() < until and not ended.is_set():
+            status = pool.status()
+            if until == math.inf and status.waiting + status.running:
+                until = time.monotonic() + seconds
             for pid in pool.worker_pids:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -99,8 +104,12 @@ def lean_gone(pool: Pool, seconds: float) -> Iterator[None]:
 
     killer = threading.Thread(target=kill)
     killer.start()
-    yield
-    killer.join()
+    try:
+        yield
+    finally:
+        if seconds == math.inf:
+            ended.set()
+        killer.join()
 
 
 def run_stage(bench: FaultyBench) -> list[Trajectory]:

@@ -78,7 +78,7 @@ def test_lean_is_gone_for_a_while(tmp_path: Path, undisturbed: dict[tuple[str, i
 def test_lean_that_does_not_come_back_gives_no_verdict_and_no_blame(tmp_path: Path) -> None:
     bench = FaultyBench(tmp_path)
     bench.__dict__["verifier"] = Verifier(bench.pool, patience=0.2)
-    with lean_gone(bench.pool, 3.0):
+    with lean_gone(bench.pool):
         trajectories = run_stage(bench)
     lost = [t for t in trajectories if t.accepted is None]
     assert lost and all(t.rounds[-1].reward is None for t in lost) and len(content(trajectories)) == SAMPLES * len(STATEMENTS)
