@@ -157,16 +157,17 @@ class _Interrupted(ProgressConsole):
         self.moves = moves
 
     @contextmanager
-    def bar(self, text: str) -> Iterator[StageProgress]:
-        with super().bar(text) as shown:
-            yield _Counted(shown.progress, shown.task, self)
+    def bar(self, label: str, last: bool = True) -> Iterator[StageProgress]:
+        with super().bar(label, last) as shown:
+            yield _Counted(shown.progress, shown.task, console=self)
 
 
 @dataclass
 class _Counted(StageProgress):
-    console: _Interrupted
+    console: _Interrupted | None = None
 
     def update(self, done: int, detail: str) -> None:
+        assert self.console is not None
         if self.console.moves == 0:
             raise KeyboardInterrupt
         self.console.moves -= 1
