@@ -7,7 +7,7 @@ from pathlib import Path
 # Programs that JAX has compiled are kept, for the processes that tests start too. With a size limit JAX locks the folder.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "oprover_jax" / "tests"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 import jax
 import pytest

@@ -64,4 +64,7 @@ class SGLJax:
 
     @staticmethod
     def _environment() -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "XLA_FLAGS")}
+        """Return the environment without what is meant for this project's own Python and JAX, its compilation cache included."""
+        return {
+            name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "XLA_FLAGS") and not name.startswith("JAX_")
+        }
