@@ -202,7 +202,7 @@ def test_a_user_s_file_is_proved_over_a_real_server(bench: Workbench, expected: 
     others = [trajectory.statement for trajectory in expected if not trajectory.accepted][:2]
     file = tmp_path / "users.lean"
     file.write_text("\n\n".join(statement.formal for statement in [*provable, *others]) + "\n", encoding="utf-8")
-    words = ["prove", str(file), "--run", str(bench.folder.path), "--server", real.url, "--samples", "1"]
+    words = ["prove", str(file), "--run", str(bench.folder.path), "--server", real.url, "--num-samples", "1"]
     words += ["--rounds", str(bench.experiment.refine.rounds)]
     done = subprocess.run([sys.executable, "-m", "oprover_jax.cli", *words], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
