@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 READ = ("README.md", "CONTRIBUTING.md", "docs", "examples", "launch", "configs", "bench", "lean_worker", "oprover_jax")
 SKIPPED = ("docs/prose.py", "docs/reference/", "lean_worker/embedded/core/", "oprover_jax/synthetic/", "oprover_jax/statements/")
 
-# phrase -> what to write instead
+# phrases that must not appear, as patterns, with what to write instead; this file alone may contain them
 PHRASES = {
     r"\bgo(es|ing)? on\b(?! (a|the|top))": "continue, resume",
     r"\bnobody can say\b": "unknown, no verdict",

@@ -20,16 +20,21 @@ class StageProgress:
       task: The bar of this stage.
       label: Name of the stage in its lines.
       line: Prints a line; None on a terminal.
+      clock: Seconds that only grow.
     """
 
     progress: Progress
     task: TaskID
     label: str = ""
     line: Callable[[str], None] | None = None
+    clock: Callable[[], float] = time.monotonic
     _total: int | None = None
     _first: tuple[int, float] | None = None
     _last: str = ""
-    _printed: float = field(default_factory=lambda: time.monotonic())
+    _printed: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._printed = self.clock()
 
     def total(self, total: int) -> None:
         """Set the total number of steps, statements or trajectories; call it again for a later phase of the stage."""
@@ -41,7 +46,7 @@ class StageProgress:
         self.progress.update(self.task, completed=done, detail=detail)
         if self.line is None:
             return
-        now = time.monotonic()
+        now = self.clock()
         self._first = self._first or (done, now)
         self._last = f"{self.label} {done:,}{'' if self._total is None else f'/{self._total:,}'} {detail}"
         if now - self._printed >= LINE_SECONDS:
@@ -65,8 +70,8 @@ class StageProgress:
 class ProgressConsole:
     """Console that shows live bars on a terminal and plain lines in a log."""
 
-    def __init__(self, rich: Console | None = None) -> None:
-        self.rich = rich or Console()
+    def __init__(self, rich: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rich, self.clock = rich or Console(), clock
 
     def line(self, text: str) -> None:
         """Print one line of plain text."""
@@ -103,7 +108,7 @@ class ProgressConsole:
         )
         with bars:
             task = bars.add_task(label, total=None, detail="")
-            progress = StageProgress(bars, task, label.rstrip(), None if self.rich.is_terminal else self.line)
+            progress = StageProgress(bars, task, label.rstrip(), None if self.rich.is_terminal else self.line, self.clock)
             yield progress
             if last:
                 progress.end()

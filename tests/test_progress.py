@@ -5,21 +5,18 @@ import io
 import pytest
 from rich.console import Console
 
-from oprover_jax import progress
 from oprover_jax.progress import ProgressConsole
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def now() -> list[float]:
     """The time that the clock shows."""
-    clock = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
-    return clock
+    return [100.0]
 
 
-def lines(work, terminal: bool = False) -> list[str]:
+def lines(work, now: list[float], terminal: bool = False) -> list[str]:
     out = io.StringIO()
-    work(ProgressConsole(Console(file=out, width=200, force_terminal=terminal)))
+    work(ProgressConsole(Console(file=out, width=200, force_terminal=terminal), lambda: now[0]))
     return out.getvalue().splitlines()
 
 
@@ -31,7 +28,7 @@ def test_a_line_a_minute_and_the_last_state(now: list[float]) -> None:
                 bar.update(step, "MB")
                 now[0] += 6.5
 
-    started, *shown = lines(work)
+    started, *shown = lines(work, now)
     assert started.startswith("pack demo started ")
     # 10 steps take 6.5 s: the first line comes after 60 s, that is with step 100
     assert shown == ["pack demo 100/1,000 MB, 585 s left", "pack demo 200/1,000 MB, 520 s left", "pack demo 300/1,000 MB, 455 s left"]
@@ -46,7 +43,7 @@ def test_a_resumed_phase_is_timed_from_where_it_resumes(now: list[float]) -> Non
             bar.update(910, "loss 1")
             bar.update(911, "loss 0.5")
 
-    assert lines(work)[1:] == ["train 910/1,000 loss 1, 630 s left", "train 911/1,000 loss 0.5"]
+    assert lines(work, now)[1:] == ["train 910/1,000 loss 1, 630 s left", "train 911/1,000 loss 0.5"]
 
 
 def test_a_stage_leaves_its_end_to_the_line_that_reports_it(now: list[float]) -> None:
@@ -55,13 +52,13 @@ def test_a_stage_leaves_its_end_to_the_line_that_reports_it(now: list[float]) ->
             bar.update(4, "loss 1")
         console.finished(3, 20, "cpt", 2.0, "loss 1")
 
-    assert lines(work)[1:] == ["[ 3/20] cpt                2.0 s  loss 1"]
+    assert lines(work, now)[1:] == ["[ 3/20] cpt                2.0 s  loss 1"]
 
 
-def test_a_terminal_has_bars_and_no_lines() -> None:
+def test_a_terminal_has_bars_and_no_lines(now: list[float]) -> None:
     def work(console: ProgressConsole) -> None:
         with console.bar("pack") as bar:
             bar.total(2)
             bar.update(2, "MB")
 
-    assert not any("started" in line for line in lines(work, terminal=True))
+    assert not any("started" in line for line in lines(work, now, terminal=True))

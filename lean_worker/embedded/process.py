@@ -1,8 +1,8 @@
 """Pool-side session of a tree of forked Lean processes.
 
 The root has loaded the library. For a header it forks a process that elaborates it and stays; that one forks a process for each statement,
-and every candidate runs in its own process, forked from its statement's. So header and statement are elaborated once per group of
-attempts, and nothing that one candidate does is visible to another.
+and every candidate runs in its own process, forked from its statement's. A group of attempts thus shares one elaboration of header and
+statement, and no candidate can observe or affect another.
 """
 
 import json

@@ -15,7 +15,7 @@ from oprover_jax.statements.normalize import statement_id
 class Benchmark:
     """A benchmark as one publisher formalised it: `file` lies under benchmarks/ of the data folder and has `rows` lines of JSON.
 
-    Without `sha256` it is not ours to hand out: it is read where the user has put it, and passed over where there is no file.
+    With an empty `sha256` the file is not distributed with the project: it is read if the user has provided it, else skipped.
     """
 
     name: str
