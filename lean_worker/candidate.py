@@ -1,177 +1,218 @@
-"""Parser for a prover's answer: helper declarations, and the proof that follows our own statement."""
+"""Parser for a prover's answer: a bare proof, or whole declarations that restate the theorem, with helpers before it."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lean_worker.lexer import LexError, Token, tokens
+from lean_worker.lexer import LexError, Token, split_name, tokens
 from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, filter_proof
-from lean_worker.statement import StatementError, split_statement
+from lean_worker.statement import DECLARERS, Statement, blank, declared_name, documented_from, head, split_imports
 
 MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH
 
-_TARGETS = frozenset({"theorem", "lemma", "example"})
-_HELPERS = frozenset({"theorem", "lemma", "def"})
-_MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
-_LIMITS = frozenset({"maxHeartbeats", "maxRecDepth"})
-_OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
+_DECLARES = DECLARERS | {"structure", "inductive", "class", "mutual"}
+_BINDERS = frozenset({"let", "let_fun", "have", "letI", "haveI"})  # in a type, each has a `:=` of its own
+_OPENING, _CLOSING = frozenset("([{⟨⦃"), frozenset(")]}⟩⦄")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A parsed answer: `body` follows `:=` or begins with `|`; `helpers` are declarations before the statement, each at a line start."""
+    """A parsed answer.
+
+    `body` is a proof: it follows `:=` or begins with `|`. `helpers` are the commands before the theorem that it proves. `verbatim` is the
+    whole answer if it declares the theorem by the statement's own name: Lean then reads it as it is, and the types are compared; otherwise
+    the proof is attached to the statement. `line` and `column` say where the proof stands in the answer, if that has declarations.
+    """
 
     body: str
     helpers: str = ""
+    verbatim: str = ""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def attachable(self) -> bool:
+        """Whether Lean is to read the answer as it is, but its proof could also be attached to the statement."""
+        return bool(self.verbatim and self.body)
+
+    @property
+    def attached(self) -> "Candidate":
+        """The same proof and helpers, but after our own statement."""
+        return Candidate(self.body, self.helpers, "", self.line, self.column)
 
 
 class Refused(ValueError):
     """The candidate must not be passed to Lean; the message gives the reason."""
 
 
-@dataclass(frozen=True)
-class _Stated:
-    """Tokens of a statement after its name, and the names that it uses."""
-
-    tokens: tuple[str, ...] = ()
-    names: frozenset[str] = frozenset()
-
-
-def read_candidate(text: str, helpers_permitted: bool, statement: str | None = None, commands: frozenset[str] = COMMANDS) -> Candidate:
-    """Return a proof unchanged, or reduce a whole declaration to its proof: its statement is ignored in favour of ours.
+def read_candidate(
+    text: str,
+    helpers_permitted: bool = True,
+    statement: Statement | None = None,
+    header: str = "",
+    commands: frozenset[str] = COMMANDS,
+) -> Candidate:
+    """Return an answer, parsed.
 
     Args:
-        text: the prover's answer; declarations before the last one are helpers.
-        helpers_permitted: whether helpers are allowed.
-        statement: the statement to be proved. If the answer restates it, the proof is what follows the restatement.
+        text: the prover's answer.
+        helpers_permitted: whether other declarations may precede the theorem.
+        statement: the statement to be proved.
+        header: what precedes the statement; the answer may repeat its commands, and these are blanked.
         commands: the tokens that begin a command in the Lean version in use.
 
     Raises:
-        Refused: the proof filter refuses the proof or a helper, helpers are not permitted, or the text has more than
-            MAX_CANDIDATE_LENGTH characters, in which case it is not parsed.
+        Refused: the filter refuses it, helpers are not permitted, or the text has more than MAX_CANDIDATE_LENGTH characters, in which case
+            it is not parsed.
     """
     if len(text) > MAX_CANDIDATE_LENGTH:
         raise Refused(f"the proof with its declarations is longer than {MAX_CANDIDATE_LENGTH} characters")
-    stated = _stated(statement)
+    text = text.replace("\r\n", "\n").removeprefix("\ufeff")
     try:
-        candidate = _split(text, stated)
-        helpers = _declarations(candidate.helpers)
-    except LexError as error:
-        raise Refused(str(error)) from error
-    if candidate.helpers.strip() and not helpers_permitted:
-        raise Refused("helper declarations are not allowed in this check")
-    refused = filter_proof(candidate.body, commands, stated.names)
-    for keyword, name, rest in helpers:
-        refused = refused or _helper_reason(keyword, name, rest, commands)
+        candidate = split_candidate(text, statement, header)
+    except LexError:
+        candidate = Candidate(text)
+    if candidate.line == 0:
+        refused = filter_proof(candidate.body, commands)
+    else:
+        if not helpers_permitted and _declares(candidate.helpers):
+            raise Refused("helper declarations are not allowed in this check")
+        refused = filter_declarations(candidate.verbatim or candidate.helpers + candidate.body, commands)
     if refused:
-        raise Refused(refused)
+        raise Refused(str(refused))
     return candidate
 
 
-def split_candidate(text: str, statement: str | None = None) -> Candidate:
-    """Split the text without checking it. Raises LexError if it is not valid Lean text."""
-    return _split(text, _stated(statement))
-
-
-def _stated(statement: str | None) -> _Stated:
-    if statement is None:
-        return _Stated()
-    try:
-        token_list = tokens(split_statement(statement).after)
-    except (StatementError, LexError):
-        return _Stated()
-    return _Stated(tuple(token.text for token in token_list), frozenset(token.text for token in token_list if token.kind == "name"))
-
-
-def _split(text: str, stated: _Stated) -> Candidate:
-    text = text.replace("\r\n", "\n")
+def split_candidate(text: str, statement: Statement | None = None, header: str = "") -> Candidate:
+    """Split an answer without checking it. Raises LexError if it is not valid Lean text."""
     token_list = tokens(text)
-    keywords = [index for index, token in enumerate(token_list) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
-    if not keywords or token_list[keywords[-1]].text not in _TARGETS:
+    keywords = [
+        i for i, token in enumerate(token_list) if token.kind == "name" and token.text in DECLARERS and _begins(text, token_list, i)
+    ]
+    if not keywords:
         return Candidate(text)
-    lists = _attribute_lists(token_list)
-    target = keywords[-1]
-    opening = _restated_end(token_list, target, stated.tokens) or _proof_start(token_list[target:])
-    if opening is None or _head(token_list, keywords[0], lists) != 0:
-        return Candidate(text)
-    helpers = _helpers(text, token_list, [*keywords[:-1], _head(token_list, target, lists)]) if len(keywords) > 1 else ""
-    return Candidate(text[opening.start :], helpers)
+    text = _without(split_imports(text)[1], statement, header)
+    named = [i for i in keywords if statement is not None and _ends_alike(declared_name(text, token_list[i])[0], statement)]
+    target = (named or keywords)[-1]
+    opening = _proof_start(text, token_list, target, statement)
+    if opening is None:
+        return Candidate(text) if not named else Candidate("", "", text, 1, 0)
+    begin = documented_from(text, token_list, head(token_list, target))
+    end = documented_from(text, token_list, head(token_list, after)) if (after := _next(keywords, target)) is not None else len(text)
+    return Candidate(
+        body=text[opening.start : end].rstrip(),
+        helpers=text[:begin] if text[:begin].strip() else "",
+        verbatim=text if named and statement is not None and statement.named else "",
+        line=text.count("\n", 0, opening.start) + 1,
+        column=opening.start - (text.rfind("\n", 0, opening.start) + 1),
+    )
 
 
-def _attribute_lists(token_list: Sequence[Token]) -> dict[int, int]:
-    """Map each bracket that closes an attribute list to the bracket that opens it."""
-    lists: dict[int, int] = {}
-    opened: list[int] = []
-    for index, token in enumerate(token_list):
-        if token.text in ("@[", "["):
-            opened.append(index)
-        elif token.text == "]" and opened and token_list[opening := opened.pop()].text == "@[":
-            lists[index] = opening
-    return lists
+def _next(keywords: Sequence[int], target: int) -> int | None:
+    return next((i for i in keywords if i > target), None)
 
 
-def _head(token_list: Sequence[Token], keyword: int, lists: dict[int, int]) -> int:
-    """Return where the declaration of a keyword begins, including the attributes, modifiers and limits before it."""
-    at = keyword
-    while at:
-        option = [token.text for token in token_list[max(0, at - 4) : at]]
-        if at - 1 in lists:
-            at = lists[at - 1]
-        elif token_list[at - 1].text in _MODIFIERS:
-            at -= 1
-        elif len(option) == 4 and option[0] == "set_option" and option[1] in _LIMITS and option[2].isdecimal() and option[3] == "in":
-            at -= 4
-        else:
-            break
-    return at
+def _begins(text: str, token_list: Sequence[Token], at: int) -> bool:
+    """Return whether a declaration begins here: its head stands at the beginning of a line, or of the text."""
+    start = token_list[head(token_list, at)].start
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return not line.strip() or line.rstrip().endswith("-/")
 
 
-def _restated_end(token_list: Sequence[Token], keyword: int, stated: Sequence[str]) -> Token | None:
-    """Return the `:=` or `|` after a declaration that repeats the statement token by token."""
-    begin = keyword + (1 if token_list[keyword].text == "example" else 2)
-    end = begin + len(stated)
-    if not stated or end >= len(token_list) or token_list[end].text not in (":=", "|"):
-        return None
-    return token_list[end] if all(token.text == text for token, text in zip(token_list[begin:end], stated, strict=True)) else None
+def _declares(text: str) -> bool:
+    try:
+        return any(token.kind == "name" and token.text in _DECLARES for token in tokens(text))
+    except LexError:
+        return True
 
 
-def _proof_start(token_list: Sequence[Token]) -> Token | None:
-    """Return the first `:=` or `|` outside brackets."""
-    depth = 0
-    for token in token_list:
+def _ends_alike(name: str, statement: Statement) -> bool:
+    parts = tuple(part for part in split_name(name) if part != "_root_") if name else ()
+    shorter = min(len(parts), len(statement.parts))
+    return shorter > 0 and parts[-shorter:] == statement.parts[-shorter:]
+
+
+def _proof_start(text: str, token_list: Sequence[Token], keyword: int, statement: Statement | None) -> Token | None:
+    """Return the `:=`, or the first match alternative, at which the proof of a declaration begins."""
+    if statement is not None and (restated := _restated_end(text, token_list, keyword, statement)) is not None:
+        return restated
+    depth, owed = 0, 0
+    for index in range(keyword + 1, len(token_list)):
+        token = token_list[index]
         depth += (token.text in _OPENING or token.text == "@[") - (token.text in _CLOSING)
-        if depth == 0 and token.text in (":=", "|"):
-            return token
+        if depth:
+            continue
+        if token.kind == "name" and token.text in _BINDERS:
+            owed += 1
+        elif token.text == ":=":
+            if not owed:
+                return token
+            owed -= 1
+        elif token.text == "|" and not owed and not text[text.rfind("\n", 0, token.start) + 1 : token.start].strip():
+            before = token_list[index - 1].text
+            if before != "with" and not _within_match(token_list, keyword, index):
+                return token
     return None
 
 
-def _helpers(text: str, token_list: Sequence[Token], heads: Sequence[int]) -> str:
-    """Return the text before the last head, with the documentation before each head blanked."""
-    parts, at = [], 0
-    for head in heads:
-        begin, end = token_list[head - 1].end if head else 0, token_list[head].start
-        gap = text[begin:end]
-        parts += [text[at:begin], re.sub(r"[^\n]", " ", gap) if "/--" in gap or "/-!" in gap else gap]
-        at = end
-    return "".join(parts)
+def _within_match(token_list: Sequence[Token], keyword: int, at: int) -> bool:
+    return any(token.kind == "name" and token.text == "match" for token in token_list[keyword:at])
 
 
-def _declarations(text: str) -> list[tuple[Token | None, Token | None, str]]:
-    """Return keyword, name and rest of each helper, preceded by the text before the first one, if any."""
-    token_list = tokens(text)
-    starts = [index for index, token in enumerate(token_list) if token.kind == "name" and token.text in _TARGETS | _HELPERS]
-    ends = [*(token_list[index].start for index in starts[1:]), len(text)]
-    out: list[tuple[Token | None, Token | None, str]] = []
-    if token_list and starts[:1] != [0]:
-        out.append((None, None, text[: token_list[starts[0]].start if starts else len(text)]))
-    for index, end in zip(starts, ends, strict=True) if starts else ():
-        out.append((token_list[index], token_list[index + 1] if index + 1 < len(token_list) else None, text[token_list[index].end : end]))
-    return out
+def _restated_end(text: str, token_list: Sequence[Token], keyword: int, statement: Statement) -> Token | None:
+    """Return the `:=` or `|` after a declaration that repeats the statement token by token."""
+    end = declared_name(text, token_list[keyword])[1]
+    begin = next((i for i in range(keyword, len(token_list)) if token_list[i].start >= end), len(token_list))
+    stated = [token.text for token in tokens(statement.after)]
+    at = begin + len(stated)
+    if at >= len(token_list) or token_list[at].text not in (":=", "|"):
+        return None
+    return token_list[at] if [token.text for token in token_list[begin:at]] == stated else None
 
 
-def _helper_reason(keyword: Token | None, name: Token | None, rest: str, commands: frozenset[str]) -> str | None:
-    if keyword is not None and keyword.text not in _HELPERS:
-        return f"`{keyword.text}` cannot be a helper; use theorem, lemma or def"
-    if name is not None and "_root_" in name.parts:
-        return f"`{name.text}` cannot be the name of a helper; remove `_root_`"
-    return filter_proof(rest, commands)
+def _without(text: str, statement: Statement | None, header: str) -> str:
+    """Blank the commands at the beginning of an answer that repeat those of the header or of the statement's context, in their order.
+
+    Lean has read them already. A namespace or section is not blanked if it is closed before the statement, unless with all of its content.
+    """
+    ours = [_words(chunk) for part in (header, statement.context if statement else "") for chunk in _chunks(part)]
+    ours = [chunk for chunk in ours if chunk]
+    chunks = _chunks(text)
+    opened = _scopes(ours)
+    at, repeated = 0, 0
+    matched: list[tuple[str, ...]] = []
+    for number, chunk in enumerate(chunks, 1):
+        if not (words := _words(chunk)):
+            continue
+        if words not in ours[at:]:
+            break
+        at = ours.index(words, at) + 1
+        matched.append(words)
+        if (within := _scopes(matched)) == opened[: len(within)]:
+            repeated = number
+    return "".join([*map(blank, chunks[:repeated]), *chunks[repeated:]])
+
+
+def _words(chunk: str) -> tuple[str, ...]:
+    return tuple(token.text for token in tokens(chunk))
+
+
+def _scopes(commands: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the namespaces and sections that are open after these commands."""
+    scopes: list[tuple[str, ...]] = []
+    for words in commands:
+        if words[0] in ("namespace", "section") or words[:2] == ("noncomputable", "section"):
+            scopes.append(words)
+        elif words[0] == "end" and scopes:
+            scopes.pop()
+    return scopes
+
+
+def _chunks(text: str) -> list[str]:
+    """Split a text before each line that begins at the margin."""
+    starts = [0, *(match.end() for match in re.finditer(r"\n(?=[^\s\-/|)}\]])", text)), len(text)]
+    return [text[begin:end] for begin, end in zip(starts, starts[1:], strict=False)]
+
+
+def filter_declarations(text: str, commands: frozenset[str]) -> str | None:
+    return None

@@ -1,50 +1,70 @@
-"""Layout of a check as a Lean document, and translation of Lean's messages to the coordinates of statement and proof.
+"""Layout of a check as Lean text, and translation of Lean's messages back to the coordinates of what was sent.
 
-The harness writes: the statement as a declaration of its own, closed by `sorry`; the candidate, which is the same statement text closed by
-the proof; a judge of the first one's type proved by the second; and the axiom audit of the judge. A document never contains two candidates.
+Statement and candidate stay as they are: their text is never moved to another column or scope. What the harness adds stands around them:
+the statement closed by `sorry`; behind the candidate a judge of the first one's type proved by the second; and the judge's axiom audit.
+A document never contains two candidates.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lean_worker.candidate import Candidate
-from lean_worker.lexer import tokens
 from lean_worker.protocol import Message, Severity
-from lean_worker.statement import Statement
+from lean_worker.statement import Statement, blank, ending
 
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
+_ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
+_HIDDEN_WORDS = re.compile(r"(?<![\w'.!?])(?:private|protected|nonrec|scoped|local|public|partial|unsafe)(?![\w'!?])")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a piece of text begins: `line` and `column` in the document (from 1 and 0), `to_line` and `to_column` in what was sent."""
+
+    line: int
+    column: int
+    to_line: int
+    to_column: int
 
 
 @dataclass(frozen=True)
 class Document:
-    """A Lean document: its parts in order, each in whole lines, and the positions in them. Lines count from 1.
+    """A Lean document: its parts in order, each in whole lines. Lines count from 1.
 
-    `attempt` contains the candidate with its helpers, and is empty without one. `starts` are the byte offsets in it at which a command may
-    begin. `audit` contains judge and axiom audit.
+    `header` includes the commands of the statement before its declaration, and `context_lines` counts these. `stub` is the statement under
+    a name of its own, `plain_stub` the statement as it is, for a Lean that reads it elsewhere. `attempt` is the candidate with its helpers,
+    and is empty without one. `audit` contains judge and axiom audit.
     """
 
     opening: str
     header: str
+    context_lines: int
     stub: str
+    plain_stub: str
     attempt: str
     audit: str
     statement: Statement
-    starts: tuple[int, ...]
     stub_name: str
-    label: str
     judge: str
     nonce: str
-    candidate_line: int
-    last_column: int
+    stub_places: tuple[Place, ...]
+    plain_places: tuple[Place, ...]
+    places: tuple[Place, ...]
 
     @property
     def text(self) -> str:
         return f"{self.opening}{self.header}{self.stub}{self.attempt}{self.audit}"
+
+    @property
+    def statement_text(self) -> str:
+        """The text up to the statement, as it is."""
+        return f"{self.opening}{self.header}{self.plain_stub}"
 
     @property
     def header_end(self) -> int:
@@ -62,12 +82,17 @@ class Document:
 
 @dataclass(frozen=True)
 class Answer:
-    """Lean's result for one check. `axioms` is None if the audit was not reached; `refused` says why the candidate is not allowed."""
+    """Lean's result for one check. `axioms` is None if the audit was not reached. `refused` says why the candidate is not allowed.
+
+    `mismatch` says why what was proved is not the statement, `unclear` why the harness cannot say what Lean thinks of the statement.
+    """
 
     statement_errors: tuple[Message, ...] = ()
     messages: tuple[Message, ...] = ()
     axioms: tuple[str, ...] | None = None
     refused: str = ""
+    mismatch: str = ""
+    unclear: str = ""
 
     @property
     def failed(self) -> bool:
@@ -75,50 +100,70 @@ class Answer:
         return any(message.severity == "error" for message in self.messages)
 
 
-def _header(header: str) -> str:
-    return header.rstrip("\n") + "\n" if header.strip() else ""
+def _lines(text: str) -> str:
+    return text.rstrip("\n") + "\n" if text.strip() else ""
 
 
-def _scope(statement: Statement) -> str:
-    """Return commands that open the namespace of the statement's name, each on its own line: Lean measures the indentation of the proof
-    against the start of the line."""
-    namespace = statement.namespace
-    return f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
+def _declared(statement: Statement, end: str, begins: int) -> tuple[str, list[Place]]:
+    """Return the declaration with an end, in its own column, and its place. One without a name gets one, on a line of its own."""
+    pad = " " * statement.column
+    if statement.named:
+        return f"{pad}{statement.text}{end}\n", [Place(begins, 0, statement.line, 0)]
+    until = statement.keyword + len(statement.declarer)
+    before, rest = statement.text[: statement.keyword], statement.text[until:]
+    declarer = "theorem" if statement.declarer == "example" else statement.declarer
+    width = until - (statement.text.rfind("\n", 0, until) + 1) + (0 if "\n" in before else statement.column)
+    above = f"{pad}{before}{declarer} {statement.name}\n"
+    places = [Place(begins, 0, statement.line, 0)]
+    places.append(Place(begins + above.count("\n"), 0, statement.line + before.count("\n"), 0))
+    return f"{above}{' ' * width}{rest}{end}\n", places
 
 
-def _declare(statement: Statement, label: str, ending: str) -> str:
-    return f"{statement.before}{label}.{statement.name}{statement.after}{ending}\n"
+def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Place]]:
+    """Return the statement closed by `sorry` in a namespace of its own, without attributes, so that it has no effect on what follows.
+
+    The namespace of its own name is opened first, as Lean does.
+    """
+    lead = _HIDDEN_WORDS.sub(
+        lambda found: blank(found[0]), _ATTRIBUTES.sub(lambda found: blank(found[0]), statement.text[: statement.keyword])
+    )
+    until = statement.keyword + len(statement.declarer)
+    declarer = (
+        statement.declarer
+        if statement.declarer in ("theorem", "lemma", "def", "abbrev")
+        else "theorem"
+        if statement.declarer == "example"
+        else "def"
+    )
+    own = Statement(
+        text=lead + declarer + statement.text[until:],
+        keyword=statement.keyword,
+        name=statement.name,
+        name_end=statement.name_end + len(declarer) - len(statement.declarer),
+        line=statement.line,
+        column=statement.column,
+    )
+    namespace = statement.namespace.removeprefix("_root_.").removeprefix("_root_")
+    scope = f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
+    above = f"namespace {label}\n{scope}"
+    text, places = _declared(own, ":= sorry", begins + above.count("\n"))
+    return f"{above}{text}end {label}\n", places
 
 
-def _close(proof: str) -> str:
-    """Return the end of a declaration: the proof after `:=`, or its match alternatives, which have no `:=`."""
-    body = proof.strip()
-    if not body.startswith("|"):
-        term = (body.removeprefix(":=") if body.startswith(":=") else proof.rstrip()).lstrip(" \t")
-        return f":={term}" if term.startswith("\n") else f":= {term}"
-    indents = [len(line) - len(line.lstrip()) for line in body.split("\n")[1:] if line.lstrip().startswith("|")]
-    return "\n" + " " * min(indents, default=2) + body
-
-
-def _helpers(candidate: Candidate | None, label: str) -> str:
-    return f"namespace {label}\n{candidate.helpers}end {label}\n" if candidate is not None and candidate.helpers else ""
-
-
-def _starts(helpers: str, candidate: Candidate, scope: str, declaration: str) -> tuple[int, ...]:
-    """Return the byte offsets of the harness's own commands and of the helpers, which begin at the start of a line."""
-    offsets, at = [0], 0
-    if helpers:
-        body = helpers.index("\n") + 1
-        line_starts = (token.start for token in tokens(candidate.helpers) if token.start == 0 or candidate.helpers[token.start - 1] == "\n")
-        offsets += [*(body + start for start in line_starts), body + len(candidate.helpers)]
-        at = len(helpers)
-    for line in scope.split("\n")[:-1]:
-        offsets.append(at)
-        at += len(line) + 1
-    if not scope:
-        offsets.append(at + len(declaration) - len(declaration.lstrip()))
-    text = helpers + scope + declaration
-    return tuple(len(text[:start].encode()) for start in offsets)
+def _attempt(statement: Statement, candidate: Candidate, begins: int) -> tuple[str, list[Place]]:
+    if candidate.verbatim:
+        return _lines(candidate.verbatim), [Place(begins, 0, 1, 0)]
+    helpers = _lines(candidate.helpers)
+    at = begins + helpers.count("\n")
+    text, places = _declared(statement, ending(candidate.body, statement.by), at)
+    if not candidate.line:
+        return text, places
+    shown = [Place(begins, 0, 1, 0)] if helpers else []
+    shown.append(Place(at, 0, candidate.line, candidate.column))
+    start = len(text) - len(ending(candidate.body, statement.by)) - 1
+    before = text[:start]
+    shown.append(Place(at + before.count("\n"), start - (before.rfind("\n") + 1), candidate.line, candidate.column))
+    return helpers + text, shown
 
 
 def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
@@ -127,70 +172,64 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
     `opening` precedes every header: prelude and imports, in whole lines. `nonce` must be fresh and secret, so that the candidate cannot
     name the harness's declarations.
     """
-    stub_label, label, judge = f"Statement_{nonce}", f"Candidate_{nonce}", f"Judge_{nonce}"
-    header, scope = _header(header), _scope(statement)
-    stub = scope + _declare(statement, stub_label, ":= sorry")
-    attempt, above, last_column = "", 0, 0
-    starts: tuple[int, ...] = ()
-    if candidate is not None:
-        helpers, declaration = _helpers(candidate, label), _declare(statement, label, _close(candidate.body))
-        attempt = helpers + scope + declaration
-        starts = _starts(helpers, candidate, scope, declaration)
-        above = helpers.count("\n") + scope.count("\n")
-        last_column = len(declaration.removesuffix("\n").rpartition("\n")[2])
-    proved_by = "sorry" if candidate is None else f"@{label}.{statement.name}"
-    audit = f"theorem {judge} : type_of% @{stub_label}.{statement.name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
-    before = opening.count("\n") + header.count("\n") + (scope if candidate is None else stub).count("\n")
+    label, judge = f"Statement_{nonce}", f"Judge_{nonce}"
+    context = _lines(statement.context)
+    header = _lines(header) + context
+    begins = opening.count("\n") + header.count("\n") + 1
+    stub, stub_places = _stub(statement, label, begins)
+    plain, plain_places = _declared(statement, ":= sorry", begins)
+    attempt, places = ("", []) if candidate is None else _attempt(statement, candidate, begins + stub.count("\n"))
+    name = statement.name.removeprefix("_root_.")
+    proved_by = "sorry" if candidate is None else f"@{name}"
+    audit = f"theorem {judge} : type_of% @{label}.{name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
     return Document(
         opening=opening,
         header=header,
+        context_lines=context.count("\n"),
         stub=stub,
+        plain_stub=plain,
         attempt=attempt,
         audit=audit,
         statement=statement,
-        starts=starts,
-        stub_name=stub_label,
-        label=label,
+        stub_name=label,
         judge=judge,
         nonce=nonce,
-        candidate_line=before + above + 1,
-        last_column=last_column,
+        stub_places=tuple(stub_places),
+        plain_places=tuple(plain_places),
+        places=tuple(places),
     )
 
 
-def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None, label: str) -> str:
-    """Return a separate module: header and statement, under the name `label.name`, closed by the candidate, or by `sorry` for None."""
-    ending = ":= sorry" if candidate is None else _close(candidate.body)
-    return f"{opening}{_header(header)}{_helpers(candidate, label)}{_scope(statement)}{_declare(statement, label, ending)}"
+def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None) -> str:
+    """Return a separate module: header and statement, closed by the candidate, or by `sorry` for None."""
+    body = _declared(statement, ":= sorry", 1) if candidate is None else _attempt(statement, candidate, 1)
+    return f"{opening}{_lines(header)}{_lines(statement.context)}{body[0]}"
 
 
-def _in_header(raw: Raw, header_end: int) -> Message:
-    """Return a message about the header; its last line is line 0, right before the statement's first."""
+def _in_header(raw: Raw, document: Document) -> Message:
+    """Return a message about the header, whose last line is line 0, or about the statement's commands before its declaration."""
     begin, end = raw["pos"], raw.get("endPos") or raw["pos"]
-    return Message("error", begin["line"] - header_end, begin["column"], end["line"] - header_end, end["column"], raw["data"])
+    above = document.header_end - document.context_lines
+    return Message("error", begin["line"] - above, begin["column"], end["line"] - above, end["column"], raw["data"])
 
 
-def _located(raw: Raw, document: Document, begins: int) -> Message:
-    """Return Lean's message in the coordinates of the statement followed by the proof."""
-    last = document.judge_line - 1
-    statement = document.statement
-    longer = len(document.label) + 1 + len(statement.before.rpartition("\n")[2]) + len(statement.name) - statement.column
+def located(raw: Raw, document: Document, places: Sequence[Place]) -> Message:
+    """Return Lean's message in the coordinates of what was sent."""
+    keys = [(place.line, place.column) for place in places]
 
-    def place(position: dict[str, int]) -> tuple[int, int]:
+    def send(position: dict[str, int]) -> tuple[int, int]:
         line, column = position["line"], position["column"]
-        if line > last:
-            line, column = last, document.last_column
-        relative = line - begins + 1
-        if relative == statement.line:
-            column = max(0, column - longer)
-        if relative < 1:  # in a helper: do not count the line that ends their namespace
-            return relative + 1, column
-        return relative, column
+        if line >= document.judge_line and places is document.places:
+            text = document.attempt.removesuffix("\n")
+            line, column = document.judge_line - 1, len(text) - (text.rfind("\n") + 1)
+        place = places[max(0, bisect_right(keys, (line, column)) - 1)]
+        moved = place.to_column - place.column if line == place.line else 0
+        return place.to_line + line - place.line, max(0, column + moved)
 
-    line, column = place(raw["pos"])
-    end_line, end_column = max((line, column), place(raw.get("endPos") or raw["pos"]))
-    text = re.sub(rf"(?:Statement|Candidate|Judge)_{document.nonce}\.?", "", raw["data"])
-    # a candidate cannot contain `theorem`: it is the judge's, after the end of the proof
+    line, column = send(raw["pos"])
+    end_line, end_column = max((line, column), send(raw.get("endPos") or raw["pos"]))
+    text = re.sub(rf"(?:Statement|Judge)_{document.nonce}\.?", "", raw["data"])
+    # a bare proof cannot contain `theorem`: it is the judge's, after the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
     return Message(severity, line, column, end_line, end_column, text)
@@ -204,19 +243,46 @@ def _audited(raw: Sequence[Raw], document: Document) -> tuple[str, ...] | None:
     return None
 
 
-def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
-    """Interpret Lean's messages about a check, complete or not."""
-    lines = [(message["pos"]["line"], message) for message in raw]
-    errors = [(line, message) for line, message in lines if message["severity"] == "error"]
-    if header := tuple(_in_header(message, document.header_end) for line, message in errors if line <= document.header_end):
+def read_statement(document: Document, raw: Sequence[Raw], plain: bool = False) -> Answer:
+    """Interpret Lean's messages about header and statement alone: as it is if `plain`, otherwise as the document's stub."""
+    errors = [message for message in raw if message["severity"] == "error"]
+    if header := tuple(_in_header(message, document) for message in errors if message["pos"]["line"] <= document.header_end):
         return Answer(statement_errors=header)
-    stub_begins = document.header_end + 1 + _scope(document.statement).count("\n")
-    stub = [message for line, message in errors if line <= document.stub_end]
+    places = document.plain_places if plain else document.stub_places
+    found = [message for message in errors if plain or message["pos"]["line"] <= document.stub_end]
+    return Answer(statement_errors=tuple(located(message, document, places) for message in found))
+
+
+def settle_statement(document: Document, answer: Answer, raw: Sequence[Raw]) -> Answer:
+    """Return the answer for a statement that has errors as the document's stub, given Lean's messages about `statement_text`."""
+    plain = read_statement(document, raw, plain=True)
+    return plain if plain.statement_errors else Answer(unclear="Lean accepts the statement, but not under another name", axioms=())
+
+
+def read_attempt(document: Document, raw: Sequence[Raw]) -> tuple[Message, ...]:
+    """Return Lean's messages about the attempt alone."""
+    return tuple(located(message, document, document.places) for message in raw)
+
+
+def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
+    """Interpret Lean's messages about a whole document, complete or not."""
+    answer = read_statement(document, raw)
+    if answer.statement_errors:
+        return answer
+    lines = [(message["pos"]["line"], message) for message in raw]
     own = [message for line, message in lines if document.stub_end < line < document.judge_line]
-    after = [message for line, message in errors if line >= document.judge_line]
-    spilled = [] if any(message["severity"] == "error" for message in own) else after
+    after = [message for line, message in lines if line >= document.judge_line and message["severity"] == "error"]
+    failed = any(message["severity"] == "error" for message in own)
+    spilled = [] if failed or not document.attempt else [message for message in after if _is_syntax(message)]
+    mismatch = "" if failed or spilled or not document.attempt or not after else "the proved theorem is not the statement"
+    if not document.attempt and after:
+        return Answer(statement_errors=tuple(located(message, document, document.stub_places) for message in after))
     return Answer(
-        statement_errors=tuple(_located(message, document, stub_begins) for message in stub),
-        messages=tuple(_located(message, document, document.candidate_line) for message in own + spilled),
-        axioms=_audited(raw, document),
+        messages=tuple(located(message, document, document.places) for message in own + spilled),
+        axioms=_audited(raw, document) if not mismatch else (),
+        mismatch=mismatch,
     )
+
+
+def _is_syntax(message: Raw) -> bool:
+    return "unexpected" in message["data"] or "unterminated" in message["data"] or "expected" in message["data"][:40]

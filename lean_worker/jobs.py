@@ -9,6 +9,7 @@ from itertools import islice
 
 from lean_worker.candidate import Candidate
 from lean_worker.errors import LeanWorkerError
+from lean_worker.files import FileQuestion, FileReport
 from lean_worker.protocol import Tier, Verdict
 from lean_worker.shares import Shares
 from lean_worker.statement import Statement
@@ -30,6 +31,8 @@ class QueueFull(LeanWorkerError):
 class Question:
     """A check as Lean sees it. `opening` is prelude and imports, `header` what follows them; `candidate` is None for a statement alone.
 
+    With `file` the question is about a whole file instead, which follows the opening.
+
     `scope` names the client whose processes may run it; it is empty if any process may.
     """
 
@@ -39,6 +42,7 @@ class Question:
     candidate: Candidate | None
     tier: Tier = "fast"
     scope: str = ""
+    file: FileQuestion | None = None
 
 
 @dataclass(eq=False)
@@ -51,7 +55,7 @@ class Job:
 
     question: Question
     client: str
-    waiting: list[tuple[str, Future[Verdict]]]
+    waiting: list[tuple[str, Future[Verdict] | Future[FileReport]]]
     attempts: int = 0
     since: float = field(default_factory=time.monotonic)
     clients: dict[str, None] = field(default_factory=dict, init=False)

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from types import TracebackType
 
 import msgspec
@@ -12,15 +13,17 @@ import msgspec
 from lean_worker.candidate import Candidate, Refused, read_candidate
 from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
+from lean_worker.files import FileQuestion, FileReport
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides
-from lean_worker.statement import StatementError, check_header, is_harmless, split_imports, split_statement
+from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides, replaces
+from lean_worker.statement import Statement, StatementError, check_header, is_harmless, split_imports, split_statement, without_module
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
 
 _ATTEMPTS = 3
+_NO_STATEMENT = Statement("", 0, "", 0)
 
 
 class StatementReport(msgspec.Struct, frozen=True):
@@ -119,11 +122,7 @@ class Pool:
 
         A header or helpers of a named client run only in processes that serve no other client. Raises QueueFull if the queue is full.
         """
-        try:
-            candidate = read_candidate(check.proof, check.helpers, check.statement, self.backend.commands)
-        except Refused as refused:
-            return self._resolved(check.id, "forbidden", (_note(str(refused)),))
-        return self._submit(check.id, check.header, check.statement, candidate, check.tier, client)
+        return self._submit(check, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
         """Return the verdicts of all checks in input order."""
@@ -135,8 +134,26 @@ class Pool:
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
         """Return whether each statement elaborates, in input order; much faster than one by one."""
-        futures = [self._submit(str(index), header, statement, None) for index, statement in enumerate(statements)]
+        futures = [self._submit(Check(str(index), statement, "", header), proved=False) for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
+
+    def read_file(self, text: str, positions: Sequence[int] = (), holes: bool = True, client: str = "") -> "Future[FileReport]":
+        """Let Lean read a whole file: the verdict on each theorem, its holes, and the goals at `positions` (offsets in code points).
+
+        The file is trusted as its header would be. Raises QueueFull if the queue is full.
+        """
+        text = text.replace("\r\n", "\n").removeprefix("\ufeff")
+        future: Future[FileReport] = Future()
+        try:
+            opening, body = self._opening(without_module(text))
+        except StatementError as error:
+            line = error.line + text.rstrip("\n").count("\n") if error.line <= 0 else error.line
+            future.set_result(FileReport("statement" if error.kind == "statement" else "unreadable", (_note(str(error), line),)))
+            return future
+        file = FileQuestion(body, tuple(positions), holes)
+        question = Question(opening, "", _NO_STATEMENT, None, scope=self._scope(body, None, client), file=file)
+        self._enqueue(question, "", client, future)
+        return future
 
     def close(self) -> None:
         """End all processes; unfinished checks get no verdict."""
@@ -150,26 +167,34 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def _submit(
-        self,
-        check_id: str,
-        header: str,
-        source: str,
-        candidate: Candidate | None,
-        tier: Tier = "fast",
-        client: str = "",
-    ) -> "Future[Verdict]":
+    def _submit(self, check: Check, client: str = "", proved: bool = True) -> "Future[Verdict]":
+        """Submit a check, or only its statement if it is not `proved`."""
+        commands = self.backend.commands
+        check_id, candidate = check.id, None
         try:
-            opening, header = self._opening(header)
-            statement = split_statement(source, self.backend.commands)
+            opening, header = self._opening(check.header)
+            statement = split_statement(check.statement)
+            if not self._trusted:
+                check_header(f"{statement.context}\n{statement.text}", False, commands)
         except StatementError as error:
-            return self._resolved(check_id, "statement", (_note(str(error), error.line),))
-        question = Question(opening, header, statement, candidate, tier, self._scope(header, candidate, client))
+            return self._resolved(check_id, error.kind, (_note(str(error), error.line),))
+        try:
+            if proved:
+                candidate = read_candidate(check.proof, check.helpers, statement, header, commands)
+        except Refused as refused:
+            return self._resolved(check_id, "forbidden", (_note(str(refused)),))
+        header_text = f"{header}\n{statement.context}" if statement.context else header
+        question = Question(opening, header, statement, candidate, check.tier, self._scope(header_text, candidate, client))
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
         future: Future[Verdict] = Future()
         if known is not None:
             future.set_result(msgspec.structs.replace(known, id=check_id))
             return future
+        self._enqueue(question, check_id, client, future)
+        return future
+
+    def _enqueue(self, question: Question, check_id: str, client: str, future: "Future[Verdict] | Future[FileReport]") -> None:
+        """Queue a question, or let the future wait for an equal one. Raises QueueFull."""
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is closed")
@@ -177,7 +202,7 @@ class Pool:
             if twin is not None:
                 twin.waiting.append((check_id, future))
                 self._queue.join(twin, client)
-                return future
+                return
             if len(self._queue) >= self._queue_limit:
                 seconds = len(self._queue) * self._recent_seconds / self.workers
                 raise QueueFull(len(self._queue), max(1, min(60, round(seconds))))
@@ -189,7 +214,6 @@ class Pool:
                 self._threads.append(thread)
                 thread.start()
             self._changed.notify()
-        return future
 
     def _opening(self, header: str) -> tuple[str, str]:
         """Return prelude and imports, and the rest of the header. Raises StatementError for modules that are not allowed."""
@@ -199,7 +223,8 @@ class Pool:
             if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
                 raise StatementError(f"module {module} is not available here; allowed: {known}", line)
-        opening = self.backend.prelude + "".join(f"import {module}\n" for module in modules or self.backend.imports)
+        own = [module for module in modules if not replaces(self.backend, module)]
+        opening = self.backend.prelude + "".join(f"import {module}\n" for module in own or self.backend.imports)
         return opening, rest
 
     def _scope(self, header: str, candidate: Candidate | None, client: str) -> str:
@@ -236,8 +261,10 @@ class Pool:
             axioms = answer.axioms or () if kind in ("accepted", "axiom") else ()
         self._deliver(job, self._verdict("", kind, messages, axioms, seconds))
 
-    def _deliver(self, job: Job, verdict: Verdict) -> None:
-        """Resolve all futures that wait for the job, unless that has been done."""
+    def _deliver(self, job: Job, verdict: Verdict, report: FileReport | None = None) -> None:
+        """Resolve all futures that wait for the job, unless that has been done; those of a file get a report."""
+        if job.question.file is not None:
+            report = report or FileReport(verdict.kind, verdict.messages)
         with self._changed:
             if self._pending.get(job.question) is not job:
                 return
@@ -248,7 +275,7 @@ class Pool:
             waiting = list(job.waiting)
         for check_id, future in waiting:
             if future.set_running_or_notify_cancel():
-                future.set_result(msgspec.structs.replace(verdict, id=check_id))
+                future.set_result(report or msgspec.structs.replace(verdict, id=check_id))  # type: ignore[arg-type]
         if self._cache and verdict.accepted is not None and job.question.candidate is not None:
             self._cache.put(job.question, self.backend, self._limits.heartbeats, verdict)
 
@@ -304,31 +331,40 @@ class Pool:
     def _run(self, job: Job) -> None:
         began = time.monotonic()
         warm = self._sessions.acquire(job.question)
+        question = job.question
         try:
-            finding = warm.session.run(job.question)
+            finding = warm.session.run(question)
+            if finding.answer.mismatch and question.candidate is not None and question.candidate.attachable and warm.session.usable:
+                question = replace(question, candidate=question.candidate.attached)
+                finding = warm.session.run(question)
         except BaseException:
             self._sessions.drop(warm)
             raise
         self._sessions.release(warm)
         seconds = time.monotonic() - began
-        kind = _kind(job, finding.answer)
+        if finding.file is not None:
+            report = msgspec.structs.replace(finding.file, seconds=seconds)
+            self._deliver(job, self._verdict("", report.kind, seconds=seconds), report)
+            return
+        kind = _kind(job, finding)
         if kind is None:
             self._unfinished(job, finding, seconds)
-        elif kind == "forbidden":
-            self._finish(job, kind, seconds=seconds, note=f"{finding.answer.refused}, which is not allowed in a proof")
-        elif kind == "accepted" and job.question.tier == "slow":
-            self._verify_slow(job, seconds)
+        elif kind in ("forbidden", "mismatch", "unreadable"):
+            answer = finding.answer
+            note = f"{answer.refused}, which is not allowed in a proof" if answer.refused else answer.mismatch or answer.unclear
+            self._finish(job, kind, seconds=seconds, note=note)
+        elif kind == "accepted" and question.tier == "slow":
+            self._verify_slow(job, question, seconds)
         else:
             self._finish(job, kind, finding.answer, seconds)
 
-    def _verify_slow(self, job: Job, seconds: float) -> None:
+    def _verify_slow(self, job: Job, question: Question, seconds: float) -> None:
         """Deliver the slow tier's verdict on a proof that the fast tier accepted, or no verdict if the backend has no slow tier."""
         with self._changed:
             if self._closed:
                 raise WorkerLost("the pool is closed")
             if self._second is None:
                 self._second = self.backend.second_judge(self._limits.seconds)
-        question = job.question
         if self._second is None or question.candidate is None:
             self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; use the fast tier")
             return
@@ -350,16 +386,23 @@ class Pool:
         self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before the proof was verified")
 
 
-def _kind(job: Job, answer: Answer) -> Kind | None:
+def _kind(job: Job, finding: Finding) -> Kind | None:
     """Return the kind of verdict of an answer, or None if Lean did not finish the check."""
+    answer = finding.answer
     if answer.statement_errors:
         return "statement"
+    if finding.outcome != "exit" or finding.code:
+        return None
+    if answer.unclear:
+        return "unreadable"
     if answer.refused:
         return "forbidden"
-    if answer.axioms is None:
-        return None
     if answer.failed:
         return "error"
+    if answer.mismatch:
+        return "mismatch"
+    if answer.axioms is None:
+        return None
     if job.question.candidate is None:
         return "accepted"
     return "accepted" if ALLOWED_AXIOMS.issuperset(answer.axioms) else "axiom"

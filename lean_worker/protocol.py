@@ -11,17 +11,18 @@ Kind = Literal[
     "error",  # Lean's elaborator or kernel refused the proof
     "forbidden",  # the proof filter refused a token before Lean saw the proof
     "axiom",  # proved, but with an axiom outside the three allowed ones (`sorry` is one)
-    "mismatch",  # slow tier: the proved theorem differs from the statement
+    "mismatch",  # the proved theorem differs from the statement
     "kernel",  # slow tier: the compiled proof failed a second check by the kernel
     "statement",  # the statement itself does not elaborate, so it cannot be proved
     "timeout",  # the wall clock ended the check: no verdict
     "crash",  # the Lean process died or its output was unreadable: no verdict
     "unavailable",  # no worker could run the check: no verdict
+    "unreadable",  # this harness cannot read the text, whatever Lean may think of it: no verdict, and none if asked again
 ]
 
 Tier = Literal["fast", "slow"]
 
-NO_VERDICT: frozenset[str] = frozenset({"timeout", "crash", "unavailable"})
+NO_VERDICT: frozenset[str] = frozenset({"timeout", "crash", "unavailable", "unreadable"})
 
 ALLOWED_AXIOMS: frozenset[str] = frozenset({"propext", "Classical.choice", "Quot.sound"})
 
@@ -29,9 +30,10 @@ ALLOWED_AXIOMS: frozenset[str] = frozenset({"propext", "Classical.choice", "Quot
 class Check(msgspec.Struct, frozen=True):
     """One statement and one candidate proof.
 
-    `statement` is a whole declaration that ends in `:= by sorry` or `:= sorry`. `proof` replaces that ending: `by simp`, `fun h => h`,
-    with or without a leading `:=`, or match alternatives that begin with `|`. It may also be a whole declaration, whose statement is
-    ignored in favour of ours; `helpers` permits theorems, lemmas and definitions before it.
+    `statement` is any Lean text whose last command is a declaration that ends in `:= by sorry`, `:= sorry`, `:= by` or `:=`. `proof` takes
+    the place of that ending: `by simp`, `fun h => h`, with or without a leading `:=`, or match alternatives that begin with `|`. It may
+    also be a whole file that restates the theorem: Lean then reads it as it is, and the kernel compares the theorems; `helpers` permits
+    other declarations before it.
     `header` precedes the statement (definitions, `open`); it belongs to the statement, never to the candidate. `tier` "slow" verifies the
     proof a second time in processes that never ran the candidate, for results that are kept or reported.
     """
@@ -41,14 +43,14 @@ class Check(msgspec.Struct, frozen=True):
     proof: str
     header: str = ""
     tier: Tier = "fast"
-    helpers: bool = False
+    helpers: bool = True
 
 
 class Message(msgspec.Struct, frozen=True):
     """One of Lean's messages about the candidate.
 
-    Lines count from 1 at the first line of the statement, with the proof after it in place of `:= by sorry`; a message about the header or
-    a helper has line 0 (the last line before the statement) or less. Columns count from 0, in code points.
+    Lines count from 1 at the first line of the statement, with the proof after it in place of `:= by sorry`; a message about the header has
+    line 0 (its last line) or less. If the candidate is a whole file, lines count in that file. Columns count from 0, in code points.
     """
 
     severity: Severity

@@ -1,5 +1,6 @@
 """Interfaces of backends and sessions, which the pool uses however Lean is run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -8,6 +9,7 @@ import msgspec
 from lean_worker.candidate import Candidate
 from lean_worker.document import Answer
 from lean_worker.errors import LeanWorkerError
+from lean_worker.files import FileReport
 from lean_worker.jobs import Question
 from lean_worker.protocol import Kind
 from lean_worker.sandbox.sandbox import SandboxConfig
@@ -51,11 +53,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Finding:
-    """Lean's answer as far as it got, and how the run ended: by itself, killed at a limit, or by a signal (`code`)."""
+    """Lean's answer as far as it got, and how the run ended: by itself, killed at a limit, or by a signal (`code`).
+
+    `file` is the report on a file, if the question was about one.
+    """
 
     answer: Answer
     outcome: Outcome = "exit"
     code: int = 0
+    file: FileReport | None = None
 
 
 class Recheck(msgspec.Struct, frozen=True):
@@ -154,4 +160,14 @@ class Backend(Protocol):
 
 def provides(backend: Backend, module: str) -> bool:
     """Return whether a header may import the module: one of the backend's own, or one under an allowed root."""
-    return module in backend.imports or any(f"{module}.".startswith(f"{root}.") for root in backend.allowed)
+    return module in backend.imports or is_under(module, backend.allowed) or replaces(backend, module)
+
+
+def replaces(backend: Backend, module: str) -> bool:
+    """Return whether the backend's own imports stand for the module: those of the embedded Lean stand for Lean's `Init`."""
+    return bool(backend.prelude) and is_under(module, {"Init"})
+
+
+def is_under(module: str, roots: Iterable[str]) -> bool:
+    """Return whether a module is one of the roots or below one."""
+    return any(f"{module}.".startswith(f"{root}.") for root in roots)

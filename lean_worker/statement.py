@@ -1,46 +1,76 @@
-"""Parsers for the statement of a check and the header before it."""
+"""Parsers for the statement of a check, for the header before it, and for the text that a proof completes it to.
+
+Nothing is moved or rewritten: a statement is cut only where the proof goes, and where its declaration begins.
+"""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lean_worker.errors import LeanWorkerError
 from lean_worker.header import MAX_HEADER_LENGTH, header_reason
-from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.proof_filter import COMMANDS, HOLES, begins_command, interpolated, runs_code
+from lean_worker.lexer import LexError, Token, split_name, tokens
+from lean_worker.proof_filter import COMMANDS
 
 MAX_STATEMENT_LENGTH = 60_000
 
-_DECLARERS = ("theorem", "lemma", "example")
-_MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec"})
+DECLARERS = frozenset({"theorem", "lemma", "example", "def", "abbrev", "instance"})
+UNNAMED = frozenset({"example", "instance"})
+MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec", "public", "local", "scoped", "partial", "unsafe", "meta"})
+SCOPED = frozenset({"open", "set_option", "variable", "variables", "universe", "include", "omit", "attribute", "export"})
 _ONLY_AT_THE_TOP = frozenset({"import", "prelude"})
-_IMPORT = re.compile(r"\s*import[ \t]+([A-Za-z_][\w.]*)[ \t]*(?:\n|\Z)")
+_IMPORT = re.compile(r"\s*(?:public[ \t]+)?(?:meta[ \t]+)?import[ \t]+(?:all[ \t]+)?([^\W\d]['\w.«»]*)[ \t]*(?:--[^\n]*)?(?:\n|\Z)")
+_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/-(?![-!])(?:[^-]|-(?!/))*-/)")
+_ALTERNATIVES = re.compile(r"\|(?!\|)")
 
 
 class StatementError(LeanWorkerError):
-    """The text is not a statement that can be checked; `line` counts from 1 in the statement."""
+    """The text is not a statement that can be checked; `line` counts from 1 in the statement, `kind` is that of the verdict."""
 
-    def __init__(self, reason: str, line: int = 1) -> None:
+    def __init__(self, reason: str, line: int = 1, kind: Literal["statement", "unreadable"] = "unreadable") -> None:
         super().__init__(reason)
         self.line = line
+        self.kind: Literal["statement", "unreadable"] = kind
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A parsed statement: `before` is the text up to the name, `after` the text between the name and `:=`.
+    """A parsed statement: the commands before its declaration (`context`), and the declaration up to its `:=` (`text`), both verbatim.
 
-    Both keep the lines of the original. `after` begins at line `line` and column `column` of the original.
+    The declaration begins at line `line` (from 1) and column `column` of the original. In `text`, its attributes and modifiers end at
+    `keyword`; `name` ends at `name_end`, or is made up if the declaration has none, and the keyword ends there. `by` says that the
+    original ends in `:= by`, so that a proof may be tactics alone.
     """
 
-    before: str
+    text: str
+    keyword: int
     name: str
-    after: str
-    line: int
-    column: int
+    name_end: int
+    context: str = ""
+    line: int = 1
+    column: int = 0
+    by: bool = False
+
+    @property
+    def declarer(self) -> str:
+        """The keyword itself."""
+        return re.split(r"[^a-z]", self.text[self.keyword :], maxsplit=1)[0]
+
+    @property
+    def named(self) -> bool:
+        """Whether the declaration has a name of its own."""
+        return self.name_end > self.keyword + len(self.declarer)
+
+    @property
+    def after(self) -> str:
+        """The text between the name and `:=`."""
+        return self.text[self.name_end :]
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The components of the name, without guillemets."""
-        return tuple(part for token in tokens(self.name) for part in token.parts)
+        """The components of the name, without guillemets and `_root_`."""
+        return tuple(part for part in split_name(self.name) if part != "_root_")
 
     @property
     def namespace(self) -> str:
@@ -53,74 +83,132 @@ def _line(source: str, position: int) -> int:
     return source.count("\n", 0, position) + 1
 
 
-def _blank(source: str) -> str:
-    return re.sub(r"[^\n]", " ", source)
+def blank(text: str) -> str:
+    """Return spaces in place of the text, with its line breaks."""
+    return re.sub(r"[^\n]", " ", text)
 
 
-def _skip_attribute(token_list: list[Token], at: int) -> int:
-    depth = 0
-    for index in range(at, len(token_list)):
-        depth += token_list[index].text in ("@[", "[")
-        depth -= token_list[index].text == "]"
-        if depth == 0:
-            return index + 1
-    raise StatementError("the attribute list of the statement is not closed")
+def split_statement(source: str) -> Statement:
+    """Parse a statement: any commands, the last of which is a declaration that ends in `:= by sorry`, `:= sorry`, `:= by` or `:=`.
 
-
-def _ending(source: str, token_list: list[Token]) -> Token:
-    texts = [token.text for token in token_list[-3:]]
-    if texts[-2:] == [":=", "sorry"]:
-        return token_list[-2]
-    if texts == [":=", "by", "sorry"]:
-        return token_list[-3]
-    raise StatementError("a statement must end in `:= by sorry` or `:= sorry`", _line(source, len(source.rstrip())))
-
-
-def _is_refused(source: str, token_list: list[Token], at: int, commands: frozenset[str]) -> bool:
-    token = token_list[at]
-    if token.kind == "string":
-        return interpolated(token, token_list[at - 1])
-    if token.text == "#":
-        return not source.startswith("[", token.end)
-    return token.text in HOLES | {"@[", "`"} or begins_command(source, token, commands) or runs_code(source, token)
-
-
-def split_statement(source: str, commands: frozenset[str] = COMMANDS) -> Statement:
-    """Parse a statement. Attributes and modifiers are dropped: they do not change what is to be proved.
-
-    `commands` are the tokens that begin a command in the Lean version in use; a statement must not contain them.
-    Raises StatementError if it is not one `theorem`, `lemma` or `example` that ends in `:= by sorry` or `:= sorry`.
+    Raises StatementError if it is not.
     """
     if len(source) > MAX_STATEMENT_LENGTH:
         raise StatementError(f"the statement has {len(source)} characters, more than {MAX_STATEMENT_LENGTH}; shorten it")
-    source = source.replace("\r\n", "\n")
+    source = source.replace("\r\n", "\n").removeprefix("\ufeff")
     try:
         token_list = tokens(source)
     except LexError as error:
         raise StatementError(str(error), _line(source, error.position)) from error
-    at = 0
-    while at < len(token_list) and (token_list[at].text == "@[" or token_list[at].text in _MODIFIERS):
-        at = _skip_attribute(token_list, at) if token_list[at].text == "@[" else at + 1
-    if at == len(token_list) or token_list[at].text not in _DECLARERS:
-        raise StatementError("a statement must be one `theorem`, `lemma` or `example`")
-    declarer, following = token_list[at], token_list[at + 1 : at + 2]
-    named = declarer.text != "example"
-    if named and (not following or following[0].kind != "name"):
+    close, by = _ending(source, token_list)
+    at = next((i for i in range(close - 1, -1, -1) if token_list[i].kind == "name" and token_list[i].text in DECLARERS), None)
+    if at is None:
+        raise StatementError("a statement must end in a declaration: `theorem NAME ... := by sorry`")
+    declarer = token_list[at]
+    begin = documented_from(source, token_list, head(token_list, at))
+    name, name_end = declared_name(source, declarer)
+    if not name and declarer.text not in UNNAMED:
         raise StatementError(f"`{declarer.text}` is not followed by a name", _line(source, declarer.start))
-    close = _ending(source, token_list)
-    name = following[0] if named else declarer
-    for index in range(at, len(token_list)):
-        token = token_list[index]
-        if name.end <= token.start < close.start and _is_refused(source, token_list, index, commands):
-            raise StatementError(f"`{token.text}` is not allowed in a statement", _line(source, token.start))
-    gap = _blank(source[declarer.end : name.start]) if named else " "
     return Statement(
-        before=f"{_blank(source[: declarer.start])}theorem{gap}",
-        name=name.text if named else "example_",
-        after=source[name.end : close.start],
-        line=_line(source, name.end),
-        column=name.end - (source.rfind("\n", 0, name.end) + 1),
+        text=source[begin : token_list[close].start],
+        keyword=declarer.start - begin,
+        name=name or f"{declarer.text}_",
+        name_end=name_end - begin,
+        context=source[:begin] if token_list[0].start < begin else "",
+        line=_line(source, begin),
+        column=begin - (source.rfind("\n", 0, begin) + 1),
+        by=by,
     )
+
+
+def _ending(source: str, token_list: Sequence[Token]) -> tuple[int, bool]:
+    """Return the token `:=` where the proof goes, and whether the text ends in `:= by`."""
+    texts = [token.text for token in token_list[-3:]]
+    for ending, by in (([":=", "by", "sorry"], False), ([":=", "sorry"], False), ([":=", "by"], True), ([":="], False)):
+        if texts[-len(ending) :] == ending:
+            return len(token_list) - len(ending), by
+    raise StatementError("a statement must end in `:= by sorry`, `:= sorry`, `:= by` or `:=`", _line(source, len(source.rstrip())))
+
+
+def head(token_list: Sequence[Token], keyword: int) -> int:
+    """Return the token at which the declaration of a keyword begins, including its attributes, modifiers and prefixes such as `open A in`."""
+    at = keyword
+    while at:
+        before = token_list[at - 1]
+        if before.text == "]" and (opening := _opening(token_list, at - 1)) is not None:
+            at = opening
+        elif before.kind == "name" and before.text in MODIFIERS:
+            at -= 1
+        elif before.text == "in" and (scope := _scope(token_list, at - 1)) is not None:
+            at = scope
+        else:
+            break
+    return at
+
+
+def _opening(token_list: Sequence[Token], closing: int) -> int | None:
+    """Return the `@[` whose bracket closes here, or None if the bracket is none of an attribute list."""
+    depth = 0
+    for at in range(closing, -1, -1):
+        text = token_list[at].text
+        depth += (text == "]") - (text in ("[", "@["))
+        if depth == 0:
+            return at if text == "@[" else None
+    return None
+
+
+def _scope(token_list: Sequence[Token], closing: int) -> int | None:
+    """Return the command that `in` belongs to, if it is one that may precede a declaration."""
+    for at in range(closing - 1, -1, -1):
+        token = token_list[at]
+        if token.kind == "name" and token.text in SCOPED:
+            return at
+        if token.text in DECLARERS or token.text == "in":
+            return None
+    return None
+
+
+def documented_from(source: str, token_list: Sequence[Token], first: int) -> int:
+    """Return where the documentation right before a token begins, or the token's own start."""
+    begin = token_list[first].start
+    previous = token_list[first - 1].end if first else 0
+    close = previous + len(source[previous:begin].rstrip()) - 2
+    if close < previous or not source.startswith("-/", close):
+        return begin
+    mark = source.rfind("/--", previous, close)
+    return begin if mark < 0 or "-/" in source[mark:close] else mark
+
+
+_PART = r"(?:«[^»\n]*»|[^\s«».,:;()\[\]{}⦃⦄⟨⟩\d\"`@#|=+*/<>\\^~&%$-][^\s«».,:;()\[\]{}⦃⦄⟨⟩\"`@#|=+*/<>\\^~&%$-]*)"
+_NAME = re.compile(rf"\s*(?:--[^\n]*\n\s*|/-(?:[^-]|-(?!/))*-/\s*)*({_PART}(?:\.{_PART})*)")
+
+
+def declared_name(source: str, declarer: Token) -> tuple[str, int]:
+    """Return the name after a keyword and where it ends; an empty name ends with the keyword."""
+    found = _NAME.match(source, declarer.end)
+    return (found[1], found.end(1)) if found else ("", declarer.end)
+
+
+def attach(source: str, proof: str) -> str:
+    """Return the text that a statement and a bare proof make; the lines and columns of a verdict's messages refer to it."""
+    statement = split_statement(source)
+    source = source.replace("\r\n", "\n").removeprefix("\ufeff")
+    lines = source.split("\n")[: statement.line]
+    lines[-1] = lines[-1][: statement.column]
+    return "\n".join(lines) + statement.text + ending(proof, statement.by)
+
+
+def ending(proof: str, by: bool = False) -> str:
+    """Return the end of a declaration: the proof after `:=`, or its match alternatives, which have no `:=`."""
+    body = proof.strip()
+    if _ALTERNATIVES.match(body):
+        indents = [len(line) - len(line.lstrip()) for line in body.split("\n")[1:] if line.lstrip().startswith("|")]
+        return "\n" + " " * min(indents, default=2) + body
+    term = (body.removeprefix(":=") if body.startswith(":=") else proof.rstrip()).lstrip(" \t")
+    if by and not body.startswith(":=") and not re.match(r"by\b", body):
+        lines = proof.rstrip().lstrip("\n")
+        return f":= by\n{lines}" if lines[:1] in (" ", "\t") else ":= by\n  " + lines.replace("\n", "\n  ")
+    return f":={term}" if term.startswith("\n") else f":= {term}"
 
 
 def check_header(header: str, trusted: bool = True, commands: frozenset[str] = COMMANDS) -> None:
@@ -139,9 +227,9 @@ def check_header(header: str, trusted: bool = True, commands: frozenset[str] = C
         hides = token.text in _ONLY_AT_THE_TOP or (token.text == "#" and header.startswith("exit", token.end))
         if hides or (at == 0 and token.text == "module") or (token.kind == "name" and "debug" in token.parts):
             text = "#exit" if token.text == "#" else token.text
-            raise StatementError(f"`{text}` is not allowed in a header")
+            raise StatementError(f"`{text}` is not allowed in a header", kind="statement")
     if not trusted and (reason := header_reason(header, token_list, commands)):
-        raise StatementError(f"header: {reason}")
+        raise StatementError(f"header: {reason}", kind="statement")
 
 
 def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
@@ -149,14 +237,28 @@ def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
     return header_reason(header, tokens(header), commands) is None
 
 
+def without_module(text: str) -> str:
+    """Blank the word `module` or `prelude` with which a file may begin, after comments."""
+    at = 0
+    while match := _COMMENT.match(text, at):
+        at = match.end()
+    found = re.compile(r"\s*(module|prelude)\b(?!\.)").match(text, at)
+    return text if found is None else text[: found.start(1)] + " " * len(found[1]) + text[found.end(1) :]
+
+
 def split_imports(header: str) -> tuple[dict[str, int], str]:
     """Return the modules imported by the first lines of a header, each with its line as messages count it (0: the header's last line), and
-    the header with these lines blanked."""
-    header = header.replace("\r\n", "\n")
+    the header with these lines blanked. Comments may precede and separate the imports."""
+    header = header.replace("\r\n", "\n").removeprefix("\ufeff")
     modules, at = {}, 0
-    line = -header.rstrip("\n").count("\n")
-    while match := _IMPORT.match(header, at):
-        modules[match[1]] = line + header.count("\n", at, match.start(1))
-        line += header.count("\n", at, match.end())
+    last = header.rstrip("\n").count("\n")
+    blanked: list[str] = []
+    while True:
+        if match := _IMPORT.match(header, at):
+            modules[match[1]] = header.count("\n", 0, match.start(1)) - last
+            blanked.append(blank(match[0]))
+        elif match := _COMMENT.match(header, at):
+            blanked.append(match[0])
+        else:
+            return modules, "".join(blanked) + header[at:]
         at = match.end()
-    return modules, _blank(header[:at]) + header[at:]

@@ -6,10 +6,11 @@ the library), `options` (name and value pairs), `confined` (whether candidates a
 
 Messages are JSON objects after their length (4 bytes, big endian). A process of the tree first sends `{"ready": true}` or the reason why it
 is not ready, then answers requests one by one; at the end of its input it ends, with all processes that it started. A request holds `text`,
-`line` (added to the lines of messages), `starts` (byte offsets at which commands may begin, or null), `seconds`, `memory_bytes`,
-`output_bytes`, and for a candidate `judge` (the names of statement, candidate and judge, and the kernel's `heartbeats`). If a socket comes
-with the request, the process that elaborates the text stays and answers requests on it; otherwise it ends. The answer: `outcome` ("exit",
-"timeout", "flood" or "signal"), `code`, and as far as available `messages`, `stray`, `reason` and `axioms`. Standard library only.
+`line` (added to the lines of messages), `seconds`, `memory_bytes`, `output_bytes`; for a statement `statement` (its name, and the text and
+name under which it can stand beside its proof), for a candidate `most` (how many commands it may have, 0 for any number) and `judge` (a
+name for the judge's theorem, and the kernel's `heartbeats`). If a socket comes with the request, the process that elaborates the text stays
+and answers requests on it; otherwise it ends. The answer: `outcome` ("exit", "timeout", "flood" or "signal"), `code`, and as far as
+available `messages`, `stray`, `unclear`, `reason`, `axioms` and `name`. Standard library only.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sandbox"))
 
 import confinement
-from frontend import Frontend
+from file_reader import read_file
+from frontend import Frontend, Target
 from huge_pages import use_huge_pages
 from objects import LeanError
 
@@ -72,10 +74,13 @@ def _leave(code: int) -> NoReturn:
 
 
 class Tree:
-    """A process of the tree: a frontend and the state that it has reached."""
+    """A process of the tree: a frontend, the state that it has reached, and, after a statement, the theorem that is to be proved."""
 
     def __init__(self, frontend: Frontend, state: int, confined: bool) -> None:
         self.frontend, self.state, self.confined = frontend, state, confined
+        self.wanted: Target | None = None
+        self.named: tuple[str | int, ...] | None = None
+        self.kept: tuple[int, ...] = ()  # the terms of `wanted`
 
     def serve(self, control: socket.socket) -> NoReturn:
         """Answer requests until the end of input."""
@@ -132,25 +137,61 @@ class Tree:
             if self.confined:
                 confinement.install_filter(confinement.filter_program(processes=False, pid=os.getpid(), within=True))
         self.frontend.wake()
-        run = self.frontend.run(self.state, request["text"], request["starts"], request["line"])
-        answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
-        names = request.get("judge")
-        if names and run.stray is None and not run.failed:
-            judged = self.frontend.judge(
-                run.state, *map(tuple, (names["statement"], names["candidate"], names["judge"])), names["heartbeats"]
-            )
-            answer |= {"reason": judged.reason, "axioms": judged.axioms}
+        answer = self._answer(request)
         body = json.dumps(answer).encode()
         if stays is None:
             _write(result, body)
             _leave(0)
         self.frontend.rest()
-        self.frontend.freeze(run.state)
-        self.state = run.state
+        for reached in (self.state, *self.kept):
+            self.frontend.freeze(reached)
         gc.freeze()
         _write(result, body)
         os.close(result)
         self.serve(socket.socket(fileno=os.dup(_CONTROL)))
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Elaborate the text of a request; a process that stays keeps what it reached, one that does not judges the candidate."""
+        frontend = self.frontend
+        if "statement" in request:
+            return self._take_statement(request)
+        if "positions" in request:
+            return read_file(frontend, self.state, request["text"], request["positions"], request["holes"])
+        run = frontend.run(self.state, request["text"], request["line"], request.get("most"))
+        answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
+        judge = request.get("judge")
+        if judge and run.stray is None and not run.failed and self.wanted is not None:
+            name = self.wanted.name if self.named is None else self.named
+            judged = frontend.judge(run.state, self.wanted, name, tuple(judge["name"]), judge["heartbeats"])
+            answer |= {"reason": judged.reason, "axioms": judged.axioms, "name": name}
+        if not judge:
+            self.state = run.state
+        return answer
+
+    def _take_statement(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Elaborate the statement as it is, and forget everything but its type, so that the candidate may declare it again.
+
+        If the type mentions something that its own declaration made, the statement is elaborated under another name and stays.
+        """
+        frontend, before, names = self.frontend, self.state, request["statement"]
+        run = frontend.run(before, request["text"], request["line"])
+        answer: dict[str, Any] = {"messages": run.messages, "unclear": ""}
+        if run.failed:
+            return answer
+        wanted = frontend.find(before, run.state, tuple(names["name"]))
+        if wanted is None:
+            return answer | {"unclear": "Lean did not declare the statement under its name"}
+        self.named = wanted.name
+        if frontend.is_plain(before, wanted):
+            self.kept = wanted.levels, wanted.type
+        else:
+            beside = frontend.run(before, names["stub"], request["line"])
+            found = None if beside.failed else frontend.find(before, beside.state, tuple(names["stub_name"]))
+            if found is None:
+                return answer | {"unclear": "Lean does not accept the statement under another name"}
+            wanted, self.state = found, beside.state
+        self.wanted = wanted
+        return answer
 
 
 def _write(pipe: int, body: bytes) -> None:

@@ -9,7 +9,7 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,18 +17,45 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 from objects import NOTHING, LeanError, Name, Objects, byte, keep, read_array, read_list, read_name, read_string, result, tag
 from objects import field as part
+from syntax import children, kind
 
 Raw = dict[str, Any]  # a message as `lean --json` prints it
+Look = Callable[[int, int, int], None]
 
 _SEVERITIES = ("information", "warning", "error")
 _MESSAGE_SEVERITY = 0x31  # its offset in a message, after the object fields
 _THREADS = 1
+_INFORMATION = 8  # the field of a state that holds the information trees
 _OUT_OF_MEANS = 13  # kernel exceptions from here on are resource failures, not verdicts on the declaration
+
+
+# what a candidate may consist of: a command of another kind is not elaborated, whatever the proof filter made of the text
+_DECLARATION = "Lean.Parser.Command.declaration"
+_DECLARED = frozenset({"theorem", "definition", "abbrev", "example", "instance", "structure", "inductive", "classInductive"})
+_ENCLOSING = frozenset({"Lean.Parser.Command.in", "Lean.Parser.Command.mutual"})
+_PLAIN = frozenset(
+    f"Lean.Parser.Command.{kind}"
+    for kind in [
+        "open",
+        "namespace",
+        "section",
+        "end",
+        "variable",
+        "universe",
+        "set_option",
+        "include",
+        "omit",
+        "attribute",
+        "noncomputableSection",
+        "lemmaDeclaration",
+        "eoi",
+    ]
+)
 
 
 @dataclass
 class Run:
-    """Result of running a text. `stray` is the byte offset of a command that begins where none is allowed."""
+    """Result of running a text. `stray` is the byte offset of a command that is not allowed."""
 
     state: int
     messages: list[Raw] = field(default_factory=list)
@@ -47,6 +74,30 @@ class Judged:
     axioms: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Target:
+    """A declared theorem: its full name, and pointers to its universe parameters and its type."""
+
+    name: Name
+    levels: int
+    type: int
+
+
+def public(name: Name) -> Name:
+    """Return the name of a private constant as its author wrote it, in full; any other name as it is."""
+    return name[name.index(0) + 1 :] if name[:1] == ("_private",) and 0 in name else name
+
+
+def _allowed(command: int) -> bool:
+    """Return whether a candidate may contain this command: its kind decides, not its text."""
+    name, parts = kind(command), children(command)
+    if name == _DECLARATION:
+        return kind(parts[1]).removeprefix("Lean.Parser.Command.") in _DECLARED
+    if name in _ENCLOSING:
+        return all(_allowed(each) for each in (parts if name.endswith(".in") else children(parts[1])) if kind(each))
+    return name in _PLAIN
+
+
 class Frontend:
     """Frontend of the library at `path`. LEAN_PATH must be set."""
 
@@ -57,7 +108,7 @@ class Frontend:
         self._lean = lean
         self.wake()
         pointer, flag = ctypes.c_void_p, ctypes.c_uint8
-        objects = self._objects = Objects(lean)
+        objects = self.objects = Objects(lean)
         function = objects.function
         self._input = function("l_Lean_Parser_mkInputContext___redArg", pointer, pointer, flag, pointer)
         self._parse_command = function("l_Lean_Parser_parseCommand", *(pointer,) * 4)
@@ -81,6 +132,8 @@ class Frontend:
         self._process_header = function("l_Lean_Elab_processHeader", *(pointer,) * 4, ctypes.c_uint32, pointer, flag, pointer)
         self._initial = function("l_Lean_Elab_Command_mkState", *(pointer,) * 3)
         self._mark_persistent = function("lean_mark_persistent", pointer, returns=None)
+        self._used_constants = function("l_Lean_Expr_getUsedConstants", pointer)
+        self._same_term = function("lean_expr_eqv", pointer, pointer, returns=flag)
         function("lean_enable_initializer_execution")()
         function("lean_init_search_path")()
 
@@ -94,7 +147,7 @@ class Frontend:
 
     def start(self, opening: str, options: Sequence[tuple[str, str]]) -> int:
         """Return the state after `opening` (prelude and imports) with these options set. Raises LeanError if it cannot be loaded."""
-        objects = self._objects
+        objects = self.objects
         none = objects.constant("l_Lean_Options_empty")
         context = self._context(opening)
         parsed = result(self._parse_header(context))
@@ -111,13 +164,16 @@ class Frontend:
             raise LeanError(f"an option cannot be set: {run.messages[0]['data']}")
         return run.state
 
-    def run(self, state: int, text: str, starts: Sequence[int] | None = None, line: int = 0) -> Run:
+    def run(self, state: int, text: str, line: int = 0, most: int | None = None, look: Look | None = None) -> Run:
         """Elaborate a text on top of a state. `line` is added to the lines of its messages.
 
-        `starts` are the byte offsets at which commands may begin. A command at another place is not elaborated, nor is what follows it.
+        `look` is called with the state before each command, its syntax, and the state after it.
+
+        `most` is None for a text that may contain any commands, or the number of commands of the kinds that a candidate may contain (0: as
+        many as there are). A command beyond that is not elaborated, nor is what follows it.
         """
-        objects, context = self._objects, self._context(text)
-        run, end = Run(state), len(text.encode())
+        objects, context = self.objects, self._context(text)
+        run, count = Run(state), 0
         # skips the text before the first command: alone, a comment would be the beginning of a command that never comes
         parsed, last = keep(part(part(result(self._parse_header(context)), 1), 0)), False
         while not last:
@@ -128,14 +184,16 @@ class Frontend:
             command, rest = keep(part(found, 0)), keep(part(found, 1))
             parsed = keep(part(rest, 0))
             run.messages += self._messages(part(rest, 1), line)
-            if starts is not None and at >> 1 < end and at >> 1 not in starts:
+            last, count = bool(self._is_last(command)), count + 1
+            if most is not None and not last and (0 < most < count or not _allowed(command)):
                 run.stray = None if run.failed else at >> 1
                 break
             reference = self._reference(objects.constructor(0, (run.state, parsed, at, objects.array(()))))
             result(self._elaborate(command, context, reference))
-            run.state = keep(part(part(reference, 0), 0))
+            before, run.state = run.state, keep(part(part(reference, 0), 0))
+            if look is not None:
+                look(before, command, run.state)
             run.messages += self._messages(part(run.state, 1), line)
-            last = bool(self._is_last(command))
         return run
 
     def freeze(self, state: int) -> None:
@@ -148,7 +206,7 @@ class Frontend:
 
     def command_tokens(self, state: int) -> list[str]:
         """Return the tokens that begin a command."""
-        category = self._category(keep(part(state, 0)), self._objects.name(("command",)))
+        category = self._category(keep(part(state, 0)), self.objects.name(("command",)))
         tables = part(part(category, 0), 2)
         found: list[str] = []
         waiting = [part(tables, 0)]
@@ -159,40 +217,60 @@ class Frontend:
                 waiting += [part(node, 3), part(node, 4)]
         return sorted(found)
 
-    def judge(self, state: int, statement: Name, candidate: Name, judge: Name, heartbeats: int) -> Judged:
-        """Let the kernel decide whether `candidate` has the type of `statement`, and collect the axioms that it depends on.
+    def find(self, before: int, after: int, name: Name) -> "Target | None":
+        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None."""
+        full = (*read_name(part(self._scope(before), 2)), *name)
+        kernel = keep(self._kernel(keep(part(after, 0))))
+        for each in (full, ("_private", 0, *full)):
+            if (found := self._signature(kernel, each)) is not None:
+                return Target(each, *map(keep, found))
+        return None
 
-        Names are relative to the current namespace of the state. This reads none of Lean's messages, and parses and elaborates nothing.
+    def trees(self, state: int) -> int:
+        """Return Lean's information about the last command."""
+        return part(state, _INFORMATION)
+
+    def axioms(self, state: int, name: Name) -> list[str]:
+        """Return the axioms that a constant depends on."""
+        found = read_array(result(self._collect_axioms(self.objects.name(name), self._reference(state))))
+        return [".".join(map(str, read_name(axiom))) for axiom in found]
+
+    def is_plain(self, before: int, target: "Target") -> bool:
+        """Return whether all constants that the type mentions are there in the state `before` its declaration: no `match` of its own."""
+        kernel = keep(self._kernel(keep(part(before, 0))))
+        return all(not self._find(kernel, keep(name)) & 1 for name in read_array(keep(self._used_constants(target.type))))
+
+    def judge(self, state: int, wanted: "Target", candidate: Name, judge: Name, heartbeats: int) -> Judged:
+        """Decide whether the constant `candidate` has the type that is `wanted`, and collect the axioms that it depends on.
+
+        Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses and elaborates nothing.
         """
-        objects = self._objects
+        objects = self.objects
         if "debug." in self.options(state):
             return Judged(f"an option of the kind debug.* is in force: {self.options(state)}")
-        here = read_name(part(self._scope(state), 2))
         kernel = keep(self._kernel(keep(part(state, 0))))
-        wanted, given = self._signature(kernel, (*here, *statement)), self._signature(kernel, (*here, *candidate))
-        if wanted is None or given is None:
-            return Judged("the theorem was not declared")
-        levels, type_ = wanted
-        parameters = list(map(read_name, read_list(levels)))
+        given = self._signature(kernel, candidate)
+        if given is None:
+            return Judged(f"{'.'.join(map(str, candidate))} was not declared")
+        parameters = list(map(read_name, read_list(wanted.levels)))
         used = list(map(read_name, read_list(given[0])))
-        # the kernel checks the result whatever universes are chosen here
-        chosen = parameters if len(used) == len(parameters) else [name if name in parameters else None for name in used]
-        arguments = objects.list(NOTHING if name is None else keep(self._parameter(objects.name(name))) for name in chosen)
-        name = objects.name(judge)
-        value = keep(self._constant(objects.name((*here, *candidate)), arguments))
-        head = objects.constructor(0, (name, levels, type_))
-        theorem = objects.constructor(2, [objects.constructor(0, (head, value, objects.list([name])))])
-        answer = self._add(kernel, heartbeats * 1000, 0, theorem, NOTHING)
-        if tag(answer) != 1:
-            if tag(part(answer, 0)) >= _OUT_OF_MEANS:
-                raise LeanError("the kernel ran out of time, memory or stack")
-            return Judged("the proved theorem is not the statement")
-        reference = self._reference(state)
-        axioms = read_array(result(self._collect_axioms(objects.name((*here, *candidate)), reference)))
-        return Judged("", tuple(".".join(map(str, read_name(axiom))) for axiom in axioms))
+        if used != parameters or not self._same_term(wanted.type, given[1]):
+            # the kernel checks the result whatever universes are chosen here
+            chosen = parameters if len(used) == len(parameters) else [name if name in parameters else None for name in used]
+            arguments = objects.list(NOTHING if name is None else keep(self._parameter(objects.name(name))) for name in chosen)
+            name = objects.name(judge)
+            value = keep(self._constant(objects.name(candidate), arguments))
+            head = objects.constructor(0, (name, wanted.levels, wanted.type))
+            theorem = objects.constructor(2, [objects.constructor(0, (head, value, objects.list([name])))])
+            answer = self._add(kernel, heartbeats * 1000, 0, theorem, NOTHING)
+            if tag(answer) != 1:
+                if tag(part(answer, 0)) >= _OUT_OF_MEANS:
+                    raise LeanError("the kernel ran out of time, memory or stack")
+                return Judged("the proved theorem is not the statement")
+        return Judged("", tuple(self.axioms(state, candidate)))
 
     def _context(self, text: str) -> int:
-        objects = self._objects
+        objects = self.objects
         end = len(text.encode()) << 1 | 1
         return keep(self._input(objects.string(text), objects.string("<input>"), 0, end))
 
@@ -201,7 +279,7 @@ class Frontend:
 
     def _signature(self, kernel: int, name: Name) -> tuple[int, int] | None:
         """Return the universe parameters and the type of a constant."""
-        found = self._find(kernel, self._objects.name(name))
+        found = self._find(kernel, self.objects.name(name))
         if found & 1:
             return None
         constant = part(part(part(keep(found), 0), 0), 0)

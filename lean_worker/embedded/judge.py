@@ -20,12 +20,16 @@ from kernel import Kernel, KernelLost, KernelRefused
 from olean import Constant, Name, Olean, OleanError, Table
 
 _SAFE = 1
+_DECLARED = ("theorem", "definition", "opaque")
 
 
-def _full_name(statement: Olean, ending: Name) -> Name:
-    found = [name for name in statement.names if name[-len(ending) :] == ending and statement.constant(name).kind == "theorem"]
+def _full_name(statement: Olean, table: Table, ending: Name) -> Name:
+    """Return the name of the statement's own theorem: among those that end like it, the one that is proved by `sorry`."""
+    found = [name for name in statement.names if name[-len(ending) :] == ending and statement.constant(name).kind in _DECLARED]
+    if len(found) > 1:
+        found = [name for name in found if ("sorryAx",) in mentioned(table, [statement.constant(name).value])]
     if len(found) != 1:
-        raise Refused("statement", f"{len(found)} theorems of the statement's file are named {shown(ending)}")
+        raise Refused("unreadable", f"{len(found)} theorems of the statement's file are named {shown(ending)}")
     return found[0]
 
 
@@ -123,7 +127,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     table = Table()
     core, statement = Olean(Path(request["core"]).read_bytes(), table), Olean(Path(request["statement"]).read_bytes(), table)
     try:
-        target = _full_name(statement, tuple(request["target"]))
+        target = _full_name(statement, table, tuple(request["target"]))
         candidate = Olean(Path(request["candidate"]).read_bytes(), table)
         known = candidate.names & core.names
         if known:

@@ -18,10 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lean_worker.document import Answer, Document, Raw, read_answer, write_document
+from lean_worker.candidate import Candidate
+from lean_worker.document import Answer, Document, Raw, read_attempt, read_statement, write_document
 from lean_worker.embedded.build import CoreLibrary, embedded_files, lean_environment
+from lean_worker.files import FileQuestion, read_report
 from lean_worker.jobs import Question
-from lean_worker.protocol import Message
 from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle, wrap
 from lean_worker.session import Finding, Limits, WorkerLost
 
@@ -45,9 +46,9 @@ def _huge_pages() -> bool:
 class _Node:
     """A process of the tree that waits for requests."""
 
-    def __init__(self, control: socket.socket, messages: Sequence[Raw] = ()) -> None:
+    def __init__(self, control: socket.socket, messages: Sequence[Raw] = (), unclear: str = "") -> None:
         self._control = control
-        self.messages = messages
+        self.messages, self.unclear = messages, unclear
         self.children: OrderedDict[Any, _Node] = OrderedDict()
 
     def receive(self, seconds: float) -> dict[str, Any]:
@@ -70,7 +71,7 @@ class _Node:
             with theirs:
                 answer = self._ask(request, theirs.fileno())
             if answer["outcome"] == "exit":
-                node = _Node(ours, answer["messages"])
+                node = _Node(ours, answer["messages"], answer.get("unclear", ""))
                 node.receive(_GRACE_SECONDS)
                 return answer, node
         except BaseException:
@@ -158,7 +159,7 @@ class LeanTree:
     def run(self, question: Question) -> Finding:
         """Answer a question. Raises WorkerLost if the tree dies meanwhile."""
         with self._using:
-            return self._answer(question)
+            return self._answer(question) if question.file is None else self._read_file(question, question.file)
 
     def kill(self) -> None:
         """End the root, with which all other processes of the tree end. May be called from any thread."""
@@ -167,29 +168,45 @@ class LeanTree:
         with self._using:
             self._root.close()
 
+    def _read_file(self, question: Question, file: FileQuestion) -> Finding:
+        offsets = [len(file.text[:position].encode()) for position in file.positions]
+        request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes}
+        request["seconds"] *= max(1, file.theorems)
+        answer = self._root.run(request)
+        if "theorems" not in answer:
+            return Finding(Answer(), answer["outcome"], answer["code"])
+        if "debug." in answer["options"]:
+            return Finding(Answer(unclear=f"an option of the kind debug.* is in force: {answer['options']}"))
+        return Finding(Answer(), file=read_report(file, answer))
+
     def _answer(self, question: Question) -> Finding:
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         begin = question.opening.count("\n")
-        header, lost = self._grown(self._root, (question.scope, document.header), document.header, begin, _KEPT_HEADERS)
+        key = (question.scope, document.header)
+        header, lost = self._grown(self._root, key, self._request(document.header, begin), _KEPT_HEADERS)
         if header is None:
             return lost
         if any(message["severity"] == "error" for message in header.messages):
-            return Finding(read_answer(document, header.messages))
-        statement, lost = self._grown(header, question.statement, document.stub, document.header_end, _KEPT_STATEMENTS)
+            return Finding(read_statement(document, header.messages, plain=True))
+        target = {"name": question.statement.parts, "stub": document.stub, "stub_name": (document.stub_name, *question.statement.parts)}
+        request = self._request(document.plain_stub, document.header_end) | {"statement": target}
+        statement, lost = self._grown(header, question.statement, request, _KEPT_STATEMENTS)
         if statement is None:
             return lost
-        answer = read_answer(document, statement.messages)
-        if answer.statement_errors or question.candidate is None:
+        answer = read_statement(document, statement.messages, plain=True)
+        if not answer.statement_errors and statement.unclear:
+            answer = Answer(unclear=statement.unclear)
+        if answer.statement_errors or answer.unclear or question.candidate is None:
             return Finding(replace(answer, axioms=()))
-        return self._attempt(statement, document)
+        return self._attempt(statement, document, question.candidate)
 
-    def _grown(self, parent: _Node, key: Any, text: str, line: int, most: int) -> tuple[_Node | None, Finding]:
-        """Return the process that has elaborated `text` on top of `parent`, new or kept, or the reason why there is none."""
+    def _grown(self, parent: _Node, key: Any, request: dict[str, Any], most: int) -> tuple[_Node | None, Finding]:
+        """Return the process that has elaborated a text on top of `parent`, new or kept, or the reason why there is none."""
         known = parent.children.get(key)
         if known is not None:
             parent.children.move_to_end(key)
             return known, Finding(Answer())
-        answer, node = parent.grow(self._request(text, line))
+        answer, node = parent.grow(request)
         if node is None:
             return None, Finding(Answer(), answer["outcome"], answer["code"])
         parent.children[key] = node
@@ -197,35 +214,27 @@ class LeanTree:
             parent.children.popitem(last=False)[1].close()
         return node, Finding(Answer())
 
-    def _attempt(self, statement: _Node, document: Document) -> Finding:
-        names = document.statement.parts
-        judge = {
-            "statement": (document.stub_name, *names),
-            "candidate": (document.label, *names),
-            "judge": (document.judge,),
-            "heartbeats": self._limits.heartbeats,
-        }
-        request = self._request(document.attempt, document.stub_end, document.starts) | {"judge": judge}
-        response = statement.run(request)
+    def _attempt(self, statement: _Node, document: Document, candidate: Candidate) -> Finding:
+        judge = {"name": (document.judge,), "heartbeats": self._limits.heartbeats}
+        most = 0 if candidate.line else 1
+        response = statement.run(self._request(document.attempt, document.stub_end) | {"judge": judge, "most": most})
         if "messages" not in response:
             return Finding(Answer(), response["outcome"], response["code"])
-        answer = read_answer(document, response["messages"])
+        answer = Answer(messages=read_attempt(document, response["messages"]), axioms=())
         if answer.failed:
-            return Finding(replace(answer, axioms=()))
+            return Finding(answer)
         if response["stray"] is not None:
             line = document.attempt.encode()[: response["stray"]].decode(errors="ignore").count("\n") + document.stub_end + 1
-            return Finding(replace(answer, refused=f"line {line - document.candidate_line + 1} begins a command"))
-        if response["reason"]:
-            place = Message("error", 1, 0, 1, 0, response["reason"])
-            return Finding(replace(answer, messages=(*answer.messages, place), axioms=()))
-        return Finding(replace(answer, axioms=tuple(response["axioms"])))
+            place = {"line": line, "column": 0}
+            found = read_attempt(document, [{"severity": "error", "pos": place, "endPos": place, "data": ""}])[0]
+            return Finding(replace(answer, refused=f"line {found.line} begins a command"))
+        return Finding(replace(answer, mismatch=response["reason"], axioms=tuple(response["axioms"])))
 
-    def _request(self, text: str, line: int, starts: Sequence[int] | None = None) -> dict[str, Any]:
+    def _request(self, text: str, line: int) -> dict[str, Any]:
         limits = self._limits
         return {
             "text": text,
             "line": line,
-            "starts": starts,
             "seconds": limits.seconds,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes,

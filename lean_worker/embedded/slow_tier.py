@@ -17,7 +17,6 @@ from lean_worker.candidate import Candidate
 from lean_worker.document import write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
 from lean_worker.embedded.slow_phases import (
-    MODULE,
     OLEAN,
     Judgement,
     Setting,
@@ -29,11 +28,10 @@ from lean_worker.embedded.slow_phases import (
 )
 from lean_worker.embedded.statement_cache import StatementCache
 from lean_worker.embedded.work_folder import WorkFolder
-from lean_worker.lexer import LexError, tokens
 from lean_worker.protocol import NO_VERDICT
 from lean_worker.sandbox.sandbox import SandboxConfig, settle
 from lean_worker.session import Recheck
-from lean_worker.statement import Statement, StatementError
+from lean_worker.statement import Statement
 
 _ANYWHERE = SandboxConfig()
 _LIMITS = SlowLimits()
@@ -90,18 +88,14 @@ class SlowTier:
                 self._idle.notify_all()
 
     def _recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        try:
-            target = (MODULE, *_parts(statement.name))
-        except StatementError as error:
-            return self._verdict(Judgement("statement", str(error)))
-        stub = write_module(OPENING, header, statement, None, MODULE)
-        text = write_module(OPENING, header, statement, candidate, MODULE)
+        stub = write_module(OPENING, header, statement, None)
+        text = write_module(OPENING, header, statement, candidate)
         if not _encodable(stub):
             return self._verdict(Judgement("statement", "the statement contains half of a surrogate pair; send valid Unicode"))
         if not _encodable(text):
             return self._verdict(Judgement("error", "the proof contains half of a surrogate pair; send valid Unicode"))
         try:
-            return self._judge(stub, text, target)
+            return self._judge(stub, text, statement.parts)
         except SlowTierClosed as error:
             return self._verdict(Judgement("unavailable", str(error)))
 
@@ -142,10 +136,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    try:
-        return tuple(part for token in tokens(name) for part in token.parts)
-    except LexError as error:
-        raise StatementError(f"{name} is not a Lean name: {error}") from error

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lean_worker.document import Raw, read_answer, write_document
+from lean_worker.document import Raw, read_answer, settle_statement, write_document
 from lean_worker.jobs import Question
 from lean_worker.language_server.rpc import Connection
 from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
@@ -47,21 +47,28 @@ class LanguageServer:
     def run(self, question: Question) -> Finding:
         """Replace the text and wait for Lean's messages. At a limit the server ends with the document: one process serves all of them."""
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
-        text = document.text
-        lines = text.split("\n")
+        found, limit = self._messages(document.text)
+        answer = read_answer(document, found)
+        if limit is None and answer.statement_errors:
+            found, limit = self._messages(document.statement_text)
+            answer = settle_statement(document, answer, found)
+        return Finding(answer) if limit is None else Finding(answer, limit.outcome, -signal.SIGKILL)
+
+    def _messages(self, text: str) -> tuple[list[Raw], LimitReached | None]:
+        """Return Lean's messages about a text, complete unless a limit was reached."""
         diagnostics: list[Any] = []
+        limit: LimitReached | None = None
         with self._child.exclusive():
             try:
                 self._version += 1
                 change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": text}]}
                 self._connection.notify("textDocument/didChange", change)
                 self._collect(diagnostics)
-            except LimitReached as limit:
-                self.usable = False
+            except LimitReached as reached:
+                self.usable, limit = False, reached
                 self.kill()
-                answer = read_answer(document, [raw(diagnostic, lines) for diagnostic in diagnostics])
-                return Finding(answer, limit.outcome, -signal.SIGKILL)
-        return Finding(read_answer(document, [raw(diagnostic, lines) for diagnostic in diagnostics]))
+        lines = text.split("\n")
+        return [raw(diagnostic, lines) for diagnostic in diagnostics], limit
 
     def kill(self) -> None:
         """End the server, its workers, and all their descendants."""

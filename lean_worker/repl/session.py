@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lean_worker.document import Answer, Raw, read_answer, write_document
+from lean_worker.document import Answer, Raw, read_answer, settle_statement, write_document
 from lean_worker.jobs import Question
 from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
 from lean_worker.session import Finding, Limits, WorkerLost
@@ -43,18 +43,23 @@ class Repl:
     def run(self, question: Question) -> Finding:
         """Run a question. At a limit the REPL ends with the document."""
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
-        body = document.text.removeprefix(self._opening)
+        try:
+            found = self._messages(document.text)
+            answer = Answer() if found is None else read_answer(document, found)
+            if answer.statement_errors and (plain := self._messages(document.statement_text)) is not None:
+                answer = settle_statement(document, answer, plain)
+        except LimitReached as limit:
+            self.usable = False
+            self.kill()
+            return Finding(Answer(), limit.outcome, -signal.SIGKILL)
+        return Finding(answer)
+
+    def _messages(self, text: str) -> list[Raw] | None:
+        """Return Lean's messages about a text that begins with the opening, or None if the REPL could not run it."""
         with self._child.exclusive():
-            try:
-                answer = self.ask({"cmd": body, "env": self._environment}, self._limits.seconds)
-            except LimitReached as limit:
-                self.usable = False
-                self.kill()
-                return Finding(Answer(), limit.outcome, -signal.SIGKILL)
-        if "env" not in answer:
-            return Finding(Answer())
+            answer = self.ask({"cmd": text.removeprefix(self._opening), "env": self._environment}, self._limits.seconds)
         above = self._opening.count("\n")
-        return Finding(read_answer(document, [raw(message, above) for message in answer.get("messages", [])]))
+        return [raw(message, above) for message in answer.get("messages", [])] if "env" in answer else None
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Send one request and return its answer.

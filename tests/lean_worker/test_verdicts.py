@@ -25,7 +25,13 @@ RIGHT = [
     ("example (l : List Nat) : l.reverse.reverse = l := by sorry", "by simp"),
     ("lemma len (l m : List α) : (l ++ m).length = (m ++ l).length := by sorry", "by simp [Nat.add_comm]"),
     ("theorem Nat.dotted (n : Nat) : n ≤ n + 1 := by sorry", "le_succ n"),
-    ("@[simp] protected theorem marked : 1 + 1 = 2 := by sorry", "rfl"),
+    ("@[simp] private theorem marked : 1 + 1 = 2 := by sorry", "rfl"),
+    ("namespace Inner\n@[simp] protected theorem marked : 1 + 1 = 2 := by sorry", "rfl"),
+    ("def two := 2\n\ntheorem two_eq : two = 2 := by sorry", "rfl"),
+    ("theorem open_ended : 1 = 1 := by", "simp"),
+    ("theorem open_term : 1 = 1 :=", "rfl"),
+    ("def number : Nat := sorry", "3"),
+    ("instance : Inhabited Nat := sorry", "⟨3⟩"),
     ("theorem big : 2 ^ 64 = 18446744073709551616 := by sorry", "by decide"),
     ("theorem poly.{u} {α : Type u} (x : α) : x = x := by sorry", "rfl"),
 ]
@@ -119,15 +125,8 @@ def test_an_axiom_of_the_header_is_found(pool: Pool) -> None:
     [
         ("theorem t : undefined_thing = 1 := by sorry", ""),
         ("theorem t : 1 = := by sorry", ""),
-        ("theorem t : 1 = 1", ""),
-        ("def t : Nat := sorry", ""),
-        ("theorem t : 1 = 1 := by sorry\ntheorem u : 1 = 1 := by sorry", ""),
-        ("theorem t : 1 = 1 := rfl /- := by sorry", ""),
         ("theorem t : Nat := by sorry", ""),
-        ("theorem : 1 = 1 := by sorry", ""),
         ("theorem t : 1 = 1 := by sorry", "def x : Nat := true_thing"),
-        ("theorem t : 1 = 1 := by sorry", "/- open"),
-        ("theorem t : 1 = 1 := by sorry", "import Lean"),
         ("theorem t : 1 = 1 := by sorry", "set_option debug.skipKernelTC true"),
         ("theorem t : 1 = 1 := by sorry", "#exit"),
         ("theorem t : 1 = 1 := by sorry", "theorem unfinished : 1 = 1 :="),
@@ -139,9 +138,25 @@ def test_a_bad_statement_is_no_candidates_fault(pool: Pool, statement: str, head
     assert verdict.messages
 
 
+@pytest.mark.parametrize(
+    ("statement", "header"),
+    [
+        ("theorem t : 1 = 1", ""),
+        ("theorem t : 1 = 1 := rfl /- := by sorry", ""),
+        ("theorem : 1 = 1 := by sorry", ""),
+        ("theorem t : 1 = 1 := by sorry", "/- open"),
+        ("theorem t : 1 = 1 := by sorry", "import Lean"),
+    ],
+)
+def test_what_this_harness_cannot_read_is_not_judged(pool: Pool, statement: str, header: str) -> None:
+    verdict = ask(pool, statement, "rfl", header)
+    assert (verdict.kind, verdict.accepted) == ("unreadable", None)
+    assert verdict.messages
+
+
 def test_statements_alone(pool: Pool) -> None:
     reports = pool.check_statements([SWAP, "theorem t : undefined_thing = 1 := by sorry", COMM, "theorem u : 1 = 1"])
-    assert [report.elaborates for report in reports] == [True, False, True, False]
+    assert [report.elaborates for report in reports] == [True, False, True, None]
     assert "undefined_thing" in reports[1].messages[0].text
 
 

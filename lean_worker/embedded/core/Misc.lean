@@ -127,3 +127,11 @@ theorem le_of_le_of_eq {α : Type u} {a b c : α} [LE α] (h₁ : a ≤ b) (h₂
 theorem le_of_eq_of_le {α : Type u} {a b c : α} [LE α] (h₁ : a = b) (h₂ : b ≤ c) : a ≤ c := h₁ ▸ h₂
 theorem lt_of_lt_of_eq {α : Type u} {a b c : α} [LT α] (h₁ : a < b) (h₂ : b = c) : a < c := h₂ ▸ h₁
 theorem lt_of_eq_of_lt {α : Type u} {a b c : α} [LT α] (h₁ : a = b) (h₂ : b < c) : a < c := h₁ ▸ h₂
+
+/-! `lemma` is `theorem`, as in Mathlib: statements and answers use both words. -/
+namespace Lean.Parser.Command
+syntax (name := lemmaDeclaration) declModifiers group("lemma " declId ppIndent(declSig) declVal) : command
+macro_rules
+  | `($modifiers:declModifiers lemma $name:declId $signature:declSig $value:declVal) =>
+    `($modifiers:declModifiers theorem $name:declId $signature:declSig $value:declVal)
+end Lean.Parser.Command

@@ -1,0 +1,48 @@
+"""Goals at positions of an elaborated text, from Lean's information trees, as an editor shows them.
+
+Standard library only: the fork server loads it as a plain script.
+"""
+
+import ctypes
+
+from objects import NOTHING, Objects, byte, field, keep, read_array, read_list, read_string, result
+
+_WIDTH = 100
+_CONTEXT_TERMS = 3  # the field of a command's context that holds the metavariables
+_BEFORE, _AFTER = (1, 2), (3, 4)  # fields of a tactic's information: metavariables and goals
+
+
+class GoalReader:
+    """Reader of goals of one text."""
+
+    def __init__(self, objects: Objects, text: str) -> None:
+        pointer = ctypes.c_void_p
+        self._objects = objects
+        self._goals_at = objects.function("l_Lean_Elab_InfoTree_goalsAt_x3f", *(pointer,) * 3)
+        self._show = objects.function("l_Lean_Elab_ContextInfo_ppGoals", *(pointer,) * 2)
+        self._pretty = objects.function("l_Std_Format_pretty", *(pointer,) * 4)
+        self._map = keep(objects.function("l_Lean_FileMap_ofString", pointer)(objects.string(text)))
+
+    def goals(self, trees: int, offset: int) -> str | None:
+        """Return the goals at a byte offset, given a command's information trees, or None if no tactic stands there."""
+        forest = keep(trees)
+        roots = read_array(keep(field(forest, 1)))
+        shown = []
+        for root in roots:
+            for found in read_list(keep(self._goals_at(self._map, keep(root), offset << 1 | 1))):
+                shown.append(self._shown(found))
+        return "\n\n".join(dict.fromkeys(shown)) if shown else None
+
+    def _shown(self, found: int) -> str:
+        context, tactic = field(found, 0), field(found, 1)
+        terms, goals = _AFTER if byte(found, 8 + 8 * byte(found, 6)) else _BEFORE
+        command = field(context, 0)
+        parts = [keep(field(command, index)) for index in range(byte(command, 6))]
+        parts[_CONTEXT_TERMS] = keep(field(tactic, terms))
+        rest = [keep(field(context, index)) for index in range(1, byte(context, 6))]
+        own = self._objects.constructor(0, (self._objects.constructor(0, parts), *rest))
+        wanted = keep(field(tactic, goals))
+        if wanted == NOTHING:
+            return "no goals"
+        text = keep(result(self._show(own, wanted)))
+        return read_string(keep(self._pretty(text, _WIDTH << 1 | 1, 1, 1))).strip()
