@@ -8,7 +8,7 @@ A document never contains two candidates.
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lean_worker.candidate import Candidate
@@ -20,6 +20,7 @@ Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {lin
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
+_PROTECTED = re.compile(r"(?<![\w'.!?])(protected)(\s+(?:theorem|lemma)\s)")
 _HIDDEN_WORDS = re.compile(r"(?<![\w'.!?])(?:private|protected|nonrec|scoped|local|public|partial|unsafe)(?![\w'!?])")
 
 
@@ -124,17 +125,11 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
 
     The namespace of its own name is opened first, as Lean does.
     """
-    lead = _HIDDEN_WORDS.sub(
-        lambda found: blank(found[0]), _ATTRIBUTES.sub(lambda found: blank(found[0]), statement.text[: statement.keyword])
-    )
+    lead = statement.text[: statement.keyword]
+    for hidden in (_ATTRIBUTES, _HIDDEN_WORDS):
+        lead = hidden.sub(lambda found: blank(found[0]), lead)
     until = statement.keyword + len(statement.declarer)
-    declarer = (
-        statement.declarer
-        if statement.declarer in ("theorem", "lemma", "def", "abbrev")
-        else "theorem"
-        if statement.declarer == "example"
-        else "def"
-    )
+    declarer = {"example": "theorem", "instance": "def"}.get(statement.declarer, statement.declarer)
     own = Statement(
         text=lead + declarer + statement.text[until:],
         keyword=statement.keyword,
@@ -152,10 +147,10 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
 
 def _attempt(statement: Statement, candidate: Candidate, begins: int) -> tuple[str, list[Place]]:
     if candidate.verbatim:
-        return _lines(candidate.verbatim), [Place(begins, 0, 1, 0)]
+        return _lines(_unprotected(candidate.verbatim)), [Place(begins, 0, 1, 0)]
     helpers = _lines(candidate.helpers)
     at = begins + helpers.count("\n")
-    text, places = _declared(statement, ending(candidate.body, statement.by), at)
+    text, places = _declared(replace(statement, text=_unprotected(statement.text)), ending(candidate.body, statement.by), at)
     if not candidate.line:
         return text, places
     shown = [Place(begins, 0, 1, 0)] if helpers else []
@@ -164,6 +159,11 @@ def _attempt(statement: Statement, candidate: Candidate, begins: int) -> tuple[s
     before = text[:start]
     shown.append(Place(at + before.count("\n"), start - (before.rfind("\n") + 1), candidate.line, candidate.column))
     return helpers + text, shown
+
+
+def _unprotected(text: str) -> str:
+    """Blank the word `protected` of theorems, so that the judge finds them by their short names."""
+    return _PROTECTED.sub(lambda found: blank(found[1]) + found[2], text)
 
 
 def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
@@ -232,7 +232,7 @@ def located(raw: Raw, document: Document, places: Sequence[Place]) -> Message:
     # a bare proof cannot contain `theorem`: it is the judge's, after the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"
-    return Message(severity, line, column, end_line, end_column, text)
+    return Message(severity, line, column, end_line, end_column, text, raw.get("goal", ""))
 
 
 def _audited(raw: Sequence[Raw], document: Document) -> tuple[str, ...] | None:

@@ -68,7 +68,7 @@ class Hole(msgspec.Struct, frozen=True):
 
 
 class FileReport(msgspec.Struct, frozen=True):
-    """What Lean says about a file. `kind` is "accepted" if it has no error, every theorem is proved and there is no hole; "error" otherwise.
+    """What Lean says about a file. `kind` is "accepted" if there is no error, no hole, and every theorem is proved; else "error".
 
     With "timeout", "crash", "unavailable" or "unreadable" there is no verdict, and `messages` say why. `goals` are those at the positions
     that were asked for, empty where there are none. `messages` holds all of Lean's messages, in the coordinates of the file.

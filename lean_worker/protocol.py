@@ -51,6 +51,7 @@ class Message(msgspec.Struct, frozen=True):
 
     Lines count from 1 at the first line of the statement, with the proof after it in place of `:= by sorry`; a message about the header has
     line 0 (its last line) or less. If the candidate is a whole file, lines count in that file. Columns count from 0, in code points.
+    `goal` is the goal there, with its hypotheses, as Lean prints it; it is empty if the text shows it, or if it is unknown.
     """
 
     severity: Severity
@@ -59,6 +60,7 @@ class Message(msgspec.Struct, frozen=True):
     end_line: int
     end_column: int
     text: str
+    goal: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):

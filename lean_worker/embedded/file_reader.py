@@ -33,8 +33,8 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
 
     Returns:
         `messages` as Lean prints them; `commands`: [start, end] of each; `theorems`: name, keyword, start, end, value (where `:=` or the
-        alternatives begin), axioms (None if Lean did not declare it) and problem (why they are unknown); `holes`: start, end, kind ("tactic"
-        or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one per position, or None. Offsets are in bytes.
+        alternatives begin) and axioms (None if Lean did not declare it); `holes`: start, end, kind ("tactic" or "term"), goal (None if
+        unknown) and the theorem's number (None outside); `goals`: one per position, or None; `options` in force. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
@@ -75,9 +75,9 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
     value = next((where[0] for each in walk(node, _VALUES) if kind(each) in _VALUES and (where := span(each))), end)
     keyword = _NAMED.get(kind(node), "example")
     name = leaf_text(children(names[0])[0], source) if names else ""
-    theorem: dict[str, Any] = {"name": name, "keyword": keyword, "start": start, "end": end, "value": value, "axioms": None, "problem": ""}
+    theorem: dict[str, Any] = {"name": name, "keyword": keyword, "start": start, "end": end, "value": value, "axioms": None}
     if not names:
-        before, after, name = before, *_named(frontend, before, source, start, command)
+        after, name = _named(frontend, before, source, start, command)
     target = frontend.find(before, after, _parts(name))
     if target is not None:
         theorem["name"] = theorem["name"] and ".".join(map(str, public(target.name)))
@@ -86,7 +86,7 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
 
 
 def _named(frontend: Frontend, before: int, source: bytes, start: int, command: tuple[int, int]) -> tuple[int, str]:
-    """Elaborate an example under a name, each of its tokens in its own column, since Lean forgets examples; return the state, and the name."""
+    """Elaborate an example under a name, since Lean forgets examples, with its tokens in their columns; return the state and the name."""
     line = source.rfind(b"\n", 0, command[0]) + 1
     until = start + len(b"example")
     lead = source[line : command[0]].decode(errors="replace")

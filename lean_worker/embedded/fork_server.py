@@ -157,7 +157,7 @@ class Tree:
             return self._take_statement(request)
         if "positions" in request:
             return read_file(frontend, self.state, request["text"], request["positions"], request["holes"])
-        run = frontend.run(self.state, request["text"], request["line"], request.get("most"))
+        run = frontend.run(self.state, request["text"], request["line"], request.get("most"), goals=True)
         answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
         judge = request.get("judge")
         if judge and run.stray is None and not run.failed and self.wanted is not None:

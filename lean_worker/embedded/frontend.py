@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
+from goals import GoalReader
 from objects import NOTHING, LeanError, Name, Objects, byte, keep, read_array, read_list, read_name, read_string, result, tag
 from objects import field as part
 from syntax import children, kind
@@ -34,22 +35,11 @@ _DECLARATION = "Lean.Parser.Command.declaration"
 _DECLARED = frozenset({"theorem", "definition", "abbrev", "example", "instance", "structure", "inductive", "classInductive"})
 _ENCLOSING = frozenset({"Lean.Parser.Command.in", "Lean.Parser.Command.mutual"})
 _PLAIN = frozenset(
-    f"Lean.Parser.Command.{kind}"
-    for kind in [
-        "open",
-        "namespace",
-        "section",
-        "end",
-        "variable",
-        "universe",
-        "set_option",
-        "include",
-        "omit",
-        "attribute",
-        "noncomputableSection",
-        "lemmaDeclaration",
-        "eoi",
-    ]
+    f"Lean.Parser.Command.{name}"
+    for name in (
+        *("open", "namespace", "section", "end", "variable", "universe", "set_option", "include", "omit", "attribute"),
+        *("noncomputableSection", "lemmaDeclaration", "eoi"),
+    )
 )
 
 
@@ -164,10 +154,11 @@ class Frontend:
             raise LeanError(f"an option cannot be set: {run.messages[0]['data']}")
         return run.state
 
-    def run(self, state: int, text: str, line: int = 0, most: int | None = None, look: Look | None = None) -> Run:
+    def run(self, state: int, text: str, line: int = 0, most: int | None = None, look: Look | None = None, goals: bool = False) -> Run:
         """Elaborate a text on top of a state. `line` is added to the lines of its messages.
 
-        `look` is called with the state before each command, its syntax, and the state after it.
+        `look` is called with the state before each command, its syntax, and the state after it. With `goals`, an error whose text shows no
+        goal gets the goal at its position.
 
         `most` is None for a text that may contain any commands, or the number of commands of the kinds that a candidate may contain (0: as
         many as there are). A command beyond that is not elaborated, nor is what follows it.
@@ -193,8 +184,22 @@ class Frontend:
             before, run.state = run.state, keep(part(part(reference, 0), 0))
             if look is not None:
                 look(before, command, run.state)
-            run.messages += self._messages(part(run.state, 1), line)
+            messages = self._messages(part(run.state, 1), line)
+            if goals:
+                self._add_goals(run.state, text, messages, line)
+            run.messages += messages
         return run
+
+    def _add_goals(self, state: int, text: str, messages: list[Raw], line: int) -> None:
+        """Add the goal at its position to each error that shows none."""
+        lacking = [message for message in messages if message["severity"] == "error" and "⊢" not in message["data"]]
+        if not lacking:
+            return
+        reader, lines = GoalReader(self.objects, text), text.split("\n")
+        for message in lacking:
+            at, column = message["pos"]["line"] - line - 1, message["pos"]["column"]
+            offset = sum(len(each.encode()) + 1 for each in lines[:at]) + len(lines[at][:column].encode())
+            message["goal"] = reader.goals(part(self.trees(state), 2), offset, before=True) or ""
 
     def freeze(self, state: int) -> None:
         """Make all objects reachable from a state immortal, so that forked processes share its memory without writing to it."""

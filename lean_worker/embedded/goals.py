@@ -23,19 +23,22 @@ class GoalReader:
         self._pretty = objects.function("l_Std_Format_pretty", *(pointer,) * 4)
         self._map = keep(objects.function("l_Lean_FileMap_ofString", pointer)(objects.string(text)))
 
-    def goals(self, trees: int, offset: int) -> str | None:
-        """Return the goals at a byte offset, given a command's information trees, or None if no tactic stands there."""
+    def goals(self, trees: int, offset: int, before: bool = False) -> str | None:
+        """Return the goals at a byte offset, given a command's information trees, or None if no tactic stands there.
+
+        With `before` they are those before the tactic that stands there, even at its end.
+        """
         forest = keep(trees)
         roots = read_array(keep(field(forest, 1)))
         shown = []
         for root in roots:
             for found in read_list(keep(self._goals_at(self._map, keep(root), offset << 1 | 1))):
-                shown.append(self._shown(found))
+                shown.append(self._shown(found, before))
         return "\n\n".join(dict.fromkeys(shown)) if shown else None
 
-    def _shown(self, found: int) -> str:
+    def _shown(self, found: int, before: bool) -> str:
         context, tactic = field(found, 0), field(found, 1)
-        terms, goals = _AFTER if byte(found, 8 + 8 * byte(found, 6)) else _BEFORE
+        terms, goals = _AFTER if not before and byte(found, 8 + 8 * byte(found, 6)) else _BEFORE
         command = field(context, 0)
         parts = [keep(field(command, index)) for index in range(byte(command, 6))]
         parts[_CONTEXT_TERMS] = keep(field(tactic, terms))

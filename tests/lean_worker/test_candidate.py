@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lean_worker.candidate import Candidate, Refused, read_candidate, split_candidate
+from lean_worker.candidate import Refused, read_candidate, split_candidate
 from lean_worker.lexer import LexError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
+from lean_worker.statement import split_statement
 
 pytestmark = pytest.mark.lean
 
@@ -22,43 +23,81 @@ def ask(pool: Pool, statement: str, proof: str, helpers: bool = True) -> Verdict
     return pool.submit(Check("x", statement, proof, helpers=helpers)).result()
 
 
+T = split_statement("theorem t : True := by sorry")
+
+
 @pytest.mark.parametrize(
-    "text, candidate",
+    "text, body, helpers",
     [
-        ("by simp", Candidate("by simp")),
-        ("theorem t : 1 = 1 := rfl", Candidate(":= rfl")),
-        ("theorem t (h : a = (b := c)) : 1 = 1 := by\n  rfl", Candidate(":= by\n  rfl")),
-        ("lemma t : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ => rfl", Candidate("| 0 => rfl\n  | _ => rfl")),
-        ("theorem a : True := trivial\n\ntheorem t : True := a", Candidate(":= a", "theorem a : True := trivial\n\n")),
-        ("theorem t : True", Candidate("theorem t : True")),
-        ("@[simp, foo [1]] private theorem t : True := trivial", Candidate(":= trivial")),
-        ("-- words\n/-- more -/\ntheorem t : True := trivial", Candidate(":= trivial")),
-        ("set_option maxHeartbeats 400000 in\ntheorem t : True := trivial", Candidate(":= trivial")),
-        ("theorem t : True :=\r\n  trivial", Candidate(":=\n  trivial")),
-        ("theorem t : 2 = 2 :=\n  h\nwhere\n  h : 2 = 2 := rfl", Candidate(":=\n  h\nwhere\n  h : 2 = 2 := rfl")),
+        ("by simp", "by simp", ""),
+        ("theorem t : 1 = 1 := rfl", ":= rfl", ""),
+        ("theorem t (h : a = (b := c)) : 1 = 1 := by\n  rfl", ":= by\n  rfl", ""),
+        ("lemma t : ∀ n : Nat, n = n\n  | 0 => rfl\n  | _ => rfl", "| 0 => rfl\n  | _ => rfl", ""),
+        ("theorem a : True := trivial\n\ntheorem t : True := a", ":= a", "theorem a : True := trivial\n\n"),
+        ("@[simp, foo [1]] private theorem t : True := trivial", ":= trivial", ""),
+        ("-- words\n/-- more -/\ntheorem t : True := trivial", ":= trivial", "-- words\n"),
+        ("set_option maxHeartbeats 400000 in\ntheorem t : True := trivial", ":= trivial", ""),
+        ("theorem t : True :=\r\n  trivial", ":=\n  trivial", ""),
+        ("theorem t : 2 = 2 :=\n  h\nwhere\n  h : 2 = 2 := rfl", ":=\n  h\nwhere\n  h : 2 = 2 := rfl", ""),
+        ("theorem t : let x := 5; x = 5 := rfl", ":= rfl", ""),
+        ("theorem t : match 0 with | 0 => True | _ + 1 => True := trivial", ":= trivial", ""),
+        ("theorem t : |(0 : Int)| = 0 := rfl", ":= rfl", ""),
         (
             "/-- one -/\ntheorem a : True := trivial\n\n/-- two -/\n@[simp]\ntheorem t : True := a",
-            Candidate(":= a", "          \ntheorem a : True := trivial\n\n          \n"),
+            ":= a",
+            "/-- one -/\ntheorem a : True := trivial\n\n",
+        ),
+        (
+            "import Mathlib\nopen Nat\nnamespace N\ntheorem t : True := trivial\nend N",
+            ":= trivial\nend N",
+            "              \nopen Nat\nnamespace N\n",
         ),
     ],
 )
-def test_taken_apart(text: str, candidate: Candidate) -> None:
-    assert split_candidate(text) == candidate
+def test_taken_apart(text: str, body: str, helpers: str) -> None:
+    candidate = split_candidate(text.replace("\r\n", "\n"), T)
+    assert (candidate.body, candidate.helpers) == (body, helpers)
+    assert bool(candidate.verbatim) == (text != "by simp")
+
+
+def test_an_answer_under_another_name_is_attached_to_the_statement() -> None:
+    assert split_candidate("theorem other : 1 = 1 := rfl", T).verbatim == ""
+    assert split_candidate("example : 1 = 1 := rfl", T).verbatim == ""
+
+
+HEADER = "open Nat\nnamespace Used\ndef two := 2\nend Used\nnamespace Mine\nvariable (n : Nat)\n"
+
+
+@pytest.mark.parametrize(
+    "repeated, kept",
+    [
+        (HEADER, ""),
+        ("open Nat\nnamespace Mine\n", ""),
+        ("namespace Used\ndef two := 2\nend Used\n", ""),
+        ("namespace Used\ndef three := 3\nend Used\n", "namespace Used\ndef three := 3\nend Used\n"),
+        ("open Nat\nopen List\n", "open List\n"),
+    ],
+)
+def test_what_the_header_says_already_is_not_said_twice(repeated: str, kept: str) -> None:
+    candidate = split_candidate(f"{repeated}theorem t : True := trivial", T, HEADER)
+    assert candidate.verbatim.lstrip() == f"{kept}theorem t : True := trivial"
+    assert candidate.verbatim.count("\n") == repeated.count("\n")
 
 
 @given(st.text(alphabet="theorm ldf:=|\n()⟨⟩-/\"'«»`#@[]xλ₀0", max_size=60))
 def test_nothing_is_lost_or_invented(text: str) -> None:
     try:
-        candidate = split_candidate(text)
+        candidate = split_candidate(text, T)
     except LexError:
         return
-    assert candidate.body in text and text.startswith(candidate.helpers)
+    assert candidate.body in text and text.startswith(candidate.helpers) and candidate.verbatim in ("", text)
 
 
 def test_a_restated_theorem_proves_ours_only(pool: Pool) -> None:
     assert ask(pool, STATEMENT, "theorem tgt (p q : Prop) (hp : p) (hq : q) : q ∧ p := ⟨hq, hp⟩", helpers=False).kind == "accepted"
     assert ask(pool, FALSE, "theorem tgt : 2 + 2 = 4 := rfl").kind == "error"
     assert ask(pool, FALSE, "theorem tgt : 2 + 2 = 4 ∨ 2 + 2 = 5 := Or.inl rfl").kind == "error"
+    assert ask(pool, FALSE, "theorem tgt : 2 + 2 = 4 := by decide\nend", helpers=False).accepted is False
 
 
 RESTATED = [
@@ -93,21 +132,14 @@ RESTATED = [
 
 
 @pytest.mark.parametrize("statement, answer", RESTATED)
-def test_an_answer_that_restates_the_statement_is_cut_behind_it(pool: Pool, statement: str, answer: str) -> None:
-    """The proof alone then goes through the pool as any other does."""
-    candidate = read_candidate(answer, False, statement)
-    question = statement if "stop" not in statement else statement.replace("stop", "halt")
-    assert ask(pool, question, candidate.body.replace("stop", "halt"), helpers=False).kind == "accepted"
+def test_an_answer_that_restates_the_statement_is_read_as_it_is(pool: Pool, statement: str, answer: str) -> None:
+    assert ask(pool, statement, answer, helpers=False).kind == "accepted"
 
 
-def test_bars_of_a_notation_are_part_of_the_statement() -> None:
-    assert read_candidate("theorem t : |(0 : Int)| = 0 := rfl", False, "theorem t : |(0 : Int)| = 0 := by sorry").body == ":= rfl"
-
-
-def test_an_answer_that_states_something_else_is_cut_at_the_first_mark() -> None:
-    other = "theorem t : 1 + 1 = 2 := by sorry"
-    assert read_candidate("theorem t : 2 = 2 := rfl", False, other).body == ":= rfl"
-    assert read_candidate("theorem t : 2 = 2 := rfl", False, "no statement").body == ":= rfl"
+@pytest.mark.parametrize("statement, answer", RESTATED)
+def test_its_proof_alone_goes_through_as_any_other(pool: Pool, statement: str, answer: str) -> None:
+    candidate = split_candidate(answer, split_statement(statement))
+    assert ask(pool, statement, candidate.body, helpers=False).kind == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -115,24 +147,12 @@ def test_an_answer_that_states_something_else_is_cut_at_the_first_mark() -> None
     [
         "theorem t : True := trivial\naxiom c : False",
         "theorem t : True := trivial\n#print axioms t",
-        "theorem t : True := trivial\nend",
-        "open Nat in\ntheorem t : True := trivial",
         "set_option debug.skipKernelTC true in\ntheorem t : True := trivial",
-        "set_option maxHeartbeats 1 in set_option autoImplicit true in\ntheorem t : True := trivial",
-        "@[simp theorem t : True := trivial",
-        "trivial theorem t : True := trivial",
-        "theorem t : True := trivial\n/-- more -/",
     ],
 )
 def test_what_no_answer_may_hold(answer: str) -> None:
     with pytest.raises(Refused):
-        read_candidate(answer, True, "theorem t : True := by sorry")
-
-
-@pytest.mark.parametrize("name", ["_root_.x", "«_root_».x", "_root_ /- -/", "A._root_.x"])
-def test_no_helper_is_declared_at_the_root(name: str) -> None:
-    with pytest.raises(Refused):
-        read_candidate(f"theorem {name} : True := trivial\ntheorem t : True := trivial", True)
+        read_candidate(answer, True, T)
 
 
 def test_the_commands_are_those_of_the_lean_at_hand() -> None:
@@ -147,9 +167,9 @@ def test_the_commands_are_those_of_the_lean_at_hand() -> None:
 )
 def test_taking_apart_takes_time_in_proportion_to_the_length(piece: str) -> None:
     began = time.process_time()
-    text = "theorem a := b " + piece * (100_000 // len(piece)) + " theorem t : True := trivial"
+    text = "theorem a := b " + piece * (100_000 // len(piece)) + "\ntheorem t : True := trivial"
     try:
-        assert read_candidate(text, True, "theorem t : True := by sorry").body == ":= trivial"
+        assert read_candidate(text, True, T).body == ":= trivial"
     except Refused as refused:
         assert str(refused)
     assert time.process_time() - began < 10
@@ -181,7 +201,7 @@ def test_no_soup_of_tokens_raises_anything_else() -> None:
     for _ in range(20_000):
         text = " ".join(draw.choices(pieces, k=draw.randint(0, 12)))
         try:
-            candidate = read_candidate(text, True, "theorem a : a := by sorry")
+            candidate = read_candidate(text, True, split_statement("theorem a : a := by sorry"))
         except Refused:
             continue
         assert candidate.body in text
@@ -202,25 +222,21 @@ def test_helpers_where_they_are_permitted(pool: Pool) -> None:
 def test_a_wrong_helper_is_a_wrong_proof_and_its_line_is_named(pool: Pool) -> None:
     verdict = ask(pool, STATEMENT, HELPED.replace("⟨hp, hq⟩", "⟨hq,\n  hp⟩"))
     assert verdict.kind == "error"
-    assert min(message.line for message in verdict.messages) == -2  # line 0 is the empty line before the theorem
+    assert min(message.line for message in verdict.messages) == 1
 
 
 @pytest.mark.parametrize(
     "helper",
     [
         "axiom c : False",
-        "instance : Inhabited False := ⟨c⟩",
         'macro "x" : tactic => `(tactic| sorry)',
         "@[simp] theorem c : 2 + 2 = 5 := sorry",
         "theorem c : 2 + 2 = 5 := sorry",
         "theorem c : 2 + 2 = 5 := by native_decide",
-        "open Nat",
         "set_option debug.skipKernelTC true",
-        "theorem a : True := trivial\nend Candidate0",
         "unsafe def c : False := c",
         "partial def f : Nat → Nat := f",
         "#exit",
-        "def c : Nat := 1 /-",
     ],
 )
 def test_what_no_helper_may_be(helper: str) -> None:

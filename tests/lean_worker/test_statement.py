@@ -7,7 +7,7 @@ import pytest
 from lean_worker.header import MAX_HEADER_LENGTH
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
-from lean_worker.statement import MAX_STATEMENT_LENGTH, StatementError, check_header, split_imports, split_statement
+from lean_worker.statement import MAX_STATEMENT_LENGTH, StatementError, attach, check_header, split_imports, split_statement
 
 pytestmark = pytest.mark.lean
 
@@ -44,32 +44,55 @@ def test_words_that_begin_no_command_are_names(name: str) -> None:
     assert split_statement(f"theorem t (p : Prop) ({name} : p) : p := by sorry").name == "t"
 
 
-SECOND_COMMANDS = [
-    "theorem t : True := trivial theorem u : False := by sorry",
-    "theorem t : True\naxiom c : False := by sorry",
-    "theorem t : open Nat in True := by sorry",
-    "theorem t : True\nset_option debug.skipKernelTC true := by sorry",
-    "theorem t : True\n#exit := by sorry",
-    "theorem t : True assert_not_exists Foo := by sorry",
-    "theorem t : (by run_tac skip) := by sorry",
-    "theorem t : (`(x)) = 1 := by sorry",
-    'theorem t : s! "{open Nat in 1}" = "" := by sorry',
-    "theorem t : {x : Nat //-1 = open Nat in x --/ } := by sorry",
-    "theorem t : sorry := by sorry",
-    "theorem t @[simp] : True := by sorry",
-]
+CONTEXT = "noncomputable abbrev solution : Nat := 4\n\n/-- Words. -/\n@[simp]\nopen Nat in\n"
 
 
-@pytest.mark.parametrize("statement", SECOND_COMMANDS)
-def test_a_statement_holds_no_second_command(statement: str) -> None:
-    with pytest.raises(StatementError):
-        split_statement(statement)
+def test_a_statement_may_bring_its_own_context() -> None:
+    statement = split_statement(f"{CONTEXT}theorem t : solution = 4 := by sorry")
+    assert statement.context == "noncomputable abbrev solution : Nat := 4\n\n"
+    assert statement.text == "/-- Words. -/\n@[simp]\nopen Nat in\ntheorem t : solution = 4 "
+    assert (statement.name, statement.line, statement.column, statement.declarer) == ("t", 3, 0, "theorem")
 
 
-def test_the_commands_are_those_of_the_lean_at_hand() -> None:
-    with pytest.raises(StatementError):
-        split_statement("theorem t : True frob := by sorry", frozenset({"frob"}))
-    assert split_statement("theorem t (alias : Nat) : alias = alias := by sorry", frozenset({"frob"})).name == "t"
+@pytest.mark.parametrize(
+    "ending, by", [(":= by sorry", False), (":= sorry", False), (":= by\n  sorry -- TODO", False), (":= by", True), (":=", False)]
+)
+def test_endings(ending: str, by: bool) -> None:
+    statement = split_statement(f"theorem t : 1 = 1 {ending}")
+    assert (statement.text, statement.by) == ("theorem t : 1 = 1 ", by)
+
+
+DECLARED = {
+    "theorem foo(x : Nat) : x = x": "foo",
+    "theorem foo.{u} (α : Type u) : α = α": "foo",
+    "theorem foo: 1 = 1": "foo",
+    "theorem /- a -/ foo : 1 = 1": "foo",
+    "theorem _root_.A.foo : 1 = 1": "_root_.A.foo",
+    "instance : Inhabited Nat": "instance_",
+    "example : 1 = 1": "example_",
+    "instance foo : Inhabited Nat": "foo",
+    "lemma foo : 1 = 1": "foo",
+    "noncomputable def foo : Nat": "foo",
+    "include h in theorem foo : 1 = 1": "foo",
+}
+
+
+@pytest.mark.parametrize("source, name", DECLARED.items())
+def test_declared_names(source: str, name: str) -> None:
+    assert split_statement(f"{source} := by sorry").name == name
+
+
+@pytest.mark.parametrize("proof", ["rfl", ":= rfl", "by\n  rfl", ":=\n  rfl", "| 0 => rfl\n  | _ + 1 => rfl"])
+@pytest.mark.parametrize("before", ["", "-- words\n", "def two := 2\n", "  ", "def two := 2\n  "])
+def test_the_text_that_messages_refer_to(before: str, proof: str) -> None:
+    text = attach(f"{before}theorem t : 1 = 1 := by sorry", proof)
+    assert text.startswith(f"{before}theorem t : 1 = 1 ") and text.endswith(proof)
+
+
+def test_without_a_declaration_nothing_is_guessed() -> None:
+    for source in ("", "1 = 1 := by sorry", "theorem t : 1 = 1", "#check 1 := by sorry"):
+        with pytest.raises(StatementError):
+            split_statement(source)
 
 
 def test_lines_may_end_in_cr_lf(pool: Pool) -> None:
