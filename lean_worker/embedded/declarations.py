@@ -5,7 +5,7 @@ plain scripts.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kernel import children
@@ -130,82 +130,90 @@ def dependencies(table: Table, entry: Entry) -> set[Name]:
     return names
 
 
-@dataclass(frozen=True)
+def shown(name: Name) -> str:
+    """Return the name as Lean prints it, but without guillemets."""
+    return ".".join(map(str, name))
+
+
 class Sources:
     """Compiled files that share a table and have no name in common."""
 
-    table: Table
-    files: tuple[Olean, ...]
-    recursors: dict[Name, list[Name]] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for file in self.files:
+    def __init__(self, table: Table, files: Iterable[Olean]) -> None:
+        self._table = table
+        self._files = tuple(files)
+        self._recursors: dict[Name, list[Name]] = {}
+        self._known: dict[Name, tuple[list[Entry], list[Name]]] = {}
+        for file in self._files:
             for name in file.names:
                 kind, fields, _ = file.stored(name)
                 for type_ in file.name_list(fields[1]) if kind == "recursor" else ():
-                    self.recursors.setdefault(type_, []).append(name)
+                    self._recursors.setdefault(type_, []).append(name)
 
-    def entry(self, name: Name) -> Entry:
-        """Return a declaration. Raises Incomplete if no file has it, or if it is not safe."""
-        for file in self.files:
+    def _entry(self, name: Name) -> Entry:
+        for file in self._files:
             if name in file.names:
                 entry = read_entry(file, name)
                 if not entry.safe:
-                    raise Incomplete(f"{'.'.join(map(str, name))} is unsafe or partial")
+                    raise Incomplete(f"{shown(name)} is unsafe or partial")
                 return entry
-        raise Incomplete(f"{'.'.join(map(str, name))} is not declared in the compiled files")
+        raise Incomplete(f"{shown(name)} is not declared in the compiled files")
 
-    def family(self, name: Name) -> list[Entry]:
-        """Return the declarations that are made together with this one, in the order of the format: inductive types that refer to each
-        other, their constructors, their recursors; the four constants of the quotient; or the one declaration."""
-        entry = self.entry(name)
+    def _family(self, name: Name) -> list[Entry]:
+        entry = self._entry(name)
         if entry.kind == "quotient":
-            return [self.entry(each) for each in QUOTIENT]
+            return [self._entry(each) for each in QUOTIENT]
         if entry.kind not in FAMILY:
             return [entry]
         head = entry
         if entry.kind == "constructor":
-            head = self.entry(entry.facts["induct"])
+            head = self._entry(entry.facts["induct"])
         elif entry.kind == "recursor" and entry.facts["all"]:
-            head = self.entry(entry.facts["all"][0])
-        types = [self.entry(each) for each in head.facts.get("all", ())]
+            head = self._entry(entry.facts["all"][0])
+        types = [self._entry(each) for each in head.facts.get("all", ())]
         if not types or any(each.kind != "inductive" for each in types):
-            raise Incomplete(f"{'.'.join(map(str, name))} belongs to something that is not an inductive type")
-        constructors = [self.entry(each) for type_ in types for each in type_.facts["ctors"]]
-        made = sorted({each for type_ in types for each in self.recursors.get(type_.name, ())}, key=_key)
-        return [*types, *constructors, *map(self.entry, made)]
+            raise Incomplete(f"{shown(name)} belongs to something that is not an inductive type")
+        constructors = [self._entry(each) for type_ in types for each in type_.facts["ctors"]]
+        recursors = sorted({each for type_ in types for each in self._recursors.get(type_.name, ())}, key=_key)
+        return [*types, *constructors, *map(self._entry, recursors)]
+
+    def family(self, name: Name) -> tuple[list[Entry], list[Name]]:
+        """Return the declarations that are made together with this one, in the order of the format, and the names that they depend on.
+
+        These are inductive types that refer to each other with their constructors and recursors, the four constants of the quotient, or
+        the one declaration. Raises Incomplete if one is missing or not safe, OleanError if one cannot be read.
+        """
+        if name not in self._known:
+            family = self._family(name)
+            inside = {entry.name for entry in family}
+            if name not in inside:
+                raise Incomplete(f"{shown(name)} is not among the declarations made with it")
+            needed = set().union(*(dependencies(self._table, entry) for entry in family)) - inside
+            self._known.update(dict.fromkeys(inside, (family, sorted(needed, key=_key))))
+        return self._known[name]
 
 
 def _key(name: Name) -> tuple[tuple[bool, str, int], ...]:
     return tuple((True, part, 0) if isinstance(part, str) else (False, "", part) for part in name)
 
 
-def families(sources: Sources, targets: Iterable[Name]) -> Iterator[list[Entry]]:
-    """Yield all that the targets depend on, and the targets, each family after those that it depends on. Raises Incomplete, OleanError."""
+def families(sources: Sources, target: Name) -> Iterator[list[Entry]]:
+    """Yield all that the target depends on, and the target, each family after those that it depends on. Raises like `Sources.family`."""
     done: set[Name] = set()
-    known: dict[Name, tuple[list[Entry], list[Name]]] = {}
-    for target in targets:
-        stack, opened = [target], set()
-        while stack:
-            name = stack[-1]
-            if name in done:
-                stack.pop()
-                continue
-            if name not in known:
-                family = sources.family(name)
-                inside = {entry.name for entry in family}
-                if name not in inside:
-                    raise Incomplete(f"{'.'.join(map(str, name))} is not among the declarations made with it")
-                needed = set().union(*(dependencies(sources.table, entry) for entry in family)) - inside
-                known.update(dict.fromkeys(inside, (family, sorted(needed, key=_key))))
-            family, needs = known[name]
-            missing = [other for other in needs if other not in done]
-            if missing:
-                if family[0].name in opened:
-                    raise Incomplete(f"{'.'.join(map(str, name))} depends on itself")
-                opened.add(family[0].name)
-                stack += missing
-                continue
+    opened: set[Name] = set()
+    stack = [target]
+    while stack:
+        name = stack[-1]
+        if name in done:
+            stack.pop()
+            continue
+        family, needed = sources.family(name)
+        missing = [other for other in needed if other not in done]
+        if not missing:
             yield family
             done |= {entry.name for entry in family}
             stack.pop()
+            continue
+        if family[0].name in opened:
+            raise Incomplete(f"{shown(name)} depends on itself")
+        opened.add(family[0].name)
+        stack += reversed(missing)

@@ -97,9 +97,9 @@ class Writer:
             kind, *parts = self._table.nodes[number]
             shown: Any
             if kind == "param":
-                shown = self._name(parts[0])  # type: ignore[arg-type]
+                shown = self._name(parts[0])
             else:
-                below = [self._level(part) for part in parts]  # type: ignore[arg-type]
+                below = [self._level(part) for part in parts]
                 shown = below[0] if kind == "succ" else below
             self._levels[number] = len(self._levels)
             self._line({str(kind): shown, "il": self._levels[number]})

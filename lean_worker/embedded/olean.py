@@ -250,7 +250,8 @@ class Olean:
         return tag, offset, self._fields(offset, 0, (1, 4, 3, 3, 1, 6, 5, 7)[tag])
 
     def _scalars(self, offset: int, fields: tuple[int, ...]) -> bytes:
-        return self._data[offset + 8 + 8 * len(fields) :][:4]
+        begin = offset + 8 + 8 * len(fields)
+        return self._data[begin : begin + 4]
 
     def stored(self, name: Name) -> tuple[str, tuple[int, ...], bytes]:
         """Return a constant's kind, its object fields, the first of which is its head, and the flags after them. Raises like `constant`."""
