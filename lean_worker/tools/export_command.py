@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, TextIO
 from urllib.parse import quote
@@ -20,6 +21,8 @@ from lean_worker.source import SourceError
 from lean_worker.statement import StatementError, split_imports, split_statement
 
 SUFFIX = ".ndjson"
+
+_LONGEST_NAME = 200
 
 
 def export_command(
@@ -101,8 +104,12 @@ def _export_file(setting: Setting, file: Path, out: Path, names: tuple[str, ...]
         raise SourceError(f"{file}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
     if not out.parent.is_dir():
         raise SourceError(f"--out: parent directory '{out.parent}' does not exist; create it first")
+    if out.is_dir():
+        raise SourceError(f"--out: '{out}' is a directory; give a file")
     targets = [_parts(name) for name in names] or None
-    exported = export_source(setting, module_text(text, str(file)), targets, out)
+    module = module_text(text, str(file))
+    out.unlink(missing_ok=True)
+    exported = export_source(setting, module, targets, out)
     for each in exported.theorems:
         print(f"{file}: {each.name or 'the file'}: {each.kind}" + (f": {each.reason}" if each.reason else ""))
     if not exported.theorems:
@@ -133,8 +140,10 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _export_checks(setting: Setting, jsonl: str, folder: Path) -> int:
+    if folder.exists() and not folder.is_dir():
+        raise SourceError(f"--out: '{folder}' is a file; give a folder")
     folder.mkdir(parents=True, exist_ok=True)
-    well = True
+    well, seen = True, set[str]()
     with _opened(jsonl) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -143,11 +152,23 @@ def _export_checks(setting: Setting, jsonl: str, folder: Path) -> int:
                 check = msgspec.json.decode(line, type=Check)
             except msgspec.DecodeError as error:
                 raise SourceError(f"{jsonl}:{number}: {error}; each line must be {{id, statement, proof, header?}}") from error
-            path = folder / (quote(check.id, safe=" ") + SUFFIX)
+            if check.id in seen:
+                raise SourceError(f"{jsonl}:{number}: id {check.id!r} occurs twice; give each check its own")
+            seen.add(check.id)
+            path = folder / file_name(check.id)
+            path.unlink(missing_ok=True)
             exported = export_check(setting, check, path)
             well &= exported.accepted
             print(msgspec.json.encode(_answer(check, exported, path)).decode(), flush=True)
     return 0 if well else 1
+
+
+def file_name(check_id: str) -> str:
+    """Return the name of a check's file: its id, with special characters as percent codes, and the middle of a long one as a hash."""
+    name = quote(check_id, safe=" ")
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 20]}-{sha256(check_id.encode()).hexdigest()[:16]}"
+    return (name or "_") + SUFFIX
 
 
 def _opened(name: str) -> AbstractContextManager[TextIO]:

@@ -16,7 +16,7 @@ from lean_worker.embedded.build import NAME, OPENING, CoreLibrary, ensure_core
 from lean_worker.embedded.export import export_setting, export_source, recheck_export
 from lean_worker.embedded.slow_phases import OLEAN, Setting, compile_module
 from lean_worker.protocol import Check
-from lean_worker.tools.export_command import export_check
+from lean_worker.tools.export_command import export_check, file_name
 
 pytestmark = pytest.mark.lean
 
@@ -359,6 +359,8 @@ def run(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[s
 def test_the_command_exports_checks_and_files(tmp_path: Path) -> None:
     good = {"id": "a/b", "statement": "theorem t (p : Prop) : p → p := by sorry", "proof": "fun h => h"}
     lines = [json.dumps(good), json.dumps(good | {"id": "wrong", "proof": "fun h => h h"})]
+    (tmp_path / "proofs").mkdir()
+    (tmp_path / "proofs" / "wrong.ndjson").write_text("of an earlier run")
     ran = run("export", "--jsonl", "-", "--out", tmp_path / "proofs", text="\n".join(lines))
     first, second = map(json.loads, ran.stdout.splitlines())
     assert (ran.returncode, first["kind"], first["theorem"], second["kind"]) == (1, "accepted", "Judged.t", "error")
@@ -375,6 +377,12 @@ def test_the_command_exports_checks_and_files(tmp_path: Path) -> None:
     assert ran.returncode == 1 and ": error: 2:" in ran.stdout and not (tmp_path / "wrong.ndjson").exists()
 
 
+def test_every_id_makes_a_file_name_of_its_own() -> None:
+    ids = ["", "a/b", "a%2Fb", "..", "é" * 300, "é" * 301, "x" * 150]
+    names = [file_name(check_id) for check_id in ids]
+    assert len(set(names)) == len(ids) and all(len(name) < 220 and "/" not in name for name in names)
+
+
 @pytest.mark.multiprocess
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -383,6 +391,9 @@ def test_the_command_exports_checks_and_files(tmp_path: Path) -> None:
         (("export", "nowhere.lean"), "nowhere.lean"),
         (("export", "--jsonl", "-"), "--out"),
         (("export", "FILE"), "module Mathlib is not part of the embedded Lean"),
+        (("export", "FILE", "--out", "nowhere/x"), "parent directory"),
+        (("export", "FILE", "--out", "/tmp"), "is a directory"),
+        (("export", "--jsonl", "-", "--out", "FILE"), "is a file"),
         (("recheck", "nowhere.ndjson"), "is not a file"),
     ],
 )
@@ -428,7 +439,8 @@ os._exit(0)
 def test_every_safe_declaration_of_the_core_library_passes_a_check_from_nothing(core: CoreLibrary, tmp_path: Path) -> None:
     """What nobody may call during a proof's check, Lean's own unsafe definitions, is left out."""
     scripts, out = Path(str(declarations.__file__)).parent, tmp_path / "core.ndjson"
-    command = [sys.executable, "-I", "-S", "-c", WHOLE_LIBRARY, scripts, core.path / NAME / "All.olean", core.library.path, out]
+    paths = scripts, core.path / NAME / "All.olean", core.library.path, out
+    command = [sys.executable, "-I", "-S", "-c", WHOLE_LIBRARY, *map(str, paths)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     count, expected, *wrong = ran.stdout.split()
