@@ -31,6 +31,7 @@ from lean_worker.tools.attacks.isolation import groupings as random_groupings
 from lean_worker.tools.attacks.isolation import isolation_checks, tell_alone, try_grouping
 from lean_worker.tools.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
 from lean_worker.tools.benchmark import measure, sample_checks
+from lean_worker.tools.export_command import export_command, recheck_command
 from lean_worker.tools.soak import soak
 from lean_worker.verdict_cache import VerdictCache
 
@@ -221,6 +222,10 @@ def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> l
         print(line)
     print(f"{count} random groups of {len(checks)} checks: {len(changed)} verdicts differ from those of the checks alone")
     return changed
+
+
+app.command("export")(export_command)
+app.command("recheck")(recheck_command)
 
 
 @app.command("bench")

@@ -62,6 +62,11 @@ def _children(node: tuple) -> Iterable[int]:
     return children(node)
 
 
+def is_auxiliary(part: str | int) -> bool:
+    """Return whether a component of a name is one that an elaborator makes."""
+    return isinstance(part, int) or _AUXILIARY.fullmatch(part) is not None
+
+
 class _Contents:
     """Terms of one file with every auxiliary definition and theorem replaced by its content."""
 
@@ -76,8 +81,7 @@ class _Contents:
         return replace(constant, type=self._term(constant.type), value=value)
 
     def _by_content(self, name: Name) -> bool:
-        last = name[-1] if name else ""
-        if name in self._core or name not in self._file.names or not (isinstance(last, int) or _AUXILIARY.fullmatch(last)):
+        if name in self._core or name not in self._file.names or not is_auxiliary(name[-1] if name else ""):
             return False
         return self._file.constant(name).kind in _BY_CONTENT
 

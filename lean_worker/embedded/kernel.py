@@ -32,8 +32,11 @@ _ARITY = {
     "lean_environment_find": 2,
     "lean_environment_mark_quot_init": 1,
     "lean_alloc_object": 1,
+    "l_Lean_Expr_eqv___boxed": 2,
 }
 _BINDERS = {"lam": "l_Lean_Expr_lam___override", "forall": "l_Lean_Expr_forallE___override"}
+_TRUE = 3
+_QUOTIENT = 4 << 1 | 1  # Declaration.quotDecl, which has no fields
 _NOTHING = 1  # Lean's representation of the first constructor without fields: Name.anonymous, List.nil, Level.zero, none
 _REFUSALS = (
     *("unknown constant", "already declared", "the value does not have the type", "metavariables", "free variables", "function expected"),
@@ -70,9 +73,9 @@ def _word(address: int, offset: int) -> int:
 
 
 class Kernel:
-    """Kernel of the library, with every constant of the trusted file `core` added without checking. One per process."""
+    """Kernel of the library, with every constant of the trusted file `core` added without checking, or with none. One per process."""
 
-    def __init__(self, library: str, core: str, table: Table) -> None:
+    def __init__(self, library: str, core: str | None, table: Table) -> None:
         self._lean = ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
         for name, arguments in _signatures().items():
             function = getattr(self._lean, name)
@@ -91,9 +94,11 @@ class Kernel:
             raise KernelLost("the embedded Lean cannot read its core library")
         return self._kept(_word(answer, 8))
 
-    def _import(self, core: str) -> int:
+    def _import(self, core: str | None) -> int:
         empty = self._result(self._lean.l_Lean_mkEmptyEnvironment(0, _NOTHING))
         environment = self._lean.lean_elab_environment_to_kernel_env(empty)
+        if core is None:
+            return self._kept(environment)
         module = _word(self._result(self._lean.l_Lean_readModuleData(self._string(core), _NOTHING)), 8)
         constants = _word(module, 8 + 2 * 8)
         for index in range(_word(constants, 8)):
@@ -231,9 +236,26 @@ class Kernel:
         first = types[0][0]
         self._add(self._object(6, (self._name_list(first.levels), self._natural(parameters), listed), bytes(1)), first.name)
 
+    def add_axiom(self, constant: Constant) -> None:
+        """Let the kernel check the type of an axiom and add it. Raises like `add`."""
+        self._add(self._object(0, [self._object(0, (self._head(constant),), bytes(1))]), constant.name)
+
+    def add_quotient(self) -> None:
+        """Let the kernel make the constants of the quotient, which need `Eq`. Raises like `add`."""
+        self._add(_QUOTIENT, ("Quot",))
+
+    def find(self, name: Name) -> int | None:
+        """Return the address of a constant's ConstantInfo, or None if the environment does not contain it."""
+        found = int(self._lean.lean_environment_find(self._environment, self._name(name)))
+        return None if found == _NOTHING else _word(found, 8)
+
     def has(self, name: Name) -> bool:
         """Return whether the environment contains a constant of this name."""
-        return bool(self._lean.lean_environment_find(self._environment, self._name(name)) != _NOTHING)
+        return self.find(name) is not None
+
+    def is_term(self, pointer: int, number: int) -> bool:
+        """Return whether an expression of Lean's equals a term of the table, up to names and kinds of bound variables."""
+        return bool(self._lean.l_Lean_Expr_eqv___boxed(self._kept(pointer), self._term(number)) == _TRUE)  # it consumes its arguments
 
 
 def decimal(number: int) -> bytes:

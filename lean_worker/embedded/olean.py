@@ -59,11 +59,13 @@ class Constant:
 class Olean:
     """The constants of one file, read on demand."""
 
-    def __init__(self, data: bytes, table: Table) -> None:
+    def __init__(self, data: bytes, table: Table, binders: dict[int, Name] | None = None) -> None:
+        """Open a file. `binders`, if given, collects for each term that binds a variable the name that it has at its first occurrence."""
         if len(data) < _HEADER + 16 or data[:6] != b"olean\x02":
             raise OleanError("the file is not an .olean file of version 2")
         self._data = data
         self._table = table
+        self._binders = binders
         (self._base,) = struct.unpack_from("<Q", data, _HEADER - 8)
         self._names: dict[int, Name] = {}
         self._levels: dict[int, int] = {}
@@ -102,6 +104,10 @@ class Olean:
             raise OleanError(f"an object has tag {found} and {number} fields, expected tag {tag} and {count}")
         return struct.unpack_from(f"<{count}Q", self._data, offset + 8)
 
+    def fields_at(self, pointer: int, count: int) -> tuple[int, ...]:
+        """Return the object fields of a structure."""
+        return self._fields(self._offset(pointer), 0, count)
+
     def _array(self, pointer: int) -> tuple[int, ...]:
         offset = self._offset(pointer)
         if self._data[offset + 7] != _ARRAY:
@@ -124,7 +130,8 @@ class Olean:
         except UnicodeDecodeError as error:
             raise OleanError("a string is not UTF-8") from error
 
-    def _natural(self, pointer: int) -> int:
+    def natural(self, pointer: int) -> int:
+        """Return the natural number at a pointer."""
         if pointer & 1:
             return pointer >> 1
         offset = self._offset(pointer)
@@ -136,7 +143,8 @@ class Olean:
             raise OleanError("a number is negative or longer than the file")
         return int.from_bytes(self._data[begin : begin + 8 * size], "little")
 
-    def _list(self, pointer: int) -> list[int]:
+    def items(self, pointer: int) -> list[int]:
+        """Return pointers to the items of a list."""
         items, limit = [], len(self._data)
         while not pointer & 1:
             limit = self._below(pointer, limit)
@@ -156,14 +164,15 @@ class Olean:
             at, last = self._fields(limit, None, 2)
             if tag not in (1, 2):
                 raise OleanError("a name is neither text nor number")
-            parts.append(self._string(last) if tag == 1 else self._natural(last))
+            parts.append(self._string(last) if tag == 1 else self.natural(last))
         name = (*self._names.get(at, ()), *reversed(parts))
         if not start & 1:
             self._names[start] = name
         return name
 
-    def _name_list(self, pointer: int) -> tuple[Name, ...]:
-        return tuple(map(self.name, self._list(pointer)))
+    def name_list(self, pointer: int) -> tuple[Name, ...]:
+        """Return the names in a list."""
+        return tuple(map(self.name, self.items(pointer)))
 
     def _level(self, pointer: int, depth: int = 0) -> int:
         if pointer == 1:
@@ -193,25 +202,26 @@ class Olean:
         if kind == "mdata":
             return below[0]
         if kind == "bvar":
-            index = self._natural(fields[0])
+            index = self.natural(fields[0])
             if index < _MOST_BINDERS:
                 return add((kind, index))
             raise OleanError("a variable is bound too far outside")
         if kind == "sort":
             return add((kind, self._level(fields[0])))
         if kind == "const":
-            return add((kind, self.name(fields[0]), *map(self._level, self._list(fields[1]))))
+            return add((kind, self.name(fields[0]), *map(self._level, self.items(fields[1]))))
         if kind in ("lam", "forall"):
             return add((kind, self._data[offset + 8 + 8 * 3 + 8], *below))
         if kind == "lit":
             literal = self._offset(fields[0])
             (value,) = self._fields(literal, None, 1)
-            return add((kind, self._string(value) if self._data[literal + 7] else self._natural(value)))
+            return add((kind, self._string(value) if self._data[literal + 7] else self.natural(value)))
         if kind == "proj":
-            return add((kind, self.name(fields[0]), self._natural(fields[1]), *below))
+            return add((kind, self.name(fields[0]), self.natural(fields[1]), *below))
         return add((kind, *below))
 
-    def _term(self, pointer: int) -> int:
+    def term(self, pointer: int) -> int:
+        """Return the number of the term at a pointer."""
         start = self._offset(pointer)
         stack = [start]
         while stack:
@@ -225,6 +235,8 @@ class Olean:
                 stack += missing
                 continue
             self._terms[offset] = self._node(offset, kind, fields, [self._terms[child] for child in below])
+            if self._binders is not None and kind in ("lam", "forall", "let"):
+                self._binders.setdefault(self._terms[offset], self.name(fields[0]))
             stack.pop()
         return self._terms[start]
 
@@ -236,6 +248,18 @@ class Olean:
             raise OleanError("a constant has no known kind")
         offset = self._below(self._fields(info, tag, 1)[0], info)
         return tag, offset, self._fields(offset, 0, (1, 4, 3, 3, 1, 6, 5, 7)[tag])
+
+    def _scalars(self, offset: int, fields: tuple[int, ...]) -> bytes:
+        begin = offset + 8 + 8 * len(fields)
+        return self._data[begin : begin + 4]
+
+    def stored(self, name: Name) -> tuple[str, tuple[int, ...], bytes]:
+        """Return a constant's kind, its object fields, the first of which is its head, and the flags after them. Raises like `constant`."""
+        try:
+            tag, offset, fields = self._parts(name)
+        except _DAMAGE as error:
+            raise OleanError(f"the file is damaged: {error}") from error
+        return KINDS[tag], fields, self._scalars(offset, fields)
 
     def constant(self, name: Name) -> Constant:
         """Return the declaration of a name. Raises KeyError if there is none, OleanError if it cannot be read."""
@@ -249,23 +273,23 @@ class Olean:
         own_name, levels, type_ = self._fields(self._below(fields[0], offset), 0, 3)
         if self.name(own_name) != name:
             raise OleanError("a constant is stored under another name")
-        value = self._term(fields[1]) if tag in (1, 2, 3) else None
-        scalars = self._data[offset + 8 + 8 * len(fields) :][:4]
+        value = self.term(fields[1]) if tag in (1, 2, 3) else None
+        scalars = self._scalars(offset, fields)
         details: tuple[object, ...] = ()
         if tag == 1:
-            details = (self._hints(fields[2]), scalars[0])
+            details = (self.hints(fields[2]), scalars[0])
         elif tag == 3:
             details = (scalars[0],)
         elif tag == 5:
-            all_, constructors = self._name_list(fields[3]), self._name_list(fields[4])
-            details = (self._natural(fields[1]), all_, constructors, scalars[1])
+            all_, constructors = self.name_list(fields[3]), self.name_list(fields[4])
+            details = (self.natural(fields[1]), all_, constructors, scalars[1])
         elif tag == 6:
             details = (self.name(fields[1]),)
         elif tag == 7:
-            details = self._name_list(fields[1])[:1]
-        return Constant(name, KINDS[tag], self._name_list(levels), self._term(type_), value, details)
+            details = self.name_list(fields[1])[:1]
+        return Constant(name, KINDS[tag], self.name_list(levels), self.term(type_), value, details)
 
-    def _hints(self, pointer: int) -> int:
+    def hints(self, pointer: int) -> int:
         """Return the reducibility: -2 for opaque, -1 for abbreviation, otherwise the height."""
         if pointer & 1:
             return (pointer >> 1) - 2
@@ -282,7 +306,7 @@ class Olean:
     def _used(self, name: Name) -> tuple[str, set[Name]]:
         tag, offset, fields = self._parts(name)
         lists, single = {5: fields[3:5], 7: fields[1:2]}.get(tag, ()), fields[1:2] if tag == 6 else ()
-        names = {name for pointer in lists for name in self._name_list(pointer)} | set(map(self.name, single))
+        names = {name for pointer in lists for name in self.name_list(pointer)} | set(map(self.name, single))
         stack = [self._offset(self._fields(self._below(fields[0], offset), 0, 3)[2])]
         stack += [self._offset(fields[1])] if tag in (1, 2, 3) else []
         while stack:

@@ -115,7 +115,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class _Ran:
+class Ran:
     """End of a process: `kind` is None if it ended by itself with exit code `code`."""
 
     kind: Kind | None
@@ -132,11 +132,12 @@ def phase_sandbox(
     return replace(sandbox, writable=writable, read=read, max_processes=1, memory_bytes=limits.memory_bytes)
 
 
-def _run(setting: Setting, command: list[str], writable: Path | None, read: tuple[Path, ...], deadline: float) -> _Ran:
+def run_phase(setting: Setting, command: list[str], writable: Path | None, read: tuple[Path, ...], deadline: float) -> Ran:
+    """Run a command in the sandbox until `deadline` (time.monotonic). It may write one folder and read the files of `read`."""
     wrapped = wrap(command, phase_sandbox(setting.core, setting.sandbox, setting.limits, writable, read))
     left = deadline - time.monotonic()
     if left <= 0:
-        return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
+        return Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
     watched, held = os.pipe()
     try:
         with tempfile.TemporaryFile(dir=setting.folder) as output:
@@ -151,14 +152,14 @@ def _run(setting: Setting, command: list[str], writable: Path | None, read: tupl
         os.close(watched)
         os.close(held)
     if setting.running.closed:
-        return _Ran("unavailable", "was killed because the slow tier was closed", 0, "")
+        return Ran("unavailable", "was killed because the slow tier was closed", 0, "")
     if code is None:
-        return _Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
+        return Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
     if code == _SANDBOX_REFUSED and setting.sandbox.kind != "none":
-        return _Ran("unavailable", text.strip() or "the sandbox did not start", code, text)
+        return Ran("unavailable", text.strip() or "the sandbox did not start", code, text)
     if code < 0 or code > 128:
-        return _Ran("crash", f"died by signal {-code if code < 0 else code - 128}", code, text)
-    return _Ran(None, "", code, text)
+        return Ran("crash", f"died by signal {-code if code < 0 else code - 128}", code, text)
+    return Ran(None, "", code, text)
 
 
 def _exit_code(pid: int, seconds: float) -> int | None:
@@ -205,7 +206,7 @@ def compile_module(setting: Setting, folder: Path, text: str, deadline: float | 
     settings = {"maxHeartbeats": setting.limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
     options = ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items())]
     command = lean_command(setting.core.library, *options, "-R", folder, "-o", target, source)
-    ran = _run(setting, command, folder, (folder,), deadline or time.monotonic() + setting.limits.seconds)
+    ran = run_phase(setting, command, folder, (folder,), deadline or time.monotonic() + setting.limits.seconds)
     if ran.kind:
         return ran.kind, f"Lean {ran.reason}"
     wrong = _first_error(ran.output)
@@ -248,7 +249,7 @@ def judge_files(
         "allowed": sorted(ALLOWED_AXIOMS),
     }
     command = [sys.executable, "-I", "-S", "-W", "ignore", str(_JUDGE), json.dumps(request)]
-    ran = _run(setting, command, None, (statement, candidate), deadline or time.monotonic() + setting.limits.seconds)
+    ran = run_phase(setting, command, None, (statement, candidate), deadline or time.monotonic() + setting.limits.seconds)
     if ran.kind:
         return Judgement(ran.kind, f"the judge {ran.reason}")
     try:
