@@ -18,7 +18,7 @@ from typing import Any
 from lean_worker.candidate import Candidate
 from lean_worker.document import write_module
 from lean_worker.embedded.build import NAME, OPENING, CoreLibrary
-from lean_worker.embedded.slow_phases import MODULE, OLEAN, Setting, SlowLimits, compile_module, judge_files, run_phase
+from lean_worker.embedded.slow_phases import OLEAN, Setting, SlowLimits, compile_module, judge_files, run_phase
 from lean_worker.embedded.work_folder import WorkFolder
 from lean_worker.protocol import ALLOWED_AXIOMS, Kind
 from lean_worker.sandbox.sandbox import SandboxConfig, settle
@@ -79,14 +79,14 @@ def export_setting(core: CoreLibrary, limits: SlowLimits = _LIMITS, sandbox: San
 
 
 def export_proof(setting: Setting, header: str, statement: Statement, candidate: Candidate, out: Path) -> Exported:
-    """Judge a candidate as the slow tier does and write its theorem, which is named `Judged.` and the statement's name, to `out`."""
-    target = (MODULE, *statement.parts)
+    """Judge a candidate as the slow tier does and write its theorem, under the statement's name, to `out`."""
+    target = statement.parts
     with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
         required, given = Path(folder) / "statement", Path(folder) / "candidate"
-        kind, reason = compile_module(setting, required, write_module(OPENING, header, statement, None, MODULE))
+        kind, reason = compile_module(setting, required, write_module(OPENING, header, statement, None))
         if kind:
             return _failed(target, "statement" if kind == "error" else kind, reason)
-        kind, reason = compile_module(setting, given, write_module(OPENING, header, statement, candidate, MODULE))
+        kind, reason = compile_module(setting, given, write_module(OPENING, header, statement, candidate))
         if kind:
             return _failed(target, kind, reason)
         judged = judge_files(setting, required / OLEAN, given / OLEAN, target)

@@ -17,8 +17,9 @@ from lean_worker.embedded.slow_phases import Setting, SlowLimits
 from lean_worker.lexer import LexError, tokens
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import Kind, SandboxConfig
+from lean_worker.session import is_under
 from lean_worker.source import SourceError
-from lean_worker.statement import StatementError, split_imports, split_statement
+from lean_worker.statement import StatementError, split_imports, split_statement, without_module
 
 SUFFIX = ".ndjson"
 
@@ -122,11 +123,8 @@ def _export_file(setting: Setting, file: Path, out: Path, names: tuple[str, ...]
 def module_text(text: str, name: str) -> str:
     """Return a user's file as a module on the core library: prelude and import stand on its first line, and lines keep their numbers."""
     text = text.replace("\r\n", "\n")
-    first = next(iter(tokens(text)), None)
-    if first is not None and first.text == "prelude":
-        text = text[: first.start] + " " * len("prelude") + text[first.end :]
-    modules, rest = split_imports(text)
-    unknown = [module for module in modules if module not in IMPORTS]
+    modules, rest = split_imports(without_module(text))
+    unknown = [module for module in modules if module not in IMPORTS and not is_under(module, {"Init"})]
     if unknown:
         raise SourceError(f"{name}: module {unknown[0]} is not part of the embedded Lean; export with that project's own lean4export")
     return OPENING.replace("\n", " ") + rest
@@ -183,15 +181,14 @@ def _opened(name: str) -> AbstractContextManager[TextIO]:
 def export_check(setting: Setting, check: Check, out: Path) -> Exported:
     """Judge one check as the slow tier does and write it to `out` if it is accepted."""
     try:
-        candidate = read_candidate(check.proof, check.helpers, check.statement)
-    except Refused as refused:
-        return Exported((Theorem(check.id, "forbidden", str(refused)),))
-    try:
         modules, header = split_imports(check.header)
         statement = split_statement(check.statement)
+        candidate = read_candidate(check.proof, check.helpers, statement, header)
     except StatementError as error:
-        return Exported((Theorem(check.id, "statement", str(error)),))
-    unknown = [module for module in modules if module not in IMPORTS]
+        return Exported((Theorem(check.id, error.kind, str(error)),))
+    except Refused as refused:
+        return Exported((Theorem(check.id, "forbidden", str(refused)),))
+    unknown = [module for module in modules if module not in IMPORTS and not is_under(module, {"Init"})]
     if unknown:
         return Exported((Theorem(check.id, "unavailable", f"module {unknown[0]} is not part of the embedded Lean"),))
     return export_proof(setting, header, statement, candidate, out)
