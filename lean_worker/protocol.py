@@ -48,7 +48,8 @@ class Message(msgspec.Struct, frozen=True):
     """One of Lean's messages about the candidate.
 
     Lines count from 1 at the first line of the statement, with the proof after it in place of `:= by sorry`; a message about the header or
-    a helper has line 0 (the last line before the statement) or less. Columns count from 0, in code points.
+    a helper has line 0 (the last line before the statement) or less. Columns count from 0, in code points. `goal` is the goal there, with
+    its hypotheses, as Lean prints it; it is empty if unknown.
     """
 
     severity: Severity
@@ -57,6 +58,7 @@ class Message(msgspec.Struct, frozen=True):
     end_line: int
     end_column: int
     text: str
+    goal: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -82,7 +82,7 @@ def test_without_feedback_every_round_starts_afresh(verifier: Verifier) -> None:
 def test_the_policy_cannot_change_the_target(verifier: Verifier) -> None:
     restated = "Plan: exact\n```lean4\ntheorem swap (p q : Prop) (h : p ∧ q) : p ∧ q := by exact h\n```"
     [trajectory], _ = run(verifier, lambda *_: restated, RefineConfig(rounds=1), samples=1)
-    assert trajectory.accepted is False and trajectory.rounds[0].proof == WRONG
+    assert trajectory.accepted is False and trajectory.rounds[0].proof == restated.split("\n")[2]
 
 
 @pytest.mark.parametrize(
