@@ -143,16 +143,3 @@ def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Dec
     if report.elaborates is None:
         raise SourceError(f"{name}: Lean gave no answer for this file; raise the time limit")
     return still_open
-
-
-def filled(text: str, proofs: dict[int, str]) -> str:
-    """Return the text with new proofs in place: keys are `Declaration.start`, values proofs as checked."""
-    parts, at = [], 0
-    for declaration in declarations(text):
-        proof = proofs.get(declaration.start)
-        if proof is not None:
-            body = proof.strip()
-            separator = "" if body.startswith((":=", "|")) else ":= "
-            parts += [text[at : declaration.start], "\n  " if body.startswith("|") else "", separator, body]
-            at = declaration.end
-    return "".join(parts) + text[at:]

@@ -1,7 +1,7 @@
 """Refinement loop: render the state, sample an attempt, verify it, and repeat with Lean's feedback until it is accepted or rounds run out.
 
-OProver, section on agentic proving: only the most recent attempt and its feedback are kept. The target is stated by us; the policy's code
-only ever proves it.
+OProver, section on agentic proving: only the most recent attempt and its feedback are kept. The target is stated by us; the policy's code,
+helper lemmas included, only ever proves it.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from lean_worker.protocol import Verdict
 from oprover_jax.agent.answer import parse_answer
+from oprover_jax.agent.feedback import verdict_errors
 from oprover_jax.agent.rewards import RewardConfig, reward
-from oprover_jax.agent.template import State, Template, feedback_errors
+from oprover_jax.agent.template import State, Template
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 from oprover_jax.verify.verifier import Verifier
@@ -122,21 +123,14 @@ async def score_attempt(prover: Prover, state: State, prompt: tuple[int, ...], c
         proof=answer.proof,
         well_formed=well_formed,
         verdict=verdict,
-        feedback="\n".join(_errors(state.statement, answer.proof, verdict)),
+        feedback="\n".join(verdict_errors(state.statement.formal, answer.proof, verdict)),
         reward=reward(verdict, well_formed, rewards),
     )
 
 
 def next_state(state: State, last: Round) -> State:
     """Return the state after a rejected round, with its attempt and feedback in place of the previous ones."""
-    return replace(state, attempt=last.proof or "", feedback=_errors(state.statement, last.proof, last.verdict))
-
-
-def _errors(statement: Statement, proof: str | None, verdict: Verdict | None) -> tuple[str, ...]:
-    """Return the feedback on an attempt, one string per error."""
-    if proof is None or verdict is None:
-        return ("The answer holds no complete code block.",)
-    return feedback_errors(statement.formal, proof, verdict.messages)
+    return replace(state, attempt=last.proof or "", feedback=verdict_errors(state.statement.formal, last.proof, last.verdict))
 
 
 def ended(last: Round) -> bool:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lean_worker.protocol import Message
+from oprover_jax.agent.feedback import CUT, ERROR_CLOSE, ERROR_OPEN, first_errors, head_of_line
 from oprover_jax.data.codec import Codec
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.statements.declarations import GOAL, begins_with_command, is_declaration, names_of, renamed, stated_proof
 
 FENCE, FENCE_END = "```lean4\n", "\n```"
 TASK = "Prove this theorem in Lean 4. Give a short plan, then the proof in one code block; mend the previous attempt if there is one.\n"
@@ -24,8 +25,6 @@ FEEDBACK = "\nLean feedback:\n"
 ANSWER = "\nAnswer:\n"
 NONE = "(none)"
 PLAN = "Plan:"
-ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
-CUT = "-- (cut)"
 PHRASE_ROOM = 16  # tokens reserved for the fixed phrases, each of which is one token in a fitted tokenizer
 
 PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
@@ -109,9 +108,9 @@ class Template:
         before = [*opening, *encode(TASK + FENCE), *statement, *encode(FENCE_END + REFERENCES)]
         after = [
             *encode(ATTEMPT),
-            *self._first_lines(state.attempt or NONE, budget.attempt),
+            *self._first_lines(shown_attempt(state.statement.formal, state.attempt) or NONE, budget.attempt),
             *encode(FEEDBACK),
-            *self._first_errors(state.feedback or (NONE,), budget.feedback),
+            *first_errors(state.feedback or (NONE,), budget.feedback, self.codec),
             *closing,
         ]
         room = min(budget.references, budget.prompt - len(before) - len(after))
@@ -135,44 +134,20 @@ class Template:
         """Return whole proofs, nearest first; a proof that does not fit is dropped, never truncated."""
         out: list[int] = []
         for record in retrieved:
-            ids = self.codec.encode_plain(shown(stated_proof(record.statement.formal, record.proof)) + "\n")
+            ids = self.codec.encode_plain(shown_proof(record.statement.formal, record.proof) + "\n")
             if len(out) + len(ids) <= room:
                 out += ids
         return out or self.codec.encode_plain(NONE)
 
-    def _first_errors(self, errors: Sequence[str], room: int) -> list[int]:
-        """Return as many whole errors as fit and the number of the others; if the first does not fit, its first lines."""
+    def _first_lines(self, text: str, room: int) -> list[int]:
+        """Return `text` if it fits, else its first lines and a truncation marker; a line too long is cut."""
         encode = self.codec.encode_plain
-        best = encode("\n".join(errors))
-        if len(best) <= room:
-            return best
-        best = self._first_lines(errors[0], room, "\n" + _and_more(len(errors) - 1) if len(errors) > 1 else "")
-        for count in range(1, len(errors)):
-            ids = encode("\n".join([*errors[:count], _and_more(len(errors) - count)]))
-            if len(ids) > room:
-                break
-            best = ids
-        return best
-
-    def _first_lines(self, text: str, room: int, ending: str = "") -> list[int]:
-        """Return `text` and `ending` if they fit; else its first lines, a truncation marker and `ending`; a line too long is cut."""
-        encode = self.codec.encode_plain
-        whole = encode(text + ending)
+        whole = encode(text)
         if len(whole) <= room:
             return whole
-        lines, ending = text.split("\n"), f"\n{CUT}{ending}"
+        lines, ending = text.split("\n"), f"\n{CUT}"
         count = bisect_right(range(1, len(lines)), room, key=lambda n: len(encode("\n".join(lines[:n]) + ending)))
-        if count:
-            return encode("\n".join(lines[:count]) + ending)
-        tail = encode(ending)
-        head = encode(lines[0])[: max(room - len(tail), 0)]
-        while head and self.codec.decode(head).endswith("\ufffd"):  # half a character
-            head.pop()
-        return [*head, *tail][:room]
-
-
-def _and_more(errors: int) -> str:
-    return f"({errors} more {'error' if errors == 1 else 'errors'})"
+        return encode("\n".join(lines[:count]) + ending) if count else head_of_line(lines[0], [CUT], room, self.codec)
 
 
 def answer_text(proof: str) -> str:
@@ -182,44 +157,22 @@ def answer_text(proof: str) -> str:
 
 def plan_of(proof: str) -> str:
     """Return the distinct tactics of a proof in order of appearance, or `term` for a proof term."""
-    if not proof.lstrip().startswith("by"):
+    if not proof.lstrip().startswith("by") and not is_declaration(proof):
         return "term"
     steps = re.findall(r"(?:\bby\b|\n|;|·|=>|<;>)\s*([a-z][A-Za-z_']*)", proof)
-    return " ".join(dict.fromkeys(step for step in steps if step not in ("by", "fun"))) or "term"
+    return " ".join(dict.fromkeys(step for step in steps if step not in ("by", "fun") and not begins_with_command(step))) or "term"
 
 
 def shown(text: str) -> str:
     """Return a declaration as the policy sees it, with the name of the theorem replaced because it carries no information."""
-    return _NAME.sub(r"\1goal", text)
+    return _NAME.sub(rf"\1{GOAL}", text)
 
 
-def stated_proof(formal: str, proof: str) -> str:
-    """Return the declaration with `proof` in place of its `sorry`."""
-    head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal)
-    return head + proof.lstrip() if proof.lstrip().startswith((":=", "|")) else head + ":= " + proof
+def shown_proof(formal: str, proof: str) -> str:
+    """Return a theorem with its proof as the policy sees it; whole declarations stand as they are, with the theorem's name replaced."""
+    return shown_attempt(formal, proof) if is_declaration(proof) else shown(stated_proof(formal, proof))
 
 
-def feedback_errors(formal: str, proof: str, messages: Sequence[Message]) -> tuple[str, ...]:
-    """Return Lean's errors in order, each as the source line with the span marked, followed by Lean's message.
-
-    For a span over several lines, the first line is shown. An error about the whole proof or the statement has no source line.
-    """
-    whole = stated_proof(formal, proof)
-    start = len(whole) - len(proof.lstrip())
-    first, lead = whole.count("\n", 0, start) + 1, start - (whole.rfind("\n", 0, start) + 1)
-    lines = proof.lstrip().split("\n")
-    errors = []
-    for message in messages:
-        if message.severity != "error":
-            continue
-        at = message.line - first
-        shift = lead if at == 0 else 0
-        column, on_one_line = message.column - shift, message.end_line == message.line
-        if 0 <= at < len(lines) and column >= 0 and (on_one_line or (at, column) != (0, 0)):
-            line = lines[at]
-            end = message.end_column - shift if on_one_line else len(line)
-            source = f"{line[:column]}{ERROR_OPEN}{line[column:end]}{ERROR_CLOSE}{line[end:]}".strip()
-            errors.append(f"{source}\n{message.text.strip()}")
-        else:
-            errors.append(message.text.strip())
-    return tuple(errors)
+def shown_attempt(formal: str, proof: str) -> str:
+    """Return a proof alone as the policy sees it: in whole declarations, the theorem has the name of the prompt."""
+    return renamed(proof, names_of(formal), GOAL) if is_declaration(proof) else proof

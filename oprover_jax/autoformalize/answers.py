@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from lean_worker.lexer import tokens
 from lean_worker.source import SourceError, declarations
 from lean_worker.statement import StatementError, split_statement
-from oprover_jax.agent.answer import code_blocks
+from oprover_jax.agent.answer import code_blocks, without_thoughts
 
-_THOUGHT = re.compile(r"\A.*</think>", re.S)
 _SCORE = re.compile(r"^[ \t]*[*_]*Score[*_]*[ \t]*:[*_ \t]*(\d+(?:\.\d+)?)(?:[ \t]*/[ \t]*10)?[*_. \t]*$", re.I | re.M)
 _OPEN = re.compile(r"^open[ \t].*$", re.M)
 _DROPPED = ("import", "set_option")  # the configured header provides these
@@ -33,7 +32,7 @@ def read_theorem(answer: str) -> Theorem:
     Raises:
       NotATheorem: There is no code block, or it contains no theorem, several theorems or other declarations.
     """
-    blocks = code_blocks(_THOUGHT.sub("", answer))
+    blocks = code_blocks(without_thoughts(answer))
     if not blocks:
         raise NotATheorem("no code block")
     code = blocks[-1].strip("\n") + "\n"
@@ -57,7 +56,7 @@ def read_theorem(answer: str) -> Theorem:
 
 def read_score(judgement: str) -> float | None:
     """Return the last line `Score: N` as a number in [0, 1]; None if there is none or N exceeds 10."""
-    scores = _SCORE.findall(_THOUGHT.sub("", judgement))
+    scores = _SCORE.findall(without_thoughts(judgement))
     score = float(scores[-1]) / 10 if scores else None
     return score if score is not None and score <= 1 else None
 

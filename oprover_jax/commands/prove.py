@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from lean_worker.source import Declaration, filled, open_declarations
+from lean_worker.pool import Pool
+from lean_worker.source import Declaration, open_declarations
 from oprover_jax.agent.refine import OnRound, ended, prove
+from oprover_jax.commands.fill import Filling, filled, filling, fits
 from oprover_jax.commands.proving_agent import ProvingAgent
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.run_folder import write_atomic
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Round, Statement, Trajectory
+from oprover_jax.statements.declarations import is_declaration
 from oprover_jax.statements.normalize import statement_id
 
 
@@ -45,16 +48,21 @@ def prove_file(path: Path, agent: ProvingAgent, num_samples: int, out: Path, see
         console.line(f"{path}: no `sorry` to prove")
         return {}
     proofs: dict[int, str] = {}
+    fillings: dict[int, Filling] = {}
     written = False
     try:
         for number, target in enumerate(targets, 1):
             trajectories = _prove_one(agent, target, num_samples, seed, console, f"[{number:>2}/{len(targets)}] {_where(target)}")
-            best = _shortest(trajectories)
+            accepted = _accepted(trajectories)
+            best = _first_that_fits(accepted, target, text, targets, fillings, agent.pool)
             if best is not None:
-                proofs[target.start] = best
-            write_atomic(out, filled(text, proofs).encode())
+                proofs[target.start], fillings[target.start] = best
+            write_atomic(out, filled(text, targets, fillings).encode())
             written = True
-            console.line(_outcome(target, best, trajectories))
+            console.line(_outcome(target, trajectories))
+            if accepted and best is None:
+                console.line(f"{_where(target)}: its proof does not fit into the file, so `sorry` remains there; insert it by hand:")
+                console.line(accepted[0])
     except KeyboardInterrupt:
         console.line(
             f"interrupted; {_summary(targets, proofs, out)}" if written else "interrupted in the first theorem; nothing was written"
@@ -109,24 +117,44 @@ def _by_round(num_samples: int, rounds: int, show: Callable[[int, str, bool], No
     return on_round
 
 
-def _shortest(trajectories: list[Trajectory]) -> str | None:
-    accepted = [r.proof for t in trajectories for r in t.rounds if r.proof is not None and r.verdict is not None and r.verdict.accepted]
-    return min(accepted, key=lambda proof: (len(proof), proof), default=None)
+def _accepted(trajectories: list[Trajectory]) -> list[str]:
+    """Return the accepted proofs, bare ones first, the shortest first."""
+    rounds = [r for t in trajectories for r in t.rounds if r.verdict is not None and r.verdict.accepted]
+    return sorted({r.proof for r in rounds if r.proof is not None}, key=lambda proof: (is_declaration(proof), len(proof), proof))
+
+
+def _first_that_fits(
+    proofs: list[str], target: Declaration, text: str, targets: list[Declaration], fillings: dict[int, Filling], pool: Pool
+) -> tuple[str, Filling] | None:
+    """Return the first proof that can be inserted; Lean reads the file again if the proof brings helpers."""
+    for proof in proofs:
+        made = filling(target.statement, proof)
+        if made is None:
+            continue
+        whole = filled(text, targets, {**fillings, target.start: made})
+        if not is_declaration(proof) or fits(whole, pool, target.name):
+            return proof, made
+    return None
 
 
 def _where(target: Declaration) -> str:
     return f"{target.name} (line {target.line})"
 
 
-def _outcome(target: Declaration, best: str | None, trajectories: list[Trajectory]) -> str:
+def _outcome(target: Declaration, trajectories: list[Trajectory]) -> str:
     attempts = sum(len(t.rounds) for t in trajectories)
-    if best is not None:
-        accepted = [len(t.rounds) for t in trajectories if t.accepted]
+    if accepted := [len(t.rounds) for t in trajectories if t.accepted]:
         return f"{_where(target)}: proved by {len(accepted)} of {len(trajectories)} rollouts, first in round {min(accepted)}"
     if not trajectories:
         return f"{_where(target)}: skipped, the statement exceeds the prompt budget of the policy"
-    messages = Counter(r.feedback.strip().split("\n")[-1] for t in trajectories for r in t.rounds)
+    messages = Counter(_message(r) for t in trajectories for r in t.rounds)
     return f"{_where(target)}: not proved in {attempts} attempts; most frequent message of Lean: {messages.most_common(1)[0][0]}"
+
+
+def _message(played: Round) -> str:
+    """Return the first line of Lean's first error, or of the feedback if Lean reported none."""
+    errors = [message.text for message in (played.verdict.messages if played.verdict else ()) if message.severity == "error"]
+    return (errors or [played.feedback or "none"])[0].strip().split("\n")[0]
 
 
 def _summary(targets: list[Declaration], proofs: dict[int, str], out: Path) -> str:

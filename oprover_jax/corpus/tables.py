@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+from oprover_jax.statements.declarations import own_proof
 from oprover_jax.statements.normalize import proof_id
 
 _TEXT = pa.string()
@@ -152,7 +153,7 @@ def proof_row(record: ProofRecord) -> dict[str, Any]:
         **proof_columns(record),
         "id": proof_id(statement.id, record.proof),
         "statement_id": statement.id,
-        "kind": proof_kind(record.proof),
+        "kind": proof_kind(own_proof(statement.formal, record.proof)),
         "checked": "accepted",
         "source": statement.source,
         "licence": statement.licence,

@@ -22,6 +22,7 @@ from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.data.packing import TooLong
 from oprover_jax.data.rows import Example
 from oprover_jax.errors import InputError
+from oprover_jax.statements.declarations import is_declaration, without_imports
 
 __all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces"]
 
@@ -136,10 +137,16 @@ class Proofs:
 
 
 def declaration(header: str, formal: str, proof: str) -> str:
-    """Return header, statement and proof as in a file; `formal` ends in `:= by sorry`, `proof` may begin with `:=` or `|`."""
-    proof = proof.strip()
-    head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal).rstrip()
-    whole = f"{head} {proof}" if proof.startswith((":=", "|")) else f"{head} := {proof}"
+    """Return header, statement and proof as in a file.
+
+    `formal` ends in `:= by sorry`. `proof` may begin with `:=` or `|`, or be whole declarations, which are not stated a second time.
+    """
+    if is_declaration(proof):
+        whole = (without_imports(proof) if header.strip() else proof).strip("\n").rstrip()
+    else:
+        proof = proof.strip()
+        head = re.sub(r":=\s*(?:by\s+)?sorry\s*$", "", formal).rstrip()
+        whole = f"{head} {proof}" if proof.startswith((":=", "|")) else f"{head} := {proof}"
     return f"{header.strip()}\n\n{whole}\n" if header.strip() else f"{whole}\n"
 
 

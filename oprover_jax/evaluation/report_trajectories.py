@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
+from msgspec.structs import replace
+
 from lean_worker.protocol import Message
-from oprover_jax.agent.template import stated_proof
+from oprover_jax.agent.feedback import attempted
 from oprover_jax.records import Round, Statement, Trajectory
 
 Decode = Callable[[Sequence[int]], str]
@@ -66,7 +68,8 @@ def _round(number: int, played: Round, statement: Statement, decode: Decode) -> 
     if played.proof is None:
         code = f'<pre class="code raw">{escape(decode(played.attempt_ids))}</pre>'
     else:
-        code = f'<pre class="code">{marked_code(stated_proof(statement.formal, played.proof), messages)}</pre>'
+        text, line_one = attempted(statement.formal, played.proof)
+        code = f'<pre class="code">{marked_code(text, messages, line_one)}</pre>'
     accepted = verdict.accepted if verdict else False
     style = "good" if accepted else "bad" if accepted is False else "unknown"
     result = verdict.kind if verdict else "no code"
@@ -86,7 +89,7 @@ def _messages(played: Round) -> str:
         return f'<p class="message bad">{escape(played.feedback or "The answer contains no code to check.")}</p>'
     lines = [
         f'<p class="message {"bad" if m.severity == "error" else "info"}"><span>{m.severity} · line {m.line}, column {m.column}</span>'
-        f"{escape(m.text.strip())}</p>"
+        f"{escape(_with_goal(m))}</p>"
         for m in verdict.messages
     ]
     if verdict.accepted:
@@ -97,6 +100,11 @@ def _messages(played: Round) -> str:
     return "".join(lines)
 
 
+def _with_goal(message: Message) -> str:
+    text = message.text.strip()
+    return f"{text}\n{message.goal.strip()}" if message.goal and "⊢" not in text else text
+
+
 def _retrieved(played: Round) -> str:
     if not played.retrieved:
         return '<p class="muted retrieved">No retrieved proofs.</p>'
@@ -104,9 +112,12 @@ def _retrieved(played: Round) -> str:
     return f'<p class="muted retrieved">{len(played.retrieved)} retrieved proof{"s" * (len(played.retrieved) > 1)}: {ids}</p>'
 
 
-def marked_code(source: str, messages: Sequence[Message]) -> str:
-    """Return `source` as numbered lines of HTML, with lines of errors marked and their columns underlined."""
-    errors = [m for m in messages if m.severity == "error"]
+def marked_code(source: str, messages: Sequence[Message], line_one: int = 0) -> str:
+    """Return `source` as numbered lines of HTML, with lines of errors marked and their columns underlined.
+
+    `line_one` is the index of the line that messages call line 1.
+    """
+    errors = [replace(m, line=m.line + line_one, end_line=m.end_line + line_one) for m in messages if m.severity == "error"]
     rows = []
     for number, line in enumerate(source.split("\n"), 1):
         here = [m for m in errors if m.line <= number <= max(m.end_line, m.line)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from oprover_jax.agent.template import PHRASES, shown, stated_proof
+from oprover_jax.agent.template import PHRASES, shown, shown_proof
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
@@ -42,7 +42,7 @@ def read_failed_attempts(bench: Workbench) -> list[FailedAttempt]:
 
 def tokenizer(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Train a byte-level BPE on the public corpus, Lean's feedback and the statements of the pool, never on the benchmark."""
-    texts = [shown(stated_proof(record.statement.formal, record.proof)) for record in bench.corpus.public]
+    texts = [shown_proof(record.statement.formal, record.proof) for record in bench.corpus.public]
     texts += [shown(statement.formal) for statement in bench.corpus.pool]
     texts += ["\n".join(failed.feedback) for failed in read_failed_attempts(bench)]
     trained = train_tokenizer(texts, bench.experiment.model.vocab_size, PHRASES)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from oprover_jax.data.rows import Example, prompted
 from oprover_jax.data.trajectories import RoundExample, choose
 from oprover_jax.records import Round, Statement, Trajectory
+from oprover_jax.statements.declarations import bare_proof
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,19 @@ def sft_examples(trajectories: Sequence[Trajectory], config: SelectConfig) -> li
         solved[name].append(trajectory.accepted is True)
         for number, played in enumerate(trajectory.rounds):
             if _is_example(played):
-                examples.append(RoundExample(name, trajectory.sample, number, len(played.attempt_ids), played.proof, (index, number)))
+                examples.append(
+                    RoundExample(
+                        name, trajectory.sample, number, len(played.attempt_ids), _key(trajectory.statement, played.proof), (index, number)
+                    )
+                )
     chosen = choose(examples, solved, config.per_statement, config.per_proof, config.mastered)
     rounds = [trajectories[example.where[0]].rounds[example.number] for example in chosen]
     return [prompted(played.prompt_ids, played.attempt_ids) for played in rounds]
+
+
+def _key(statement: Statement, proof: str | None) -> str | None:
+    """Return what two rounds with the same proof share: a restated theorem around the proof does not count."""
+    return None if proof is None else bare_proof(statement.formal, proof)
 
 
 def _is_example(played: Round) -> bool:

@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from oprover_jax.agent.template import State, Template, feedback_errors, shown, stated_proof
+from oprover_jax.agent.feedback import verdict_errors
+from oprover_jax.agent.template import State, Template, shown_attempt, shown_proof
 from oprover_jax.data.rows import Example, prompted
 from oprover_jax.records import ProofRecord
 from oprover_jax.retrieval.memory import Memory
@@ -32,7 +33,7 @@ async def failed_attempts(verifier: Verifier, memory: Memory, records: Sequence[
     verdicts = await verifier.verify_many([(record.statement, proof) for record, proof in pairs])
     for (record, proof), verdict in zip(pairs, verdicts, strict=True):
         if verdict.accepted is False:
-            failed.append(FailedAttempt(record, proof, feedback_errors(record.statement.formal, proof, verdict.messages)))
+            failed.append(FailedAttempt(record, proof, verdict_errors(record.statement.formal, proof, verdict)))
     return failed
 
 
@@ -54,7 +55,7 @@ def first_examples(
     known += [(State(wrong.record.statement, attempt=wrong.attempt, feedback=wrong.feedback), wrong.record.proof) for wrong in failed]
     near = memory.search([state.statement for state, _ in known], retrieve) if retrieve else [[] for _ in known]
     return [
-        prompted(template.prompt(replace(state, retrieved=tuple(retrieved))), template.answer(proof))
+        prompted(template.prompt(replace(state, retrieved=tuple(retrieved))), template.answer(shown_attempt(state.statement.formal, proof)))
         for (state, proof), retrieved in zip(known, near, strict=True)
     ]
 
@@ -62,6 +63,6 @@ def first_examples(
 def documents(records: Sequence[ProofRecord], library: Sequence[str]) -> dict[str, list[str]]:
     """Return CPT texts by source: theorems with their proofs, and Lean library source by paragraph."""
     return {
-        "proofs": [shown(stated_proof(record.statement.formal, record.proof)) for record in records],
+        "proofs": [shown_proof(record.statement.formal, record.proof) for record in records],
         "library": [part for source in library for part in source.split("\n\n") if part.strip()],
     }

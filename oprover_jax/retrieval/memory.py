@@ -16,6 +16,7 @@ from oprover_jax.files import replacing
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import Encoder
 from oprover_jax.retrieval.index import Index, IndexConfig
+from oprover_jax.statements.declarations import stated_proof
 from oprover_jax.statements.decontaminate import fingerprints
 from oprover_jax.statements.normalize import statement_id
 
@@ -193,7 +194,7 @@ class Memory:
 
     def _is_better(self, record: ProofRecord) -> bool:
         known = self._records.get(record.statement.id)
-        return known is None or len(record.proof) < len(known.proof)
+        return known is None or _length(record) < _length(known)
 
     def _put(self, records: Sequence[ProofRecord], vectors: Float32[np.ndarray, "n d"]) -> None:
         self._index.upsert([record.statement.id for record in records], vectors)
@@ -205,8 +206,13 @@ class Memory:
 
 def _keep_shortest(held: dict[str, ProofRecord], record: ProofRecord) -> None:
     known = held.get(record.statement.id)
-    if known is None or len(record.proof) < len(known.proof):
+    if known is None or _length(record) < _length(known):
         held[record.statement.id] = record
+
+
+def _length(record: ProofRecord) -> int:
+    """Return the length of a proof with its theorem, since a proof may be bare or whole declarations."""
+    return len(stated_proof(record.statement.formal, record.proof))
 
 
 def _require_same_encoder(path: Path, metadata: Mapping[bytes, bytes], encoder: Encoder) -> None:

@@ -39,12 +39,15 @@ class Verifier:
         self.asked = 0
 
     async def verify(self, statement: Statement, proof: str, tier: Tier = "fast") -> Verdict:
-        """Return the verdict on `proof`, with the id of the statement; use tier "slow" (checked twice) for stored or reported proofs."""
+        """Return the verdict on `proof`, with the id of the statement; use tier "slow" (checked twice) for stored or reported proofs.
+
+        `proof` is a bare proof or whole declarations, which may contain helper lemmas.
+        """
         self.asked += 1
         key = (statement.header, statement.formal, proof, tier)
         known = self._cache.get(key)
         if known is None:
-            check = Check(statement.id, statement.formal, proof, statement.header, tier)
+            check = Check(statement.id, statement.formal, proof, statement.header, tier, helpers=True)
             known = self._cache[key] = asyncio.ensure_future(self._check_with_retries(check))
         try:
             verdict = known if isinstance(known, Verdict) else await asyncio.shield(known)

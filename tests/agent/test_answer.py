@@ -1,4 +1,4 @@
-"""What is read out of an answer, whatever the model wrote around it."""
+"""What is read out of an answer, whatever the model wrote around it: blocks, thoughts, headings, demonstrations."""
 
 import pytest
 from hypothesis import given
@@ -46,9 +46,15 @@ MEGABYTE = 1_000_000
         ("Plan: x\n```lean4 `a`\nby simp\n```", None, False),
         ("Plan: x\n```lean4 by simp```", None, False),
         ("Plan: x\n```text\n1. norm\n```\n```lean4\nby simp\n```", "by simp", True),
-        # whole declarations and files are cut down to the proof
-        ("Plan: x\n```lean4\ntheorem t (x : Nat := 3) : x = x := by rfl\n```", "by rfl", True),
-        ("Plan: x\n```lean4\nimport Mathlib\n\nopen Nat\n  Real\n\n/-- It is. -/\ntheorem t : 1 = 1 := by\n  rfl\n```", "by\n  rfl", True),
+        # whole declarations and files stay as they are
+        ("Plan: x\n```lean4\ntheorem t (x : Nat := 3) : x = x := by rfl\n```", "theorem t (x : Nat := 3) : x = x := by rfl", True),
+        (
+            "Plan: x\n```lean4\n\nimport Mathlib\n\nopen Nat\n  Real\n\n/-- It is. -/\n@[simp] theorem t : 1 = 1 := by\n  rfl\n\n```",
+            "import Mathlib\n\nopen Nat\n  Real\n\n/-- It is. -/\n@[simp] theorem t : 1 = 1 := by\n  rfl",
+            True,
+        ),
+        ("Plan: x\n```lean4\n  theorem t : 1 = 1 := by\n    rfl\n```", "  theorem t : 1 = 1 := by\n    rfl", True),
+        ("Plan: x\n```lean4\n-- done\ntheorem t : 1 = 1 := rfl\n```", "-- done\ntheorem t : 1 = 1 := rfl", True),
         ("Plan: x\n```lean4\nopen Nat in\nby rfl\n```", "open Nat in\nby rfl", True),
         (
             "Plan: x\n```lean4\nimport A\nlemma a : 1 = 1 := rfl\ntheorem t : 1 = 1 := a\n```",
@@ -60,6 +66,131 @@ MEGABYTE = 1_000_000
 def test_parsing(text: str, proof: str | None, well_formed: bool) -> None:
     answer = parse_answer(text)
     assert (answer.proof, answer.well_formed) == (proof, well_formed)
+
+
+STATEMENT = "theorem add_swap (a b : Nat) :\n    a + b = b + a := by sorry"
+WHOLE = "theorem add_swap (a b : Nat) : a + b = b + a := by\n  omega"
+SKETCH = WHOLE.replace("omega", "skip")
+EXAMPLE = WHOLE.replace("theorem add_swap", "example")
+OTHER = "theorem X (a b : Nat) :\n  a + b = b + a := by omega"
+BARE = "by\n  omega"
+FILE = f"import Mathlib\nopen Nat\n\nlemma aux : True := trivial\n\n{WHOLE}"
+
+
+def block(code: str, tag: str = "lean4") -> str:
+    return f"```{tag}\n{code}\n```"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # demonstrations, other theorems and the bare statement do not displace the proof
+        f"{block(WHOLE)}\nIt uses:\n{block('#check Nat.add_comm')}",
+        f"{block(WHOLE)}\n{block('example : 1 + 2 = 2 + 1 := add_swap 1 2')}\n{block('#eval 1 + 2')}",
+        f"{block(WHOLE)}\n{block('theorem more (a : Nat) : a + 0 = a := rfl')}",
+        f"{block(WHOLE)}\n{block('by norm_num')}",
+        f"{block(WHOLE)}\n{block('import Mathlib')}\n{block('')}",
+        f"To prove:\n{block(STATEMENT)}\nSketch:\n{block(SKETCH)}\n{block(WHOLE)}",
+        f"{block(WHOLE)}\nagain the problem:\n{block(STATEMENT)}",
+        # thoughts
+        f"<think>\n{block('theorem add_swap (a b : Nat) : a + b = b + a := rfl')}\n</think>\n{block(WHOLE)}",
+        f"first I think\n{block('by rfl')}\n</think>\n{block(WHOLE)}",
+        f"{block(WHOLE)}\n<think>\nor rather\n{block(WHOLE.replace('omega', 'rfl'))}",
+        f"<think>a</think>{block(WHOLE)}<think>\n{block('by rfl')}</think>",
+        # info strings
+        block(WHOLE, 'lean4 title="Main.lean" {1,3-4}'),
+        block(WHOLE, "Lean 4"),
+        block(WHOLE, "lean linenums"),
+        block(WHOLE, "{.lean4 #proof}"),
+        block(WHOLE, 'lean{title="x"}'),
+        block(WHOLE, ""),
+        # missing fences
+        f"{WHOLE}\n```",
+        f"{WHOLE}\n```\nThis closes it.",
+        f"<think>hm</think>\n{WHOLE}",
+        f"\n{WHOLE}\n",
+        f"### Complete Lean 4 Proof\n\n{WHOLE}",
+        # headings of other provers
+        f"### Detailed Proof\n\nBy arithmetic.\n\n### Complete Lean 4 Proof\n\n{block(WHOLE)}",
+        f"**Proof plan:**\n1. omega\n\n**Lean 4 code**\n{block(WHOLE, 'lean')}\n\n### Remarks\n{block('#print axioms add_swap')}",
+        # the name that prompts show
+        block(WHOLE.replace("add_swap", "goal")),
+        f"{block(WHOLE.replace('add_swap', 'goal'))}\n{block('#check goal')}",
+        # blocks of tactics in the text, as well as the whole
+        f"{block('omega', 'tactics')}\n{block(WHOLE)}\n{block('omega', 'tactics')}",
+    ],
+)
+def test_the_block_that_proves_the_statement_counts(text: str) -> None:
+    assert parse_answer(text, STATEMENT).proof == WHOLE
+    assert parse_answer(text.replace("\n", "\r\n"), STATEMENT).proof == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("text", "proof"),
+    [
+        (f"{block(FILE)}\n{block('#check aux')}", FILE),
+        # the statement in other forms
+        (
+            f"{block(EXAMPLE)}\n{block('#eval 1')}",
+            EXAMPLE,
+        ),
+        (
+            f"{block(OTHER)}\n{block('theorem Y : True := trivial')}",
+            OTHER,
+        ),
+        # bare proofs
+        (f"{block(STATEMENT)}\nProof:\n{block(BARE)}", BARE),
+        (f"{block('by omega')}\n{block('#check Nat.add_comm')}", "by omega"),
+        (f"{block(':= by omega')}\n", ":= by omega"),
+        # tactics alone
+        (block("intro x\nomega", "tactics"), "by\n  intro x\n  omega"),
+        ("omega\n```", "by\n  omega"),
+        ("simp [h]\n\ncases h with\n| inl h => rfl\n```\n", "by\n  simp [h]\n\n  cases h with\n  | inl h => rfl"),
+        (block("by\n  omega", "tactics"), "by\n  omega"),
+        # recursion under the name of the prompt, and a local name that is equal to it
+        (
+            block("theorem goal : ∀ n, P n\n  | 0 => z\n  | n + 1 => s (goal n)"),
+            "theorem add_swap : ∀ n, P n\n  | 0 => z\n  | n + 1 => s (add_swap n)",
+        ),
+        # no answer
+        (f"<think>\n{block(WHOLE)}", None),
+        (f"<think>\n{block(WHOLE)}\n</think>\n", None),
+        (f"{block(WHOLE)}\n</think>", None),
+        ("I have no proof.", None),
+        (f"So the theorem is clear.\n{WHOLE}", None),
+        (block("1 + 2 = 3", ""), None),
+        ("It follows\n```\nfrom this.", None),
+        ("```lean4\n" + WHOLE, None),
+    ],
+)
+def test_other_forms(text: str, proof: str | None) -> None:
+    assert parse_answer(text, STATEMENT).proof == proof
+
+
+def test_a_name_with_dots_is_restored_where_it_is_valid() -> None:
+    formal = "theorem Nat.le.own (p : Prop) (h : p) : p := by sorry"
+    recursion = "theorem goal (p : Prop) (h : p) : p := by\n  exact goal p h"
+    local = "theorem goal (p : Prop) (h : p) : p := by\n  have goal : p := h\n  exact goal"
+    assert parse_answer(block(recursion), formal).proof == recursion.replace("goal", "Nat.le.own")
+    assert parse_answer(block(local), formal).proof == local.replace("goal", "Nat.le.own", 1)
+    assert parse_answer(block("theorem own : True := trivial\n#check goal"), formal).proof == "theorem own : True := trivial\n#check goal"
+
+
+@pytest.mark.parametrize(
+    ("before", "well_formed"),
+    [
+        ("<think>many words\n```lean4\nby rfl\n```\n</think>\nPlan: omega\n", True),
+        ("### Detailed Proof Plan\nBy arithmetic.\n\n### Complete Lean 4 Proof\n", True),
+        ("**Plan**\nomega\n", True),
+        ("### Complete Lean 4 Proof\n", False),
+        ("### Setting\nnumbers\n", False),
+        ("omega does it\n", False),
+        ("Plan: x\n```lean4\nby rfl\n```\n", False),
+    ],
+)
+def test_what_a_well_formed_answer_begins_with(before: str, well_formed: bool) -> None:
+    assert parse_answer(f"{before}{block(WHOLE)}", STATEMENT).well_formed is well_formed
+    assert not parse_answer(f"{before}{block(WHOLE)}\nDone.", STATEMENT).well_formed
 
 
 LINE = st.text(st.characters(exclude_characters="`\n\r", exclude_categories=("Cs",)), max_size=12)
@@ -129,10 +260,20 @@ def test_junk_never_breaks_the_parser_nor_what_follows_it(junk: str) -> None:
         "```lean4\n" + "(" * MEGABYTE,
         "```lean4\ntheorem t : " + "/-" * (MEGABYTE // 2),
         "∀ε" * (MEGABYTE // 2),
+        "<think>" * (MEGABYTE // 7),
+        "</think>" * (MEGABYTE // 8),
+        "```lean4\n" + "theorem goal " * (9_000) + "\n```",
+        "```lean4\n" + "theorem add_swap : " + "(a : Nat) " * 11_000 + "\n```",
+        "**" * (MEGABYTE // 2),
+        "# \n" * (MEGABYTE // 3),
+        "open" + " " * MEGABYTE + "x",
+        "theorem t : " + '"' * MEGABYTE,
     ],
-    ids=["openings", "fences", "ticks", "spaces", "growing", "indented", "brackets", "comments", "unicode"],
+    ids=lambda junk: ascii(junk[:12]),
 )
 def test_a_megabyte_of_junk_is_read_once(junk: str) -> None:
     """Anything quadratic would take hours here."""
-    answer = parse_answer(f"{junk}\n```\n```lean4\nby simp\n```")
-    assert not answer.well_formed and answer.proof in (None, "by simp")
+    assert not parse_answer(f"{junk}\n```\n```lean4\nby simp\n```", STATEMENT).well_formed
+    shorter = junk[: MEGABYTE // 8]
+    for text in (shorter, f"```lean4\n{shorter}\n```", f"{shorter}\n```"):
+        assert not parse_answer(text, STATEMENT).well_formed

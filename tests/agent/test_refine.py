@@ -82,7 +82,16 @@ def test_without_feedback_every_round_starts_afresh(verifier: Verifier) -> None:
 def test_the_policy_cannot_change_the_target(verifier: Verifier) -> None:
     restated = "Plan: exact\n```lean4\ntheorem swap (p q : Prop) (h : p ∧ q) : p ∧ q := by exact h\n```"
     [trajectory], _ = run(verifier, lambda *_: restated, RefineConfig(rounds=1), samples=1)
-    assert trajectory.accepted is False and trajectory.rounds[0].proof == WRONG
+    assert trajectory.accepted is False and trajectory.rounds[0].proof == restated.split("\n")[2]
+
+
+@pytest.mark.parametrize("name", ["swap", "goal"])
+def test_helper_lemmas_are_permitted(verifier: Verifier, name: str) -> None:
+    helper = "theorem right_of (p q : Prop) (h : p ∧ q) : q := h.2\n\n"
+    whole = f"{helper}theorem {name} (p q : Prop) (h : p ∧ q) : q ∧ p := ⟨right_of p q h, h.1⟩"
+    [trajectory], _ = run(verifier, lambda *_: answer_text(whole), RefineConfig(rounds=1), samples=1)
+    assert trajectory.accepted is True and trajectory.rounds[0].reward == 1.0
+    assert trajectory.rounds[0].proof == whole.replace("goal", "swap")
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,11 @@ from chat_model import write_chat_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lean_worker.protocol import Message
 from oprover_jax.agent.answer import parse_answer
+from oprover_jax.agent.feedback import CUT
 from oprover_jax.agent.template import (
     ANSWER,
     ATTEMPT,
-    CUT,
-    ERROR_CLOSE,
-    ERROR_OPEN,
     FEEDBACK,
     FENCE,
     FENCE_END,
@@ -26,15 +23,15 @@ from oprover_jax.agent.template import (
     State,
     Template,
     answer_text,
-    feedback_errors,
     plan_of,
     shown,
-    stated_proof,
+    shown_proof,
 )
 from oprover_jax.data.codec import codec_of, load_codec
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.statements.declarations import stated_proof
 
 PROOF = "by\n  intro h\n  exact ⟨h.2, h.1⟩"
 
@@ -113,34 +110,6 @@ def test_answers_round_trip(proof: str) -> None:
     assert (answer.proof, answer.well_formed) == (proof, True)
 
 
-def test_feedback_marks_the_span_and_keeps_errors_only() -> None:
-    messages = [
-        Message("warning", 1, 0, 1, 7, "unused"),
-        Message("error", 3, 2, 3, 9, "type mismatch"),
-        Message("error", 1, statement().formal.index("by sorry"), 3, 3, "unsolved goals\n⊢ q"),
-    ]
-    errors = feedback_errors(statement().formal, "by\n  intro h\n  exact h", messages)
-    assert errors == (f"{ERROR_OPEN}exact h{ERROR_CLOSE}\ntype mismatch", "unsolved goals\n⊢ q")
-
-
-def test_feedback_on_the_first_line_shows_the_proof_and_not_the_statement() -> None:
-    formal = statement().formal
-    column = formal.index(":=") + len(":= by exact ")
-    message = Message("error", 1, column, 1, column + 1, "unknown")
-    assert feedback_errors(formal, "by exact h", [message]) == (f"by exact {ERROR_OPEN}h{ERROR_CLOSE}\nunknown",)
-
-
-def test_feedback_on_several_lines_shows_the_first_unless_it_is_about_the_whole_proof() -> None:
-    formal = statement().formal
-    proof = "by\n  have h : p := by\n    skip\n  exact h"
-    inside = Message("error", 2, 16, 3, 8, "unsolved goals")
-    whole = Message("error", 1, formal.index(":=") + 3, 4, 9, "unsolved goals")
-    assert feedback_errors(formal, proof, [inside, whole]) == (
-        f"have h : p := {ERROR_OPEN}by{ERROR_CLOSE}\nunsolved goals",
-        "unsolved goals",
-    )
-
-
 LINES = st.lists(st.text(st.sampled_from("abc ∀⟨⟩.="), max_size=30), min_size=1, max_size=6).map("\n".join)
 
 
@@ -169,16 +138,7 @@ def test_what_is_left_out_is_said_and_the_prompt_keeps_its_budget(
         kept = shown_attempt.removesuffix(f"\n{CUT}")
         assert attempt.startswith(kept + "\n") or ("\n" not in kept and attempt.startswith(kept))
 
-    if shown_errors not in ("\n".join(errors), NONE):
-        counts = [n for n in range(len(errors)) if shown_errors == "\n".join([*errors[:n], more(len(errors) - n)])]
-        if not counts:
-            kept, _, said = shown_errors.partition(f"\n{CUT}")
-            assert errors[0].startswith(kept) and said == ("\n" + more(len(errors) - 1) if len(errors) > 1 else "")
-        assert len(tokenizer.encode(shown_errors)) <= room
-
-
-def more(errors: int) -> str:
-    return f"({errors} more error{'s' if errors > 1 else ''})"
+    assert shown_errors in ("\n".join(errors), NONE) or len(tokenizer.encode(shown_errors)) <= room  # the rest: test_feedback.py
 
 
 def test_first_errors_stay_whole_and_the_rest_are_counted(tokenizer: Tokenizer) -> None:
@@ -216,6 +176,20 @@ def test_a_chat_model_reads_the_same_parts_in_one_turn_and_the_budget_counts_the
     assert len(Template(codec, Budget(least, 64, 64, 64, 64)).prompt(full)) <= least
     with pytest.raises(InputError, match=f"may take {least}"):
         Template(codec, Budget(least - 1, 64, 64, 64, 64))
+
+
+WHOLE = "import A\n\nlemma aux : True := trivial\n\ntheorem and_swap (p q : Prop) : p ∧ q → q ∧ p := by\n  intro h\n  exact and_swap h"
+
+
+def test_whole_declarations_are_shown_as_they_are_under_the_name_of_the_prompt(tokenizer: Tokenizer) -> None:
+    template = Template(codec_of(tokenizer), Budget(2048, 256, 512, 512, 256))
+    renamed = WHOLE.replace("and_swap", "goal")
+    assert shown_proof(statement().formal, WHOLE) == renamed and shown_proof(statement().formal, PROOF).startswith("theorem goal (p q")
+    text = tokenizer.decode(template.prompt(State(statement(), (record(WHOLE),), WHOLE, ("unknown",))))
+    assert f"{REFERENCES}{renamed}\n" in text and f"{ATTEMPT}{renamed}\n" in text and text.count("theorem goal") == 3
+    answer = parse_answer(answer_text(renamed), statement().formal)
+    assert (answer.proof, answer.well_formed) == (WHOLE, True)
+    assert answer_text(renamed).startswith("Plan: intro exact\n")
 
 
 def test_plan_names_the_tactics_once_each() -> None:

@@ -67,3 +67,9 @@ def test_what_will_be_stored_is_judged_twice(pool: Pool) -> None:
     assert asyncio.run(verifier.verify(TRUE, "by exact ⟨h.2, h.1⟩")).tier == "fast"
     verdicts = asyncio.run(verifier.verify_many([(TRUE, "by exact ⟨h.2, h.1⟩"), (FALSE, "by decide")], "slow"))
     assert [(v.kind, v.tier) for v in verdicts] == [("accepted", "slow"), ("error", "fast")] and workers.asked == 3
+
+
+def test_proofs_may_have_helpers(pool: Pool) -> None:
+    helper = "theorem aux (p q : Prop) (h : p ∧ q) : q := h.2\n\ntheorem a (p q : Prop) (h : p ∧ q) : q ∧ p := ⟨aux p q h, h.1⟩"
+    verdicts = asyncio.run(Verifier(pool).verify_many([(TRUE, helper), (FALSE, helper)]))
+    assert [v.accepted for v in verdicts] == [True, False]

@@ -11,7 +11,8 @@ import msgspec
 from oprover_jax.corpus.tables import proof_kind
 from oprover_jax.ingest.sources.files import Raw
 from oprover_jax.ingest.sources.layouts import Layout
-from oprover_jax.ingest.sources.split import Theorem, bare, blanked, commands, the_one, theorems, unfenced
+from oprover_jax.ingest.sources.split import Theorem, bare, commands, the_one, theorems, unfenced
+from oprover_jax.statements.declarations import blanked
 from oprover_jax.statements.normalize import normalise, tokens
 
 UNKNOWN_LICENCE = "unknown"

@@ -9,12 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from oprover_jax.statements.declarations import blanked, comment_end
 from oprover_jax.statements.normalize import strip_comments
-
-_MARK = re.compile(r"""--|/-|'(?:"|\\"|\\\\)'|\"""")
-_NESTED = re.compile(r"/-|-/")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_VISIBLE = re.compile(r"[^\n]")
 
 _SCOPED = r"(?:set_option[ \t]+\S+[ \t]+\S+|(?:open|omit|include|variable|universe|attribute|local)\b[^\n]*?)\s+in\b"
 _ATTRIBUTES = r"@\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
@@ -73,30 +69,6 @@ def unfenced(text: str) -> str:
     return match[1] if match else text
 
 
-def blanked(text: str) -> str:
-    """Return `text` with comments and the contents of strings replaced by spaces; every other character keeps its place."""
-    parts: list[str] = []
-    at = 0
-    while match := _MARK.search(text, at):
-        begin = match.start()
-        parts.append(text[at:begin])
-        if match[0] == "--":
-            end = text.find("\n", begin)
-            end = len(text) if end < 0 else end
-        elif match[0] == "/-":
-            end = _comment_end(text, begin)
-        elif match[0] == '"':
-            literal = _STRING.match(text, begin)
-            end = literal.end() if literal else begin + 1
-        else:  # a character literal
-            end = match.end()
-        inner = text[begin:end]
-        parts.append(inner[0] + _VISIBLE.sub(" ", inner[1:-1]) + inner[-1] if inner[0] in "\"'" and end > begin + 1 else _hidden(inner))
-        at = end
-    parts.append(text[at:])
-    return "".join(parts)
-
-
 def theorems(text: str) -> list[Theorem]:
     """Return the theorems of a text in order."""
     if not any(word in text for word in _WORDS):
@@ -126,20 +98,6 @@ def bare(proof: str) -> str:
     """Return a proof without the `:=` before it, or "" if it is only a placeholder."""
     body = proof.strip().removeprefix(":=").strip()
     return "" if " ".join(blanked(body).split()) in _NO_PROOF else body
-
-
-def _hidden(text: str) -> str:
-    return _VISIBLE.sub(" ", text)
-
-
-def _comment_end(text: str, begin: int) -> int:
-    depth, at = 0, begin
-    while match := _NESTED.search(text, at):
-        depth += 1 if match[0] == "/-" else -1
-        at = match.end()
-        if depth == 0:
-            return at
-    return len(text)
 
 
 def _options(text: str, match: re.Match[str]) -> str:
@@ -193,7 +151,7 @@ def _last_comment(gap: str) -> str:
     at = 0
     last = ""
     while (begin := gap.find("/-", at)) >= 0:
-        at = _comment_end(gap, begin)
+        at = comment_end(gap, begin)
         last = gap[begin:at]
     return last
 
