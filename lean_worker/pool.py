@@ -13,8 +13,9 @@ from lean_worker.candidate import Candidate, Refused, read_candidate
 from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
+from lean_worker.kinds import refused_unread
 from lean_worker.processes import tree_memory
-from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
+from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, LeanDescription, Message, Tier, Verdict
 from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides
 from lean_worker.statement import StatementError, check_header, is_harmless, split_imports, split_statement
 from lean_worker.verdict_cache import VerdictCache
@@ -53,8 +54,7 @@ class Pool:
         timeout: wall-clock limit of one check, in seconds.
         backend: how to run Lean. Default: the embedded Lean by fork; raises LeanUnavailable or BuildError if that is unavailable.
         batch: number of attempts on one statement, which is elaborated once for them, before another statement of the client has its turn.
-        heartbeats: Lean's deterministic limit, in thousands of small allocations; beyond it a proof is wrong, not late. An ordinary proof
-            of core Lean needs fewer than 500, and a runaway ends after about a second.
+        heartbeats: Lean's deterministic limit, in thousands of small allocations; `lean_worker.lean_config` explains the default.
         memory_bytes: memory limit of each process.
         trusted_headers: whether all headers come from a local user, a benchmark or a corpus; they may then contain any command.
         queue_limit: maximum number of waiting checks.
@@ -70,7 +70,7 @@ class Pool:
         *,
         backend: Backend | None = None,
         batch: int = 32,
-        heartbeats: int = 4_000,
+        heartbeats: int = 20_000,
         memory_bytes: int = 8 << 30,
         trusted_headers: bool = False,
         queue_limit: int = 1_000_000,
@@ -100,6 +100,16 @@ class Pool:
         """Process ids of the running Lean sessions."""
         return self._sessions.pids
 
+    @property
+    def description(self) -> LeanDescription:
+        """The Lean that answers, and its limits."""
+        about, judge = self.backend, self.backend.second_judge()
+        if judge is not None:
+            judge.close()
+        tiers: tuple[Tier, ...] = ("fast",) if judge is None else ("fast", "slow")
+        allowed = tuple(sorted(about.allowed))
+        return LeanDescription(about.name, about.lean, about.library, about.imports, allowed, self._limits.heartbeats, tiers)
+
     def status(self) -> PoolStatus:
         pids = self._sessions.pids
         with self._changed:
@@ -119,6 +129,9 @@ class Pool:
 
         A header or helpers of a named client run only in processes that serve no other client. Raises QueueFull if the queue is full.
         """
+        unread = refused_unread(check)
+        if unread is not None:
+            return self._resolved(check.id, unread[0], (_note(unread[1]),))
         try:
             candidate = read_candidate(check.proof, check.helpers, check.statement, self.backend.commands)
         except Refused as refused:

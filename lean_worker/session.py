@@ -9,7 +9,7 @@ from lean_worker.candidate import Candidate
 from lean_worker.document import Answer
 from lean_worker.errors import LeanWorkerError
 from lean_worker.jobs import Question
-from lean_worker.protocol import Kind
+from lean_worker.protocol import Kind, LeanDescription
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.statement import Statement
 
@@ -30,7 +30,7 @@ class Limits:
     first; `heartbeats` turns most runaway proofs into errors."""
 
     seconds: float = 10.0
-    heartbeats: int = 4_000
+    heartbeats: int = 20_000
     memory_bytes: int = 8 << 30
     output_bytes: int = 8 << 20
 
@@ -152,6 +152,6 @@ class Backend(Protocol):
         ...
 
 
-def provides(backend: Backend, module: str) -> bool:
+def provides(backend: Backend | LeanDescription, module: str) -> bool:
     """Return whether a header may import the module: one of the backend's own, or one under an allowed root."""
     return module in backend.imports or any(f"{module}.".startswith(f"{root}.") for root in backend.allowed)

@@ -14,6 +14,7 @@ from lean_worker.http import Access, add_docs, offload, protect, read_json, whil
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
+from lean_worker.protocol import LeanDescription
 from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
@@ -107,6 +108,10 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
     @router.get("/v1/status", summary="Return the state of the pool", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:
         return Response(msgspec.json.encode(await asyncio.to_thread(service.pool.status)), media_type="application/json")
+
+    @router.get("/v1/lean", summary="Return which Lean answers, and its limits", openapi_extra=takes_and_gives(None, LeanDescription))
+    async def lean() -> Response:
+        return Response(msgspec.json.encode(await asyncio.to_thread(lambda: service.pool.description)), media_type="application/json")
 
     @router.get("/metrics", summary="Return Prometheus metrics")
     async def metrics() -> Response:

@@ -87,11 +87,11 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
     run = tmp_path / "run"
     RunFolder(run, demo.name, demo).finish("corpus", 1.5, {"public": 3})
     assert RunFolder(run, demo.name, demo).done("corpus") is not None
-    assert open_run(run, Experiment)[1] == demo
+    assert open_run(run)[1] == demo
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
         RunFolder(run, demo.name, apply_override(demo, "seed=1"))
-    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":2', b'"format":1'))
+    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":3', b'"format":1'))
     with pytest.raises(InputError, match="run format 1 "):
         RunFolder(run, demo.name, demo)
     (run / "run.json").write_bytes(b"{")
