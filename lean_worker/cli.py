@@ -146,7 +146,7 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
 def _try_backend(config: LeanConfig) -> bool:
     """Print what a Lean isolates, and whether it judges a true and a false theorem correctly."""
     with open_lean(config, name="doctor") as pool:
-        about, wrong = pool.description, misjudgement(pool)
+        about, wrong = pool.describe(), misjudgement(pool)
     where = f" at {', '.join(config.urls)}" if config.urls else ""
     print(f"{about.backend}{where}: Lean {about.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
     print(f"          tiers: {' and '.join(about.tiers)}; heartbeats: {about.heartbeats:,}; imports: {', '.join(about.imports) or 'Init'}")
@@ -225,7 +225,7 @@ def bench_command(count: int = 400, lean: Chosen = _PATIENT) -> None:
     """
     with open_lean(lean, name="bench") as pool:
         speed, _ = measure(pool, sample_checks(count))
-        about = {"backend": pool.description.backend, "workers": pool.status().workers, "checks": count}
+        about = {"backend": pool.describe().backend, "workers": pool.status().workers, "checks": count}
         print(msgspec.json.encode(about | msgspec.to_builtins(speed)).decode())
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from types import TracebackType
 from typing import TypeVar
@@ -79,6 +78,7 @@ class RemotePool:
         self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
         self._services = [_Service(address.rstrip("/")) for address in addresses]
         self._patience = patience
+        self._described: LeanDescription | None = None
         self._turn = asyncio.Semaphore(most)
         self._loop = LoopThread("remote-lean-pool")
 
@@ -108,9 +108,13 @@ class RemotePool:
         """Return whether each statement elaborates, in input order: what is wrong with it is told apart from a proof that does nothing."""
         return [_report(tried) for tried in self.check_many(Check("", statement, "by skip", header) for statement in statements)]
 
-    @cached_property
-    def description(self) -> LeanDescription:
-        """The Lean that all services have. Raises LeanWorkerError if none answers or if their Leans differ."""
+    def describe(self) -> LeanDescription:
+        """Return which Lean all services have, asking them once. Raises LeanWorkerError if none answers or if their Leans differ."""
+        if self._described is None:
+            self._described = self._ask_services()
+        return self._described
+
+    def _ask_services(self) -> LeanDescription:
         answers = self._ask_all("/v1/lean", LeanDescription)
         first = next(iter(answers.values()))
         for (url, answer), name in product(answers.items(), _DECIDING):

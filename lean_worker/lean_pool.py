@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lean_worker.pool import PoolStatus, StatementReport
 from lean_worker.protocol import Check, LeanDescription, Verdict
 
 
+@runtime_checkable
 class LeanPool(Protocol):
     """Pool of Lean workers, here or remote. Thread-safe."""
 
-    @property
-    def description(self) -> LeanDescription:
-        """The Lean that answers. A remote pool asks its services once and raises LeanWorkerError if they are unavailable or differ."""
+    def describe(self) -> LeanDescription:
+        """Return which Lean answers. A remote pool asks its services once and raises LeanWorkerError if they are unavailable or differ."""
         ...
 
     def submit(self, check: Check, client: str = "") -> "Future[Verdict]":

@@ -36,7 +36,7 @@ def open_lean(config: LeanConfig, *, trusted_headers: bool = False, name: str = 
 
 def require_tier(pool: LeanPool, config: LeanConfig) -> None:
     """Raise LeanWorkerError if no proof could be stored, because the Lean of `pool` lacks the tier that `config` requires for it."""
-    about = pool.description
+    about = pool.describe()
     if config.tier not in about.tiers:
         raise LeanWorkerError(
             f"tier: {about.backend} has no {config.tier} tier, so no proof could be stored; set tier to {about.tiers[-1]} to store proofs "

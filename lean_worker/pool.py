@@ -100,9 +100,8 @@ class Pool:
         """Process ids of the running Lean sessions."""
         return self._sessions.pids
 
-    @property
-    def description(self) -> LeanDescription:
-        """The Lean that answers, and its limits."""
+    def describe(self) -> LeanDescription:
+        """Return which Lean answers, and its limits."""
         about, judge = self.backend, self.backend.second_judge()
         if judge is not None:
             judge.close()

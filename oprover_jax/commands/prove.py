@@ -40,7 +40,7 @@ def prove_file(path: Path, agent: ProvingAgent, num_samples: int, out: Path, see
     if not out.parent.is_dir():
         raise InputError(f"--out: parent directory '{out.parent}' does not exist; create it first or give another --out")
     text = path.read_text(encoding="utf-8")
-    about = agent.pool.description
+    about = agent.pool.describe()
     console.line(f"proofs are checked by Lean {about.lean} ({about.backend})")
     targets = open_declarations(text, agent.pool, path.name)
     if not targets:

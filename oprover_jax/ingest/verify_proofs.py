@@ -216,7 +216,7 @@ class _Verification:
     def _outcomes(self, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
         if self._pool is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
-        provided = partial(provides, self._pool.description)
+        provided = partial(provides, self._pool.describe())
         missing = [lacking(row["header"], row["written_for"], provided) for row in rows]
         checks = {
             index: Check(row["id"], row["statement"], row["proof"], row["header"], self._config.lean.tier, helpers=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import serving
 
@@ -12,7 +13,7 @@ from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import LeanConfig
 from lean_worker.open_lean import open_lean, require_tier
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check
+from lean_worker.protocol import Check, LeanDescription
 from lean_worker.service.settings import ServiceSettings
 
 GOOD = Check("good", "theorem good (p : Prop) (h : p) : p := by sorry", "h")
@@ -100,7 +101,7 @@ def test_every_lean_of_this_machine_opens_alike(remote: LeanConfig, tmp_path: Pa
             assert pool.check_statement(statements[1]).messages[0].text.startswith("Unknown identifier")
             assert pool.status().workers >= 1 and pool.status().verdicts["accepted"] >= 1
             require_tier(pool, config)
-            leans.add((pool.description.lean, pool.description.library, pool.description.imports))
+            leans.add((pool.describe().lean, pool.describe().library, pool.describe().imports))
     assert len(leans) == 1
 
 
@@ -108,7 +109,7 @@ def test_every_lean_of_this_machine_opens_alike(remote: LeanConfig, tmp_path: Pa
 def test_limits_reach_the_pool() -> None:
     runaway = Check("runaway", "theorem t (h : ∀ p : Prop, p → p) : False := by sorry", "by repeat apply h")
     with open_lean(LeanConfig(workers=1, heartbeats=700)) as pool:
-        assert pool.description.heartbeats == 700
+        assert pool.describe().heartbeats == 700
         assert "maximum number of heartbeats (700)" in pool.submit(runaway).result().messages[0].text
 
 
@@ -117,15 +118,14 @@ def test_a_remote_lean_is_none_of_this_machine(tmp_path: Path) -> None:
     with pytest.raises(LeanWorkerError, match="runs no Lean on this machine"):
         make_backend(config)
     with open_lean(config) as pool, pytest.raises(LeanWorkerError, match=r"no Lean service answers .*ConnectError"):
-        _ = pool.description
+        _ = pool.describe()
 
 
 @pytest.mark.lean
 def test_a_tier_that_is_missing_is_said_before_work_begins(pool: Pool) -> None:
-    import msgspec
-
     class OneTier:
-        description = msgspec.structs.replace(pool.description, tiers=("fast",), backend="language-server")
+        def describe(self) -> LeanDescription:
+            return msgspec.structs.replace(pool.describe(), tiers=("fast",), backend="language-server")
 
     with pytest.raises(LeanWorkerError, match=r"language-server has no slow tier.* set tier to fast"):
         require_tier(OneTier(), LeanConfig("language-server"))  # type: ignore[arg-type]
