@@ -2,7 +2,7 @@
 
 run.json            format version and name
 config.json         configuration of the experiment, without where and how fast its Lean runs
-lean.json           configuration of Lean of the newest start, and which Lean the run's verdicts come from
+lean.json           how Lean was reached last, and which Lean the run's verdicts come from
 stages/<name>/      files of a stage (metrics.jsonl, checkpoints, trajectories, proofs, weights); `done.json` (seconds, summary) is
                     written last and marks the stage as finished
 report.json, report.html
@@ -80,28 +80,26 @@ class RunFolder:
         else:
             write_atomic(path / "config.json", encoded)
             write_atomic(path / "run.json", msgspec.json.encode(header))
-        known = read_lean(path)
-        if known is None or known.config != config.lean:
-            self._write_lean(RunLean(config.lean, known.identity if known is not None else None))
+        if read_lean(path) is None:
+            self._write_lean(RunLean(config.lean))
 
-    def claim_lean(self, about: LeanDescription) -> None:
-        """Record which Lean the run's verdicts come from.
+    def claim_lean(self, config: LeanConfig, about: LeanDescription) -> None:
+        """Record which Lean the run's verdicts come from, and how it is reached now.
 
         Raises:
           InputError: The run has verdicts of another Lean, library or limit.
         """
         identity = LeanIdentity(about.lean, about.library, about.imports, about.heartbeats)
         known = read_lean(self.path)
-        assert known is not None  # written by the constructor
-        if known.identity is None:
-            self._write_lean(RunLean(known.config, identity))
-            return
+        before = known.identity if known is not None and known.identity is not None else identity
         for name in LeanIdentity.__struct_fields__:
-            old, new = getattr(known.identity, name), getattr(identity, name)
+            old, new = getattr(before, name), getattr(identity, name)
             if old != new:
                 raise InputError(
                     f"lean: {name} is {new!r} but the verdicts of {self.path} come from {old!r}; select that Lean or give a new --run"
                 )
+        if known != RunLean(config, identity):
+            self._write_lean(RunLean(config, identity))
 
     def _write_lean(self, lean: RunLean) -> None:
         write_atomic(self.path / "lean.json", msgspec.json.format(msgspec.json.encode(lean, enc_hook=str), indent=2))
@@ -164,7 +162,7 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
 
 
 def open_run(path: Path) -> tuple[RunFolder, Experiment]:
-    """Open an existing run and return it with its configuration, whose Lean is that of the newest start.
+    """Open an existing run and return it with its configuration, whose Lean is reached as it was last.
 
     Raises:
       InputError: The folder is not a run folder or was written by another version.

@@ -64,7 +64,7 @@ class Workbench:
     def pool(self) -> LeanPool:
         pool = self._open.enter_context(open_lean(self.lean, trusted_headers=True, name=self.experiment.name))
         if self.lean == self.experiment.lean:
-            self.folder.claim_lean(pool.describe())
+            self.folder.claim_lean(self.lean, pool.describe())
         return pool
 
     @cached_property
