@@ -10,8 +10,8 @@ import msgspec
 import tyro
 from common import report
 
+from lean_worker.connect import open_lean
 from lean_worker.lean_config import LeanConfig
-from lean_worker.open_lean import open_lean
 from lean_worker.protocol import Check, Verdict
 
 _TIMEOUT_SECONDS = 120.0

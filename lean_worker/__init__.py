@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lean_worker.client import RemotePool
+    from lean_worker.connect import open_lean
     from lean_worker.errors import LeanWorkerError
     from lean_worker.lean_config import LeanConfig
-    from lean_worker.open_lean import open_lean
     from lean_worker.pool import Pool
     from lean_worker.protocol import Check, Message, Verdict
     from lean_worker.session import Limits
@@ -26,7 +26,7 @@ _HOME = {
     "Pool": "pool",
     "RemotePool": "client",
     "Verdict": "protocol",
-    "open_lean": "open_lean",
+    "open_lean": "connect",
 }
 
 

@@ -19,11 +19,11 @@ from rich.table import Table
 
 from lean_worker.backends import closed_off, confinements, make_backend, misjudgement, on_path, open_pool, toolchains
 from lean_worker.commands import Commands
+from lean_worker.connect import open_lean
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import EMBEDDED, LeanConfig
 from lean_worker.lean_pool import LeanPool
-from lean_worker.open_lean import open_lean
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
 from lean_worker.source import SourceError, declarations

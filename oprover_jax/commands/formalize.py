@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from lean_worker.open_lean import open_lean
+from lean_worker.connect import open_lean
 from oprover_jax.autoformalize.config import FormalizeConfig
 from oprover_jax.autoformalize.enter import enter
 from oprover_jax.autoformalize.mining.candidates import read_candidates

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lean_worker.connect import open_lean
 from lean_worker.lean_config import LeanConfig
 from lean_worker.lean_pool import LeanPool
-from lean_worker.open_lean import open_lean
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import Template, budget_within
 from oprover_jax.data.codec import load_codec

@@ -12,8 +12,8 @@ from typing import TypeVar
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
+from lean_worker.connect import require_tier
 from lean_worker.lean_config import LeanConfig
-from lean_worker.open_lean import require_tier
 from lean_worker.protocol import Tier
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import Prover, RefineConfig, seed_of

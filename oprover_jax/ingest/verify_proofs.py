@@ -31,8 +31,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from lean_worker.connect import open_lean, require_tier
 from lean_worker.lean_pool import LeanPool
-from lean_worker.open_lean import open_lean, require_tier
 from lean_worker.protocol import Check, Verdict
 from lean_worker.session import provides
 from oprover_jax.corpus.corpus import Corpus

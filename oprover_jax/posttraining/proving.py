@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lean_worker.open_lean import require_tier
+from lean_worker.connect import require_tier
 from lean_worker.protocol import Tier, Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig

@@ -10,9 +10,9 @@ from typing import TypeVar
 import jax
 from jax.sharding import Mesh
 
+from lean_worker.connect import open_lean
 from lean_worker.lean_config import LeanConfig
 from lean_worker.lean_pool import LeanPool
-from lean_worker.open_lean import open_lean
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store

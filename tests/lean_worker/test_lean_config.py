@@ -9,9 +9,9 @@ import pytest
 import serving
 
 from lean_worker.backends import make_backend, misjudgement
+from lean_worker.connect import open_lean, require_tier
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import LeanConfig
-from lean_worker.open_lean import open_lean, require_tier
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, LeanDescription
 from lean_worker.service.settings import ServiceSettings
