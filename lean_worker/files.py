@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from lean_worker.protocol import ALLOWED_AXIOMS, Kind, Message, Severity
+from lean_worker.kinds import kind_of_axioms, ran_out
+from lean_worker.protocol import Kind, Message, Severity
 
 HoleKind = Literal["tactic", "term"]
 
@@ -146,7 +147,5 @@ def _theorem(found: dict[str, Any], offsets: _Offsets, messages: tuple[Message, 
 def file_kind(axioms: list[str] | None, messages: tuple[Message, ...]) -> tuple[Kind, tuple[str, ...]]:
     """Return the verdict on a theorem of a file from Lean's messages about it and its axioms, None if it was not declared."""
     if axioms is None or any(message.severity == "error" for message in messages):
-        return "error", ()
-    if not ALLOWED_AXIOMS.issuperset(axioms):
-        return "axiom", tuple(axioms)
-    return "accepted", tuple(axioms)
+        return "heartbeats" if ran_out(messages) else "error", ()
+    return kind_of_axioms(axioms), tuple(axioms)

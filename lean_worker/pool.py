@@ -15,9 +15,10 @@ from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.files import FileQuestion, FileReport
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
+from lean_worker.kinds import kind_of, refused_unread
 from lean_worker.processes import tree_memory
-from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT, Check, Kind, Message, Tier, Verdict
-from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, provides, replaces
+from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Tier, Verdict
+from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, is_always_there, provides
 from lean_worker.statement import Statement, StatementError, check_header, is_harmless, split_imports, split_statement, without_module
 from lean_worker.verdict_cache import VerdictCache
 from lean_worker.warm import Recycling, WarmSessions
@@ -56,8 +57,7 @@ class Pool:
         timeout: wall-clock limit of one check, in seconds.
         backend: how to run Lean. Default: the embedded Lean by fork; raises LeanUnavailable or BuildError if that is unavailable.
         batch: number of attempts on one statement, which is elaborated once for them, before another statement of the client has its turn.
-        heartbeats: Lean's deterministic limit, in thousands of small allocations; beyond it a proof is wrong, not late. An ordinary proof
-            of core Lean needs fewer than 500, and a runaway ends after about a second.
+        heartbeats: Lean's deterministic limit, in thousands of small allocations; `lean_worker.lean_config` explains the default.
         memory_bytes: memory limit of each process.
         trusted_headers: whether all headers come from a local user, a benchmark or a corpus; they may then contain any command.
         queue_limit: maximum number of waiting checks.
@@ -73,7 +73,7 @@ class Pool:
         *,
         backend: Backend | None = None,
         batch: int = 32,
-        heartbeats: int = 4_000,
+        heartbeats: int = 20_000,
         memory_bytes: int = 8 << 30,
         trusted_headers: bool = False,
         queue_limit: int = 1_000_000,
@@ -103,6 +103,15 @@ class Pool:
         """Process ids of the running Lean sessions."""
         return self._sessions.pids
 
+    def describe(self) -> LeanDescription:
+        """Return which Lean answers, and its limits."""
+        about, judge = self.backend, self.backend.second_judge()
+        if judge is not None:
+            judge.close()
+        tiers: tuple[Tier, ...] = ("fast",) if judge is None else ("fast", "slow")
+        allowed = tuple(sorted(about.allowed))
+        return LeanDescription(about.name, about.lean, about.library, about.imports, allowed, self._limits.heartbeats, tiers)
+
     def status(self) -> PoolStatus:
         pids = self._sessions.pids
         with self._changed:
@@ -122,6 +131,9 @@ class Pool:
 
         A header or helpers of a named client run only in processes that serve no other client. Raises QueueFull if the queue is full.
         """
+        unread = refused_unread(check)
+        if unread is not None:
+            return self._resolved(check.id, unread[0], (_note(unread[1]),))
         return self._submit(check, client)
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
@@ -182,7 +194,7 @@ class Pool:
             if proved:
                 candidate = read_candidate(check.proof, check.helpers, statement, header, commands)
         except Refused as refused:
-            return self._resolved(check_id, "forbidden", (_note(str(refused)),))
+            return self._resolved(check_id, kind_of_refusal(str(refused)), (_note(str(refused)),))
         header_text = f"{header}\n{statement.context}" if statement.context else header
         question = Question(opening, header, statement, candidate, check.tier, self._scope(header_text, candidate, client))
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None
@@ -223,7 +235,7 @@ class Pool:
             if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
                 raise StatementError(f"module {module} is not available here; allowed: {known}", line)
-        own = [module for module in modules if not replaces(self.backend, module)]
+        own = [module for module in modules if not is_always_there(module)]
         opening = self.backend.prelude + "".join(f"import {module}\n" for module in own or self.backend.imports)
         return opening, rest
 
@@ -346,10 +358,11 @@ class Pool:
             report = msgspec.structs.replace(finding.file, seconds=seconds)
             self._deliver(job, self._verdict("", report.kind, seconds=seconds), report)
             return
-        kind = _kind(job, finding)
+        finished = finding.outcome == "exit" and not finding.code
+        kind = kind_of(finding.answer, finished, question.candidate is not None)
         if kind is None:
             self._unfinished(job, finding, seconds)
-        elif kind in ("forbidden", "mismatch", "unreadable"):
+        elif kind in ("forbidden", "mismatch", "unreadable") or finding.answer.refused:
             answer = finding.answer
             note = f"{answer.refused}, which is not allowed in a proof" if answer.refused else answer.mismatch or answer.unclear
             self._finish(job, kind, seconds=seconds, note=note)
@@ -384,28 +397,6 @@ class Pool:
             return
         how = {"flood": "printed too much", "signal": f"died by signal {-finding.code}", "exit": f"ended with exit code {finding.code}"}
         self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before the proof was verified")
-
-
-def _kind(job: Job, finding: Finding) -> Kind | None:
-    """Return the kind of verdict of an answer, or None if Lean did not finish the check."""
-    answer = finding.answer
-    if answer.statement_errors:
-        return "statement"
-    if finding.outcome != "exit" or finding.code:
-        return None
-    if answer.unclear:
-        return "unreadable"
-    if answer.refused:
-        return "forbidden"
-    if answer.failed:
-        return "error"
-    if answer.mismatch:
-        return "mismatch"
-    if answer.axioms is None:
-        return None
-    if job.question.candidate is None:
-        return "accepted"
-    return "accepted" if ALLOWED_AXIOMS.issuperset(answer.axioms) else "axiom"
 
 
 def _report(verdict: Verdict) -> StatementReport:

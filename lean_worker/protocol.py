@@ -9,8 +9,10 @@ Severity = Literal["error", "warning", "information"]
 Kind = Literal[
     "accepted",
     "error",  # Lean's elaborator or kernel refused the proof
+    "heartbeats",  # Lean's deterministic limit ended the proof: a failed attempt, but perhaps not a wrong proof
+    "hole",  # the proof leaves something open with `sorry`
     "forbidden",  # the proof filter refused a token before Lean saw the proof
-    "axiom",  # proved, but with an axiom outside the three allowed ones (`sorry` is one)
+    "axiom",  # proved, but with an axiom outside the three allowed ones
     "mismatch",  # the proved theorem differs from the statement
     "kernel",  # slow tier: the compiled proof failed a second check by the kernel
     "statement",  # the statement itself does not elaborate, so it cannot be proved
@@ -81,3 +83,16 @@ class Verdict(msgspec.Struct, frozen=True):
         expected = True if self.kind == "accepted" else None if self.kind in NO_VERDICT else False
         if self.accepted is not expected:
             raise ValueError(f"verdict {self.id!r}: kind {self.kind!r} requires accepted={expected}, not {self.accepted}")
+
+
+class LeanDescription(msgspec.Struct, frozen=True):
+    """The Lean of a pool: how it runs, its version and a hash of its library, the modules imported by default and those that a header may
+    import, the limit of a check in heartbeats, and the tiers that it has."""
+
+    backend: str
+    lean: str
+    library: str
+    imports: tuple[str, ...]
+    allowed: tuple[str, ...]
+    heartbeats: int
+    tiers: tuple[Tier, ...]

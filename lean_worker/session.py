@@ -11,7 +11,7 @@ from lean_worker.document import Answer
 from lean_worker.errors import LeanWorkerError
 from lean_worker.files import FileReport
 from lean_worker.jobs import Question
-from lean_worker.protocol import Kind
+from lean_worker.protocol import Kind, LeanDescription
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.statement import Statement
 
@@ -32,7 +32,7 @@ class Limits:
     first; `heartbeats` turns most runaway proofs into errors."""
 
     seconds: float = 10.0
-    heartbeats: int = 4_000
+    heartbeats: int = 20_000
     memory_bytes: int = 8 << 30
     output_bytes: int = 8 << 20
 
@@ -158,14 +158,14 @@ class Backend(Protocol):
         ...
 
 
-def provides(backend: Backend, module: str) -> bool:
-    """Return whether a header may import the module: one of the backend's own, or one under an allowed root."""
-    return module in backend.imports or is_under(module, backend.allowed) or replaces(backend, module)
+def provides(backend: Backend | LeanDescription, module: str) -> bool:
+    """Return whether a header may import the module: one of the backend's own, one under an allowed root, or one that is always there."""
+    return module in backend.imports or is_under(module, backend.allowed) or is_always_there(module)
 
 
-def replaces(backend: Backend, module: str) -> bool:
-    """Return whether the backend's own imports stand for the module: those of the embedded Lean stand for Lean's `Init`."""
-    return bool(backend.prelude) and is_under(module, {"Init"})
+def is_always_there(module: str) -> bool:
+    """Return whether every Lean has loaded the module: `Init`, for which the core library of the embedded Lean stands."""
+    return is_under(module, {"Init"})
 
 
 def is_under(module: str, roots: Iterable[str]) -> bool:

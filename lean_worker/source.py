@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.lean_pool import LeanPool
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.statement import split_imports
 
@@ -131,7 +131,7 @@ def _documented_from(body: str, previous: int, begin: int) -> int:
     return begin if mark < 0 else mark
 
 
-def open_declarations(text: str, pool: Pool, name: str = "the file") -> list[Declaration]:
+def open_declarations(text: str, pool: LeanPool, name: str = "the file") -> list[Declaration]:
     """Return the theorems whose proof is `sorry`. Raises SourceError if the file, including its `sorry`s, does not elaborate."""
     still_open = [declaration for declaration in declarations(text, name) if declaration.is_open]
     header = _body(text, name)

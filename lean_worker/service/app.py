@@ -1,7 +1,7 @@
 """HTTP service over a pool of Lean workers, as an ASGI application for uvicorn and Ray Serve."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,14 @@ from lean_worker.http import Access, add_docs, offload, protect, read_json, whil
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
 from lean_worker.pool import Pool, PoolStatus
+from lean_worker.protocol import LeanDescription
 from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
 from lean_worker.service.requests import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
 from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.totals import ReplicaState
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
@@ -42,11 +44,19 @@ curl localhost:8000/v1/verify --json '{{"statement": "theorem t : 1 + 1 = 2 := b
 ```"""
 
 
-def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
-    """Return the application. The caller owns the pool and closes it after the server has ended."""
-    service = Service(pool, settings or ServiceSettings(), Metrics(pool))
+def make_app(
+    pool: Pool,
+    settings: ServiceSettings | None = None,
+    summed: Callable[[ReplicaState], Awaitable[ReplicaState]] | None = None,
+) -> FastAPI:
+    """Return the application; its `state.service` is the `Service`. The caller owns the pool and closes it after the server has ended.
+
+    `summed`, if given, adds the states of the other replicas to one of this service.
+    """
+    service = Service(pool, settings or ServiceSettings(), Metrics(pool), summed)
     about = _about(service.settings)
     app = FastAPI(title="lean-worker", description=about, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
+    app.state.service = service
     routes = APIRouter()
     _add_own_routes(routes, service)
     add_kimina_routes(routes, service)
@@ -106,8 +116,12 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
 
     @router.get("/v1/status", summary="Return the state of the pool", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:
-        return Response(msgspec.json.encode(await asyncio.to_thread(service.pool.status)), media_type="application/json")
+        return Response(msgspec.json.encode((await service.state()).status), media_type="application/json")
+
+    @router.get("/v1/lean", summary="Return which Lean answers, and its limits", openapi_extra=takes_and_gives(None, LeanDescription))
+    async def lean() -> Response:
+        return Response(msgspec.json.encode(await asyncio.to_thread(service.pool.describe)), media_type="application/json")
 
     @router.get("/metrics", summary="Return Prometheus metrics")
     async def metrics() -> Response:
-        return Response(await asyncio.to_thread(service.metrics.text), media_type=CONTENT_TYPE_LATEST)
+        return Response((await service.state()).metrics, media_type=CONTENT_TYPE_LATEST)

@@ -110,9 +110,10 @@ def _result(name: str, snippet: Snippet, audited: Sequence[Verdict], whole: Verd
     unclear = "" if snippet.complete else "a theorem of the snippet does not begin at the start of a line or has no `:=`"
     for theorem, verdict in zip(snippet.theorems, audited):
         contradicted = whole is not None and whole.accepted is True
-        if not explained and (verdict.kind == "statement" or (verdict.kind == "error" and contradicted)):
+        failed_in_lean = verdict.kind in ("error", "heartbeats")
+        if not explained and (verdict.kind == "statement" or (failed_in_lean and contradicted)):
             unclear = unclear or f"`{theorem.name}` in line {theorem.line}: {verdict.messages[0].text}"
-        elif verdict.kind in ("accepted", "axiom", "forbidden") or (verdict.kind == "error" and not explained):
+        elif verdict.kind in ("accepted", "axiom", "hole", "forbidden") or (failed_in_lean and not explained):
             theorem_errors += theorem_messages(snippet, theorem, verdict)
     messages = [*explained, *theorem_errors]
     if any(message.severity == "error" for message in messages):

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.totals import ReplicaState
 from lean_worker.service.wire import VerifyRequest, answer
 
 T = TypeVar("T")
@@ -28,11 +29,21 @@ _AT_ONCE = 128  # futures that the event loop handles before it yields
 
 @dataclass(frozen=True)
 class Service:
-    """Pool, settings and metrics shared by all routes."""
+    """Pool, settings and metrics shared by all routes; `summed`, if given, adds the states of the other replicas to this one's."""
 
     pool: Pool
     settings: ServiceSettings
     metrics: Metrics
+    summed: Callable[[ReplicaState], Awaitable[ReplicaState]] | None = None
+
+    def own_state(self) -> ReplicaState:
+        """Return the state of this pool and its metrics. Reads /proc, so do not call it on the event loop."""
+        return ReplicaState(self.pool.status(), self.metrics.text())
+
+    async def state(self) -> ReplicaState:
+        """Return state and metrics, summed over all replicas."""
+        own = await asyncio.to_thread(self.own_state)
+        return own if self.summed is None else await self.summed(own)
 
 
 async def submit(service: Service, checks: Sequence[Check], client: str) -> list[asyncio.Future[Verdict]]:

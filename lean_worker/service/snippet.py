@@ -123,7 +123,7 @@ def theorem_messages(snippet: Snippet, theorem: Declaration, verdict: Verdict) -
     """Return Lean's messages about one theorem, plus an error if it depends on an axiom that is not allowed."""
     lines = snippet.text.rstrip("\n").count("\n") + 1
     messages = [_moved(message, theorem.line - 1, lines) for message in verdict.messages]
-    if verdict.kind == "axiom":
+    if verdict.kind in ("axiom", "hole") and verdict.axioms:
         messages.append(error_at(snippet, theorem, f"`{theorem.name}` depends on axioms: {', '.join(verdict.axioms)}"))
     return messages
 

@@ -31,7 +31,8 @@ class BatchRequest(msgspec.Struct, frozen=True):
 
 
 class VerifyAnswer(msgspec.Struct, frozen=True):
-    """A verdict. `verdict` is null if there is none (kind "timeout", "crash" or "unavailable"), which is not a rejection."""
+    """A verdict. `verdict` is null if there is none (kind "timeout", "crash", "unavailable" or "unreadable"), which is not a
+    rejection."""
 
     id: str
     verdict: Literal["accepted", "rejected"] | None

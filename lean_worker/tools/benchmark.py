@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from lean_worker.pool import Pool
+from lean_worker.lean_pool import LeanPool
 from lean_worker.protocol import Check, Verdict
 
 # statement with {i} for a number, right proof, wrong proof
@@ -61,15 +61,15 @@ def grouped_checks(count: int, attempts: int) -> list[Check]:
     return checks
 
 
-def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdict]]:
+def latencies(pool: LeanPool, checks: list[Check]) -> tuple[list[float], list[Verdict]]:
     """Return sorted latencies in seconds, with as many checks in flight as the pool has workers, and the verdicts in order."""
     waiting: deque[tuple[float, Future[Verdict]]] = deque()
     ended: dict[int, float] = {}
     verdicts: list[Verdict] = []
     times: list[float] = []
-    left = iter(checks)
+    left, workers = iter(checks), pool.status().workers
     while True:
-        for check in islice(left, pool.workers - len(waiting)):
+        for check in islice(left, workers - len(waiting)):
             future = pool.submit(check)
             future.add_done_callback(lambda done: ended.__setitem__(id(done), time.perf_counter()))
             waiting.append((time.perf_counter(), future))
@@ -80,9 +80,9 @@ def latencies(pool: Pool, checks: list[Check]) -> tuple[list[float], list[Verdic
         times.append(ended.pop(id(future), time.perf_counter()) - began)
 
 
-def measure(pool: Pool, checks: list[Check]) -> tuple[Speed, list[Verdict]]:
+def measure(pool: LeanPool, checks: list[Check]) -> tuple[Speed, list[Verdict]]:
     """Return the figures of a pool after a warm-up, and the verdicts. A quarter of the checks is run one by one for the latency."""
-    pool.check_many(sample_checks(2 * pool.workers))
+    pool.check_many(sample_checks(2 * pool.status().workers))
     start = time.perf_counter()
     verdicts = pool.check_many(checks)
     rate = len(checks) / (time.perf_counter() - start)

@@ -22,8 +22,8 @@ _ALLOWED: dict[str, set[Kind]] = {
     "right": {"accepted", "unavailable"},
     "wrong": {"error", "unavailable"},
     "hang": {"timeout", "unavailable"},
-    "hog": {"crash", "timeout", "error", "unavailable"},
-    "crash": {"crash", "timeout", "error", "unavailable"},
+    "hog": {"crash", "timeout", "error", "heartbeats", "unavailable"},
+    "crash": {"crash", "timeout", "error", "heartbeats", "unavailable"},
 }
 
 

@@ -12,8 +12,9 @@ from enum import IntEnum
 from functools import partial
 
 from lean_worker.protocol import ALLOWED_AXIOMS, Message, Verdict
+from lean_worker.statement import StatementError, attach
 from oprover_jax.data.codec import Codec
-from oprover_jax.statements.declarations import is_declaration, stated_proof, target
+from oprover_jax.statements.declarations import is_declaration
 
 ERROR_OPEN, ERROR_CLOSE = "<error>", "</error>"
 CUT = "-- (cut)"
@@ -65,7 +66,7 @@ def feedback_errors(formal: str, proof: str, messages: Sequence[Message]) -> tup
 
     For a span over several lines, the first line is shown. An error about the statement has no source line, because the prompt states it.
     """
-    whole, line_one = attempted(formal, proof)
+    whole = attempted(formal, proof)
     begin = 0 if is_declaration(proof) else len(whole) - len(proof.lstrip())
     start = whole.count("\n", 0, begin), begin - (whole.rfind("\n", 0, begin) + 1)
     lines, errors = whole.split("\n"), []
@@ -73,18 +74,17 @@ def feedback_errors(formal: str, proof: str, messages: Sequence[Message]) -> tup
         if message.severity == "error":
             text = message.text.strip()
             goal = message.goal.strip() if _GOAL not in text else ""
-            shown = (_source_line(lines, line_one, start, message), text, goal)
+            shown = (_source_line(lines, start, message), text, goal)
             errors.append("\n".join(part for part in shown if part))
     return tuple(errors)
 
 
-def attempted(formal: str, proof: str) -> tuple[str, int]:
-    """Return the text that Lean's messages are about, and the index of the line in it that they call line 1.
-
-    That is the statement with the proof, or the prover's own declarations, in which the theorem begins on line 1.
-    """
-    at = target(proof, formal) if is_declaration(proof) else None
-    return stated_proof(formal, proof), proof.count("\n", 0, at.start) if at else 0
+def attempted(formal: str, proof: str) -> str:
+    """Return the text whose lines Lean's messages count: the prover's own declarations, or the statement with the proof."""
+    try:
+        return proof if is_declaration(proof) else attach(formal, proof)
+    except StatementError:  # Lean was not asked
+        return formal
 
 
 def first_errors(errors: Sequence[str], room: int, codec: Codec) -> list[int]:
@@ -262,16 +262,15 @@ def _grouped(lines: Sequence[str], ranks: Sequence[Rank]) -> Iterator[Part]:
         at = end
 
 
-def _source_line(lines: Sequence[str], line_one: int, start: tuple[int, int], message: Message) -> str:
+def _source_line(lines: Sequence[str], start: tuple[int, int], message: Message) -> str:
     """Return the line of an error with its span marked, or "" for an error that is not in the prover's text.
 
     Args:
       lines: Text that the message is about.
-      line_one: Index of the line that messages call line 1.
       start: Line index and column at which the prover's text begins.
       message: The error.
     """
-    at = message.line - 1 + line_one
+    at = message.line - 1
     shift = start[1] if at == start[0] else 0
     column, on_one_line = message.column - shift, message.end_line == message.line
     has_no_place = message.line == message.end_line == 1 and message.end_column == 0

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from oprover_jax.posttraining.experiment import EngineConfig, LeanConfig
+from lean_worker.lean_config import LeanConfig
+from oprover_jax.posttraining.experiment import EngineConfig
 from oprover_jax.sharding import MeshConfig
 
 FORMALIZE = """Translate this mathematical text into one theorem of Lean 4. State all of it and nothing more: every hypothesis, every type,
@@ -81,7 +82,7 @@ class FormalizeConfig:
       part: Candidates per part; an interruption loses at most the parts in progress.
       in_flight: Parts processed concurrently.
       seed: Random seed of sampling.
-      lean: Local Lean pool.
+      lean: Lean that elaborates the statements.
       engine: In-process engine.
       mesh: Device mesh.
     """

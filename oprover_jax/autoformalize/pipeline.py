@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from lean_worker.lean_config import LeanConfig
 from oprover_jax.autoformalize.config import FormalizeConfig, VacuityConfig
 from oprover_jax.autoformalize.lineage import Formalization, read_lost, read_rows, write_rows
 from oprover_jax.autoformalize.mining.candidates import Candidate, read_part, write_candidates
@@ -25,7 +26,7 @@ from oprover_jax.autoformalize.stages import check_rows, choose, criticise, elab
 from oprover_jax.autoformalize.vacuity import known_tactics
 from oprover_jax.errors import InputError
 from oprover_jax.files import claim
-from oprover_jax.posttraining.experiment import EngineConfig, LeanConfig
+from oprover_jax.posttraining.experiment import EngineConfig
 from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.verify.verifier import Verifier, Workers

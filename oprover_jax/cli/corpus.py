@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lean_worker.commands import Commands
+from lean_worker.lean_config import LeanConfig
 
 if TYPE_CHECKING:
     from oprover_jax.ingest.config import BuildConfig
 
 Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
 Columns = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MEANING=COLUMN"), tyro.conf.UseAppendAction]
+
+DEFAULT_LEAN = LeanConfig()
 
 corpus_app = Commands()
 
@@ -64,13 +67,20 @@ def add_command(corpus: str, run: Path) -> None:
 
 @corpus_app.command("reprove")
 def reprove_command(
-    corpus: str, run: Path, limit: int | None = None, num_samples: int = 4, rounds: int = 2, batch: int = 64, seed: int = 0
+    corpus: str,
+    run: Path,
+    limit: int | None = None,
+    num_samples: int = 4,
+    rounds: int = 2,
+    batch: int = 64,
+    seed: int = 0,
+    lean: LeanConfig = DEFAULT_LEAN,
 ) -> None:
     """Prove the statements of a corpus that have no verified proof, using the latest policy of a run. Least-tried statements come first.
 
-    Each batch commits the proofs that Lean accepted twice and all trajectories, failed attempts and repairs included. If interrupted, run
-    the same command again to resume. Once finished, it changes nothing until --num-samples is raised. Several processes may work on one
-    corpus; give each its own --seed.
+    Each batch commits the proofs that pass the tier for stored proofs and all trajectories, failed attempts and repairs included. If
+    interrupted, run the same command again to resume. Once finished, it changes nothing until --num-samples is raised. Several processes
+    may work on one corpus; give each its own --seed.
 
     Args:
       corpus: Corpus folder or URL.
@@ -80,15 +90,23 @@ def reprove_command(
       rounds: Maximum number of attempts per rollout; each sees Lean's feedback on the previous one.
       batch: Statements per commit.
       seed: Random seed of the statement order and of sampling.
+      lean: Lean that checks the proofs; what is not given is that of the run.
     """
     from oprover_jax.commands.reprove import ReproveConfig, reprove_with_run
     from oprover_jax.progress import ProgressConsole
 
-    reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole())
+    reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole(), lean)
 
 
 @corpus_app.command("build")
-def build_command(config: Path, corpus: str, data: Path | None = None, staging: Path | None = None, overrides: Overrides = ()) -> None:
+def build_command(
+    config: Path,
+    corpus: str,
+    data: Path | None = None,
+    staging: Path | None = None,
+    overrides: Overrides = (),
+    lean: LeanConfig = DEFAULT_LEAN,
+) -> None:
     """Build or extend a corpus from published theorem datasets: read, deduplicate, decontaminate, verify with Lean, commit.
 
     If interrupted, run the same command again to resume; once finished, it changes nothing. Rejected rows are kept, with the reason, in
@@ -99,12 +117,13 @@ def build_command(config: Path, corpus: str, data: Path | None = None, staging: 
       corpus: Corpus folder or URL; created if it does not exist.
       data: Folder with the source files and benchmarks; defaults to OPROVER_DATA.
       staging: Local folder for the intermediate files of the build; defaults to CORPUS.builds.
-      overrides: Override configuration values, such as --set verify.workers=8 --set verify.enabled=false.
+      overrides: Override configuration values, such as --set verify.lean.workers=8 --set verify.enabled=false.
+      lean: Lean that checks the proofs; what is not given is that of the configuration.
     """
     from oprover_jax.configuration import load
     from oprover_jax.ingest.config import BuildConfig
 
-    _build(load(config, BuildConfig, overrides), corpus, data, staging)
+    _build(load(config, BuildConfig, overrides), corpus, data, staging, lean)
 
 
 @corpus_app.command("ingest")
@@ -114,12 +133,13 @@ def ingest_command(
     path: str,
     name: str,
     licence: str = "",
-    lean: str = "",
+    lean_version: str = "",
     upstream: str = "",
     column: Columns = (),
     data: Path | None = None,
     staging: Path | None = None,
     overrides: Overrides = (),
+    lean: LeanConfig = DEFAULT_LEAN,
 ) -> None:
     """Add one theorem dataset to a corpus: a build with a single source.
 
@@ -132,14 +152,15 @@ def ingest_command(
       path: File, folder or glob pattern; relative paths are resolved against the data folder.
       name: Name of the dataset in the corpus.
       licence: Licence of rows that state none; "unknown" by default.
-      lean: Versions of Lean and Mathlib that the rows were written for.
+      lean_version: Versions of Lean and Mathlib that the rows were written for.
       upstream: Who verified the proofs upstream; if empty, proofs that our Lean rejects are taken as wrong.
       column: Map a meaning to a column name, such as --column formal=stmt --column proof=code.
       data: Folder with the path and the benchmarks; defaults to OPROVER_DATA.
       staging: Local folder for intermediate files; defaults to CORPUS.builds.
-      overrides: Override configuration values, such as --set verify.tier=fast --set benchmarks=[].
+      overrides: Override configuration values, such as --set verify.retries=0 --set benchmarks=[].
+      lean: Lean that checks the proofs; its default time limit is 20 s here.
     """
-    from oprover_jax.configuration import apply_override
+    from oprover_jax.configuration import apply_overrides
     from oprover_jax.errors import InputError
     from oprover_jax.ingest.config import BuildConfig, Source
 
@@ -147,20 +168,20 @@ def ingest_command(
     if malformed is not None:
         raise InputError(f"--column: {malformed!r} has no '='; write it as meaning=column")
     pairs = tuple((meaning, title) for meaning, _, title in (mapping.partition("=") for mapping in column))
-    config = BuildConfig((Source(name, kind, path, licence=licence, lean=lean, upstream=upstream, columns=pairs),))
-    for override in overrides:
-        config = apply_override(config, override)
-    _build(config, corpus, data, staging)
+    config = BuildConfig((Source(name, kind, path, licence=licence, lean=lean_version, upstream=upstream, columns=pairs),))
+    _build(apply_overrides(config, overrides), corpus, data, staging, lean)
 
 
-def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path | None) -> None:
+def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path | None, lean: LeanConfig) -> None:
     import os
+    from dataclasses import replace
 
     from oprover_jax.ingest.build import build_corpus
     from oprover_jax.ingest.report import print_report
     from oprover_jax.progress import ProgressConsole
 
     console = ProgressConsole()
+    config = replace(config, verify=replace(config.verify, lean=lean.over(config.verify.lean)))
     folder = data or (Path(os.environ["OPROVER_DATA"]) if os.environ.get("OPROVER_DATA") else None)
     report = build_corpus(config, corpus, folder, console, staging)
     if report is not None:
@@ -221,10 +242,10 @@ def formalize_command(
     work: Path,
     formalizer: Path,
     critic: Path | None = None,
-    lean: str = "",
     config: Path | None = None,
     data: Path | None = None,
     overrides: Overrides = (),
+    lean: LeanConfig = DEFAULT_LEAN,
 ) -> None:
     """Formalize mined texts: a policy writes theorems, Lean elaborates them, a critic scores them, and vacuous ones are dropped.
 
@@ -237,11 +258,13 @@ def formalize_command(
       work: Folder for the results of each stage; rejected texts are kept with the reason.
       formalizer: Policy that writes the theorems: a run folder, or a Qwen3 model folder in Hugging Face format.
       critic: Policy that scores the theorems, in the same formats; defaults to the formalizer.
-      lean: Address of a Lean worker service, such as one with Mathlib (API key in LEAN_WORKER_KEY); defaults to the embedded Lean.
       config: Python file with a FormalizeConfig, such as configs/formalize_mathlib.py; defaults to settings for core Lean.
       data: Folder with benchmarks/, defaults to OPROVER_DATA; its statements never enter the corpus.
       overrides: Override settings, such as --set formalizer.num_samples=8 --set faithful=0.8.
+      lean: Lean that elaborates the theorems; what is not given is that of the configuration.
     """
+    from dataclasses import replace
+
     from oprover_jax.autoformalize.config import FormalizeConfig
     from oprover_jax.commands.formalize import Sources, formalize_into
     from oprover_jax.configuration import apply_overrides, load
@@ -249,7 +272,8 @@ def formalize_command(
     from oprover_jax.progress import ProgressConsole
 
     settings = load(config, FormalizeConfig, overrides) if config is not None else apply_overrides(FormalizeConfig(), overrides)
-    sources = Sources(candidates, formalizer, critic or formalizer, lean, data_folder(data))
+    settings = replace(settings, lean=lean.over(settings.lean))
+    sources = Sources(candidates, formalizer, critic or formalizer, data_folder(data))
     formalize_into(corpus, work, sources, settings, ProgressConsole())
 
 

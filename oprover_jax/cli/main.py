@@ -13,7 +13,8 @@ import tyro
 
 from lean_worker.commands import Commands
 from lean_worker.errors import LeanWorkerError
-from oprover_jax.cli.corpus import corpus_app
+from lean_worker.lean_config import LeanConfig
+from oprover_jax.cli.corpus import DEFAULT_LEAN, corpus_app
 from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
 from oprover_jax.rollout.engine import EngineError
 
@@ -32,7 +33,7 @@ app.add(corpus_app, "corpus", "Build, extend, inspect and share the OProofs corp
 
 
 @app.command("iterate")
-def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = ()) -> None:
+def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = (), lean: LeanConfig = DEFAULT_LEAN) -> None:
     """Train a prover: CPT, SFT, then iterations of rollouts, SFT on repairs and GSPO, with an evaluation after each stage.
 
     If interrupted, run the same command again to resume.
@@ -42,7 +43,10 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, overrides
       run: Run folder; created if it does not exist.
       data: Folder with human-written theorems for a second held-out evaluation; defaults to OPROVER_DATA.
       overrides: Override configuration values, such as --set seed=1 --set gspo.steps=4.
+      lean: Lean that checks the proofs; what is not given is that of the configuration.
     """
+    from dataclasses import replace
+
     from oprover_jax.configuration import load
     from oprover_jax.posttraining.experiment import Experiment
     from oprover_jax.posttraining.iterate import data_folder, iterate
@@ -50,6 +54,7 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, overrides
     from oprover_jax.training.distributed import initialize
 
     experiment = load(config, Experiment, overrides)
+    experiment = replace(experiment, lean=lean.over(experiment.lean))
     if initialize().way != "none":
         raise InputError("`oprover iterate` supports a single process only; start it on one host, with a mesh over that host's devices")
     iterate(experiment, run, data_folder(data), ProgressConsole())
@@ -189,6 +194,7 @@ def prove_command(
     answer_tokens: int | None = None,
     out: Path | None = None,
     seed: int = 0,
+    lean: LeanConfig = DEFAULT_LEAN,
 ) -> None:
     """Replace the `sorry`s of a Lean file with proofs, using the policy of a run, a model folder or inference servers.
 
@@ -197,7 +203,7 @@ def prove_command(
     and prompt template.
 
     Args:
-      file: A core-Lean file (no imports).
+      file: A Lean file that imports only what the selected Lean provides; the embedded Lean provides its core library.
       run: Run folder: its latest policy, its retrieval memory and its agent settings; defaults to runs/demo.
       model: Qwen3 model folder in Hugging Face format, instead of --run; uses its chat template and no retrieval.
       server: Use the policy served at http://HOST:PORT instead of loading one; repeat for several servers.
@@ -208,6 +214,7 @@ def prove_command(
       answer_tokens: Maximum completion length in tokens, with --model; 2048 by default.
       out: Output file; defaults to FILE.proved.lean.
       seed: Random seed of sampling.
+      lean: Lean that checks the proofs; what is not given is that of the run, or the embedded one with --model.
     """
     from contextlib import nullcontext
 
@@ -227,9 +234,9 @@ def prove_command(
             raise InputError(f"--{name} is {value}; it must be at least 1")
     with _servers(server, api_key_file) if server else nullcontext() as engine:
         if model is not None:
-            opened = agent_of_model(model, rounds, num_samples, Lengths(**given), engine)
+            opened = agent_of_model(model, rounds, num_samples, Lengths(**given), engine, lean)
         else:
-            opened = agent_of_run(run or Path("runs/demo"), rounds, engine)
+            opened = agent_of_run(run or Path("runs/demo"), rounds, engine, lean)
         with opened as agent:
             prove_file(file, agent, num_samples, out or file.with_suffix(".proved.lean"), seed, ProgressConsole())
 

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from oprover_jax.corpus import store
 from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.corpus.tables import TABLES, proof_row, rows_to_table, statement_row, trajectory_row
-from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder, open_run, read_header
 from oprover_jax.progress import ProgressConsole
@@ -27,7 +26,7 @@ def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Com
     Raises:
       InputError: `path` is not a run folder, or `where` is not a corpus.
     """
-    folder, experiment = open_run(path, Experiment)
+    folder, experiment = open_run(path)
     corpus, run = open_corpus(where, create=True), run_id(folder)
     commits: list[Commit] = []
     for stage in plan(experiment, external=False):

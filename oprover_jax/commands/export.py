@@ -6,7 +6,6 @@ from pathlib import Path
 from oprover_jax.data.tokenizer import END, PAD, load_tokenizer
 from oprover_jax.models.hf.export import Dtype, check_target, export_hf
 from oprover_jax.models.hf.names import hf_tensors
-from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import trained_policy
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.progress import ProgressConsole
@@ -19,7 +18,7 @@ def export_run(run: Path, out: Path, dtype: Dtype, overwrite: bool, console: Pro
     Raises:
       InputError: `run` is not a run folder or has no policy yet, or `out` is not empty. Nothing is written.
     """
-    folder, experiment = open_run(run, Experiment)
+    folder, experiment = open_run(run)
     check_target(out, overwrite)
     stage, params = trained_policy(folder, experiment, make_mesh(experiment.mesh))
     tokenizer = folder.stage("tokenizer") / "tokenizer.json"

@@ -1,13 +1,11 @@
 """`oprover corpus formalize`: run the formalization pipeline on mined texts and commit the results to a corpus."""
 
-import os
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from lean_worker.pool import Pool
+from lean_worker.connect import open_lean
 from oprover_jax.autoformalize.config import FormalizeConfig
 from oprover_jax.autoformalize.enter import enter
 from oprover_jax.autoformalize.mining.candidates import read_candidates
@@ -19,7 +17,6 @@ from oprover_jax.errors import InputError
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.sharding import make_mesh
 from oprover_jax.statements.benchmarks import load_benchmarks
-from oprover_jax.verify.verifier import Workers
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,12 @@ class Sources:
       candidates: Folder of mined candidates.
       formalizer: Run or model folder of the policy that writes theorems.
       critic: Run or model folder of the policy that scores them.
-      lean: Address of a Lean worker service, or "" for the embedded Lean.
       data: Folder with the benchmarks, or None.
     """
 
     candidates: Path
     formalizer: Path
     critic: Path
-    lean: str = ""
     data: Path | None = None
 
 
@@ -57,7 +52,7 @@ def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeC
         console.line("warning: no benchmarks given (--data); statements are not decontaminated")
     mesh = make_mesh(config.mesh)
     settings = Settings(config, str(sources.formalizer.resolve()), str(sources.critic.resolve()))
-    with _workers(sources.lean, config) as workers:
+    with open_lean(config.lean, trusted_headers=True, name="formalize") as workers:
         tools = Tools(
             lambda: open_model(sources.formalizer, config.engine, mesh), lambda: open_model(sources.critic, config.engine, mesh), workers
         )
@@ -67,11 +62,3 @@ def formalize_into(corpus: str, work: Path, sources: Sources, config: FormalizeC
     write_funnel(work / "funnel.json", funnel)
     print_funnel(funnel, console.rich)
     return funnel
-
-
-def _workers(address: str, config: FormalizeConfig) -> AbstractContextManager[Workers]:
-    if not address:
-        return Pool(workers=config.lean.workers, timeout=config.lean.timeout, trusted_headers=True)
-    from lean_worker.client import RemotePool  # needs an optional dependency
-
-    return RemotePool(address, os.environ.get("LEAN_WORKER_KEY"), name="formalize")

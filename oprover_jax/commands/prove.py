@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from lean_worker.pool import Pool
+from lean_worker.lean_pool import LeanPool
 from lean_worker.source import Declaration, open_declarations
 from oprover_jax.agent.refine import OnRound, ended, prove
 from oprover_jax.commands.fill import Filling, filled, filling, fits
@@ -43,6 +43,8 @@ def prove_file(path: Path, agent: ProvingAgent, num_samples: int, out: Path, see
     if not out.parent.is_dir():
         raise InputError(f"--out: parent directory '{out.parent}' does not exist; create it first or give another --out")
     text = path.read_text(encoding="utf-8")
+    about = agent.pool.describe()
+    console.line(f"proofs are checked by Lean {about.lean} ({about.backend})")
     targets = open_declarations(text, agent.pool, path.name)
     if not targets:
         console.line(f"{path}: no `sorry` to prove")
@@ -124,7 +126,7 @@ def _accepted(trajectories: list[Trajectory]) -> list[str]:
 
 
 def _first_that_fits(
-    proofs: list[str], target: Declaration, text: str, targets: list[Declaration], fillings: dict[int, Filling], pool: Pool
+    proofs: list[str], target: Declaration, text: str, targets: list[Declaration], fillings: dict[int, Filling], pool: LeanPool
 ) -> tuple[str, Filling] | None:
     """Return the first proof that can be inserted; Lean reads the file again if the proof brings helpers."""
     for proof in proofs:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lean_worker.pool import Pool
+from lean_worker.connect import open_lean
+from lean_worker.lean_config import LeanConfig
+from lean_worker.lean_pool import LeanPool
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import Template, budget_within
 from oprover_jax.data.codec import load_codec
-from oprover_jax.posttraining.experiment import EngineConfig, Experiment, LeanConfig
+from oprover_jax.posttraining.experiment import EngineConfig
 from oprover_jax.posttraining.policy import engine_of, policy_of_model
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
@@ -28,7 +30,7 @@ class ProvingAgent:
     `prover` and `retrieve` load their resources on first use, so that errors in the input file are reported without delay.
     """
 
-    pool: Pool
+    pool: LeanPool
     template: Template
     refine: RefineConfig
     prover: Callable[[], Prover]
@@ -44,15 +46,15 @@ class Lengths:
 
 
 @contextmanager
-def agent_of_run(run: Path, rounds: int, servers: Engine | None) -> Iterator[ProvingAgent]:
-    """Open the agent of a run, with its latest policy or, if given, the policy on `servers`.
+def agent_of_run(run: Path, rounds: int, servers: Engine | None, lean: LeanConfig | None = None) -> Iterator[ProvingAgent]:
+    """Open the agent of a run, with its latest policy and its Lean or, if given, the policy on `servers` and `lean`.
 
     Raises:
       InputError: `run` is not a run folder; raised from `prover` if no policy is trained yet.
     """
-    folder, experiment = open_run(run, Experiment)
+    folder, experiment = open_run(run)
     refine = dataclasses.replace(experiment.refine, rounds=rounds)
-    with Workbench(experiment, folder) as bench:
+    with Workbench(experiment, folder, lean=lean) as bench:
 
         def prover() -> Prover:
             if servers is not None:
@@ -67,7 +69,9 @@ def agent_of_run(run: Path, rounds: int, servers: Engine | None) -> Iterator[Pro
 
 
 @contextmanager
-def agent_of_model(folder: Path, rounds: int, num_samples: int, lengths: Lengths, servers: Engine | None) -> Iterator[ProvingAgent]:
+def agent_of_model(
+    folder: Path, rounds: int, num_samples: int, lengths: Lengths, servers: Engine | None, lean: LeanConfig | None = None
+) -> Iterator[ProvingAgent]:
     """Open an agent without retrieval that uses the chat template of a model folder; the model runs locally or on `servers`.
 
     Args:
@@ -76,15 +80,15 @@ def agent_of_model(folder: Path, rounds: int, num_samples: int, lengths: Lengths
       num_samples: Rollouts per theorem, decoded concurrently.
       lengths: Token limits of prompt and completion.
       servers: Remote engine, or None to load the model here.
+      lean: Lean that checks the proofs; None for the embedded one.
 
     Raises:
       InputError: The folder has no tokenizer; raised from `prover` if it does not hold a Qwen3 model.
     """
     template = Template(load_codec(folder), budget_within(lengths.prompt))
     refine = RefineConfig(rounds=rounds, retrieve=0, max_new_tokens=lengths.answer)
-    lean = LeanConfig()
     with ExitStack() as opened:
-        pool = opened.enter_context(Pool(workers=lean.workers, timeout=lean.timeout, trusted_headers=True))
+        pool = opened.enter_context(open_lean(lean or LeanConfig(), trusted_headers=True, name="prove"))
 
         @cache
         def prover() -> Prover:

@@ -12,6 +12,9 @@ from typing import TypeVar
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
+from lean_worker.connect import require_tier
+from lean_worker.lean_config import LeanConfig
+from lean_worker.protocol import Tier
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import Prover, RefineConfig, seed_of
 from oprover_jax.agent.template import Template
@@ -19,7 +22,6 @@ from oprover_jax.commands.add_run import new_rows, run_id
 from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.corpus.tables import statement_of
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.proving import accepted_proofs, rechecked
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
@@ -74,7 +76,7 @@ class ReproveConfig:
 
 @dataclass(frozen=True)
 class Agent:
-    """Components of a reproving pass: `run` is the name recorded in the corpus; new proofs are added to `memory`."""
+    """Components of a reproving pass: `run` is the name recorded in the corpus; proofs that pass `tier` are added to `memory`."""
 
     run: str
     engine: Engine
@@ -82,6 +84,7 @@ class Agent:
     template: Template
     memory: Memory
     refine: RefineConfig
+    tier: Tier = "slow"
 
     @property
     def origin(self) -> str:
@@ -108,8 +111,10 @@ class Reproved:
         return f"{self.tried} statements tried, {self.proved} proved, {self.proofs} proofs; skipped: {skipped}"
 
 
-def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, console: ProgressConsole) -> Reproved:
-    """Reprove with the latest policy, memory, Lean workers and agent settings of a run, at its rollout temperature.
+def reprove_with_run(
+    where: str | Path, path: Path, config: ReproveConfig, console: ProgressConsole, lean: LeanConfig | None = None
+) -> Reproved:
+    """Reprove with the latest policy, memory and agent settings of a run, at its rollout temperature.
 
     Proofs of near duplicates of a statement, in the corpus or in the run, are never retrieved for it.
 
@@ -118,17 +123,22 @@ def reprove_with_run(where: str | Path, path: Path, config: ReproveConfig, conso
       path: Run folder.
       config: Settings of the pass.
       console: Receives progress and results.
+      lean: Changes to the Lean of the run, which checks the proofs (`LeanConfig.over`).
 
     Raises:
       InputError: The corpus or the run does not exist, or the run has no trained policy.
+      LeanWorkerError: This Lean is unavailable, or lacks the tier for stored proofs.
     """
     corpus = open_corpus(where)
-    folder, experiment = open_run(path, Experiment)
+    folder, experiment = open_run(path)
     refine = dataclasses.replace(experiment.refine, rounds=config.rounds, temperature=experiment.rollout.temperature)
-    with Workbench(experiment, folder) as bench:
+    with Workbench(experiment, folder, lean=lean) as bench:
         bench.require_policy()
+        require_tier(bench.pool, bench.lean)
         filters = dataclasses.replace(bench.filters, near=[*bench.filters.near, corpus.near()])
-        agent = Agent(run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine)
+        agent = Agent(
+            run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine, bench.lean.tier
+        )
         return reprove(corpus, agent, bench.corpus.benchmark, config, console)
 
 
@@ -185,7 +195,7 @@ def _try(
     trajectories: list[Trajectory] = []
     asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, job, trajectories.extend, show))
     numbered = [replace(trajectory, sample=own + trajectory.sample) for trajectory in trajectories]
-    return numbered, rechecked(verifier, accepted_proofs(numbered, agent.origin))
+    return numbered, rechecked(verifier, accepted_proofs(numbered, agent.origin), agent.tier)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from oprover_jax.commands.add_run import run_id
 from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.tagging import Tag, Tagger, read_tag, tag_corpus, tag_prompt, tags_by_rules
 from oprover_jax.data.tokenizer import Tokenizer
-from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
@@ -40,7 +39,7 @@ def tag(where: str | Path, run: Path | None, limit: int | None, console: Progres
     corpus = open_corpus(where)
     if run is None:
         return tag_corpus(corpus, tags_by_rules, "", BATCH_BY_RULES, limit, console)
-    folder, experiment = open_run(run, Experiment)
+    folder, experiment = open_run(run)
     with Workbench(experiment, folder) as bench:
         bench.require_policy()
         name = f"engine:{run_id(folder)}/{bench.policy()[0]}"

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
-from msgspec.structs import replace
-
 from lean_worker.protocol import Message
 from oprover_jax.agent.feedback import attempted
 from oprover_jax.records import Round, Statement, Trajectory
@@ -68,8 +66,8 @@ def _round(number: int, played: Round, statement: Statement, decode: Decode) -> 
     if played.proof is None:
         code = f'<pre class="code raw">{escape(decode(played.attempt_ids))}</pre>'
     else:
-        text, line_one = attempted(statement.formal, played.proof)
-        code = f'<pre class="code">{marked_code(text, messages, line_one)}</pre>'
+        text = attempted(statement.formal, played.proof)
+        code = f'<pre class="code">{marked_code(text, messages)}</pre>'
     accepted = verdict.accepted if verdict else False
     style = "good" if accepted else "bad" if accepted is False else "unknown"
     result = verdict.kind if verdict else "no code"
@@ -112,12 +110,9 @@ def _retrieved(played: Round) -> str:
     return f'<p class="muted retrieved">{len(played.retrieved)} retrieved proof{"s" * (len(played.retrieved) > 1)}: {ids}</p>'
 
 
-def marked_code(source: str, messages: Sequence[Message], line_one: int = 0) -> str:
-    """Return `source` as numbered lines of HTML, with lines of errors marked and their columns underlined.
-
-    `line_one` is the index of the line that messages call line 1.
-    """
-    errors = [replace(m, line=m.line + line_one, end_line=m.end_line + line_one) for m in messages if m.severity == "error"]
+def marked_code(source: str, messages: Sequence[Message]) -> str:
+    """Return `source` as numbered lines of HTML, with lines of errors marked and their columns underlined."""
+    errors = [message for message in messages if message.severity == "error"]
     rows = []
     for number, line in enumerate(source.split("\n"), 1):
         here = [m for m in errors if m.line <= number <= max(m.end_line, m.line)]

@@ -40,7 +40,7 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.benchmarks import load_benchmarks
 
-VERSION = 1  # version of the build's algorithm; part of the key
+VERSION = 2  # version of the build's algorithm; part of the key
 _ROWS = 8192
 
 
@@ -106,10 +106,11 @@ def plan(config: BuildConfig, data: Path | None, builds: Path) -> Plan:
 
 
 def _identity(config: BuildConfig) -> dict[str, Any]:
-    """Return everything that the outcome depends on, which excludes the number of processes."""
-    verify = dataclasses.replace(config.verify, workers=1)
+    """Return everything that the outcome depends on, which excludes the number of processes and the address of Lean."""
     settled = dataclasses.replace(config.deduplicate, runner="local", workers=1, memory_gb=1.0)
-    return asdict(dataclasses.replace(config, readers=1, verify=verify, deduplicate=settled))
+    identity = asdict(dataclasses.replace(config, readers=1, deduplicate=settled))
+    identity["verify"]["lean"] = config.verify.lean.identity
+    return identity
 
 
 def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, console: ProgressConsole) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lean_worker.backends import BackendChoice
-from lean_worker.protocol import Tier
+from lean_worker.lean_config import LeanConfig
 from oprover_jax.errors import InputError
 from oprover_jax.ingest.deduplicate import DeduplicateConfig
 from oprover_jax.ingest.sources.layouts import LAYOUTS, Columns, Layout
@@ -59,22 +58,16 @@ class VerifyConfig:
     """Verification of proofs. If `enabled` is off, every proof is kept unchecked."""
 
     enabled: bool = True
-    lean: BackendChoice = field(default_factory=BackendChoice)
-    tier: Tier = "slow"
-    """Slow verifies twice, the second time in a process that never ran the proof; only the embedded Lean supports it."""
-    workers: int = 2
-    timeout: float = 20.0
-    """Wall-clock limit of one check, in seconds."""
+    lean: LeanConfig = field(default_factory=lambda: LeanConfig(timeout=20.0))
+    """Lean that verifies; its `tier` is the one that a proof must pass to count as accepted."""
     retries: int = 2
     """Number of retries of a check without a verdict."""
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.timeout <= 0 or self.retries < 0:
-            raise InputError(
-                f"verify.workers, timeout, retries are {self.workers}, {self.timeout}, {self.retries}; give at least 1, above 0, at least 0"
-            )
-        if self.enabled and self.tier == "slow" and not self.lean.backend.startswith("embedded"):
-            raise InputError(f"verify.tier is slow but {self.lean.backend} has no slow tier; set verify.tier=fast")
+        if self.retries < 0:
+            raise InputError(f"verify.retries is {self.retries}; it must be at least 0")
+        if self.lean.cache is not None:
+            raise InputError("verify.lean.cache: a build keeps its verdicts in its own folder; leave it out")
 
 
 @dataclass(frozen=True)

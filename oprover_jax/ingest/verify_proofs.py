@@ -10,13 +10,17 @@ The meaning of a verdict depends on the origin of a proof:
 - The proof is refused, and the source's own project has checked it on its own Lean (`Layout.upstream`): **unchecked** as well, because a
   missing lemma looks like a wrong step. Lean's messages are kept in the build's `unchecked.parquet`.
 - The proof is refused, and is not known to have been checked upstream: **rejected**, to quarantine with Lean's first error.
-- It depends on another axiom, or the slow tier found that it proves something else: rejected, even if checked upstream.
+- Lean's heartbeats ran out: **unchecked**, because a higher limit may suffice.
+- It has a hole (`sorry`), depends on another axiom, or the slow tier found that it proves something else: rejected, even if checked
+  upstream.
 - No verdict (a timeout, a crash), even after retries: **unchecked**. Infrastructure never makes a proof wrong.
 """
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,11 +31,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lean_worker.backends import make_backend
-from lean_worker.pool import Pool
+from lean_worker.connect import open_lean, require_tier
+from lean_worker.lean_pool import LeanPool
 from lean_worker.protocol import Check, Verdict
 from lean_worker.session import provides
-from lean_worker.verdict_cache import VerdictCache
 from oprover_jax.corpus.corpus import Corpus
 from oprover_jax.corpus.database import open_database
 from oprover_jax.corpus.tables import PROOFS, QUARANTINE, STATEMENTS
@@ -51,7 +54,7 @@ _NEEDS = re.compile(r"(?:^|\bwith )(mathlib|batteries|nng4)\b")
 _MODULES = {"mathlib": "Mathlib", "batteries": "Batteries", "nng4": "Game"}
 _NO_PROPOSITION = re.compile(r"^type of theorem .* is not a proposition")
 _NOBODY = Verdict("", None, "unavailable")
-_DAMNING = frozenset({"axiom", "kernel", "mismatch"})  # no missing lemma explains these
+_DAMNING = frozenset({"axiom", "hole", "kernel", "mismatch"})  # no missing lemma explains these
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
 def verify_proofs(joined: Path, out: Path, config: VerifyConfig, upstream: Mapping[str, str], progress: StageProgress) -> None:
     """Write `out`/proofs, quarantine, unchecked and counts, one part of each for every missing batch.
 
-    `upstream` says for each origin who has checked its proofs, or "". Verdicts are kept as they arrive, so an interrupted batch
-    checks only the remaining proofs.
+    `upstream` says for each origin who has checked its proofs, or "". Verdicts of a local Lean are kept as they arrive, so an
+    interrupted batch checks only the remaining proofs.
 
     Raises:
       LeanWorkerError: the Lean selected by `config` is unavailable; there is no fallback to another one.
@@ -141,6 +144,8 @@ def outcome(verdict: Verdict, upstream: str) -> Outcome:
         return Outcome("accepted")
     if verdict.accepted is None:
         return Outcome("unchecked", f"no verdict ({verdict.kind})", words)
+    if verdict.kind == "heartbeats":
+        return Outcome("unchecked", "ran out of heartbeats", words)
     if verdict.kind == "statement" and _NO_PROPOSITION.search(words):
         return Outcome("rejected", NO_PROPOSITION, words)
     if verdict.kind == "statement":
@@ -156,18 +161,21 @@ class _Verification:
 
     def __init__(self, config: VerifyConfig, upstream: Mapping[str, str], out: Path) -> None:
         self._config, self._upstream, self._out = config, upstream, out
-        self._cache = VerdictCache(out / "verdicts.sqlite")
-        self._pool: Pool | None = None
-        if config.enabled:
-            self._pool = Pool(config.workers, config.timeout, backend=make_backend(config.lean), trusted_headers=True, cache=self._cache)
+        self._open = ExitStack()
+        self._pool: LeanPool | None = None
 
     def __enter__(self) -> "_Verification":
+        lean = self._config.lean
+        if self._config.enabled:
+            cached = lean if lean.backend == "remote" else dataclasses.replace(lean, cache=self._out / "verdicts.sqlite")
+            with ExitStack() as opened:
+                self._pool = opened.enter_context(open_lean(cached, trusted_headers=True, name="build"))
+                require_tier(self._pool, lean)
+                self._open = opened.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.close()
-        self._cache.close()
+        self._open.close()
 
     def write(self, batch: int, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> None:
         outcomes = self._outcomes(rows, on_done)
@@ -208,10 +216,10 @@ class _Verification:
     def _outcomes(self, rows: Sequence[dict[str, Any]], on_done: Callable[[int], None]) -> list[tuple[Outcome, Verdict | None]]:
         if self._pool is None:
             return [(Outcome("unchecked", "verification is off"), None)] * len(rows)
-        provided = partial(provides, self._pool.backend)
+        provided = partial(provides, self._pool.describe())
         missing = [lacking(row["header"], row["written_for"], provided) for row in rows]
         checks = {
-            index: Check(row["id"], row["statement"], row["proof"], row["header"], self._config.tier, helpers=True)
+            index: Check(row["id"], row["statement"], row["proof"], row["header"], self._config.lean.tier, helpers=True)
             for index, (row, needed) in enumerate(zip(rows, missing, strict=True))
             if not needed
         }

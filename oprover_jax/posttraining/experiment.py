@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from lean_worker.lean_config import LeanConfig
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
 from oprover_jax.losses.gspo import GSPOConfig
@@ -10,14 +11,6 @@ from oprover_jax.posttraining.select import SelectConfig
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.training.optimizer import OptimizerConfig
-
-
-@dataclass(frozen=True)
-class LeanConfig:
-    """Local pool of Lean workers: number of workers, and timeout of a check in seconds."""
-
-    workers: int = 2
-    timeout: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -109,10 +102,10 @@ class EvaluationConfig:
 class Experiment:
     """Complete run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO} with evaluations, and ablations at the end.
 
-    `encoder` selects the encoder of the retrieval memory: "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of
-    a policy, a run or a model in Hugging Face format (`retrieval.policy_encoder`). `cpt_mixture` gives the weight of each source in tokens.
-    A wrong proof is tried on `first_repairs` public theorems, so that the first SFT contains repairs. `replay` is the minimum share of
-    public examples in later SFT stages.
+    `lean` selects the Lean that checks every proof of the run. `encoder` selects the encoder of the retrieval memory: "minilm"
+    (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of a policy, a run or a model in Hugging Face format
+    (`retrieval.policy_encoder`). `cpt_mixture` gives the weight of each source in tokens. A wrong proof is tried on `first_repairs` public
+    theorems, so that the first SFT contains repairs. `replay` is the minimum share of public examples in later SFT stages.
     """
 
     name: str

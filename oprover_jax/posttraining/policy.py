@@ -92,7 +92,7 @@ def policy_of_model(folder: Path, mesh: Mesh, dtype: str, version: int = 0) -> P
 
 def policy_of_run(run: Path, mesh: Mesh) -> Policy:
     """Load the latest policy of a run."""
-    folder, experiment = open_run(run, Experiment)
+    folder, experiment = open_run(run)
     stage, params = trained_policy(folder, experiment, mesh)
     codec = codec_of(load_tokenizer(folder.stage("tokenizer") / "tokenizer.json"))
     return Policy(experiment.model, params, codec, policy_version(experiment, stage), experiment.engine.max_len)

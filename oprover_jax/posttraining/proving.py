@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from lean_worker.protocol import Verdict
+from lean_worker.connect import require_tier
+from lean_worker.protocol import Tier, Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.evaluation.evaluate import family_scores, score
@@ -25,12 +26,13 @@ from oprover_jax.verify.verifier import Verifier
 
 
 def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
-    """Run rollouts on the pool; proofs that both tiers of Lean accept are added to the corpus and the memory."""
+    """Run rollouts on the pool; proofs that also pass the tier for stored proofs are added to the corpus and the memory."""
     settings = bench.experiment.rollout
+    require_tier(bench.pool, bench.lean)
     statements = rollout_statements(bench, stage.iteration, settings.statements)
     trajectories = prove_all(bench, stage, statements, settings.num_samples, progress)
     accepted = accepted_proofs(trajectories, stage.name)
-    verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted)
+    verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted, bench.lean.tier)
     bench.put_proofs(stage.name, verified)
     proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
     return {
@@ -42,9 +44,9 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     }
 
 
-def rechecked(verifier: Verifier, records: Sequence[ProofRecord]) -> list[ProofRecord]:
-    """Return the records that the slow tier accepts, whose kernel takes nothing from the candidate except the proof."""
-    verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], "slow"))
+def rechecked(verifier: Verifier, records: Sequence[ProofRecord], tier: Tier = "slow") -> list[ProofRecord]:
+    """Return the records that `tier` accepts; the kernel of the slow tier takes nothing from the candidate except the proof."""
+    verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], tier))
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 

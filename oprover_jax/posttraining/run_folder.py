@@ -1,23 +1,27 @@
 """Run folder: configuration, finished stages and their summaries.
 
 run.json            format version and name
-config.json         complete configuration
+config.json         configuration of the experiment, without where and how fast its Lean runs
+lean.json           how Lean was reached last, and which Lean the run's verdicts come from
 stages/<name>/      files of a stage (metrics.jsonl, checkpoints, trajectories, proofs, weights); `done.json` (seconds, summary) is
                     written last and marks the stage as finished
 report.json, report.html
 """
 
+import dataclasses
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from lean_worker.lean_config import LeanConfig
+from lean_worker.protocol import LeanDescription
+from oprover_jax.configuration import decode_path
 from oprover_jax.errors import InputError
 from oprover_jax.files import remove_leftovers, replacing
+from oprover_jax.posttraining.experiment import Experiment
 
-FORMAT = 2
-
-Config = TypeVar("Config")
+FORMAT = 3
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -34,6 +38,22 @@ class Done(msgspec.Struct, frozen=True):
     summary: dict[str, Any]
 
 
+class LeanIdentity(msgspec.Struct, frozen=True):
+    """What the verdicts of a run depend on: versions of Lean and its library, modules imported by default, limit in heartbeats."""
+
+    lean: str
+    library: str
+    imports: tuple[str, ...]
+    heartbeats: int
+
+
+class RunLean(msgspec.Struct, frozen=True):
+    """Contents of lean.json; `identity` is None before the first check."""
+
+    config: LeanConfig
+    identity: LeanIdentity | None = None
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file atomically; create its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,15 +62,17 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 class RunFolder:
-    """Run folder, opened or created.
+    """Run folder, opened or created. A run may move to other workers or services, so its Lean's configuration may differ between starts.
 
     Raises:
       InputError: The folder has another format or configuration; nothing in it is changed.
     """
 
-    def __init__(self, path: Path, name: str, config: Any) -> None:
+    def __init__(self, path: Path, name: str, config: Experiment) -> None:
         self.path = path
-        encoded = msgspec.json.format(msgspec.json.encode(config), indent=2)
+        values = msgspec.to_builtins(config, enc_hook=str)
+        values["lean"] = {"tier": config.lean.tier}
+        encoded = msgspec.json.format(msgspec.json.encode(values), indent=2)
         header = Header(FORMAT, name)
         if path.exists() and any(path.iterdir()):
             _check_same(path, encoded)
@@ -58,6 +80,29 @@ class RunFolder:
         else:
             write_atomic(path / "config.json", encoded)
             write_atomic(path / "run.json", msgspec.json.encode(header))
+        if read_lean(path) is None:
+            self._write_lean(RunLean(config.lean))
+
+    def claim_lean(self, config: LeanConfig, about: LeanDescription) -> None:
+        """Record which Lean the run's verdicts come from, and how it is reached now.
+
+        Raises:
+          InputError: The run has verdicts of another Lean, library or limit.
+        """
+        identity = LeanIdentity(about.lean, about.library, about.imports, about.heartbeats)
+        known = read_lean(self.path)
+        before = known.identity if known is not None and known.identity is not None else identity
+        for name in LeanIdentity.__struct_fields__:
+            old, new = getattr(before, name), getattr(identity, name)
+            if old != new:
+                raise InputError(
+                    f"lean: {name} is {new!r} but the verdicts of {self.path} come from {old!r}; select that Lean or give a new --run"
+                )
+        if known != RunLean(config, identity):
+            self._write_lean(RunLean(config, identity))
+
+    def _write_lean(self, lean: RunLean) -> None:
+        write_atomic(self.path / "lean.json", msgspec.json.format(msgspec.json.encode(lean, enc_hook=str), indent=2))
 
     def stage(self, name: str) -> Path:
         """Return the folder of a stage; create it if needed."""
@@ -90,6 +135,16 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def read_lean(path: Path) -> RunLean | None:
+    """Return the contents of lean.json, or None without that file; raise InputError if it cannot be read."""
+    try:
+        return msgspec.json.decode((path / "lean.json").read_bytes(), type=RunLean, dec_hook=decode_path)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise InputError(f"--run: {path / 'lean.json'} cannot be read ({error}); remove it, and the next start writes it again") from error
+
+
 def _check_same(path: Path, config: bytes) -> None:
     read_header(path)
     started, given = msgspec.json.decode((path / "config.json").read_bytes()), msgspec.json.decode(config)
@@ -106,17 +161,20 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
     return f"{where or 'configuration'} was {old} and is {new}"
 
 
-def open_run(path: Path, kind: type[Config]) -> tuple[RunFolder, Config]:
-    """Open an existing run and return it with its configuration of class `kind`.
+def open_run(path: Path) -> tuple[RunFolder, Experiment]:
+    """Open an existing run and return it with its configuration, whose Lean is reached as it was last.
 
     Raises:
       InputError: The folder is not a run folder or was written by another version.
     """
     header = read_header(path)
     try:
-        config = msgspec.json.decode((path / "config.json").read_bytes(), type=kind)
+        config = msgspec.json.decode((path / "config.json").read_bytes(), type=Experiment, dec_hook=decode_path)
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise InputError(
             f"--run: {path / 'config.json'} does not match this version ({error}); start a new run in another folder"
         ) from error
+    known = read_lean(path)
+    if known is not None:
+        config = dataclasses.replace(config, lean=known.config)
     return RunFolder(path, header.name, config), config

@@ -10,7 +10,9 @@ from typing import TypeVar
 import jax
 from jax.sharding import Mesh
 
-from lean_worker.pool import Pool
+from lean_worker.connect import open_lean
+from lean_worker.lean_config import LeanConfig
+from lean_worker.lean_pool import LeanPool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
@@ -39,10 +41,14 @@ T = TypeVar("T")
 
 
 class Workbench:
-    """Shared resources of a run; a context manager that closes the Lean workers and the engine on exit."""
+    """Shared resources of a run; a context manager that closes the Lean workers and the engine on exit.
 
-    def __init__(self, experiment: Experiment, folder: RunFolder, data: Path | None = None) -> None:
+    `lean`, if given, changes the run's own Lean (`LeanConfig.over`), for work whose verdicts do not enter the run.
+    """
+
+    def __init__(self, experiment: Experiment, folder: RunFolder, data: Path | None = None, lean: LeanConfig | None = None) -> None:
         self.experiment = experiment
+        self.lean = experiment.lean if lean is None else lean.over(experiment.lean)
         self.folder = folder
         self.data = data
         self._open = ExitStack()
@@ -55,10 +61,11 @@ class Workbench:
         return make_mesh(self.experiment.mesh)
 
     @cached_property
-    def pool(self) -> Pool:
-        return self._open.enter_context(
-            Pool(workers=self.experiment.lean.workers, timeout=self.experiment.lean.timeout, trusted_headers=True)
-        )
+    def pool(self) -> LeanPool:
+        pool = self._open.enter_context(open_lean(self.lean, trusted_headers=True, name=self.experiment.name))
+        if self.lean == self.experiment.lean:
+            self.folder.claim_lean(self.lean, pool.describe())
+        return pool
 
     @cached_property
     def verifier(self) -> Verifier:

@@ -68,6 +68,8 @@ class Verifier:
     async def _check_with_retries(self, check: Check) -> Verdict:
         retries, waited, pause = self._retries, 0.0, _FIRST_PAUSE_SECONDS
         while (verdict := await self._check_once(check)).accepted is None:
+            if verdict.kind == "unreadable":  # the answer would be the same
+                break
             if verdict.kind != "unavailable":
                 if retries == 0:
                     break

@@ -46,6 +46,12 @@ def test_lean_worker_gives_the_same_verdicts_either_way() -> None:
     assert {"ratio_server_vs_process", "ratio_fork_vs_process"} <= found.keys()
 
 
+def test_heartbeats_separate_hard_proofs_from_runaways() -> None:
+    limits = figures("heartbeats", "--limits", "500", "2000")["limits"]
+    assert limits["500"]["hard_accepted"] < limits["2000"]["hard_accepted"]
+    assert limits["500"]["runaways"]["apply"][0] < 60
+
+
 def test_http_fuzz_finds_nothing_and_measures_what_a_good_client_notices() -> None:
     found = figures("http_fuzz", "--requests", "40", "--idle", "20")
     assert found["wrong_answers"] == found["must_not_be"] == 0 and sum(found["statuses"].values()) >= 40

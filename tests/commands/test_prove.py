@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
+import http_servers
 import jax
 import parrot
 import pytest
@@ -14,7 +15,9 @@ import rollout_server
 from rich.console import Console
 from start import TINY, start
 
+from lean_worker.lean_config import LeanConfig
 from lean_worker.pool import Pool
+from lean_worker.service.app import make_app
 from lean_worker.source import declarations
 from oprover_jax.cli.main import prove_command
 from oprover_jax.commands.prove import prove_file
@@ -105,6 +108,21 @@ def test_from_the_command_line_a_server_is_asked_and_lean_accepts_what_is_writte
         assert all(verdict.accepted for verdict in pool.check_many([one.check() for one in found.values() if not one.is_open]))
     with_it, _ = proved(agent_of_model(model, 2, 4, LENGTHS, None), file)
     assert file.with_suffix(".out").read_text() == written and set(with_it) == {"easy", "simple"}
+
+
+def test_lean_may_be_a_service(server: str, model: Path, file: Path) -> None:
+    here, _ = proved(agent_of_model(model, 2, 4, LENGTHS, None), file)
+    with Pool(workers=1) as pool, http_servers.thread(make_app(pool)) as url:
+        lean = LeanConfig("remote", urls=(url,))
+        there, said = proved(agent_of_model(model, 2, 4, LENGTHS, None, lean), file)
+        assert there == here and "proofs are checked by Lean 4.35.0 (embedded-fork)" in said
+        words = ["--model", str(model), "--prompt-tokens", str(LENGTHS.prompt), "--answer-tokens", str(LENGTHS.answer)]
+        asked = pool.status().verdicts["accepted"]
+        options = ["--lean.backend", "remote", "--lean.urls", url]
+        process = start("prove", str(file), "--server", server, *words, "--num-samples", "2", "--rounds", "2", *options)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0 and "2 of 3 proved" in output, output
+        assert pool.status().verdicts["accepted"] > asked
 
 
 def test_a_run_is_asked_here_and_behind_a_server_with_the_same_memory(mesh: jax.sharding.Mesh, tmp_path: Path, file: Path) -> None:

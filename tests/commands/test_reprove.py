@@ -22,7 +22,6 @@ from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
@@ -164,7 +163,7 @@ def test_a_run_is_added_once_and_reproved_from_the_command_line(calm: Path, tmp_
     assert add_run(where, calm, QUIET) == [] and {path: path.stat().st_mtime_ns for path in calm.rglob("*")} == before
     corpus = open_corpus(where)
     made = corpus.commits()[0]
-    _, experiment = open_run(calm, Experiment)
+    _, experiment = open_run(calm)
     assert made.rows("statements") == experiment.corpus.public + experiment.corpus.pool
     assert made.rows("proofs") == experiment.corpus.public == corpus.dataset("proofs").count_rows()
     rollout = experiment.rollout

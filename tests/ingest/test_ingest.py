@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from lean_worker.backends import BackendChoice
+from lean_worker.lean_config import LeanConfig
 from lean_worker.protocol import Message, Verdict
 from oprover_jax.cli.main import app
 from oprover_jax.corpus.corpus import Corpus, open_corpus
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.lean, pytest.mark.multiprocess]
 
 MIT = "someone/logic@0123456789abcdef0123456789abcdef01234567"
 PAIR = {"header": "", "needs": "core", "lean": "4.33.0", "licence": "MIT", "source": f"{MIT}:A.lean", "informal": ""}
-FAST = VerifyConfig(workers=1, tier="fast")
+FAST = VerifyConfig(lean=LeanConfig(workers=1, tier="fast"))
 
 
 def pair(name: str, statement: str, proof: str, **more: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def test_without_verification_everything_is_unchecked(tmp_path: Path) -> None:
 def test_no_answer_makes_no_proof_wrong(tmp_path: Path) -> None:
     path = write(tmp_path / "own.jsonl", [{"formal_statement": ROWS[0]["formal_statement"], "proof": "fun h => h"}])
     source = Source("own", "jsonl", str(path), columns=(("proof", "proof"),))
-    hurried = VerifyConfig(workers=1, tier="fast", timeout=0.001, retries=1)
+    hurried = VerifyConfig(lean=LeanConfig(workers=1, tier="fast", timeout=0.01), retries=1)
     (one,) = built(config(source, verify=hurried), tmp_path / "corpus").sources
     assert (one.unchecked, one.rejected) == ({"no verdict (timeout)": 1}, {})
 
@@ -204,7 +204,7 @@ def test_bad_input_is_named_before_anything_is_written(tmp_path: Path) -> None:
         lambda: Source("a", "nothing", "x"),
         lambda: Source("a", "jsonl", "x", columns=(("colour", "x"),)),
         lambda: config(bad, bad),
-        lambda: VerifyConfig(lean=BackendChoice("repl")),
+        lambda: VerifyConfig(lean=LeanConfig(cache=tmp_path / "x")),
     ):
         with pytest.raises(InputError):
             wrong()
@@ -228,6 +228,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from rich.console import Console
+from lean_worker.lean_config import LeanConfig
 from oprover_jax.ingest import build, verify_proofs
 from oprover_jax.ingest.config import BuildConfig, Source, VerifyConfig
 from oprover_jax.progress import ProgressConsole
@@ -241,7 +242,7 @@ if __name__ == "__main__":
         sys.stdin.read()
     setattr(module, name, stop)
     source = Source("logic", "pairs", path)
-    config = BuildConfig((source,), verify=VerifyConfig(workers=1, tier="fast"), benchmarks=())
+    config = BuildConfig((source,), verify=VerifyConfig(lean=LeanConfig(workers=1, tier="fast")), benchmarks=())
     build.build_corpus(config, corpus, None, ProgressConsole(Console(quiet=True)))
 """
 

@@ -133,7 +133,8 @@ def test_doctor_says_when_a_backend_misjudges() -> None:
 
         def kill(self) -> None: ...
 
-    said = misjudgement(Gullible(ensure_core()))
+    with Pool(1, backend=Gullible(ensure_core())) as pool:
+        said = misjudgement(pool)
     assert said is not None and "false: accepted" in said
 
 

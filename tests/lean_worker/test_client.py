@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import serving
 from watching import until
 
 from lean_worker.client import RemotePool, RemoteRefused
+from lean_worker.errors import LeanWorkerError
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.service.settings import ServiceSettings
@@ -111,8 +112,8 @@ def test_a_wrong_key_is_an_error_and_not_a_verdict(url: str) -> None:
 
 def test_what_the_service_does_not_take_is_no_verdict(pool: Pool) -> None:
     with serving.thread(pool, ServiceSettings(max_body_bytes=1000)) as address, RemotePool(address) as remote:
-        futures = [remote.submit(Check("long", GOOD.statement, "h" * 2000)), remote.submit(Check("torn", GOOD.statement, "\ud800"))]
-        assert [future.result(timeout=60).kind for future in futures] == ["unavailable", "unavailable"]
+        verdict = remote.submit(Check("long", GOOD.statement, "h" * 2000)).result(timeout=60)
+        assert (verdict.accepted, verdict.kind) == (None, "unreadable")
         assert remote.submit(GOOD).result(timeout=60).accepted is True
 
 
@@ -179,3 +180,49 @@ def test_closing_cancels_and_the_service_withdraws() -> None:
             remote.submit(GOOD)
         until(lambda: pool.status().waiting == 0, 60.0)
         assert "accepted" not in pool.status().verdicts
+
+
+def test_the_same_answers_as_the_local_pool_at_its_limits(pool: Pool, url: str) -> None:
+    checks = [
+        Check("long proof", GOOD.statement, "h" * 130_000),
+        Check("long statement", GOOD.statement.replace("good", "g" * 70_000), "h"),
+        Check("torn proof", GOOD.statement, "h \ud800"),
+        Check("torn statement", GOOD.statement.replace("good", "\ud800"), "h"),
+        Check("empty", GOOD.statement, ""),
+    ]
+    with RemotePool(url, "a-key") as remote:
+        there = remote.check_many(checks)
+    here = pool.check_many(checks)
+    assert [(v.kind, v.accepted, v.messages) for v in there] == [(v.kind, v.accepted, v.messages) for v in here]
+    assert [v.kind for v in here] == ["unreadable", "unreadable", "forbidden", "statement", "forbidden"]
+
+
+def test_checks_go_to_the_service_with_the_fewest() -> None:
+    with Pool(1) as one, Pool(1) as two, serving.thread(one) as first, serving.thread(two) as second:
+        with RemotePool([first, second], connections=2) as remote:
+            assert_sums([verdict.kind for verdict in remote.check_many(sums(60))])
+            assert remote.describe() == one.describe()
+            assert remote.status().workers == 2 and remote.status().verdicts == {"accepted": 48, "error": 12}
+        assert all(pool.status().verdicts["accepted"] > 10 for pool in (one, two))
+
+
+def test_a_service_that_fails_costs_no_answer_while_another_is_there(pool: Pool) -> None:
+    gone = f"http://127.0.0.1:{serving.free_port()}"
+    with impostor(503, b"") as broken, serving.thread(pool) as well, RemotePool([gone, broken, well], patience=20) as remote:
+        assert_sums([verdict.kind for verdict in remote.check_many(sums(60))])
+        assert remote.describe() == pool.describe()  # of the one that answers
+
+
+def test_services_with_different_limits_are_not_one_lean(pool: Pool) -> None:
+    said = r"differ in heartbeats \(20000 and 5000\)"
+    with ExitStack() as opened:
+        other = opened.enter_context(Pool(1, heartbeats=5_000))
+        urls = [opened.enter_context(serving.thread(one)) for one in (pool, other)]
+        remote = opened.enter_context(RemotePool(urls))
+        with pytest.raises(LeanWorkerError, match=said):
+            remote.describe()
+
+
+def test_a_named_client_has_its_own_turn(url: str) -> None:
+    with RemotePool(url, "a-key", name="me") as remote:
+        assert [remote.submit(GOOD, client).result(timeout=60).accepted for client in ("", "you")] == [True, True]

@@ -1,10 +1,14 @@
 """Configurations: the shipped ones load, changes apply, and everything impossible is one sentence."""
 
+import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from oprover_jax.configuration import apply_override, load
+from lean_worker.lean_config import LeanConfig
+from lean_worker.protocol import LeanDescription
+from oprover_jax.configuration import apply_override, apply_overrides, load
 from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
@@ -87,11 +91,11 @@ def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path)
     run = tmp_path / "run"
     RunFolder(run, demo.name, demo).finish("corpus", 1.5, {"public": 3})
     assert RunFolder(run, demo.name, demo).done("corpus") is not None
-    assert open_run(run, Experiment)[1] == demo
+    assert open_run(run)[1] == demo
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
         RunFolder(run, demo.name, apply_override(demo, "seed=1"))
-    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":2', b'"format":1'))
+    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":3', b'"format":1'))
     with pytest.raises(InputError, match="run format 1 "):
         RunFolder(run, demo.name, demo)
     (run / "run.json").write_bytes(b"{")
@@ -110,3 +114,35 @@ def test_practice_has_a_temperature_of_its_own() -> None:
     experiment = load(DEMO, Experiment, ["rollout.temperature=1.3", "refine.temperature=0.5"])
     temperatures = {stage.kind: stage.refine.temperature for stage in plan(experiment, external=True) if stage.refine}
     assert temperatures == {"rollout": 1.3, "gspo": 1.3, "evaluate": 0.5, "ablation": 0.5, "external": 0.5}
+
+
+LEAN = LeanDescription("embedded-fork", "4.35.0", "core", ("OProverCore.All",), (), 20_000, ("fast", "slow"))
+
+
+def test_a_run_moves_to_other_workers_but_not_to_another_lean(demo: Experiment, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    RunFolder(run, demo.name, demo).claim_lean(demo.lean, LEAN)
+    config = (run / "config.json").read_bytes()
+    remote = LeanConfig("remote", urls=("http://a:8000", "http://b:8000"), key_file=tmp_path / "key")
+    moved = dataclasses.replace(demo, lean=remote)
+    RunFolder(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, backend="embedded-server"))
+    assert (run / "config.json").read_bytes() == config  # it names the run in a corpus
+    assert open_run(run)[1].lean == remote and open_run(run)[1] == moved
+    for name, value in (("lean", "4.36.0"), ("library", "mathlib"), ("imports", ("Mathlib",)), ("heartbeats", 200_000)):
+        with pytest.raises(InputError, match=f"lean: {name} is .* verdicts of .* come from"):
+            RunFolder(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, **{name: value}))
+    with pytest.raises(InputError, match=r"another configuration \(lean.tier was slow and is fast\)"):
+        RunFolder(run, demo.name, dataclasses.replace(demo, lean=LeanConfig(tier="fast")))
+    (run / "lean.json").write_text("{")
+    with pytest.raises(InputError, match=r"lean\.json cannot be read"):
+        open_run(run)
+
+
+def test_changes_are_applied_together(demo: Experiment) -> None:
+    changes = ["lean.backend=remote", 'lean.urls=["http://a:1"]', "lean.key_file=/k", "lean.workers=1", "lean.workers=3"]
+    assert apply_overrides(demo, changes).lean == LeanConfig("remote", urls=("http://a:1",), key_file=Path("/k"), workers=3)
+    assert apply_overrides(demo, ["lean.backend=language-server", "lean.project=/p"]).lean.project == Path("/p")
+    with pytest.raises(InputError, match=r"--set lean\.backend=remote: urls"):
+        apply_overrides(demo, ["lean.backend=remote"])
+    mixed = apply_overrides(demo, ["seed=4", "cpt.optimizer.peak_lr=0.5", "cpt.steps=9"])
+    assert (mixed.seed, mixed.cpt.optimizer.peak_lr, mixed.cpt.steps) == (4, 0.5, 9)

@@ -4,10 +4,15 @@ shape, and nothing of a benchmark."""
 import dataclasses
 from pathlib import Path
 
+import http_servers
 import numpy as np
 import pytest
 from start import TINY as TINY_FILE
 
+from lean_worker.lean_config import LeanConfig
+from lean_worker.pool import Pool
+from lean_worker.protocol import Check
+from lean_worker.service.app import make_app
 from oprover_jax.commands.export import export_run
 from oprover_jax.configuration import load
 from oprover_jax.data.tokenizer import train_tokenizer
@@ -16,14 +21,14 @@ from oprover_jax.models.qwen3 import init_params
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.iterate import iterate
 from oprover_jax.posttraining.policy import open_policy, save_policy
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.run_folder import RunFolder, open_run
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.statements.normalize import statement_id
-from oprover_jax.synthetic.build import DemoCorpus
+from oprover_jax.synthetic.build import CorpusConfig, DemoCorpus
 
 pytestmark = pytest.mark.lean
 
@@ -77,3 +82,28 @@ def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_
             for group in (SWAP, TURN, *([one] for one in (*OTHERS, *HELD_OUT))):
                 for query, found in zip(group, memory.search(group, 20), strict=True):
                     assert {record.statement for record in found} == set(there) - set(group), query
+
+
+@pytest.mark.multiprocess
+def test_a_run_begun_with_a_service_resumes_here_with_the_same_lean(tmp_path: Path) -> None:
+    corpus = CorpusConfig(public=4, pool=2, benchmark=2, textbook=False)
+    run = tmp_path / "run"
+
+    def built(lean: LeanConfig) -> DemoCorpus:
+        wanted = dataclasses.replace(TINY, corpus=corpus, lean=lean)
+        with Workbench(wanted, RunFolder(run, "tiny", wanted)) as bench:
+            assert [verdict.accepted for verdict in bench.pool.check_many([Check("a", "theorem t : True := by sorry", "trivial")])] == [
+                True
+            ]
+            return bench.corpus
+
+    with Pool(1) as pool, http_servers.thread(make_app(pool)) as url:
+        first = built(LeanConfig("remote", urls=(url,)))
+        assert pool.status().verdicts["accepted"] > 4
+    assert built(LeanConfig(workers=1)) == first
+    with pytest.raises(InputError, match=r"lean: heartbeats is 500 but the verdicts of .* come from 20000"):
+        built(LeanConfig(workers=1, heartbeats=500))
+    folder, wanted = open_run(run)
+    assert wanted.lean == LeanConfig(workers=1)
+    with Workbench(wanted, folder, lean=LeanConfig(workers=1, heartbeats=500)) as bench:  # its verdicts do not enter the run
+        assert bench.pool.describe().heartbeats == 500

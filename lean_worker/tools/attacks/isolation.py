@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import msgspec
@@ -36,7 +37,7 @@ def isolation_checks() -> list[Check]:
     return list({check.id: msgspec.structs.replace(check, tier="fast") for check in checks}.values())
 
 
-def tell_alone(make_pool: Callable[[], Pool], checks: Sequence[Check]) -> dict[str, Told]:
+def tell_alone(make_pool: Callable[[], AbstractContextManager[Pool]], checks: Sequence[Check]) -> dict[str, Told]:
     """Return the verdict of each check alone, as the only one that a fresh pool ever gets."""
     alone = {}
     for check in checks:
