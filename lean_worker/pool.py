@@ -15,7 +15,7 @@ from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.files import FileQuestion, FileReport
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
-from lean_worker.kinds import kind_of, refused_unread
+from lean_worker.kinds import kind_of, kind_of_refusal, refused_unread
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Tier, Verdict
 from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, is_always_there, provides

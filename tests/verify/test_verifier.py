@@ -43,10 +43,10 @@ def test_verdicts_are_lean_s_and_equal_questions_are_asked_once(pool: Pool) -> N
     verifier = Verifier(workers)
     pairs = [(TRUE, "by exact ⟨h.2, h.1⟩"), (TRUE, "by exact h"), (FALSE, "by decide"), (FALSE, "by sorry"), (TRUE, "by exact ⟨h.2, h.1⟩")]
     verdicts = asyncio.run(verifier.verify_many(pairs))
-    assert [v.kind for v in verdicts] == ["accepted", "error", "error", "forbidden", "accepted"]
+    assert [v.kind for v in verdicts] == ["accepted", "error", "error", "hole", "accepted"]
     assert [v.id for v in verdicts] == ["a", "a", "b", "b", "a"] and workers.asked == 4
     assert asyncio.run(verifier.verify(TRUE, "by exact h")).accepted is False and workers.asked == 4
-    assert verifier.counts == {"accepted": 2, "error": 3, "forbidden": 1}
+    assert verifier.counts == {"accepted": 2, "error": 3, "hole": 1}
 
 
 def test_a_lost_check_is_asked_again(pool: Pool) -> None:
