@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from lean_worker.allowed import begins_command
 from lean_worker.errors import LeanWorkerError
 from lean_worker.header import MAX_HEADER_LENGTH, header_reason
 from lean_worker.lexer import LexError, Token, tokens
-from lean_worker.proof_filter import COMMANDS, HOLES, begins_command, interpolated, runs_code
+from lean_worker.proof_filter import COMMANDS, HOLES, interpolated, runs_code
 
 MAX_STATEMENT_LENGTH = 60_000
 
@@ -140,13 +141,13 @@ def check_header(header: str, trusted: bool = True, commands: frozenset[str] = C
         if hides or (at == 0 and token.text == "module") or (token.kind == "name" and "debug" in token.parts):
             text = "#exit" if token.text == "#" else token.text
             raise StatementError(f"`{text}` is not allowed in a header")
-    if not trusted and (reason := header_reason(header, token_list, commands)):
+    if not trusted and (reason := header_reason(header, commands)):
         raise StatementError(f"header: {reason}")
 
 
 def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
     """Return whether an allowed header would also pass as untrusted: none of its code runs."""
-    return header_reason(header, tokens(header), commands) is None
+    return header_reason(header, commands) is None
 
 
 def split_imports(header: str) -> tuple[dict[str, int], str]:
