@@ -19,7 +19,7 @@ from lean_worker.allowed import (
     refused_class,
 )
 from lean_worker.lexer import Token, read, words_from
-from lean_worker.proof_filter import interpolated, runs_code
+from lean_worker.proof_filter import interpolated, runs_code, trusts_compiler
 
 MAX_HEADER_LENGTH = 1_000_000
 
@@ -91,7 +91,7 @@ def _token_reason(header: str, token_list: Sequence[Token], at: int, commands: f
     if token.kind != "name":
         return None
     command = begins_command(header, token, commands)
-    if runs_code(header, token) or (command and token.text not in HEADER_COMMANDS):
+    if runs_code(header, token) or trusts_compiler(token_list, at) or (command and token.text not in HEADER_COMMANDS):
         return f"`{token.text}` is not allowed in a header"
     if certain and at_margin and len(token.parts) == 1 and token.text not in HEADER_COMMANDS and token.text not in CONTINUATIONS:
         return f"`{token.text}` does not begin a command that is allowed in a header"

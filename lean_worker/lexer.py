@@ -16,7 +16,7 @@ _LETTERS = (
 )
 _DIGITS = "0-9\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c"
 _BARE_PART = rf"[{_LETTERS}][{_LETTERS}{_DIGITS}'!?]*+"
-_PART = rf"(?:{_BARE_PART}|«[^»\n\r]*+»)"
+_PART = rf"(?:{_BARE_PART}|«[^«»\n\r]*+»)"
 _DECIMAL = r"[0-9](?:_*+[0-9])*+"
 _ESCAPE = r"""\\(?:[\\"'rnt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})"""
 _GAP = r"\\\r?\n[ \t]*+(?!\r?\n)"

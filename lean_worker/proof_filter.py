@@ -11,7 +11,7 @@ axioms, and a sandbox confines the process. The filter stops what these cannot s
 Where Lean may tokenize a text differently from the lexer, every word from there on counts, in comments and strings as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lean_worker.allowed import (
@@ -68,6 +68,12 @@ def runs_code(source: str, token: Token) -> bool:
     if token.text == "eval" and source.startswith("%", token.end):
         return True
     return reaches_effects(token) is not None or (len(token.parts) == 1 and token.parts[0] in RUNNERS)
+
+
+def trusts_compiler(token_list: Sequence[Token], at: int) -> bool:
+    """Return whether the name at `at` switches on `native`, as in `decide +native`."""
+    following = token_list[at + 1].text if at + 1 < len(token_list) else ""
+    return token_list[at].parts == ("native",) and (following == ":=" or (at > 0 and token_list[at - 1].text == "+"))
 
 
 def interpolated(token: Token, previous: Token | None) -> bool:
@@ -176,8 +182,7 @@ class _Rules:
             raise _Refused(token.start, f"`{word}` runs code, or reads files, while Lean elaborates the proof")
         if word == "eval" and source.startswith("%", token.end):
             raise _Refused(token.start, "`eval%` runs code while Lean elaborates the proof")
-        following = self.tokens[at + 1].text if at + 1 < len(self.tokens) else ""
-        if word == "native" and ((before is not None and before.text == "+") or following == ":="):
+        if trusts_compiler(self.tokens, at):
             raise _Refused(token.start, "`native` trusts compiled code, which is no proof for the kernel")
         if at >= self.allowed_until and begins_command(source, token, self.commands):
             self._command(at, token)

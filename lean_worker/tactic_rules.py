@@ -17,7 +17,6 @@ _BEFORE_A_TACTIC = words(
     "by try repeat repeat' repeat1 repeat1' all_goals any_goals focus iterate then else do at_least_one fail_if_success"
 )
 _MAYBE_BEFORE_A_TACTIC = frozenset({"|", "=>", "(", "{", ":=", "first"})
-_OPENS_A_BLOCK = frozenset({"by", "=>", ":=", "do", "then", "else"})
 
 # Tactics whose options Lean evaluates, as in `simp (maxSteps := n)`.
 _CONFIGURED = words("""
@@ -72,10 +71,10 @@ def _place(source: str, token_list: Sequence[Token], at: int) -> str | None:
         return "sure"
     if before.kind == "number" and at > 1 and token_list[at - 2].text == "iterate":
         return "sure"
-    if "\n" in source[before.end : token.start]:
-        aligned = _first_column(source, token.start) <= _first_column(source, before.start)
-        return "sure" if aligned or before.text in _OPENS_A_BLOCK else None
-    return "maybe" if before.text in _MAYBE_BEFORE_A_TACTIC else None
+    if before.text in _MAYBE_BEFORE_A_TACTIC:
+        return "maybe"
+    new_line = "\n" in source[before.end : token.start]
+    return "sure" if new_line and _first_column(source, token.start) <= _first_column(source, before.start) else None
 
 
 def _closes_then(token_list: Sequence[Token], at: int) -> bool:

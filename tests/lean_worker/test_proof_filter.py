@@ -107,7 +107,7 @@ def test_what_is_too_long_or_empty_or_no_unicode_is_refused() -> None:
 
 # Surface forms of right proofs.
 NAMES = ["h", "hint", "stop", "trace", "init", "eval", "xⱼ", "bézout", "on_ℝ", "h'", "get?", "IsOpen.end", "«open»", "«a b».c", "x₁.sorry", "𝒜"]
-ATOMS = ["5!", "0xFF", "1_000", "1e2", "'a'", "'\\''", '"macro"', '"-- /- sorry"', 'r#"a " b"#', 'r"\\"', "#[1, 2]", "#s", "|x|", "f '' s", "f ⁻¹' s"]
+ATOMS = ["5!", "0xFF", "1_000", "1e2", "'a'", "'\\''", '"macro"', '"-- /- sorry"', ' r#"a " b"#', ' r"\\"', "#[1, 2]", "#s", "|x|", "f '' s", "f ⁻¹' s"]
 COMMENTS = [" -- theorem sorry\n    ", " /- open /- macro -/ it's -/", " /-- axiom -/ ", " --\n    ", " /-! `eval` -/"]
 PREFIXES = ["open Nat in ", "open scoped Foo in\n  ", "set_option maxRecDepth 999 in\n  ", "set_option pp.all true in "]
 terms = st.recursive(
