@@ -81,12 +81,13 @@ class Token(NamedTuple):
 class Reading(NamedTuple):
     """The tokens of a text. Lean may read it differently from offset `sure` on, which is the text's length if it cannot.
 
-    `broken` is the reason why the tokens end before the text does.
+    `broken` is the reason why the tokens end before the text does. `documentation` is where documentation begins that nothing follows.
     """
 
     tokens: list[Token]
     sure: int
-    broken: LexError | None
+    broken: LexError | None = None
+    documentation: int | None = None
 
 
 def split_name(text: str) -> tuple[str, ...]:
@@ -121,7 +122,8 @@ def read(source: str) -> Reading:
     except LexError as error:
         reader.doubt(error.position)
         return Reading(reader.tokens, reader.sure, error)
-    return Reading(reader.tokens, reader.sure, None)
+    last = reader.tokens[-1].end if reader.tokens else 0
+    return Reading(reader.tokens, reader.sure, None, reader.documented if reader.documented >= last else None)
 
 
 def words_from(source: str, start: int) -> list[Token]:
@@ -142,6 +144,7 @@ class _Reader:
     def __init__(self, source: str, sure: int) -> None:
         self.source = source
         self.sure = sure
+        self.documented = -1
         self.tokens: list[Token] = []
 
     def run(self, begin: int) -> None:
@@ -170,6 +173,8 @@ class _Reader:
             if group == "line" or group == "block":
                 self._check_gap(start)
                 if group == "block":
+                    if source.startswith("/--", start):
+                        self.documented = start
                     return _comment_end(source, start)
                 continue
             if group == "open":
@@ -200,7 +205,7 @@ class _Reader:
         if group == "quote":
             if not _SWALLOWED.isdisjoint(self.source[end : end + 2]):
                 self.doubt(start)
-        elif text in ("-/", "«", "'") or text in "0123456789" or not text.isprintable():
+        elif text in ("«", "'") or text in "0123456789" or not text.isprintable():
             self.doubt(start)
 
 

@@ -28,7 +28,7 @@ from lean_worker.allowed import (
     refused_class,
     words,
 )
-from lean_worker.lexer import CLOSED_SYMBOLS, NEVER, Token, read, words_from
+from lean_worker.lexer import CLOSED_SYMBOLS, NEVER, Reading, Token, read, words_from
 from lean_worker.tactic_rules import evaluated_value, tactic_reason
 
 MAX_PROOF_LENGTH = 60_000
@@ -121,9 +121,8 @@ def _refusal(text: str, refused: _Refused) -> Refusal:
     return Refusal(text.count("\n", 0, refused.position) + 1, refused.position - line_start, refused.rule, refused.hole)
 
 
-def live_tokens(source: str) -> tuple[list[Token], int]:
+def _live_tokens(reading: Reading, source: str) -> tuple[list[Token], int]:
     """Return the tokens as far as the reading is certain, followed by all words from there on, and the number of the former."""
-    reading = read(source)
     sure = reading.sure
     for at, token in enumerate(reading.tokens):
         if token.kind == "string" and interpolated(token, reading.tokens[at - 1] if at else None):
@@ -141,12 +140,19 @@ class _Rules:
     def __init__(self, source: str, commands: frozenset[str], known: frozenset[str], declarations: bool) -> None:
         self.source, self.known, self.declarations = source, known, declarations
         self.commands, self.all_known = commands, commands is not COMMANDS and commands != COMMANDS
-        self.tokens, self.certain = live_tokens(source)
+        self.reading = read(source)
+        self.tokens, self.certain = _live_tokens(self.reading, source)
         self.allowed_until = 0  # keywords before this index belong to an `open` or an attribute list
 
     def check(self) -> None:
         if not self.tokens:
             raise _Refused(0, "the proof is empty")
+        broken, documentation = self.reading.broken, self.reading.documentation
+        # either would take the beginning of the judge's text behind the candidate
+        if broken is not None and broken.position == self.reading.sure and self.source.startswith("/-", broken.position):
+            raise _Refused(broken.position, str(broken))
+        if documentation is not None:
+            raise _Refused(documentation, "no declaration follows this documentation comment")
         for at, token in enumerate(self.tokens):
             if token.kind == "name":
                 self._name(at, token)

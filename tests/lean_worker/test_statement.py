@@ -190,7 +190,7 @@ CODE = [
     'def f := s!"{include_str "x"}"',
     'def f := s! "{IO.println 1}"',
     'def f := s!"{"a"} #eval 1 {"b"}"',
-    'def f := 1 //-1 initialize x -/',
+    "def f := 1 //-1 initialize x -/",
     "def f := g '--\n run_cmd x",
     "theorem t : 1 = 1 := by native_decide",
     "theorem t : 1 = 1 := by decide +native",
