@@ -279,16 +279,19 @@ class _Rules:
             return ()
         previous = self.tokens[at - 1]
         gap, text = token.start - previous.end, token.text
-        if at >= self.certain and not gap and (previous.kind == "number" or previous.text == "."):
-            return tuple(text[skipped:] for skipped in range(1, len(text)))
-        if previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == ".":
+        every = tuple(text[skipped:] for skipped in range(1, len(text)))
+        open_symbol = previous.kind == "symbol" and previous.text not in CLOSED_SYMBOLS
+        if at >= self.certain and not gap and (open_symbol or previous.kind == "number"):
+            return every
+        if not open_symbol or previous.text == ".":
             return ()
         if previous.text.startswith("'") or at >= self.certain:
-            return (text[1:], text[2 - gap :]) if gap < 2 else ()
-        if gap:
-            return ()
-        one = previous.text.isascii() or previous.text in _PREFIX_OPERATORS
-        return (text[1:],) if one else (text[1:], text[2:])
+            most = 2 if gap < 2 else 0
+        else:
+            most = 0 if gap else 1 if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else 2
+        left = tuple(text[skipped:] for skipped in range(1, most + 1))
+        # a number or quote that is left over may end anywhere
+        return left if all(rest[:1].isalpha() or rest[:1] in "_«" for rest in left) else every
 
     def _swallowed_name(self, token: Token, text: str) -> None:
         rest = Token("name", text.lstrip("."), token.end - len(text.lstrip(".")), token.end)

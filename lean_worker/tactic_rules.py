@@ -25,7 +25,7 @@ _CONFIGURED = words("""
     solve_by_elim apply_rules fun_prop abel_nf split gcongr rintro unfold cases induction injection exact_mod_cast
     """)
 _NOT_EVALUATED = words("disch discharger rule_sets add erase attr")
-_VALUES = words("true false none default pos neg some")
+_VALUES = words("true false True False none default pos neg some")
 _VALUE_TYPES = words("TransparencyMode Occurrences ApplyNewGoals")
 _VALUE_SYMBOLS = frozenset("{}[],.:+-") | {":="}
 
@@ -73,8 +73,25 @@ def _place(source: str, token_list: Sequence[Token], at: int) -> str | None:
         return "sure"
     if before.text in _MAYBE_BEFORE_A_TACTIC:
         return "maybe"
-    new_line = "\n" in source[before.end : token.start]
-    return "sure" if new_line and _first_column(source, token.start) <= _first_column(source, before.start) else None
+    if "\n" not in source[before.end : token.start] or _first_column(source, token.start) > _first_column(source, before.start):
+        return None
+    return _block(token_list, at)
+
+
+def _block(token_list: Sequence[Token], at: int) -> str | None:
+    """Return "sure" if the last `by` before `at` is nearer than the last bracket that is open, "maybe" if that bracket may hold tactics.
+
+    Only the nearest tokens count.
+    """
+    depth = 0
+    for index in range(at - 1, max(-1, at - 400), -1):
+        text = token_list[index].text
+        depth += (text in (")", "]", "}", "⟩")) - (text in ("(", "[", "{", "⟨", "@["))
+        if text == "by" and depth == 0:
+            return "sure"
+        if depth < 0:
+            return "maybe" if text in ("(", "{") else None
+    return "sure" if at >= 400 else None
 
 
 def _closes_then(token_list: Sequence[Token], at: int) -> bool:
