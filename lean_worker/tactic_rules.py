@@ -73,9 +73,10 @@ def _place(source: str, token_list: Sequence[Token], at: int) -> str | None:
         return "sure"
     if before.text in _MAYBE_BEFORE_A_TACTIC:
         return "maybe"
-    if "\n" not in source[before.end : token.start] or _first_column(source, token.start) > _first_column(source, before.start):
+    if "\n" not in source[before.end : token.start]:
         return None
-    return _block(token_list, at)
+    aligned = _first_column(source, token.start) <= _first_column(source, before.start)
+    return _block(token_list, at) if aligned else "maybe"
 
 
 def _block(token_list: Sequence[Token], at: int) -> str | None:
