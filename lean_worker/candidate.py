@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lean_worker.lexer import LexError, Token, split_name, tokens
-from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, filter_proof
+from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, filter_declarations, filter_proof
 from lean_worker.statement import DECLARERS, Statement, blank, declared_name, documented_from, head, split_imports
 
 MAX_CANDIDATE_LENGTH = 2 * MAX_PROOF_LENGTH
@@ -43,7 +43,11 @@ class Candidate:
 
 
 class Refused(ValueError):
-    """The candidate must not be passed to Lean; the message gives the reason."""
+    """The candidate must not be passed to Lean; the message gives the reason. `hole`: it is incomplete."""
+
+    def __init__(self, reason: str, hole: bool = False) -> None:
+        super().__init__(reason)
+        self.hole = hole
 
 
 def read_candidate(
@@ -73,14 +77,15 @@ def read_candidate(
         candidate = split_candidate(text, statement, header)
     except LexError:
         candidate = Candidate(text)
+    known = _names(statement)
     if candidate.line == 0:
-        refused = filter_proof(candidate.body, commands)
+        refused = filter_proof(candidate.body, commands, known)
     else:
         if not helpers_permitted and _declares(candidate.helpers):
             raise Refused("helper declarations are not allowed in this check")
-        refused = filter_declarations(candidate.verbatim or candidate.helpers + candidate.body, commands)
+        refused = filter_declarations(candidate.verbatim or candidate.helpers + candidate.body, commands, known)
     if refused:
-        raise Refused(str(refused))
+        raise Refused(str(refused), refused.hole)
     return candidate
 
 
@@ -107,6 +112,14 @@ def split_candidate(text: str, statement: Statement | None = None, header: str =
         line=text.count("\n", 0, opening.start) + 1,
         column=opening.start - (text.rfind("\n", 0, opening.start) + 1),
     )
+
+
+def _names(statement: Statement | None) -> frozenset[str]:
+    """Return the names that a statement uses."""
+    try:
+        return frozenset(token.text for token in tokens(statement.after) if token.kind == "name") if statement else frozenset()
+    except LexError:
+        return frozenset()
 
 
 def _next(keywords: Sequence[int], target: int) -> int | None:
@@ -213,7 +226,3 @@ def _chunks(text: str) -> list[str]:
     """Split a text before each line that begins at the margin."""
     starts = [0, *(match.end() for match in re.finditer(r"\n(?=[^\s\-/|)}\]])", text)), len(text)]
     return [text[begin:end] for begin, end in pairwise(starts)]
-
-
-def filter_declarations(text: str, commands: frozenset[str]) -> str | None:
-    return None

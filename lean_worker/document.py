@@ -17,6 +17,7 @@ from lean_worker.statement import Statement, blank, ending
 
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
+_PROPOSITIONS = ("theorem", "lemma", "example")
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
@@ -120,6 +121,14 @@ def _declared(statement: Statement, end: str, begins: int) -> tuple[str, list[Pl
     return f"{above}{' ' * width}{rest}{end}\n", places
 
 
+def _open(statement: Statement, begins: int) -> tuple[str, list[Place]]:
+    """Return the declaration closed by `sorry`, of which no code can be generated."""
+    if statement.declarer in _PROPOSITIONS:
+        return _declared(statement, ":= sorry", begins)
+    text, places = _declared(statement, ":= sorry", begins + 1)
+    return f"noncomputable section\n{text}end\n", places
+
+
 def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Place]]:
     """Return the statement closed by `sorry` in a namespace of its own, without attributes, so that it has no effect on what follows.
 
@@ -141,7 +150,7 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
     namespace = statement.namespace.removeprefix("_root_.").removeprefix("_root_")
     scope = f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
     above = f"namespace {label}\n{scope}"
-    text, places = _declared(own, ":= sorry", begins + above.count("\n"))
+    text, places = _open(own, begins + above.count("\n"))
     return f"{above}{text}end {label}\n", places
 
 
@@ -177,11 +186,12 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
     header = _lines(header) + context
     begins = opening.count("\n") + header.count("\n") + 1
     stub, stub_places = _stub(statement, label, begins)
-    plain, plain_places = _declared(statement, ":= sorry", begins)
+    plain, plain_places = _open(statement, begins)
     attempt, places = ("", []) if candidate is None else _attempt(statement, candidate, begins + stub.count("\n"))
     name = statement.name.removeprefix("_root_.")
     proved_by = "sorry" if candidate is None else f"@{name}"
-    audit = f"theorem {judge} : type_of% @{label}.{name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
+    declarer = "theorem" if statement.declarer in _PROPOSITIONS else "noncomputable def"
+    audit = f"{declarer} {judge} : type_of% @{label}.{name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
     return Document(
         opening=opening,
         header=header,
@@ -202,7 +212,7 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
 
 def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None) -> str:
     """Return a separate module: header and statement, closed by the candidate, or by `sorry` for None."""
-    body = _declared(statement, ":= sorry", 1) if candidate is None else _attempt(statement, candidate, 1)
+    body = _open(statement, 1) if candidate is None else _attempt(statement, candidate, 1)
     return f"{opening}{_lines(header)}{_lines(statement.context)}{body[0]}"
 
 

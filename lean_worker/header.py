@@ -7,31 +7,22 @@ runs code, commands that begin with `#`, and anything unknown are not.
 import re
 from collections.abc import Sequence
 
-from lean_worker.lexer import Token
-from lean_worker.proof_filter import begins_command, interpolated, runs_code, words
+from lean_worker.allowed import (
+    CONTINUATIONS,
+    HEADER_ATTRIBUTES,
+    HEADER_COMMANDS,
+    NOTATIONS,
+    begins_command,
+    option_allowed,
+    option_name,
+    read_attributes,
+    refused_class,
+)
+from lean_worker.lexer import Token, read, words_from
+from lean_worker.proof_filter import interpolated, runs_code, trusts_compiler
 
 MAX_HEADER_LENGTH = 1_000_000
 
-_NOTATIONS = words("notation notation3 infix infixl infixr prefix postfix")
-_COMMANDS = _NOTATIONS | words("""
-    theorem lemma def abbrev example instance structure class inductive coinductive axiom opaque alias mutual end namespace section open
-    export variable variables universe universes include omit attribute set_option deriving noncomputable private protected nonrec local
-    scoped public partial grind_pattern seal unseal whatsnew
-    """)
-_CONTINUATIONS = words(
-    "where with extends by fun from at using then else in if let have show calc match deriving termination_by decreasing_by"
-)
-_ATTRIBUTES = words("""
-    simp ext reducible irreducible semireducible implicit_reducible inline always_inline noinline instance refl symm trans congr coe
-    elab_as_elim elab_without_expected_type match_pattern specialize nospecialize norm_cast push_cast simps norm_num grind grind! aesop
-    gcongr mono default_instance class deprecated inherit_doc expose pp_nodot nolint to_additive mk_iff induction_eliminator
-    cases_eliminator fun_prop positivity measurability continuity defeq
-    """)
-_SCOPES = frozenset({"local", "scoped", "-"})
-_DERIVED = words("Repr DecidableEq BEq Inhabited Nonempty Hashable Ord Fintype LawfulBEq ReflBEq Countable Encodable")
-_OPTIONS = words("autoImplicit relaxedAutoImplicit quotPrecheck checkBinderAnnotations tactic.hygienic")
-_OPTION_GROUPS = ("pp.", "linter.", "backward.")
-_MOST = {"maxHeartbeats": 10_000_000, "synthInstance.maxHeartbeats": 10_000_000, "synthInstance.maxSize": 10_000, "maxRecDepth": 100_000}
 _SYMBOL_IN_ATOM = re.compile(r"[^\s\"`\\«»@#]+")
 _AMBIGUOUS_ATOM = re.compile(
     r"--|/-|-/"  # a comment
@@ -41,94 +32,76 @@ _AMBIGUOUS_ATOM = re.compile(
 )
 
 
-def header_reason(header: str, token_list: Sequence[Token], commands: frozenset[str]) -> str | None:
-    """Return why a header is refused, in one phrase, or None if it is allowed.
+def header_reason(header: str, commands: frozenset[str]) -> str | None:
+    """Return why a header is refused, in one phrase with its line, or None if it is allowed.
 
     Args:
         header: the text, without its imports.
-        token_list: its tokens.
         commands: the tokens that begin a command in the Lean version in use.
     """
-    in_notation, depth = False, 0
+    reading = read(header)
+    if reading.broken is not None:
+        return _located(header, reading.broken.position, str(reading.broken))
+    token_list, sure = reading.tokens, reading.sure
+    atoms = _atoms(token_list)
+    live = (t.start for at, t in enumerate(token_list) if t.kind == "string" and at not in atoms and interpolated(t, token_list[at - 1]))
+    if (sure := min(sure, next(live, sure))) < len(header):
+        # Lean may read the rest differently, so every word in it counts, in strings and comments as well
+        token_list = [token for token in token_list if token.end <= sure] + words_from(header, sure)
     for at, token in enumerate(token_list):
-        reason = None
-        if not (in_notation and token.kind == "string"):
-            reason = _token_reason(header, token_list, at, commands)
+        certain = token.end <= sure
+        if token.kind == "string":
+            reason = _atom_reason(token) if at in atoms else None
+        elif not certain and token.text in NOTATIONS:
+            reason = f"`{token.text}` is not allowed in a header behind text that Lean may read in two ways"
+        else:
+            reason = _token_reason(header, token_list, at, commands, certain)
+        if reason:
+            return _located(header, token.start, reason)
+    return None
+
+
+def _located(header: str, position: int, reason: str) -> str:
+    return f"line {header.count(chr(10), 0, position) + 1}: {reason}"
+
+
+def _atoms(token_list: Sequence[Token]) -> set[int]:
+    """Return the indices of the strings that are symbols of a notation: those between its keyword and `=>`."""
+    found, in_notation, depth = set(), False, 0
+    for at, token in enumerate(token_list):
         depth += (token.text in ("(", "[", "{", "@[")) - (token.text in (")", "]", "}"))
-        if token.kind == "name" and token.text in _NOTATIONS:
+        if token.kind == "name" and token.text in NOTATIONS:
             in_notation, depth = True, 0
         elif token.text == "=>" and depth == 0:
             in_notation = False
-        if in_notation and token.kind == "string":
-            reason = _atom_reason(token)
-        if reason:
-            return reason
-    return None
+        elif in_notation and token.kind == "string":
+            found.add(at)
+    return found
 
 
-def _token_reason(header: str, token_list: Sequence[Token], at: int, commands: frozenset[str]) -> str | None:
+def _token_reason(header: str, token_list: Sequence[Token], at: int, commands: frozenset[str], certain: bool) -> str | None:
     token, before = token_list[at], token_list[at - 1] if at else None
-    if token.kind == "string":
-        if token.text.startswith("r") or interpolated(token, before):
-            return "a raw or interpolated string is not allowed in a header"
-        return None
-    if token.text == "`" or (token.text == "#" and not header.startswith("[", token.end)):
+    at_margin = before is None or header[token.start - 1] == "\n"
+    hash_command = token.text == "#" and (begins_command(header, token, commands) or (at_margin and header[token.end :][:1].isalpha()))
+    if token.text == "`" or hash_command:
         return f"`{token.text}` is not allowed in a header"
     if token.text == "@[" or (token.text == "[" and before is not None and before.text == "attribute"):
-        return _attribute_reason(token_list, at + 1)
+        _, refused = read_attributes(token_list, at + 1, HEADER_ATTRIBUTES)
+        return None if refused is None else f"the attribute `{refused.text}` is not allowed in a header"
     if token.kind != "name":
         return None
-    alone = len(token.parts) == 1
-    at_margin = before is None or header[token.start - 1] == "\n"
     command = begins_command(header, token, commands)
-    if runs_code(header, token) or (command and token.text not in _COMMANDS):
+    if runs_code(header, token) or trusts_compiler(token_list, at) or (command and token.text not in HEADER_COMMANDS):
         return f"`{token.text}` is not allowed in a header"
-    if at_margin and token.text not in _COMMANDS and token.text not in _CONTINUATIONS:
+    if certain and at_margin and len(token.parts) == 1 and token.text not in HEADER_COMMANDS and token.text not in CONTINUATIONS:
         return f"`{token.text}` does not begin a command that is allowed in a header"
     if token.text == "set_option":
-        return _option_reason(token_list[at + 1 : at + 3])
-    if alone and token.text == "deriving":
-        return _deriving_reason(token_list, at + 1)
+        name, end = option_name(token_list, at + 1)
+        value = token_list[end].text if end < len(token_list) else ""
+        return None if option_allowed(name, value) else f"`set_option {name} {value}` is not allowed in a header"
+    if token.text == "deriving" and (name_ := refused_class(token_list, at + 1)) is not None:
+        return f"`deriving {name_}` is not allowed in a header"
     return None
-
-
-def _option_reason(following: Sequence[Token]) -> str | None:
-    if len(following) < 2:
-        return "`set_option` without a value is not allowed in a header"
-    name, value = ".".join(following[0].parts), following[1].text
-    if name in _MOST and value.isdecimal() and len(value) < 10 and int(value) <= _MOST[name]:
-        return None
-    if name in _OPTIONS or name.startswith(_OPTION_GROUPS):
-        return None
-    return f"`set_option {name} {value}` is not allowed in a header"
-
-
-def _attribute_reason(token_list: Sequence[Token], at: int) -> str | None:
-    """Check the attributes from `at` up to the closing bracket: one at the beginning, after each comma and after `attr :=`."""
-    depth, expected = 1, True
-    for index in range(at, len(token_list)):
-        token = token_list[index]
-        depth += (token.text in ("[", "(", "{")) - (token.text in ("]", ")", "}"))
-        if depth == 0:
-            return None
-        if token.text in _SCOPES:
-            continue
-        if expected and token.text not in _ATTRIBUTES:
-            return f"the attribute `{token.text}` is not allowed in a header"
-        expected = token.text == "," or (token.text == ":=" and token_list[index - 1].text == "attr")
-    return "an attribute list of the header is not closed"
-
-
-def _deriving_reason(token_list: Sequence[Token], at: int) -> str | None:
-    """Check the derived classes from `at` on: names separated by commas, after `instance` if `deriving` is a command of its own."""
-    while at < len(token_list) and token_list[at].text in ("noncomputable", "instance"):
-        at += 1
-    while at < len(token_list) and token_list[at].text in _DERIVED:
-        if at + 1 == len(token_list) or token_list[at + 1].text != ",":
-            return None
-        at += 2
-    name = token_list[at].text if at < len(token_list) else ""
-    return f"`deriving {name}` is not allowed in a header"
 
 
 def _atom_reason(token: Token) -> str | None:

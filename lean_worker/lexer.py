@@ -1,8 +1,8 @@
-"""Lexer for Lean source that agrees with Lean, and refuses text that Lean could tokenize differently.
+"""Lexer for Lean source that reads a text as Lean does, and says from where on it cannot be sure of that.
 
 The rules for names, literals and comments are Lean's own (`src/Init/Meta/Defs.lean` and `src/Lean/Parser/Basic.lean`). Lean's table of
-symbols grows with every `notation`, so symbols are single characters here, and a text is refused if a longer symbol could swallow the
-beginning of a comment or of a character literal. Lexing takes time linear in the length of the text.
+symbols grows with every `notation`, so symbols are single characters here. Where a longer symbol could swallow the beginning of a comment
+or of a literal, the lexer continues with the likely reading and reports the place. Lexing takes time linear in the length of the text.
 """
 
 import re
@@ -15,49 +15,49 @@ _LETTERS = (
     "\u1f00-\u1ffe\u2100-\u214f\U0001d49c-\U0001d59f"
 )
 _DIGITS = "0-9\u2080-\u2089\u2090-\u209c\u1d62-\u1d6a\u2c7c"
-_PART = rf"(?:[{_LETTERS}][{_LETTERS}{_DIGITS}'!?]*+|«[^»\n\r]*+»)"
-_NAME_START = re.compile(rf"[{_LETTERS}]")
+_BARE_PART = rf"[{_LETTERS}][{_LETTERS}{_DIGITS}'!?]*+"
+_PART = rf"(?:{_BARE_PART}|«[^«»\n\r]*+»)"
 _DECIMAL = r"[0-9](?:_*+[0-9])*+"
 _ESCAPE = r"""\\(?:[\\"'rnt]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})"""
-_GAP = r"\\\n[ \t]*+(?!\n)"
+_GAP = r"\\\r?\n[ \t]*+(?!\r?\n)"
 
 _BEHIND_A_DOT = r"(?<=\.)(?<!\.\.)"
 
 _TOKEN = re.compile(
     r"[ \n\r\t]*+(?:"
     r"(?P<raw>r\#*+\")"
-    rf"|(?P<name>{_PART}(?:\.{_PART})*+(?!\"))"
+    rf"|(?P<name>{_PART}(?:\.{_PART})*+)"
     r"|(?P<plain>[()\[\]{}⟨⟩,;]|:=|=>|@\[)"
-    rf"|(?P<number>(?:{_BEHIND_A_DOT}[1-9][0-9]*+(?!\.?[eE][+-]?[0-9])"
+    rf"|(?P<number>{_BEHIND_A_DOT}[1-9][0-9]*+(?!\.?[eE][+-]?[0-9])"
     rf"|(?!{_BEHIND_A_DOT})(?>0[xX](?:_*+[0-9a-fA-F])++|0[bB](?:_*+[01])++|0[oO](?:_*+[0-7])++"
-    rf"|{_DECIMAL}(?:\.{_DECIMAL}|\.(?=[eE][+-]?[0-9]))?(?:[eE][+-]?{_DECIMAL})?))(?![{_LETTERS}{_DIGITS}]))"
+    rf"|{_DECIMAL}(?:\.{_DECIMAL}|\.(?=[eE][+-]?[0-9]))?(?:[eE][+-]?{_DECIMAL})?))"
+    r"|(?P<swallowing>//|<-)(?=-)"  # `//-1` and `<--1` begin with a symbol, not with a comment
     r"|(?P<line>--[^\n]*+)"
     r"|(?P<block>/-)"
-    rf"|(?P<string>\"[^\"\\\r]*+(?:(?:{_ESCAPE}|{_GAP})[^\"\\\r]*+)*+\")"
+    rf"|(?P<string>\"[^\"\\]*+(?:(?:{_ESCAPE}|{_GAP})[^\"\\]*+)*+\")"
+    rf"|(?P<odd>\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\")"
+    r"|(?P<open>\")"
     rf"|(?P<character>'(?:[^\\'\n\r]|{_ESCAPE})')"
     rf"|(?P<quote>''?(?=[\s()\[\]{{}},⟨⟩])|(?<=\])'(?=[{_LETTERS}]))"
     r"|(?P<symbol>-/|.)"
     r"|\Z)",
     re.S,
 )
+_RUNS_ON = re.compile(rf"[{_LETTERS}{_DIGITS}]")
 _COMMENT_MARK = re.compile(r"/-|-/")
 _DOCUMENTATION_GAP = re.compile(r"[ \n\r\t]*+(?:--[^\n]*+|(?P<block>/-)(?![-!]))")
-_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\r(?!\n)")
+NEVER = re.compile("[\x00\ud800-\udfff]")
+_UNUSUAL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
 _NAME_PART = re.compile(r"«([^»]*)»|([^.«]+)")
+_WORD = re.compile(rf"(?P<name>{_BARE_PART}(?:\.{_BARE_PART})*+)|(?P<number>[0-9]+)|(?P<symbol>:=|=>|@\[|\S)")
 CLOSED_SYMBOLS = frozenset("()[]{}⟨⟩,;·") | {":=", "=>", "@["}
 _SWALLOWED = frozenset("\"'\\«-/")
-_KINDS: dict[str, TokenKind] = {"name": "name", "number": "number", "string": "string"}
-_QUOTE = "a single quote does not begin a character literal"
-_UNFINISHED = {
-    "-/": "`-/` does not close a comment",
-    '"': "a string is not closed, or contains an escape that Lean does not know",
-    "«": "a « is not closed on its line",
-    "'": _QUOTE,
-}
+_KINDS: dict[str, TokenKind] = {"name": "name", "number": "number", "string": "string", "odd": "string", "character": "character"}
+_BOM = "\ufeff"
 
 
 class LexError(ValueError):
-    """The text contains something that this lexer does not support; `position` is its offset in code points."""
+    """The text is broken: Lean cannot read it either; `position` is an offset in code points."""
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(reason)
@@ -78,6 +78,18 @@ class Token(NamedTuple):
         return split_name(self.text) if self.kind == "name" else (self.text,)
 
 
+class Reading(NamedTuple):
+    """The tokens of a text. Lean may read it differently from offset `sure` on, which is the text's length if it cannot.
+
+    `broken` is the reason why the tokens end before the text does. `documentation` is where documentation begins that nothing follows.
+    """
+
+    tokens: list[Token]
+    sure: int
+    broken: LexError | None = None
+    documentation: int | None = None
+
+
 def split_name(text: str) -> tuple[str, ...]:
     """Return the components of a name; a component in guillemets may contain dots and spaces."""
     if "«" not in text:
@@ -86,48 +98,115 @@ def split_name(text: str) -> tuple[str, ...]:
 
 
 def tokens(source: str) -> list[Token]:
-    """Return the tokens of `source` in order.
+    """Return the tokens of `source` in order, in their likely reading.
 
-    Raises LexError for unsupported text, including unclosed comments and strings. A line may end in CR LF.
+    Raises LexError for an unclosed comment or string, and for characters that no Lean file contains. A line may end in CR LF, and the text
+    may begin with a byte order mark.
     """
-    if never := _NEVER.search(source):
-        raise LexError(f"the character U+{ord(never[0]):04X} is not allowed", never.start())
-    token_list: list[Token] = []
-    at: int | None = 0
-    while at is not None:
-        at = _read(source, at, token_list)
-    return token_list
+    reading = read(source)
+    if reading.broken is not None:
+        raise reading.broken
+    return reading.tokens
 
 
-def _read(source: str, at: int, token_list: list[Token]) -> int | None:
-    """Add the tokens from `at` up to the next block comment or raw string; return where to continue, or None at the end of the text."""
-    previous = token_list[-1] if token_list else None
-    for match in _TOKEN.finditer(source, at):
-        group = match.lastgroup
-        if group is None:
-            break
-        start, end = match.span(group)
-        kind: TokenKind = "symbol"
-        if group in _KINDS:
-            kind = _KINDS[group]
-        elif group == "raw":
-            _check_gap(previous, start, "raw string")
-            end = _raw_string_end(source, start, end)
-            token_list.append(Token("string", source[start:end], start, end))
-            return end
-        elif group == "line" or group == "block":
-            _check_gap(previous, start, "comment")
-            if group == "block":
-                return _comment_end(source, start)
-            continue
-        elif group == "character":
-            _check_gap(previous, start, "character literal", "]")
-            kind = "character"
-        elif group != "plain":
-            _check_symbol(source, group, start, end)
-        previous = Token(kind, source[start:end], start, end)
-        token_list.append(previous)
-    return None
+def read(source: str) -> Reading:
+    """Return the tokens of `source` in order and how far they are certain. Raises nothing."""
+    if never := NEVER.search(source):
+        what = "NUL" if never[0] == "\0" else f"half of a surrogate pair, U+{ord(never[0]):04X}"
+        return Reading([], 0, LexError(f"the text contains {what}", never.start()))
+    begin = len(_BOM) if source.startswith(_BOM) else 0
+    unusual = _UNUSUAL.search(source, begin)
+    reader = _Reader(source, unusual.start() if unusual else len(source))
+    try:
+        reader.run(begin)
+    except LexError as error:
+        reader.doubt(error.position)
+        return Reading(reader.tokens, reader.sure, error)
+    last = reader.tokens[-1].end if reader.tokens else 0
+    return Reading(reader.tokens, reader.sure, None, reader.documented if reader.documented >= last else None)
+
+
+def words_from(source: str, start: int) -> list[Token]:
+    """Return all names, numbers and symbols from `start` on as if nothing there were a comment, a string or in guillemets.
+
+    However Lean reads that text, no word that it sees is missing, except those behind letters that a symbol swallows.
+    """
+    found = []
+    for match in _WORD.finditer(source, start):
+        kind: TokenKind = "name" if match.lastgroup == "name" else "number" if match.lastgroup == "number" else "symbol"
+        found.append(Token(kind, match[0], *match.span()))
+    return found
+
+
+class _Reader:
+    """Tokens of a text read so far. From `sure` on, Lean may read the text differently."""
+
+    def __init__(self, source: str, sure: int) -> None:
+        self.source = source
+        self.sure = sure
+        self.documented = -1
+        self.tokens: list[Token] = []
+
+    def run(self, begin: int) -> None:
+        """Read from `begin` to the end. Raises LexError for a comment or string that is not closed."""
+        at: int | None = begin
+        while at is not None:
+            at = self._continue(at)
+
+    def doubt(self, position: int) -> None:
+        """Note that Lean may read the text differently from `position` on."""
+        self.sure = min(self.sure, position)
+
+    def _continue(self, at: int) -> int | None:
+        """Add the tokens from `at` up to the next block comment or raw string; return where to continue, or None at the end."""
+        source, add = self.source, self.tokens.append
+        for match in _TOKEN.finditer(source, at):
+            group = match.lastgroup
+            if group is None:
+                break
+            start, end = match.span(group)
+            if group == "raw":
+                self._check_gap(start)
+                end = _raw_string_end(source, start, end)
+                add(Token("string", source[start:end], start, end))
+                return end
+            if group == "line" or group == "block":
+                self._check_gap(start)
+                if group == "block":
+                    if source.startswith("/--", start):
+                        self.documented = start
+                    return _comment_end(source, start)
+                continue
+            if group == "open":
+                raise LexError("a string is not closed", start)
+            if group == "character":
+                self._check_gap(start, "]")
+            elif group == "odd" or group == "swallowing" or (group == "number" and _RUNS_ON.match(source, end)):
+                self.doubt(start)
+            elif group == "quote" or group == "symbol":
+                self._check_symbol(group, start, end)
+            add(Token(_KINDS.get(group, "symbol"), source[start:end], start, end))
+        return None
+
+    def _check_gap(self, start: int, also: str = "") -> None:
+        """Doubt text directly after a symbol that a longer one could begin with: for Lean, `//-` is `//` and `-`, not a comment."""
+        previous = self.tokens[-1] if self.tokens else None
+        if previous is None or previous.end < start or previous.kind != "symbol":
+            return
+        if previous.text not in CLOSED_SYMBOLS or previous.text == also:
+            self.doubt(previous.start)
+
+    def _check_symbol(self, group: str, start: int, end: int) -> None:
+        """Doubt a character that begins an unfinished token, and a quote after which Lean could continue elsewhere.
+
+        Where `⁻¹'` is not a symbol, Lean reports an error two characters after the quote and continues from there.
+        """
+        text = self.source[start:end]
+        if group == "quote":
+            if not _SWALLOWED.isdisjoint(self.source[end : end + 2]):
+                self.doubt(start)
+        elif text in ("«", "'") or text in "0123456789" or not text.isprintable():
+            self.doubt(start)
 
 
 def _comment_end(source: str, start: int) -> int:
@@ -153,30 +232,3 @@ def _raw_string_end(source: str, start: int, body: int) -> int:
     if end < 0:
         raise LexError("a raw string is not closed", start)
     return end + len(closing)
-
-
-def _check_gap(previous: Token | None, start: int, what: str, also: str = "") -> None:
-    """Refuse text directly after a symbol that a longer one could begin with: for Lean, `//-` is `//` and `-`, not a comment."""
-    if previous is None or previous.end < start or previous.kind != "symbol":
-        return
-    if previous.text not in CLOSED_SYMBOLS or previous.text == also:
-        raise LexError(f"a {what} begins directly after a symbol; insert a space", start)
-
-
-def _check_symbol(source: str, group: str, start: int, end: int) -> None:
-    """Refuse a character that begins an unfinished token, and a quote after which Lean could continue elsewhere.
-
-    Where `⁻¹'` is not a symbol, Lean reports an error two characters after the quote and continues from there.
-    """
-    character = source[start:end]
-    if group == "quote":
-        if not _SWALLOWED.isdisjoint(source[end : end + 2]):
-            raise LexError(_QUOTE, start)
-    elif character in _UNFINISHED:
-        raise LexError(_UNFINISHED[character], start)
-    elif character in "0123456789":
-        raise LexError("a number runs into a name, or follows a dot and is not an index", start)
-    elif not character.isprintable():
-        raise LexError(f"the character U+{ord(character):04X} is not allowed", start)
-    elif _NAME_START.match(character):
-        raise LexError("a string with a prefix is not supported", start)

@@ -15,7 +15,7 @@ from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.files import FileQuestion, FileReport
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
-from lean_worker.kinds import kind_of, kind_of_refusal, refused_unread
+from lean_worker.kinds import kind_of, refused_unread
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Tier, Verdict
 from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, is_always_there, provides
@@ -194,7 +194,7 @@ class Pool:
             if proved:
                 candidate = read_candidate(check.proof, check.helpers, statement, header, commands)
         except Refused as refused:
-            return self._resolved(check_id, kind_of_refusal(str(refused)), (_note(str(refused)),))
+            return self._resolved(check_id, "hole" if refused.hole else "forbidden", (_note(str(refused)),))
         header_text = f"{header}\n{statement.context}" if statement.context else header
         question = Question(opening, header, statement, candidate, check.tier, self._scope(header_text, candidate, client))
         known = self._cache.get(question, self.backend, self._limits.heartbeats) if self._cache and candidate is not None else None

@@ -1,157 +1,79 @@
-"""Proof filter: refuses a proof by its tokens, before Lean sees it.
+"""Proof filter: refuses what a candidate may not contain, by position and token, before Lean sees it.
 
-A candidate is one term or tactic block. The filter refuses everything that could add a command, an option, an attribute or syntax, run
-code during elaboration, or leave a hole, and everything that the lexer does not support. The kernel and the axiom audit decide the rest.
+What a candidate proves is decided elsewhere: the kernel compares the type of the proved theorem with the statement, the audit collects its
+axioms, and a sandbox confines the process. The filter stops what these cannot see:
+
+- code that runs while Lean elaborates, and native code: it could forge what the process reports;
+- options that switch the kernel off (`debug.skipKernelTC`), or print;
+- commands that change how the following text is read: behind a candidate follows the judge's own text on backends with one document;
+- tactics that leave a hole, search or print, as they are no proof, for a better reason than Lean's.
+
+Where Lean may tokenize a text differently from the lexer, every word from there on counts, in comments and strings as well.
 """
 
-import re
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from lean_worker.lexer import CLOSED_SYMBOLS, LexError, Token, tokens
+from lean_worker.allowed import (
+    ATTRIBUTES,
+    COMMANDS,
+    CONTINUATIONS,
+    DECLARATIONS,
+    RUNNERS,
+    begins_command,
+    option_allowed,
+    option_name,
+    reaches_effects,
+    read_attributes,
+    refused_class,
+    words,
+)
+from lean_worker.lexer import CLOSED_SYMBOLS, NEVER, Reading, Token, read, words_from
+from lean_worker.tactic_rules import evaluated_value, tactic_reason
 
 MAX_PROOF_LENGTH = 60_000
 
-
-def words(text: str) -> frozenset[str]:
-    """Return the set of words in a text."""
-    return frozenset(text.split())
-
-
-# Tokens that begin a command in Lean 4.35, Batteries, Aesop and Mathlib, for backends that do not report their own.
-COMMANDS = words("""
-    abbrev alias attribute axiom binder_predicate class coinductive declare_syntax_cat def deriving dsimproc dsimproc_decl elab elab_rules
-    end example export grind_annotated grind_pattern import include inductive infix infixl infixr init_grind_norm init_quot initialize
-    instance irreducible_def lemma local macro macro_rules meta module mutual namespace noncomputable nonrec notation notation3 omit opaque
-    open partial postfix prefix prelude private proof_wanted protected public recall recall? recommended_spelling scoped seal section
-    set_library_suggestions set_option set_premise_selector show_panel_widgets simproc simproc_decl structure syntax tactic_extension
-    theorem unif_hint universe universes unlock_limits unsafe unseal unset_option unsuppress_compilation variable variable? variables
-    with_weak_namespace suppress_compilation add_aesop_rules add_decl_doc assert_exists assert_not_exists assert_not_imported cbv_simproc
-    cbv_simproc_decl compile_def compile_inductive count_heartbeats deprecated_module deprecated_syntax docs_to_verso elab_stx
-    end_local_scope erase_aesop_rules eval_decl extend_docs guard_min_heartbeats gen_cnstr_fns insert_to_additive_translation library_note
-    library_note2 make_elab_grind_config make_elab_simp_config mk_iff_of_inductive_prop name_poly_vars reset_grind_attrs run_cmd run_elab
-    run_meta sym_dsimproc sym_simproc to_additive_change_numeral whatsnew
-    """)
-
-# Words that are refused in every component of a name, and in strings: holes, back doors, and access to the outside.
-ANYWHERE = words("""
-    sorry sorryAx admit native native_decide ofReduceBool ofReduceNat reduceBool reduceNat trustCompiler lcProof lcUnreachable lcCast lcAny
-    unsafeCast byAsSorry proofAsSorry skipKernelTC debug unsafeIO unsafeBaseIO unsafeEIO IO EIO BaseIO Elab Meta dbgTrace dbgTraceIfShared
-    dbgSleep dbgStackTrace panic run_tac run_cmd run_elab run_meta by_elab eval_expr include_str implemented_by extern
-    """)
-
-# Words that are refused as whole names: elaborators that run code or print, and tactics that leave holes, print, wait or search.
-_ELABORATORS = words("unreachable decl_name private_decl dbg_trace dbg_cache elab_term_ensuring_type")
 HOLES = frozenset({"sorry", "sorryAx", "admit"})
-_TACTICS = words("stop trace sleep hint rw_search checkpoint says")
-ALONE = _ELABORATORS | _TACTICS
-
-DENIED = COMMANDS | ANYWHERE | ALONE
-_DENIED_PREFIXES = ("declare_", "register_", "initialize_", "builtin_", "gen_injective")
-_STRING_WORD = re.compile(r"[\w'!?]+")
-_NAME = re.compile(r"[^\W\d][\w!?']*")
+_DECLARERS = words("namespace theorem lemma def abbrev instance structure class inductive coinductive alias irreducible_def")
+_OPEN_WORDS = words("scoped hiding renaming private from")
+_OPEN_SYMBOLS = frozenset("(),→->")
 _PREFIX_OPERATORS = frozenset("λΠΣ←¬∀∃∑∏⊢↑⇑↥∂∫⋃⋂⨆⨅√")
+_ENDS_A_TERM = frozenset(")]}⟩›")
+_NEEDS_MORE = words("by from then else do in with at let have show fun calc match if using extends where where deriving open namespace")
 
 
-@cache
-def _by_shape(commands: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...], frozenset[str]]:
-    """Split commands into names, others such as `gen_injective_theorems%`, and the tokens with which those begin.
+@dataclass(frozen=True)
+class Refusal:
+    """The first place that a rule refuses. Lines count from 1 and columns from 0, as Lean counts. `hole`: the candidate is incomplete."""
 
-    Text that begins with `#`, `@[` or a documentation comment is always refused.
-    """
-    names = frozenset(command for command in commands if _NAME.fullmatch(command))
-    others = tuple(command for command in commands - names if command and not command.startswith(("#", "@[", "/-")))
-    heads = (_NAME.match(command) for command in others)
-    return names, others, frozenset(head[0] if head else command[0] for head, command in zip(heads, others, strict=True))
+    line: int
+    column: int
+    rule: str
+    hole: bool = False
 
-
-def _denied_in_name(word: str) -> bool:
-    return word.rstrip("!?'") in ANYWHERE
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.rule}"
 
 
-def _denied_alone(word: str, commands: frozenset[str]) -> bool:
-    return word in commands or word.rstrip("!?'") in ALONE or _denied_in_name(word) or word.startswith(_DENIED_PREFIXES)
+class _Refused(Exception):
+    """A rule refuses the text at a position."""
+
+    def __init__(self, position: int, rule: str, hole: bool = False) -> None:
+        super().__init__(rule)
+        self.position, self.rule, self.hole = position, rule, hole
 
 
 def runs_code(source: str, token: Token) -> bool:
     """Return whether a name reaches native code, or runs code while Lean elaborates it; `sorry` does not."""
     if token.text == "eval" and source.startswith("%", token.end):
         return True
-    parts = [part.rstrip("!?'") for part in token.parts]
-    return any(part in ANYWHERE and part not in HOLES for part in parts) or (len(parts) == 1 and parts[0] in _ELABORATORS)
+    return reaches_effects(token) is not None or (len(token.parts) == 1 and token.parts[0] in RUNNERS)
 
 
-def begins_command(source: str, token: Token, commands: frozenset[str] = COMMANDS) -> bool:
-    """Return whether Lean would read a command here: the token, or a symbol that begins with it, is one of the `commands`."""
-    names, others, _ = _by_shape(commands)
-    return (token.kind == "name" and token.text in names) or source.startswith(others, token.start)
-
-
-def _stands_apart(previous: Token) -> bool:
-    """Return whether a name after `previous` is read as written: no symbol has taken its first letters."""
-    return previous.kind != "symbol" or previous.text in CLOSED_SYMBOLS or previous.text == "."
-
-
-def _swallowed(token: Token, previous: Token) -> tuple[int, ...]:
-    """Return how many characters of a name a preceding symbol may take: `→o` is one symbol in Mathlib, so that `→oopen` ends in `open`.
-
-    Where a quote is not a symbol, Lean skips the two characters after it.
-    """
-    gap = token.start - previous.end
-    if _stands_apart(previous):
-        return ()
-    if previous.text.startswith("'"):
-        return (1, 2 - gap) if gap < 2 else ()
-    if gap:
-        return ()
-    return (1,) if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else (1, 2)
-
-
-def _is_projection(token_list: list[Token], at: int) -> bool:
-    """Return whether the name at `at` follows the dot of a projection, right after an expression; otherwise it may be a focus dot."""
-    if (
-        at < 2
-        or token_list[at - 1].text != "."
-        or token_list[at - 1].end != token_list[at].start
-        or token_list[at - 2].end != token_list[at - 1].start
-    ):
-        return False
-    before = token_list[at - 2]
-    if before.kind == "number":
-        return at > 2 and token_list[at - 3].text == "."
-    if before.text == ">":
-        return at > 2 and token_list[at - 3].text == "|" and token_list[at - 3].end == before.start
-    return before.kind in ("string", "character") or before.text in (")", "]", "}", "⟩", "›")
-
-
-def _name_reason(source: str, token_list: list[Token], at: int, commands: frozenset[str], known: frozenset[str]) -> str | None:
-    token, parts = token_list[at], token_list[at].parts
-    refusal = f"`{token.text}` is not allowed in a proof"
-    for part in parts:
-        if _denied_in_name(part) or ("." in part and any(map(_denied_in_name, part.split(".")))):
-            return f"`{part}` is not allowed in a proof"
-    if begins_command(source, token, commands) or runs_code(source, token):
-        return refusal
-    if at and any(_denied_alone(token.text[skipped:], commands) for skipped in _swallowed(token, token_list[at - 1])):
-        return refusal
-    if len(parts) > 1 or token.text in known:
-        return None
-    if _denied_alone(parts[0], commands):
-        return refusal
-    searches = parts[0].rstrip("!").endswith("?")
-    return refusal if searches and not _is_projection(token_list, at) else None
-
-
-def _symbol_reason(source: str, token: Token, following: Token | None, commands: frozenset[str]) -> str | None:
-    bracket = following is not None and following.text == "["
-    if token.text == "#" and not (bracket and source.startswith("[", token.end)):
-        return "`#` is not allowed in a proof"
-    if token.text == "@[" or (token.text == "@" and bracket):
-        return "`@[` is not allowed in a proof"
-    if token.text == "`":
-        return "a quotation is not allowed in a proof"
-    if begins_command(source, token, commands):
-        return f"`{token.text}` is not allowed in a proof"
-    return None
+def trusts_compiler(token_list: Sequence[Token], at: int) -> bool:
+    """Return whether the name at `at` switches on `native`, as in `decide +native`."""
+    following = token_list[at + 1].text if at + 1 < len(token_list) else ""
+    return token_list[at].parts == ("native",) and (following == ":=" or (at > 0 and token_list[at - 1].text == "+"))
 
 
 def interpolated(token: Token, previous: Token | None) -> bool:
@@ -159,51 +81,228 @@ def interpolated(token: Token, previous: Token | None) -> bool:
     return "{" in token.text and previous is not None and (previous.kind == "name" or previous.text in ("]", "!", "%"))
 
 
-def _string_reason(token: Token, previous: Token | None) -> str | None:
-    if token.text.startswith("r"):
-        return "a raw string is not allowed in a proof"
-    if interpolated(token, previous):
-        return "a string with `{` after a name is not allowed in a proof, as it could be interpolated"
-    if any(mark in token.text for mark in ("--", "/-", "-/")):
-        return "a string that contains a comment mark is not allowed in a proof"
-    for word in _STRING_WORD.findall(token.text):
-        if _denied_alone(word, COMMANDS) or word.rstrip("!?'") in COMMANDS:
-            return f"`{word}` is not allowed in a proof"
-    return None
-
-
-def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> str | None:
-    """Return why the proof is refused, in one phrase, or None if it may be passed to Lean.
+def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> Refusal | None:
+    """Return why a bare proof is refused, or None if it may be passed to Lean.
 
     Args:
-        proof: one term or tactic block.
+        proof: one term or tactic block, or match alternatives.
         commands: the tokens that begin a command in the Lean version in use.
-        known: names that the statement uses; the proof may use them as names too unless they begin a command.
+        known: names that the trusted statement uses; the proof may use them wherever they lead.
     """
-    if len(proof) > MAX_PROOF_LENGTH:
-        return f"the proof is longer than {MAX_PROOF_LENGTH} characters"
-    if "/--" in proof or "/-!" in proof:
-        return "a documentation comment is not allowed in a proof"
+    return _filtered(proof, MAX_PROOF_LENGTH, lambda text: _Rules(text, commands, known, declarations=False))
+
+
+def filter_declarations(text: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> Refusal | None:
+    """Return why a candidate of whole declarations is refused, or None if it may be passed to Lean.
+
+    Args:
+        text: declarations without imports, the target among them.
+        commands: the tokens that begin a command in the Lean version in use.
+        known: names that the trusted statement uses; the text may use them wherever they lead.
+    """
+    return _filtered(text, 2 * MAX_PROOF_LENGTH, lambda text: _Rules(text, commands, known, declarations=True))
+
+
+def _filtered(text: str, most: int, rules: Callable[[str], "_Rules"]) -> Refusal | None:
+    if len(text) > most:
+        return Refusal(1, 0, f"the proof is longer than {most} characters")
+    if never := NEVER.search(text):
+        # C code would end the text at NUL, and half a surrogate pair has no UTF-8
+        return _refusal(text, _Refused(never.start(), f"the character U+{ord(never[0]):04X} cannot stand in a Lean file"))
     try:
-        token_list = tokens(proof)
-    except LexError as error:
-        return str(error)
-    if not token_list:
-        return "the proof is empty"
-    undecided = {"#", "@", "eval"} | _by_shape(commands)[2]  # the following token decides
-    passed: set[str] = set()
-    for at, token in enumerate(token_list):
-        if token.text in passed and (at == 0 or _stands_apart(token_list[at - 1])):
-            continue
-        reason = None
-        if token.kind == "name":
-            reason = _name_reason(proof, token_list, at, commands, known)
-        elif token.kind == "symbol":
-            reason = _symbol_reason(proof, token, token_list[at + 1] if at + 1 < len(token_list) else None, commands)
-        elif token.kind == "string":
-            reason = _string_reason(token, token_list[at - 1] if at else None)
-        if reason:
-            return reason
-        if token.kind != "string" and token.text not in undecided and "?" not in token.text:
-            passed.add(token.text)
+        rules(text).check()
+    except _Refused as refused:
+        return _refusal(text, refused)
     return None
+
+
+def _refusal(text: str, refused: _Refused) -> Refusal:
+    line_start = text.rfind("\n", 0, refused.position) + 1
+    return Refusal(text.count("\n", 0, refused.position) + 1, refused.position - line_start, refused.rule, refused.hole)
+
+
+def _live_tokens(reading: Reading, source: str) -> tuple[list[Token], int]:
+    """Return the tokens as far as the reading is certain, followed by all words from there on, and the number of the former."""
+    sure = reading.sure
+    for at, token in enumerate(reading.tokens):
+        if token.kind == "string" and interpolated(token, reading.tokens[at - 1] if at else None):
+            sure = min(sure, token.start)
+            break
+    if sure >= len(source):
+        return reading.tokens, len(reading.tokens)
+    certain = [token for token in reading.tokens if token.end <= sure]
+    return certain + words_from(source, sure), len(certain)
+
+
+class _Rules:
+    """The rules for one text. `check` raises _Refused at the first token that one of them refuses."""
+
+    def __init__(self, source: str, commands: frozenset[str], known: frozenset[str], declarations: bool) -> None:
+        self.source, self.known, self.declarations = source, known, declarations
+        self.commands, self.all_known = commands, commands is not COMMANDS and commands != COMMANDS
+        self.reading = read(source)
+        self.tokens, self.certain = _live_tokens(self.reading, source)
+        self.allowed_until = 0  # keywords before this index belong to an `open` or an attribute list
+
+    def check(self) -> None:
+        if not self.tokens:
+            raise _Refused(0, "the proof is empty")
+        broken, documentation = self.reading.broken, self.reading.documentation
+        # either would take the beginning of the judge's text behind the candidate
+        if broken is not None and broken.position == self.reading.sure and self.source.startswith("/-", broken.position):
+            raise _Refused(broken.position, str(broken))
+        if documentation is not None:
+            raise _Refused(documentation, "no declaration follows this documentation comment")
+        for at, token in enumerate(self.tokens):
+            if token.kind == "name":
+                self._name(at, token)
+            elif token.kind == "symbol":
+                self._symbol(at, token)
+
+    def _name(self, at: int, token: Token) -> None:
+        before = self.tokens[at - 1] if at else None
+        if token.text not in self.known:
+            declared = before is not None and before.text in _DECLARERS
+            if part := reaches_effects(token, declared):
+                # a configuration such as `simp (config := f ())` is run, and would reach files, linters or memory
+                raise _Refused(token.start, f"`{part}` leads to input and output or native code")
+        if "sorryAx" in token.parts:
+            raise _Refused(token.start, "`sorryAx` leaves a hole, so this is no proof", hole=True)
+        for text in self._swallowed(at, token):
+            self._swallowed_name(token, text)
+        if len(token.parts) > 1:
+            return
+        self._word(at, token, before)
+        if value := evaluated_value(self.tokens, at):
+            # Lean runs it, so that it could reach whatever compiled code can
+            raise _Refused(value.start, "an option of a tactic may only contain literals, because Lean runs its value")
+
+    def _word(self, at: int, token: Token, before: Token | None) -> None:
+        """Check a name of one component."""
+        word, source = token.parts[0], self.source
+        if token.text == "sorry" and at < self.certain:
+            raise _Refused(token.start, "`sorry` leaves a hole, so this is no proof", hole=True)
+        if word == "unsafe" and self._is_rule_of_aesop(at):
+            return
+        if word in RUNNERS:
+            raise _Refused(token.start, f"`{word}` runs code, or reads files, while Lean elaborates the proof")
+        if word == "eval" and source.startswith("%", token.end):
+            raise _Refused(token.start, "`eval%` runs code while Lean elaborates the proof")
+        if trusts_compiler(self.tokens, at):
+            raise _Refused(token.start, "`native` trusts compiled code, which is no proof for the kernel")
+        if at >= self.allowed_until and begins_command(source, token, self.commands):
+            self._command(at, token)
+        elif self.declarations and not self.all_known and at < self.certain:
+            self._margin(at, token, before)
+        if at < self.certain and (reason := tactic_reason(source, self.tokens, at)):
+            raise _Refused(token.start, *reason)
+
+    def _is_rule_of_aesop(self, at: int) -> bool:
+        """Return whether `unsafe` is the phase of a rule, in `@[aesop unsafe …]` or `aesop (add safe a, unsafe b)`."""
+        depth = 0
+        for index in range(at - 1, max(-1, at - 100), -1):
+            text = self.tokens[index].text
+            if index == at - 1 and text == "aesop":
+                return True
+            depth += (text in (")", "]", "}")) - (text in ("(", "[", "{"))
+            if depth < 0:
+                return index > 0 and self.tokens[index + 1].text == "add" and self.tokens[index - 1].text in ("aesop", "aesop?")
+        return False
+
+    def _command(self, at: int, token: Token) -> None:
+        """Check a name that begins a command, or `open … in` and `set_option … in` within a proof."""
+        if token.text == "open":
+            end = self._open_end(at)
+            self.allowed_until = end
+            if not self.declarations and (end == len(self.tokens) or self.tokens[end].text != "in"):
+                raise _Refused(token.start, "`open` without `in` is a command; a proof is one term or tactic block")
+        elif token.text == "set_option":
+            self._option(at, token)
+        elif not self.declarations:
+            raise _Refused(token.start, f"`{token.text}` begins a command; a proof is one term or tactic block")
+        elif token.text not in DECLARATIONS:
+            raise _Refused(token.start, f"`{token.text}` begins a command that is not allowed in a candidate")
+        elif token.text == "deriving" and (name := refused_class(self.tokens, at + 1)) is not None:
+            raise _Refused(token.start, f"`deriving {name}` is not allowed in a candidate")
+
+    def _margin(self, at: int, token: Token, before: Token | None) -> None:
+        """Refuse an unknown word where a command may begin: the Lean in use may know commands that are not on our list."""
+        if (token.start and self.source[token.start - 1] != "\n") or token.text in DECLARATIONS | CONTINUATIONS:
+            return
+        if before is None or (before.kind != "symbol" and before.text not in _NEEDS_MORE) or before.text in _ENDS_A_TERM:
+            raise _Refused(token.start, f"`{token.text}` does not begin a command that is allowed in a candidate")
+
+    def _open_end(self, at: int) -> int:
+        """Return the index of the first token behind the names of an `open`."""
+        index = at + 1
+        while index < len(self.tokens):
+            token = self.tokens[index]
+            if token.kind == "name" and token.text != "in":
+                if token.text not in _OPEN_WORDS and begins_command(self.source, token, self.commands):
+                    break
+            elif token.text not in _OPEN_SYMBOLS:
+                break
+            index += 1
+        return index
+
+    def _option(self, at: int, token: Token) -> None:
+        name, end = option_name(self.tokens, at + 1)
+        value = self.tokens[end].text if end < len(self.tokens) else ""
+        if not option_allowed(name, value):
+            raise _Refused(token.start, f"`set_option {name} {value}` is not allowed in a candidate")
+        scoped = end + 1 < len(self.tokens) and self.tokens[end + 1].text == "in"
+        if not self.declarations and not scoped:
+            raise _Refused(token.start, "`set_option` without `in` is a command; a proof is one term or tactic block")
+
+    def _symbol(self, at: int, token: Token) -> None:
+        listed = token.text == "[" and at > 0 and self.tokens[at - 1].text == "attribute"
+        if token.text == "@[" or listed:
+            end, refused = read_attributes(self.tokens, at + 1, ATTRIBUTES)
+            if refused is not None:
+                raise _Refused(refused.start, f"the attribute `{refused.text}` is not allowed in a candidate")
+            self.allowed_until = max(self.allowed_until, end)
+        elif begins_command(self.source, token, self.commands) or self._is_unknown_command(token):
+            text = self.source[token.start :].split(maxsplit=1)[0]
+            raise _Refused(token.start, f"`{text}` begins a command that is not allowed in a candidate")
+
+    def _is_unknown_command(self, token: Token) -> bool:
+        """Return whether a word at the start of a line begins with `#`: libraries have commands of this form that are not on our list."""
+        at_margin = token.start == 0 or self.source[token.start - 1] == "\n"
+        return token.text == "#" and at_margin and not self.all_known and self.source[token.end : token.end + 1].isalpha()
+
+    def _swallowed(self, at: int, token: Token) -> tuple[str, ...]:
+        """Return what is left of a name if the preceding symbol takes its first letters: `→o` is one symbol in Mathlib.
+
+        Where a quote is not a symbol, Lean skips the two characters after it, and what follows a number where it cannot read on.
+        """
+        if not at:
+            return ()
+        previous = self.tokens[at - 1]
+        gap, text = token.start - previous.end, token.text
+        every = tuple(text[skipped:] for skipped in range(1, len(text)))
+        open_symbol = previous.kind == "symbol" and previous.text not in CLOSED_SYMBOLS
+        if at >= self.certain and not gap and (open_symbol or previous.kind == "number"):
+            return every
+        if not open_symbol or previous.text == ".":
+            return ()
+        if previous.text.startswith("'") or at >= self.certain:
+            most = 2 if gap < 2 else 0
+        else:
+            most = 0 if gap else 1 if previous.text.isascii() or previous.text in _PREFIX_OPERATORS else 2
+        left = tuple(text[skipped:] for skipped in range(1, most + 1))
+        # a number or quote that is left over may end anywhere
+        return left if all(rest[:1].isalpha() or rest[:1] in "_«" for rest in left) else every
+
+    def _swallowed_name(self, token: Token, text: str) -> None:
+        rest = Token("name", text.lstrip("."), token.end - len(text.lstrip(".")), token.end)
+        if not rest.text:
+            return
+        refused = len(rest.parts) == 1 and (
+            rest.text in RUNNERS or rest.text in ("set_option", "attribute", "deriving") or self._is_refused_command(rest)
+        )
+        if refused or reaches_effects(rest) or "sorryAx" in rest.parts:
+            raise _Refused(token.start, f"`{rest.text}` after a symbol that may take the letters before it; insert a space")
+
+    def _is_refused_command(self, token: Token) -> bool:
+        permitted = self.declarations and token.text in DECLARATIONS
+        return not permitted and begins_command(self.source, token, self.commands)

@@ -228,13 +228,13 @@ def check_header(header: str, trusted: bool = True, commands: frozenset[str] = C
         if hides or (at == 0 and token.text == "module") or (token.kind == "name" and "debug" in token.parts):
             text = "#exit" if token.text == "#" else token.text
             raise StatementError(f"`{text}` is not allowed in a header", kind="statement")
-    if not trusted and (reason := header_reason(header, token_list, commands)):
+    if not trusted and (reason := header_reason(header, commands)):
         raise StatementError(f"header: {reason}", kind="statement")
 
 
 def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
     """Return whether an allowed header would also pass as untrusted: none of its code runs."""
-    return header_reason(header, tokens(header), commands) is None
+    return header_reason(header, commands) is None
 
 
 def without_module(text: str) -> str:

@@ -156,7 +156,7 @@ def _refused(body: str, token_list: Sequence[Token], position: _Positions) -> li
     for start, end in pairwise(starts):
         reason = filter_proof(bare[start:end]) if bare[start:end].strip() else None
         if reason:
-            text = reason.replace(" in a proof", " in a snippet").replace("the proof", "a command")
+            text = reason.rule.replace("; a proof is one term or tactic block", ", which is not allowed in a snippet")
             first = start + len(body[start:end]) - len(body[start:end].lstrip())
             out.append(ReplMessage("error", position(first), position(end), text))
     return out
