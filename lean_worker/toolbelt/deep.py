@@ -6,8 +6,8 @@ from lean_worker.toolbelt.context import Context, printed_tokens, read_context, 
 from lean_worker.toolbelt.probes import Probe, Subject
 from lean_worker.toolbelt.terms import EXPLICIT, Operation, operations
 
-_EMPTY = "intro y; first | exact absurd y.isLt (Nat.not_lt_zero _) | exact nomatch y | (cases y; done)"
-_BOUNDED = "intros; first | omega | (simp_all; done) | (simp_all; omega)"
+_EMPTY = "intro y; first | exact absurd y.isLt (Nat.not_lt_zero _) | (cases y <;> fail)"
+_BOUNDED = "intros; first | omega | (simp_all <;> fail) | (simp_all; omega)"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ def _introduced(names: tuple[str, ...]) -> str:
     return f"intro {' '.join(names)}\n" if names else ""
 
 
+def _fact(name: str, type: str, tactics: str) -> str:
+    """Return a tactic that adds a fact to the hypotheses if these tactics prove it.
+
+    The proof is no `by` of its own, in which Lean would report some errors, admit the fact and continue.
+    """
+    return f"first | (refine (fun ({name} : {type}) => ?_) ?_; rotate_left; focus ({tactics})) | skip\n"
+
+
 def deep_probe(subject: Subject, context: Context) -> Probe:
     """Return the probe that `read_deep` reads: the facts that hold become hypotheses of its goal."""
     names = _names(subject, context)
@@ -50,7 +58,7 @@ def deep_probe(subject: Subject, context: Context) -> Probe:
     for number, name in enumerate(names):
         facts += f"first | (let _t : Prop := type_of% {name}; have prop{number} : True := True.intro; clear _t) | skip\n"
     for number, name in enumerate(names):
-        facts += f"first | (have empty{number} : type_of% {name} → False := by {_EMPTY}) | skip\n"
+        facts += _fact(f"empty{number}", f"type_of% {name} → False", _EMPTY)
     return subject.probe("deep", f"{_introduced(names)}{facts}sorry", EXPLICIT)
 
 
@@ -84,7 +92,7 @@ def subtraction_probe(subject: Subject, deep: Deep) -> Probe | None:
         bound = f"{each.right} ≤ {each.left}"
         goal = f"∀ {' '.join(each.binders)}, {bound}" if each.binders else bound
         lines += f"first | (have shown{number} : ({goal}) → True := fun _ => True.intro) | skip\n"
-        lines += f"first | (have bound{number} : {goal} := by {_BOUNDED}) | skip\n"
+        lines += _fact(f"bound{number}", goal, _BOUNDED)
     return subject.probe("subtractions", f"{_introduced(deep.names)}{lines}sorry")
 
 

@@ -95,7 +95,7 @@ async def _examine(lean: Lean, text: str, subjects: Sequence[Subject]) -> tuple[
     if report.kind in NO_VERDICT:
         return [], seconds, report
     facts = [
-        None if context is None else read_deep(context, subject, probed.goals.get("deep", ""))
+        read_deep(context, subject, probed.goals["deep"]) if context is not None and "deep" in probed.elaborated else None
         for context, subject, probed in zip(contexts, subjects, second, strict=True)
     ]
     guarded = await _subtractions(lean, text, subjects, facts)
@@ -149,7 +149,7 @@ async def _subtractions(
         return [{} for _ in subjects]
     _, probed = await ask_probes(lean, text, subjects, [[probe] if probe else [] for probe in asked])
     return [
-        unproved_subtractions(known, each.goals.get("subtractions", "")) if probe and known else {}
+        unproved_subtractions(known, each.goals["subtractions"] if probe.id in each.elaborated else "") if probe and known else {}
         for probe, known, each in zip(asked, facts, probed, strict=True)
     ]
 
