@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from lean_worker.toolbelt.context import Hypothesis, renamed
 
-# closes a goal or fails: in a `by` of its own, Lean would report some errors and continue
+# each closes a goal or fails; in a `by` of its own, Lean would report some errors and continue
+CALCULATE = "decide"
 CLOSE = (
     "first | decide | omega | (simp <;> fail) | (simp_all <;> fail) | (intros; omega) | (intros; simp_all <;> fail)"
     " | (intro y; cases y with | intro x hx => omega) | (intro y; cases y with | intro x hx => (simp_all <;> fail))"
+    " | (intro y; replace y := congrFun y 1; simp_all <;> fail)"
 )
 GOAL = "?_"
 _LARGEST = 64
@@ -40,9 +42,9 @@ class Instance:
 
     arguments: tuple[str, ...]
 
-    def refute(self, proof: str) -> str:
-        """Return the tactic that derives False from a proof of the statement, or fails."""
-        return f"refine absurd (@{proof} {' '.join(map(_atom, self.arguments))}) ?_ <;> {CLOSE}"
+    def refute(self, proof: str, close: str) -> str:
+        """Return the tactic that derives False from a proof of the statement and `close`, a tactic for each goal, or fails."""
+        return f"refine absurd (@{proof} {' '.join(map(_atom, self.arguments))}) ?_ <;> {close}"
 
 
 def instances(hypotheses: Sequence[Hypothesis], most: int) -> Iterator[Instance]:

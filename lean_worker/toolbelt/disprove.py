@@ -14,7 +14,7 @@ from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Verdict
 from lean_worker.statement import StatementError
 from lean_worker.toolbelt.asking import Lean, errors, plain
 from lean_worker.toolbelt.context import Context, read_context
-from lean_worker.toolbelt.counterexamples import GOAL, Instance, instances
+from lean_worker.toolbelt.counterexamples import CALCULATE, CLOSE, GOAL, Instance, instances
 from lean_worker.toolbelt.probes import Subject, ask_probes, find_subjects, replace_lines
 
 T = TypeVar("T")
@@ -37,8 +37,7 @@ TACTICS = (
     "push_neg; norm_num",
     "grind",
 )
-_INSTANCES = 240
-_PER_CHECK = 16
+_PASSES = ((CALCULATE, 240, 30), (CLOSE, 96, 8))  # how to close a counterexample's goals, how many there are, and how many in a check
 _AT_ONCE = 4  # checks of counterexamples before their answers are looked at
 _LEVELS = [(level, count) for level in (0, 1) for count in range(1, 5)]  # universe levels: which, and how many
 _SHOW = "intros\nsorry"
@@ -142,35 +141,37 @@ async def _by_search(lean: Lean, negation: Negation) -> Refutation:
             return _disproved(_result(negation, verdicts), verdict, tactic, proof, negation)
     hypotheses = negation.context.hypotheses if negation.context else ()
     if hypotheses:
-        chunks = _pieces(list(instances(hypotheses, _INSTANCES)), _PER_CHECK)
-        for together in _pieces(chunks, _AT_ONCE):
-            answers = await lean.verify([negation.check(_any_of(chunk)) for chunk in together])
-            verdicts += answers
-            for chunk, verdict in zip(together, answers, strict=True):
-                if verdict.accepted:
-                    return await _narrow(lean, negation, chunk, verdict, verdicts)
+        for close, most, size in _PASSES:
+            for together in _pieces(_pieces(list(instances(hypotheses, most)), size), _AT_ONCE):
+                answers = await lean.verify([negation.check(_any_of(chunk, close)) for chunk in together])
+                verdicts += answers
+                for chunk, verdict in zip(together, answers, strict=True):
+                    if verdict.accepted:
+                        return await _narrow(lean, negation, chunk, close, verdict, verdicts)
     return _result(negation, verdicts)
 
 
-async def _narrow(lean: Lean, negation: Negation, chunk: Sequence[Instance], shown: Verdict, before: list[Verdict]) -> Refutation:
+async def _narrow(
+    lean: Lean, negation: Negation, chunk: Sequence[Instance], close: str, shown: Verdict, before: Sequence[Verdict]
+) -> Refutation:
     """Return the result for a chunk of counterexamples of which one is right, with a proof that contains only that one if Lean agrees."""
-    proofs = [_any_of([each]) for each in chunk]
+    proofs = [_any_of([each], close) for each in chunk]
     verdicts = await lean.verify([negation.check(proof) for proof in proofs])
     result = _result(negation, [*before, *verdicts])
     for instance, proof, verdict in zip(chunk, proofs, verdicts, strict=True):
         if verdict.accepted and negation.context is not None:
             return _disproved(result, verdict, _described(negation.context, instance), proof, negation)
-    return _disproved(result, shown, "a small counterexample", _any_of(chunk), negation)
+    return _disproved(result, shown, "a small counterexample", _any_of(chunk, close), negation)
 
 
 def _pieces(items: list[T], size: int) -> list[list[T]]:
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-def _any_of(chunk: Sequence[Instance]) -> str:
+def _any_of(chunk: Sequence[Instance], close: str) -> str:
     if len(chunk) == 1:
-        return f"by\n  intro h\n  {chunk[0].refute('h')}"
-    return "by\n  intro h\n  first\n" + "\n".join(f"  | ({instance.refute('h')})" for instance in chunk)
+        return f"by\n  intro h\n  {chunk[0].refute('h', close)}"
+    return "by\n  intro h\n  first\n" + "\n".join(f"  | ({instance.refute('h', close)})" for instance in chunk)
 
 
 def _described(context: Context, instance: Instance) -> str:
