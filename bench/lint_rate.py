@@ -1,6 +1,6 @@
 """Rate of smells among statements that are known to be true, and whether any of them can be disproved, which none may be.
 
-`flagged` counts the statements with at least one finding, `codes` the statements per code, `outcomes` those of `disprove`.
+`flagged` counts the statements with at least one smell, `codes` the statements per code, `outcomes` those of `disprove`.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ async def examine(lean: PoolLean, row: dict[str, Any], refute: bool, counts: Cou
         # the header may contain theorems of its own
         theorem = linted.theorems[-1]
         counts["unexamined" if theorem.problem else "examined"] += 1
-        counts["flagged"] += bool(theorem.findings)
-        counts.update({f"code {finding.code}" for finding in theorem.findings})
-        listed += [f"{row['name']}: {finding.code}: {finding.message}" for finding in theorem.findings]
+        counts["flagged"] += bool(theorem.smells)
+        counts.update({f"code {smell.code}" for smell in theorem.smells})
+        listed += [f"{row['name']}: {smell.code}: {smell.message}" for smell in theorem.smells]
         listed += [f"{row['name']}: unexamined: {theorem.problem}"] if theorem.problem else []
     if refute:
         result = await disprove(lean, row["formal_statement"], header)
@@ -65,7 +65,7 @@ def main(file: Path, limit: int | None = None, refute: bool = False, show: bool 
         file: JSON Lines with `name`, `header` and `formal_statement`.
         limit: number of rows to read.
         refute: also try to disprove each; exit code 1 if one is disproved.
-        show: print each finding.
+        show: print each smell.
     """
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     counts, listed = asyncio.run(examine_all(rows[:limit], refute))

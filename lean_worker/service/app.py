@@ -20,6 +20,7 @@ from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
 from lean_worker.service.requests import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
 from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.tools import add_tool_routes
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
@@ -32,8 +33,8 @@ The queue is fair: clients take turns. A client is identified by the header `X-C
 If the queue is full, the response is 429 with `Retry-After`. If a client disconnects, its queued checks are cancelled.
 
 Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
-{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body_bytes:,} bytes per request. A request that exceeds a
-limit is refused with one sentence.
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets, {positions:,} positions for goals, {linted:,} theorems for
+lint and {body_bytes:,} bytes per request. A request that exceeds a limit is refused with one sentence.
 
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
 
@@ -49,6 +50,7 @@ def make_app(pool: Pool, settings: ServiceSettings | None = None) -> FastAPI:
     app = FastAPI(title="lean-worker", description=about, version="1", redirect_slashes=False, docs_url=None, redoc_url=None)
     routes = APIRouter()
     _add_own_routes(routes, service)
+    add_tool_routes(routes, service)
     add_kimina_routes(routes, service)
     app.include_router(routes)
 

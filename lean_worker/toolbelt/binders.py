@@ -7,8 +7,8 @@ from dataclasses import replace
 from lean_worker.document import write_document
 from lean_worker.protocol import Message
 from lean_worker.toolbelt.asking import Lean
+from lean_worker.toolbelt.codes import Places, Smell
 from lean_worker.toolbelt.context import Context
-from lean_worker.toolbelt.findings import Finding, Places
 from lean_worker.toolbelt.probes import Probe, Probed, Subject, ask_probes
 
 _UNKNOWN = re.compile(r"[Uu]nknown identifier ['`]([^'`]+)['`]")
@@ -26,7 +26,7 @@ def strict_probe(subject: Subject, declared: Sequence[str] = ()) -> Probe:
 
 async def auto_bound(
     lean: Lean, text: str, subjects: Sequence[Subject], contexts: Sequence[Context | None], first: Sequence[Probed]
-) -> list[list[Finding]]:
+) -> list[list[Smell]]:
     """Return the variables of each subject that it does not declare, except types.
 
     Args:
@@ -51,18 +51,18 @@ async def auto_bound(
         waiting, chosen = more, [subjects[number] for number in more]
         asked = [[strict_probe(subject, list(bound[number]))] for subject, number in zip(chosen, waiting, strict=True)]
         _, probed = await ask_probes(lean, text, chosen, asked)
-    return [_findings(*each) for each in zip(subjects, contexts, bound, strict=True)]
+    return [_smells(*each) for each in zip(subjects, contexts, bound, strict=True)]
 
 
 def _unknown(messages: Sequence[Message]) -> list[str]:
     return [name for message in messages if message.severity == "error" for name in _UNKNOWN.findall(message.text)]
 
 
-def _findings(subject: Subject, context: Context | None, bound: dict[str, None]) -> list[Finding]:
+def _smells(subject: Subject, context: Context | None, bound: dict[str, None]) -> list[Smell]:
     types = {each.written: each.type for each in context.hypotheses} if context else {}
     places, found = Places(subject), []
     for name in bound:
         if not types.get(name, "").startswith(("Type", "Sort")):
             text = f"`{name}` is not declared, so Lean made it a variable" + (f" of type `{types[name]}`" if name in types else "")
-            found.append(Finding("auto-bound", text, *places.of_name(name)))
+            found.append(Smell("auto-bound", text, *places.of_name(name)))
     return found

@@ -100,7 +100,7 @@ def unproved_subtractions(deep: Deep, goal: str) -> dict[int, str]:
     """Return the numbers of the subtractions that may be truncated, each with the inequality that could not be shown, or an empty text."""
     found = read_context(goal)
     if found is None:
-        return {number: "" for number in range(len(deep.subtractions))}
+        return dict.fromkeys(range(len(deep.subtractions)), "")
     types = found.types
     unproved = {}
     for number in range(len(deep.subtractions)):

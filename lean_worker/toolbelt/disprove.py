@@ -1,7 +1,7 @@
 """Refutation: is the negation of a statement provable, by a list of tactics, by small counterexamples, or by a given proof?
 
 Lean writes the negation: the statement stands closed by `sorry` in a namespace of its own, and what is to be proved is `¬ type_of%` of it.
-That mentions only the statement's type, and a proof of the negation that uses the statement itself depends on `sorryAx` and is not accepted.
+That mentions only the statement's type. A proof of the negation that uses the statement itself depends on `sorryAx` and is not accepted.
 """
 
 from collections.abc import Sequence
@@ -46,8 +46,8 @@ _SHOW = "intros\nsorry"
 class Refutation(msgspec.Struct, frozen=True):
     """Result of `disprove`.
 
-    `outcome` is None if Lean gave no verdict on any attempt. If "disproved", `proof` proves `¬ type_of% @NAME` at the universe levels `levels`
-    (empty, or such as `.{0}`), `tactic` says how in short, and `axioms` are those of that proof. `tried` counts the attempts and
+    `outcome` is None if Lean gave no verdict on any attempt. If "disproved", `proof` proves `¬ type_of% @NAME` at the universe levels
+    `levels` (empty, or such as `.{0}`), `tactic` says how in short, and `axioms` are those of that proof. `tried` counts the attempts and
     `no_verdict` those without a verdict. `messages` are Lean's about the statement if it is "unreadable", or else about the given proof.
     """
 
@@ -65,7 +65,7 @@ class Refutation(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Negation:
-    """The negation of a statement as a check: `statement` is to be proved after `header`. `context` are the variables of what is negated."""
+    """The negation of a statement as a check: `statement` is to be proved after `header`. `context` holds what is negated."""
 
     header: str
     statement: str
@@ -182,9 +182,7 @@ def _described(context: Context, instance: Instance) -> str:
 
 def _disproved(result: Refutation, verdict: Verdict, tactic: str, proof: str, negation: Negation) -> Refutation:
     replace = msgspec.structs.replace
-    return replace(
-        result, outcome="disproved", tactic=tactic, proof=proof, levels=negation.levels, axioms=verdict.axioms, kind="accepted"
-    )
+    return replace(result, outcome="disproved", tactic=tactic, proof=proof, levels=negation.levels, axioms=verdict.axioms, kind="accepted")
 
 
 def _result(negation: Negation, verdicts: Sequence[Verdict]) -> Refutation:

@@ -9,7 +9,7 @@ from lean_worker.protocol import Kind, Message
 from lean_worker.toolbelt.asking import Lean, ToolError, plain
 
 
-class Position(msgspec.Struct, frozen=True):
+class FilePosition(msgspec.Struct, frozen=True):
     """A position in a file: `line` from 1, `column` from 0 in code points."""
 
     line: int
@@ -54,15 +54,15 @@ class HolesReport(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
-def parse_position(text: str) -> Position:
+def parse_position(text: str) -> FilePosition:
     """Return the position that `LINE:COLUMN` names. Raises ToolError for anything else."""
     line, _, column = text.partition(":")
     if not (line.isdecimal() and column.isdecimal() and len(text) < 20):
         raise ToolError(f"position {text!r} is not LINE:COLUMN; give numbers such as 3:2, lines from 1 and columns from 0")
-    return Position(int(line), int(column))
+    return FilePosition(int(line), int(column))
 
 
-def offset_of(text: str, position: Position) -> int:
+def offset_of(text: str, position: FilePosition) -> int:
     """Return the offset of a position in code points. Raises ToolError if the file has no such line or column."""
     starts = line_starts(text)
     if not 1 <= position.line <= len(starts):
@@ -74,7 +74,7 @@ def offset_of(text: str, position: Position) -> int:
     return start + position.column
 
 
-async def goals(lean: Lean, text: str, positions: Sequence[Position]) -> GoalsReport:
+async def goals(lean: Lean, text: str, positions: Sequence[FilePosition]) -> GoalsReport:
     """Return the goals at positions of a file. Raises ToolError for a position that the file does not have."""
     text = plain(text)
     report = await lean.read(text, [offset_of(text, position) for position in positions])

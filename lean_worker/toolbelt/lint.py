@@ -5,6 +5,7 @@ about the statement, not an error: `CODES` says which there are.
 """
 
 from collections.abc import Sequence
+
 import msgspec
 
 from lean_worker.files import FileReport
@@ -12,11 +13,11 @@ from lean_worker.protocol import NO_VERDICT, Kind, Message
 from lean_worker.statement import StatementError
 from lean_worker.toolbelt.asking import Lean, ToolError, errors, plain
 from lean_worker.toolbelt.binders import auto_bound, strict_probe
+from lean_worker.toolbelt.codes import Places, Smell
 from lean_worker.toolbelt.context import Context, read_context
 from lean_worker.toolbelt.deep import Deep, deep_probe, read_deep, subtraction_probe, unproved_subtractions
-from lean_worker.toolbelt.findings import Finding, Places
 from lean_worker.toolbelt.probes import Probe, Probed, Subject, ask_probes, find_subjects
-from lean_worker.toolbelt.smells import concludes_anything, deep_findings, unused
+from lean_worker.toolbelt.smells import concludes_anything, deep_smells, unused
 
 CONTRADICTION = ("contradiction", "omega", "simp_all", "simp at *", "norm_num at *", "linarith", "nlinarith", "grind")
 WITNESSES = ("⟨_, rfl⟩", "⟨_, trivial⟩", "⟨0, by trivial⟩", "⟨1, by trivial⟩", "⟨0, by simp⟩", "⟨1, by simp⟩", "⟨default, by trivial⟩")
@@ -28,7 +29,7 @@ class TheoremLint(msgspec.Struct, frozen=True):
     theorem: str
     line: int
     column: int
-    findings: tuple[Finding, ...] = ()
+    smells: tuple[Smell, ...] = ()
     problem: str = ""
 
 
@@ -75,7 +76,7 @@ async def lint(lean: Lean, text: str, most: int | None = None) -> LintReport:
             theorems.append(TheoremLint(theorem.name, theorem.span.line, theorem.span.column, problem=problem))
         else:
             theorems.append(next(left))
-    clean = not any(theorem.findings or theorem.problem for theorem in theorems)
+    clean = not any(theorem.smells or theorem.problem for theorem in theorems)
     return LintReport(clean, report.kind, tuple(theorems), report.messages, report.seconds + seconds)
 
 
@@ -108,17 +109,17 @@ async def _examine(lean: Lean, text: str, subjects: Sequence[Subject]) -> tuple[
             lints.append(TheoremLint(subject.theorem.name, span.line, span.column, *_unelaborated(subject, first[number])))
             continue
         places = Places(subject)
-        findings = _proved(context, first[number], second[number])
+        smells = _proved(context, first[number], second[number])
         problem = ""
         if known is None:
             problem = "the statement's terms could not be examined: Lean introduces other hypotheses than it shows"
         else:
-            vacuous = any(finding.code == "contradictory-hypotheses" for finding in findings)
-            findings += deep_findings(context, known, places, guarded[number])
+            vacuous = any(smell.code == "contradictory-hypotheses" for smell in smells)
+            smells += deep_smells(context, known, places, guarded[number])
             if not vacuous:
-                findings += unused(context, known, places)
-        findings += bound[number]
-        lints.append(TheoremLint(subject.theorem.name, span.line, span.column, tuple(_ordered(findings)), problem))
+                smells += unused(context, known, places)
+        smells += bound[number]
+        lints.append(TheoremLint(subject.theorem.name, span.line, span.column, tuple(_ordered(smells)), problem))
     return lints, seconds, None
 
 
@@ -138,13 +139,9 @@ def _witness_probes(subject: Subject, context: Context) -> list[Probe]:
     return [subject.probe(f"witness{i}", f"intros\nexact {witness}") for i, witness in enumerate(WITNESSES)]
 
 
-async def _subtractions(
-    lean: Lean, text: str, subjects: Sequence[Subject], facts: Sequence[Deep | None]
-) -> list[dict[int, str]]:
+async def _subtractions(lean: Lean, text: str, subjects: Sequence[Subject], facts: Sequence[Deep | None]) -> list[dict[int, str]]:
     """Return for each subject the subtractions in ℕ that may be truncated: their numbers, each with the inequality that is missing."""
-    asked = [
-        subtraction_probe(subject, known) if known is not None else None for subject, known in zip(subjects, facts, strict=True)
-    ]
+    asked = [subtraction_probe(subject, known) if known is not None else None for subject, known in zip(subjects, facts, strict=True)]
     if not any(asked):
         return [{} for _ in subjects]
     _, probed = await ask_probes(lean, text, subjects, [[probe] if probe else [] for probe in asked])
@@ -154,30 +151,30 @@ async def _subtractions(
     ]
 
 
-def _unelaborated(subject: Subject, probed: Probed) -> tuple[tuple[Finding, ...], str]:
+def _unelaborated(subject: Subject, probed: Probed) -> tuple[tuple[Smell, ...], str]:
     own = probed.errors or errors(subject.theorem.messages)
     if not own:
         return (), "Lean does not read the statement apart from its proof, so it was not examined"
     first = own[0]
-    return (Finding("does-not-elaborate", first.text.partition("\n")[0], first.line, first.column),), ""
+    return (Smell("does-not-elaborate", first.text.partition("\n")[0], first.line, first.column),), ""
 
 
-def _proved(context: Context, first: Probed, second: Probed) -> list[Finding]:
+def _proved(context: Context, first: Probed, second: Probed) -> list[Smell]:
     """Return the smells that a proof shows."""
     shown = next((tactic for i, tactic in enumerate(CONTRADICTION) if f"false{i}" in first.proved), "")
     if shown and not concludes_anything(context):
-        return [Finding("contradictory-hypotheses", f"the hypotheses contradict each other: `exfalso; {shown}` proves the statement")]
+        return [Smell("contradictory-hypotheses", f"the hypotheses contradict each other: `exfalso; {shown}` proves the statement")]
     if "assumed" in first.proved and context.conclusion not in context.types:
         same = next((each.written for each in context.hypotheses if each.type == context.conclusion), "")
         which = f"the hypothesis `{same}`" if same else "one of the hypotheses"
-        return [Finding("assumes-conclusion", f"{which} is the conclusion: `assumption` proves the statement")]
+        return [Smell("assumes-conclusion", f"{which} is the conclusion: `assumption` proves the statement")]
     witness = next((one for i, one in enumerate(WITNESSES) if f"witness{i}" in second.proved), "")
     if witness:
-        return [Finding("trivial-witness", f"a trivial witness proves that something exists: `exact {witness}`")]
+        return [Smell("trivial-witness", f"a trivial witness proves that something exists: `exact {witness}`")]
     if "trivial" in first.proved and context.conclusion not in context.types:
-        return [Finding("trivial-conclusion", "the tactic `trivial` proves the statement")]
+        return [Smell("trivial-conclusion", "the tactic `trivial` proves the statement")]
     return []
 
 
-def _ordered(findings: Sequence[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: (finding.line or 0, finding.column or 0))
+def _ordered(smells: Sequence[Smell]) -> list[Smell]:
+    return sorted(smells, key=lambda smell: (smell.line or 0, smell.column or 0))

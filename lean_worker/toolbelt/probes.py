@@ -88,9 +88,7 @@ class Probed:
 
 def replace_lines(message: Message, lines: int) -> Message:
     """Return a message that many lines further down."""
-    return Message(
-        message.severity, message.line + lines, message.column, message.end_line + lines, message.end_column, message.text
-    )
+    return Message(message.severity, message.line + lines, message.column, message.end_line + lines, message.end_column, message.text)
 
 
 def find_subject(text: str, theorem: FileTheorem, after: int) -> Subject:
@@ -143,7 +141,9 @@ def _mutual_blocks(text: str) -> list[tuple[int, int]]:
     return blocks
 
 
-async def ask_probes(lean: Lean, text: str, subjects: Sequence[Subject], probes: Sequence[Sequence[Probe]]) -> tuple[FileReport, list[Probed]]:
+async def ask_probes(
+    lean: Lean, text: str, subjects: Sequence[Subject], probes: Sequence[Sequence[Probe]]
+) -> tuple[FileReport, list[Probed]]:
     """Read a file with probes before some of its theorems, and return the report and the result for each of these, in order.
 
     If the report gives no verdict (a time limit, for example), the results are empty.

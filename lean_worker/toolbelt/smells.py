@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 
+from lean_worker.toolbelt.codes import Places, Smell
 from lean_worker.toolbelt.context import Context
 from lean_worker.toolbelt.deep import Deep
-from lean_worker.toolbelt.findings import Finding, Places
 from lean_worker.toolbelt.terms import Operation
 
 _SETS = {"Nat": "ℕ", "Int": "ℤ"}
 _EXISTENCE = ("∃", "Nonempty", "Inhabited")
 
 
-def deep_findings(context: Context, deep: Deep, places: Places, unproved: dict[int, str]) -> list[Finding]:
+def deep_smells(context: Context, deep: Deep, places: Places, unproved: dict[int, str]) -> list[Smell]:
     """Return the smells of domains and arithmetic; `unproved` are the subtractions that may be truncated."""
     return [*_empty(context, deep, places), *_arithmetic(deep, places, unproved)]
 
 
-def unused(context: Context, deep: Deep, places: Places) -> list[Finding]:
+def unused(context: Context, deep: Deep, places: Places) -> list[Smell]:
     """Return the variables and hypotheses without use, as far as the statement shows."""
     return [*_unused_variables(context, deep, places), *_unused_hypotheses(context, deep, places)]
 
@@ -27,22 +27,22 @@ def concludes_anything(context: Context) -> bool:
     return context.conclusion == "False" or context.types.get(head, "").split(" ")[-1] == "Prop"
 
 
-def _empty(context: Context, deep: Deep, places: Places) -> Iterator[Finding]:
+def _empty(context: Context, deep: Deep, places: Places) -> Iterator[Smell]:
     for number in sorted(deep.empty):
         each = context.hypotheses[number]
         text = f"`{each.written}` ranges over `{each.type}`, which has no elements"
-        yield Finding("empty-domain", text.replace("✝", ""), *places.of_name(each.written))
+        yield Smell("empty-domain", text.replace("✝", ""), *places.of_name(each.written))
 
 
-def _unused_variables(context: Context, deep: Deep, places: Places) -> Iterator[Finding]:
+def _unused_variables(context: Context, deep: Deep, places: Places) -> Iterator[Smell]:
     mentioned = frozenset().union(*deep.mentions)
     for number, each in enumerate(context.hypotheses):
         quiet = number in deep.propositions or each.is_instance or each.written.startswith("_")
         if number not in mentioned and not quiet:
-            yield Finding("unused-variable", f"nothing mentions the variable `{each.written}`", *places.of_name(each.written))
+            yield Smell("unused-variable", f"nothing mentions the variable `{each.written}`", *places.of_name(each.written))
 
 
-def _unused_hypotheses(context: Context, deep: Deep, places: Places) -> Iterator[Finding]:
+def _unused_hypotheses(context: Context, deep: Deep, places: Places) -> Iterator[Smell]:
     """Yield the propositions that share no variable, however indirectly, with the conclusion."""
     if concludes_anything(context) or not deep.mentions[deep.conclusion] or any(word in context.conclusion for word in _EXISTENCE):
         return
@@ -61,10 +61,10 @@ def _unused_hypotheses(context: Context, deep: Deep, places: Places) -> Iterator
             text = f"the hypothesis `{each.written} : {each.type}` shares no variable with the conclusion"
             # Lean calls the premise of an arrow `a`
             place = (None, None) if each.written == "a" else places.of_name(each.written)
-            yield Finding("unused-hypothesis", text.replace("✝", ""), *place)
+            yield Smell("unused-hypothesis", text.replace("✝", ""), *place)
 
 
-def _arithmetic(deep: Deep, places: Places, unproved: dict[int, str]) -> Iterator[Finding]:
+def _arithmetic(deep: Deep, places: Places, unproved: dict[int, str]) -> Iterator[Smell]:
     every = [each for group in deep.arithmetic for each in group]
     written = {symbol: [each for each in every if each.symbol == symbol] for symbol in ("-", "/")}
     subtractions = deep.subtractions
@@ -76,9 +76,9 @@ def _arithmetic(deep: Deep, places: Places, unproved: dict[int, str]) -> Iterato
             place = next((i for i, one in enumerate(subtractions) if one is each), None)
             if place is not None and place in unproved:
                 shown = f": nothing shows `{unproved[place]}`" if unproved[place] else ""
-                yield Finding("truncated-subtraction", f"a subtraction in ℕ may be truncated to 0{shown}", line, column)
+                yield Smell("truncated-subtraction", f"a subtraction in ℕ may be truncated to 0{shown}", line, column)
         elif (sentence := _division(each)) is not None:
-            yield Finding(*sentence, line, column)
+            yield Smell(*sentence, line, column)
 
 
 def _division(each: Operation) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""Findings of lint, and the positions in the file of what they are about."""
+"""Codes of smells, and the positions in the file of what they are about."""
 
 from functools import cached_property
 
@@ -23,7 +23,7 @@ CODES: dict[str, str] = {
 }
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Smell(msgspec.Struct, frozen=True):
     """A smell: its code, one sentence, and where it stands, if that is known. Lines count from 1, columns from 0."""
 
     code: str
