@@ -12,7 +12,7 @@ CODES: dict[str, str] = {
     "contradictory-hypotheses": "cheap tactics prove False from the hypotheses, so the statement says nothing",
     "empty-domain": "a variable ranges over a type without elements, such as `Fin 0` or `Empty`",
     "assumes-conclusion": "a hypothesis is the conclusion",
-    "trivial-conclusion": "the tactic `trivial` proves the statement",
+    "trivial-conclusion": "`with_reducible rfl` or `decide` proves the statement, so its hypotheses do not matter",
     "trivial-witness": "a witness such as 0 or 1 proves an existence statement",
     "unused-variable": "neither a hypothesis nor the conclusion mentions the variable",
     "unused-hypothesis": "the hypothesis is about variables that have nothing to do with the conclusion",

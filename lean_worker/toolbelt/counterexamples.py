@@ -9,7 +9,7 @@ from lean_worker.toolbelt.context import Hypothesis, renamed
 # each closes a goal or fails; in a `by` of its own, Lean would report some errors and continue
 CALCULATE = "decide"
 CLOSE = (
-    "first | decide | omega | (simp <;> fail) | (simp_all <;> fail) | (intros; omega) | (intros; simp_all <;> fail)"
+    "first | (decide) | (omega) | (simp <;> fail) | (simp_all <;> fail) | (intros; omega) | (intros; simp_all <;> fail)"
     " | (intro y; cases y with | intro x hx => omega) | (intro y; cases y with | intro x hx => (simp_all <;> fail))"
     " | (intro y; replace y := congrFun y 1; simp_all <;> fail)"
 )

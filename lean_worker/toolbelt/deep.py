@@ -6,8 +6,9 @@ from lean_worker.toolbelt.context import Context, printed_tokens, read_context, 
 from lean_worker.toolbelt.probes import Probe, Subject
 from lean_worker.toolbelt.terms import EXPLICIT, Operation, operations
 
-_EMPTY = "intro y; first | exact absurd y.isLt (Nat.not_lt_zero _) | (cases y <;> fail)"
-_BOUNDED = "intros; first | omega | (simp_all <;> fail) | (simp_all; omega)"
+# alternatives are in parentheses, because a notation of the file may contain `|`
+_EMPTY = "intro y; first | (exact absurd y.isLt (Nat.not_lt_zero _)) | (cases y <;> fail)"
+_BOUNDED = "intros; first | (omega) | (simp_all <;> fail) | (simp_all; omega)"
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Deep:
     """What Lean says about the hypotheses of a statement, numbered in order; the conclusion comes last.
 
     `propositions`: the hypotheses that are propositions. `empty`: the variables whose types have no elements. `mentions`: the hypotheses
-    that each type mentions. `arithmetic`: the operations in each type. `names`: those that stand for the hypotheses in `arithmetic`.
+    that each type mentions. `head`: the hypothesis that the conclusion applies, if it is an application of one. `arithmetic`: the operations in each type. `names`: those that stand for the hypotheses in `arithmetic`.
     """
 
     names: tuple[str, ...]
@@ -24,6 +25,7 @@ class Deep:
     mentions: tuple[frozenset[int], ...]
     arithmetic: tuple[tuple[Operation, ...], ...]
     shown_names: dict[str, str]
+    head: int | None
 
     @property
     def conclusion(self) -> int:
@@ -56,9 +58,9 @@ def deep_probe(subject: Subject, context: Context) -> Probe:
     names = _names(subject, context)
     facts = ""
     for number, name in enumerate(names):
-        facts += f"first | (let _t : Prop := type_of% {name}; have prop{number} : True := True.intro; clear _t) | skip\n"
+        facts += f"first | (let _t : Prop := type_of% @{name}; have prop{number} : True := True.intro; clear _t) | skip\n"
     for number, name in enumerate(names):
-        facts += _fact(f"empty{number}", f"type_of% {name} → False", _EMPTY)
+        facts += _fact(f"empty{number}", f"type_of% @{name} → False", _EMPTY)
     return subject.probe("deep", f"{_introduced(names)}{facts}sorry", EXPLICIT)
 
 
@@ -79,6 +81,7 @@ def read_deep(context: Context, subject: Subject, goal: str) -> Deep | None:
         mentions=tuple(frozenset(numbers[token] for token in printed_tokens(text) if token in numbers) for text in types),
         arithmetic=tuple(tuple(operations(text)) for text in types),
         shown_names={name: each.written for name, each in zip(names, context.hypotheses, strict=True)},
+        head=numbers.get(printed_tokens(found.conclusion)[0]),
     )
 
 

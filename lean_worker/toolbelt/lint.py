@@ -20,6 +20,7 @@ from lean_worker.toolbelt.probes import Probe, Probed, Subject, ask_probes, find
 from lean_worker.toolbelt.smells import concludes_anything, deep_smells, unused
 
 CONTRADICTION = ("contradiction", "omega", "simp_all", "simp at *", "norm_num at *", "linarith", "nlinarith", "grind")
+TRIVIAL = ("with_reducible rfl", "decide", "exact True.intro")
 WITNESSES = ("⟨_, rfl⟩", "⟨_, trivial⟩", "⟨0, by trivial⟩", "⟨1, by trivial⟩", "⟨0, by simp⟩", "⟨1, by simp⟩", "⟨default, by trivial⟩")
 
 
@@ -109,7 +110,7 @@ async def _examine(lean: Lean, text: str, subjects: Sequence[Subject]) -> tuple[
             lints.append(TheoremLint(subject.theorem.name, span.line, span.column, *_unelaborated(subject, first[number])))
             continue
         places = Places(subject)
-        smells = _proved(context, first[number], second[number])
+        smells = _proved(context, known, first[number], second[number])
         problem = ""
         if known is None:
             problem = "the statement's terms could not be examined: Lean introduces other hypotheses than it shows"
@@ -129,7 +130,7 @@ def _first_probes(subject: Subject) -> list[Probe]:
         *(subject.probe(f"false{i}", f"intros\nexfalso\n{tactic}") for i, tactic in enumerate(CONTRADICTION)),
         strict_probe(subject),
         subject.probe("assumed", "intros\nwith_reducible assumption"),
-        subject.probe("trivial", "intros\ntrivial"),
+        *(subject.probe(f"trivial{i}", f"intros\n{tactic}") for i, tactic in enumerate(TRIVIAL)),
     ]
 
 
@@ -159,10 +160,10 @@ def _unelaborated(subject: Subject, probed: Probed) -> tuple[tuple[Smell, ...], 
     return (Smell("does-not-elaborate", first.text.partition("\n")[0], first.line, first.column),), ""
 
 
-def _proved(context: Context, first: Probed, second: Probed) -> list[Smell]:
+def _proved(context: Context, deep: Deep | None, first: Probed, second: Probed) -> list[Smell]:
     """Return the smells that a proof shows."""
     shown = next((tactic for i, tactic in enumerate(CONTRADICTION) if f"false{i}" in first.proved), "")
-    if shown and not concludes_anything(context):
+    if shown and not concludes_anything(context, deep):
         return [Smell("contradictory-hypotheses", f"the hypotheses contradict each other: `exfalso; {shown}` proves the statement")]
     if "assumed" in first.proved and context.conclusion not in context.types:
         same = next((each.written for each in context.hypotheses if each.type == context.conclusion), "")
@@ -171,9 +172,8 @@ def _proved(context: Context, first: Probed, second: Probed) -> list[Smell]:
     witness = next((one for i, one in enumerate(WITNESSES) if f"witness{i}" in second.proved), "")
     if witness:
         return [Smell("trivial-witness", f"a trivial witness proves that something exists: `exact {witness}`")]
-    if "trivial" in first.proved and context.conclusion not in context.types:
-        return [Smell("trivial-conclusion", "the tactic `trivial` proves the statement")]
-    return []
+    trivial = next((tactic for i, tactic in enumerate(TRIVIAL) if f"trivial{i}" in first.proved), "")
+    return [Smell("trivial-conclusion", f"the tactic `{trivial}` proves the statement without its hypotheses")] if trivial else []
 
 
 def _ordered(smells: Sequence[Smell]) -> list[Smell]:

@@ -21,10 +21,9 @@ def unused(context: Context, deep: Deep, places: Places) -> list[Smell]:
     return [*_unused_variables(context, deep, places), *_unused_hypotheses(context, deep, places)]
 
 
-def concludes_anything(context: Context) -> bool:
+def concludes_anything(context: Context, deep: Deep | None) -> bool:
     """Return whether the statement is that its hypotheses contradict each other: it concludes False, or a variable that may be false."""
-    head = context.conclusion.split(" ")[0]
-    return context.conclusion == "False" or context.types.get(head, "").split(" ")[-1] == "Prop"
+    return context.conclusion == "False" or (deep.head if deep else context.types.get(context.conclusion)) is not None
 
 
 def _empty(context: Context, deep: Deep, places: Places) -> Iterator[Smell]:
@@ -44,7 +43,7 @@ def _unused_variables(context: Context, deep: Deep, places: Places) -> Iterator[
 
 def _unused_hypotheses(context: Context, deep: Deep, places: Places) -> Iterator[Smell]:
     """Yield the propositions that share no variable, however indirectly, with the conclusion."""
-    if concludes_anything(context) or not deep.mentions[deep.conclusion] or any(word in context.conclusion for word in _EXISTENCE):
+    if concludes_anything(context, deep) or not deep.mentions[deep.conclusion] or any(word in context.conclusion for word in _EXISTENCE):
         return
     reached = set(deep.mentions[deep.conclusion])
     while True:

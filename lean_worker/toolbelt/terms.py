@@ -111,6 +111,11 @@ def _visit(items: Sequence[Item], scope: _Scope) -> Iterator[Operation]:
     at = 0
     while at < len(items):
         item = items[at]
+        if (premise := _premise(items[at:])) is not None:
+            yield from _visit(premise, scope)
+            scope = scope.inner(f"(_ : {written(premise)})")
+            at += len(premise) + 1
+            continue
         arguments = items[at + 1 :]
         if item in ("∀", "fun"):
             end = next((i for i, each in enumerate(arguments) if each in (",", "=>")), len(arguments))
@@ -128,7 +133,7 @@ def _visit(items: Sequence[Item], scope: _Scope) -> Iterator[Operation]:
             yield Operation("-", written(arguments[0]), "", written(arguments[2]), binders=tuple(scope.binders))
             yield from _visit(_inside(arguments[2]), scope)
             at += 4
-        elif item == "@And" and len(arguments) >= 2:
+        elif item in ("And", "@And") and len(arguments) >= 2:
             yield from _visit(_inside(arguments[0]), scope)
             yield from _visit(_inside(arguments[1]), scope.inner(f"(_ : {written(arguments[0])})"))
             at += 3
@@ -142,6 +147,16 @@ def _visit(items: Sequence[Item], scope: _Scope) -> Iterator[Operation]:
             if isinstance(item, Group):
                 yield from _visit(item.items, scope)
             at += 1
+
+
+def _premise(items: Sequence[Item]) -> Sequence[Item] | None:
+    """Return what stands before an arrow, if these pieces are an implication."""
+    for at, item in enumerate(items):
+        if item in ("∀", "fun", "let", "have"):
+            return None
+        if item == "→":
+            return items[:at]
+    return None
 
 
 def _inside(item: Item) -> Sequence[Item]:
