@@ -11,7 +11,7 @@ from lean_worker.toolbelt.codes import Places, Smell
 from lean_worker.toolbelt.context import Context
 from lean_worker.toolbelt.probes import Probe, Probed, Subject, ask_probes
 
-_UNKNOWN = re.compile(r"[Uu]nknown identifier ['`]([^'`]+)['`]")
+_UNKNOWN = re.compile(r"unknown identifier ['`]([^'`]+)['`]", re.IGNORECASE)
 _ROUNDS = 12  # Lean reports the undeclared identifiers of one binder at a time
 
 
