@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -24,9 +24,11 @@ from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import EMBEDDED, LeanConfig
 from lean_worker.lean_pool import LeanPool
+from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
-from lean_worker.source import SourceError, declarations
+from lean_worker.source import SourceError, declarations, read_text
+from lean_worker.toolbelt.commands import show_goals, show_holes, show_lint, show_refutations
 from lean_worker.tools.attacks import attacks
 from lean_worker.tools.attacks.isolation import groupings as random_groupings
 from lean_worker.tools.attacks.isolation import isolation_checks, tell_alone, try_grouping
@@ -75,6 +77,80 @@ def check_command(
             return _check_lines(jsonl, pool)
         assert file is not None
         return _check_file(file, pool)
+
+
+@app.command("goals")
+def goals_command(
+    file: Annotated[Path, tyro.conf.Positional],
+    places: Annotated[tuple[str, ...], tyro.conf.Positional],
+    json: bool = False,
+    lean: Chosen = CHOICE,
+) -> int:
+    """Print the goals at positions of a .lean file, as an editor shows them.
+
+    Example: lean-worker goals FILE 3:2 4:10
+
+    Args:
+        file: .lean file.
+        places: positions LINE:COLUMN; lines count from 1, columns from 0 in code points.
+        json: print the report as one line of JSON.
+        lean: which Lean, and the limits of a check.
+    """
+    with _tool_pool(lean) as pool:
+        return show_goals(pool, file, places, json)
+
+
+@app.command("holes")
+def holes_command(file: Annotated[Path, tyro.conf.Positional], json: bool = False, lean: Chosen = CHOICE) -> int:
+    """Print every `sorry` and `admit` of a .lean file with its goal. Exit code 1 if there is one.
+
+    Args:
+        file: .lean file.
+        json: print the report as one line of JSON.
+        lean: which Lean, and the limits of a check.
+    """
+    with _tool_pool(lean) as pool:
+        return show_holes(pool, file, json)
+
+
+@app.command("disprove")
+def disprove_command(
+    file: Annotated[Path, tyro.conf.Positional],
+    theorem: str | None = None,
+    proof: Path | None = None,
+    json: bool = False,
+    lean: Chosen = CHOICE,
+) -> int:
+    """Try to prove the negation of theorems of a .lean file. Exit code 1 if one is disproved, 2 if one could not be read.
+
+    Tactics and small counterexamples are tried. "not disproved" does not mean that the theorem is true.
+
+    Args:
+        file: .lean file.
+        theorem: name of the theorem; by default, each one that has a hole or an error.
+        proof: file with a proof of the negation `¬ type_of% @NAME`, which is checked instead.
+        json: print one line of JSON per theorem.
+        lean: which Lean, and the limits of a check.
+    """
+    with _tool_pool(lean) as pool:
+        return show_refutations(pool, file, theorem, proof, json)
+
+
+@app.command("lint")
+def lint_command(file: Annotated[Path, tyro.conf.Positional], json: bool = False, lean: Chosen = CHOICE) -> int:
+    """Print the smells of the statements of a .lean file. Exit code 1 if there is one, 2 if a statement could not be examined.
+
+    Args:
+        file: .lean file; its proofs may be `sorry`.
+        json: print the report as one line of JSON.
+        lean: which Lean, and the limits of a check.
+    """
+    with _tool_pool(lean) as pool:
+        return show_lint(pool, file, json)
+
+
+def _tool_pool(lean: LeanConfig) -> AbstractContextManager[Pool]:
+    return open_pool(lean, trusted_headers=True)
 
 
 @app.command("serve")
@@ -253,17 +329,8 @@ def soak_command(count: int = 2000, trouble: float = 0.01, kill_every: float = 5
     return 1 if report.mistakes else 0
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}; give a readable file") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
-
-
 def _check_file(path: Path, pool: LeanPool) -> int:
-    theorems = declarations(_read(path), str(path))
+    theorems = declarations(read_text(path), str(path))
     if not theorems:
         raise SourceError(f"{path}: contains no theorem that begins at the start of a line; add one")
     verdicts = pool.check_many([declaration.check() for declaration in theorems])

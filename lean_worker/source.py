@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
+from pathlib import Path
 
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_pool import LeanPool
@@ -17,6 +18,16 @@ _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
 
 class SourceError(LeanWorkerError):
     """A .lean file that cannot be parsed; the message names file and line."""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a user's file. Raises SourceError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}; give a readable file") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
 
 
 @dataclass(frozen=True)

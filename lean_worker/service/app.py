@@ -21,6 +21,7 @@ from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
 from lean_worker.service.requests import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
 from lean_worker.service.settings import ServiceSettings
+from lean_worker.service.tools import add_tool_routes
 from lean_worker.service.totals import ReplicaState
 from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
 
@@ -34,8 +35,8 @@ The queue is fair: clients take turns. A client is identified by the header `X-C
 If the queue is full, the response is 429 with `Retry-After`. If a client disconnects, its queued checks are cancelled.
 
 Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
-{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets and {body_bytes:,} bytes per request. A request that exceeds a
-limit is refused with one sentence.
+{id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets, {positions:,} positions for goals, {linted:,} theorems for
+lint and {body_bytes:,} bytes per request. A request that exceeds a limit is refused with one sentence.
 
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
 
@@ -59,6 +60,7 @@ def make_app(
     app.state.service = service
     routes = APIRouter()
     _add_own_routes(routes, service)
+    add_tool_routes(routes, service)
     add_kimina_routes(routes, service)
     app.include_router(routes)
 

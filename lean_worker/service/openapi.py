@@ -7,11 +7,16 @@ from fastapi import FastAPI
 
 from lean_worker.pool import PoolStatus
 from lean_worker.service import kimina_wire
+from lean_worker.service.tool_wire import DisproveRequest, GoalsRequest, HolesRequest, LintRequest
 from lean_worker.service.wire import BatchRequest, Refusal, VerifyAnswer, VerifyRequest
+from lean_worker.toolbelt.disprove import Refutation
+from lean_worker.toolbelt.goals import GoalsReport, HolesReport
+from lean_worker.toolbelt.lint import LintReport
 
 _REFERENCE = "#/components/schemas/{name}"
 _STRUCTS = (
     *(VerifyRequest, BatchRequest, VerifyAnswer, Refusal, PoolStatus),
+    *(GoalsRequest, GoalsReport, HolesRequest, HolesReport, DisproveRequest, Refutation, LintRequest, LintReport),
     *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
 )
 _REFUSALS = {
@@ -27,15 +32,18 @@ _REFUSALS = {
 }
 
 
-def _content(struct: type, media: str = "application/json") -> dict[str, Any]:
-    return {"content": {media: {"schema": {"$ref": _REFERENCE.format(name=struct.__name__)}}}}
+def _content(struct: type, media: str = "application/json", example: msgspec.Struct | None = None) -> dict[str, Any]:
+    shown = {} if example is None else {"example": msgspec.to_builtins(example)}
+    return {"content": {media: {"schema": {"$ref": _REFERENCE.format(name=struct.__name__)}, **shown}}}
 
 
-def takes_and_gives(body: type | None, result: type, media: str = "application/json") -> dict[str, Any]:
-    """Return the OpenAPI description of a route's request body and responses."""
+def takes_and_gives(
+    body: type | None, result: type, media: str = "application/json", example: msgspec.Struct | None = None
+) -> dict[str, Any]:
+    """Return the OpenAPI description of a route's request body, with an example of it, and responses."""
     refusals = {str(code): {"description": text, **_content(Refusal)} for code, text in _REFUSALS.items()}
     given = {"responses": {"200": {"description": "Success", **_content(result, media)}, **(refusals if body else {})}}
-    return given if body is None else {"requestBody": {"required": True, **_content(body)}, **given}
+    return given if body is None else {"requestBody": {"required": True, **_content(body, example=example)}, **given}
 
 
 def describe(app: FastAPI) -> None:

@@ -20,6 +20,8 @@ class ServiceSettings:
         max_proof: characters per proof.
         max_snippet: characters per snippet.
         max_contexts: characters before each theorem of a snippet, summed over its theorems, because each is checked after its own context.
+        max_positions: positions per request for goals.
+        max_linted: theorems per request for lint.
         max_id: characters per id.
         max_client: characters of `X-Client`.
         hosts: additional host names that a service without a key accepts in addition to loopback names.
@@ -35,6 +37,8 @@ class ServiceSettings:
     max_proof: int = MAX_CANDIDATE_LENGTH
     max_snippet: int = 200_000
     max_contexts: int = 1_000_000
+    max_positions: int = 200
+    max_linted: int = 16
     max_id: int = 500
     max_client: int = 200
     hosts: tuple[str, ...] = ()

@@ -232,6 +232,10 @@ def test_the_openapi_page_describes_every_address(http: httpx2.Client) -> None:
     expected = {
         "/v1/verify",
         "/v1/verify/batch",
+        "/v1/goals",
+        "/v1/holes",
+        "/v1/disprove",
+        "/v1/lint",
         "/v1/status",
         "/metrics",
         "/health",
