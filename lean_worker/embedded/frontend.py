@@ -55,10 +55,14 @@ _PLAIN = frozenset(
 
 @dataclass
 class Run:
-    """Result of running a text. `stray` is the byte offset of a command that is not allowed."""
+    """Result of running a text. `stray` is the byte offset of a command that is not allowed.
+
+    `counts` holds for each command how many messages there were when it was done.
+    """
 
     state: int
     messages: list[Raw] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     stray: int | None = None
 
     @property
@@ -194,6 +198,7 @@ class Frontend:
             if look is not None:
                 look(before, command, run.state)
             run.messages += self._messages(part(run.state, 1), line)
+            run.counts.append(len(run.messages))
         return run
 
     def freeze(self, state: int) -> None:
@@ -218,8 +223,11 @@ class Frontend:
         return sorted(found)
 
     def find(self, before: int, after: int, name: Name) -> "Target | None":
-        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None."""
-        full = (*read_name(part(self._scope(before), 2)), *name)
+        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None.
+
+        A name that begins with `_root_` is a full one.
+        """
+        full = name[1:] if name[:1] == ("_root_",) else (*read_name(part(self._scope(before), 2)), *name)
         kernel = keep(self._kernel(keep(part(after, 0))))
         for each in (full, ("_private", 0, *full)):
             if (found := self._signature(kernel, each)) is not None:

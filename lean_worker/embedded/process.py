@@ -171,12 +171,13 @@ class LeanTree:
     def _read_file(self, question: Question, file: FileQuestion) -> Finding:
         offsets = [len(file.text[:position].encode()) for position in file.positions]
         request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes}
-        request["seconds"] *= max(1, file.theorems)
+        request["seconds"] = file.limit(self._limits.seconds)
         answer = self._root.run(request)
         if "theorems" not in answer:
             return Finding(Answer(), answer["outcome"], answer["code"])
-        if "debug." in answer["options"]:
-            return Finding(Answer(unclear=f"an option of the kind debug.* is in force: {answer['options']}"))
+        if answer["debug"] is not None or "debug." in answer["options"]:
+            line = file.text.encode()[: answer["debug"] or 0].count(b"\n") + 1
+            return Finding(Answer(unclear=f"line {line} sets an option of the kind debug.*, which can switch the kernel off; remove it"))
         return Finding(Answer(), file=read_report(file, answer))
 
     def _answer(self, question: Question) -> Finding:
