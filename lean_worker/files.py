@@ -23,23 +23,29 @@ _SORRY = re.compile("declaration uses ['`]sorry['`]")
 class FileQuestion:
     """A file without its imports. `positions` are offsets in code points at which goals are wanted; `holes`: whether those of holes are.
 
-    `seconds` limits the time for the whole file, None if only the pool's limit for each theorem counts.
+    `tactics`: whether all tactics with their goals are. `seconds` limits the time for the whole file, None if only the pool's limit for each theorem counts.
     """
 
     text: str
     positions: tuple[int, ...] = ()
     holes: bool = True
+    tactics: bool = False
     seconds: float | None = None
 
     @property
     def theorems(self) -> int:
         """About how many theorems there are, for the time limit: each is given the time of one check."""
-        return len(_WORDS.findall(self.text))
+        return count_theorems(self.text)
 
     def limit(self, seconds: float) -> float:
         """Return the time limit of the file, given that of one check."""
         most = seconds * max(1, self.theorems)
         return most if self.seconds is None else min(most, self.seconds)
+
+
+def count_theorems(text: str) -> int:
+    """Return about how many theorems a text contains, in linear time: the words that begin one, outside of comments."""
+    return len(_WORDS.findall(uncommented(text)))
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -81,12 +87,27 @@ class Hole(msgspec.Struct, frozen=True):
     theorem: int | None = None
 
 
+class TacticStep(msgspec.Struct, frozen=True):
+    """A tactic with the goals before and after it, and the tactics inside. `span` is None if it does not stand in the text.
+
+    `kind` is Lean's name of the syntax. `synthetic`: a macro made it; `grouping`: it only groups others.
+    """
+
+    kind: str
+    span: Span | None
+    synthetic: bool
+    grouping: bool
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    within: tuple["TacticStep", ...]
+
+
 class FileReport(msgspec.Struct, frozen=True):
     """What Lean says about a file. `kind` is "accepted" if it has no error, every theorem is proved and there is no hole; "error" otherwise.
 
     With "forbidden" the file was refused before Lean saw it; with "timeout", "crash", "unavailable" or "unreadable" there is no verdict.
     `messages` then say why; otherwise they are all of Lean's messages, in the coordinates of the file. `goals` are those at the positions
-    that were asked for, empty where there are none. `unread` are the pieces of text that contain a word such as `theorem`, but in which
+    that were asked for, empty where there are none; `tactics` only if they were asked for. `unread` are the pieces of text that contain a word such as `theorem`, but in which
     Lean did not find a theorem, for example behind `#exit`; a file with such a piece is not accepted.
     """
 
@@ -96,6 +117,7 @@ class FileReport(msgspec.Struct, frozen=True):
     holes: tuple[Hole, ...] = ()
     unread: tuple[Span, ...] = ()
     goals: tuple[str, ...] = ()
+    tactics: tuple[TacticStep, ...] = ()
     seconds: float = 0.0
 
 
@@ -150,7 +172,14 @@ def read_report(question: FileQuestion, answer: dict[str, Any]) -> FileReport:
     )
     failed = any(message.severity == "error" or _SORRY.match(message.text) for message in messages)
     kind: Kind = "error" if failed or holes or unread or not all(theorem.accepted for theorem in theorems) else "accepted"
-    return FileReport(kind, messages, theorems, holes, unread, tuple(goal or "" for goal in answer["goals"]))
+    tactics = tuple(_tactic(each, offsets) for each in answer["tactics"])
+    return FileReport(kind, messages, theorems, holes, unread, tuple(goal or "" for goal in answer["goals"]), tactics)
+
+
+def _tactic(found: dict[str, Any], offsets: _Offsets) -> TacticStep:
+    span = None if found["start"] is None else offsets.span(found["start"], found["end"])
+    within = tuple(_tactic(each, offsets) for each in found["within"])
+    return TacticStep(found["kind"], span, found["synthetic"], found["grouping"], tuple(found["before"]), tuple(found["after"]), within)
 
 
 def _gaps(text: str, commands: list[list[int]]) -> list[tuple[int, int]]:

@@ -140,11 +140,18 @@ class Pool:
         return [_report(future.result()) for future in futures]
 
     def read_file(
-        self, text: str, positions: Sequence[int] = (), holes: bool = True, client: str = "", seconds: float | None = None
+        self,
+        text: str,
+        positions: Sequence[int] = (),
+        holes: bool = True,
+        client: str = "",
+        *,
+        tactics: bool = False,
+        seconds: float | None = None,
     ) -> "Future[FileReport]":
         """Let Lean read a whole file: the verdict on each theorem, its holes, and the goals at `positions` (offsets in code points).
 
-        Each theorem has the time of one check; `seconds` limits the whole file further. If headers are not trusted, `filter_file` decides
+        `tactics`: report all tactics with their goals as well. Each theorem has the time of one check; `seconds` limits the whole file further. If headers are not trusted, `filter_file` decides
         what the file may contain. Raises QueueFull if the queue is full.
         """
         text = text.replace("\r\n", "\n").removeprefix("\ufeff")
@@ -163,7 +170,7 @@ class Pool:
             notes = (Message("error", each.line, each.column, each.line, each.column, each.rule) for each in refused)
             future.set_result(FileReport("forbidden", tuple(notes)))
             return future
-        file = FileQuestion(body, tuple(positions), holes, seconds)
+        file = FileQuestion(body, tuple(positions), holes, tactics, seconds)
         question = Question(opening, "", _NO_STATEMENT, None, scope=self._scope(body, None, client), file=file)
         self._enqueue(question, "", client, future)
         return future

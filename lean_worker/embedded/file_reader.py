@@ -4,11 +4,13 @@ The text is elaborated once, as it is. Standard library only: the fork server lo
 """
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from frontend import Frontend, public
 from goals import GoalReader
+from info_trees import TacticReader
 from objects import LeanError, field
 from syntax import children, kind, leaf_text, span, walk
 
@@ -20,11 +22,14 @@ _NAME = f"{_COMMAND}declId"
 _VALUES = frozenset(f"{_COMMAND}{name}" for name in ("declValSimple", "declValEqns", "whereStructInst"))
 _HOLES = {"Lean.Parser.Term.sorry": "term", "Lean.Parser.Tactic.tacticSorry": "tactic", "Lean.Parser.Tactic.tacticAdmit": "tactic"}
 _AS_PLAIN_LEAN = "set_option relaxedAutoImplicit true\n"  # a check forbids these variables, as its statement could have a wrong letter
+_PLAIN_PART = re.compile(r"[^\W\d][\w'!?]*")
 _WORDS = frozenset({"theorem", "lemma", "example"})
 _OPTIONS = frozenset({"Lean.Parser.Command.set_option", "Lean.Parser.Tactic.set_option", "Lean.Parser.Term.set_option"})
 
 
-def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int] = (), show_holes: bool = True) -> dict[str, Any]:
+def read_file(
+    frontend: Frontend, state: int, text: str, positions: Sequence[int] = (), show_holes: bool = True, show_tactics: bool = False
+) -> dict[str, Any]:
     """Elaborate a text on top of a state.
 
     Args:
@@ -33,17 +38,20 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
         text: the file without its imports.
         positions: byte offsets at which goals are wanted.
         show_holes: whether the goal of each hole is wanted.
+        show_tactics: whether all tactics with their goals are wanted.
 
     Returns:
         `messages` as Lean prints them, each with the number of its `command`; `commands`: [start, end] of each, empty ones included;
         `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not declare
         it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one
-        per position, or None; `unclear`: [start, end] of commands that contain a word such as `theorem` but no theorem; `debug`: start of
+        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as `theorem` but no theorem; `debug`: start of
         the first option of the kind debug.*, or None. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
-    found: dict[str, Any] = {"commands": [], "theorems": [], "holes": [], "unclear": [], "debug": None, "goals": [None] * len(positions)}
+    tactics = TacticReader(frontend.objects, reader)
+    found: dict[str, Any] = {"commands": [], "theorems": [], "holes": [], "tactics": [], "unclear": [], "debug": None}
+    found["goals"] = [None] * len(positions)
 
     def look(before: int, command: int, after: int) -> None:
         number = len(found["commands"])
@@ -58,6 +66,8 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
         if found["debug"] is None and b"debug" in source[start:end]:
             found["debug"] = _debug_option(command, source)
         trees = field(frontend.trees(after), 2)
+        if show_tactics:
+            found["tactics"] += tactics.tactics(trees)
         for at, position in enumerate(positions):
             if start <= position <= end and found["goals"][at] is None:
                 found["goals"][at] = reader.goals(trees, position)
@@ -98,7 +108,7 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
         after, name = _named(frontend, before, source, start, command)
     target = frontend.find(before, after, _parts(name)) if name else None
     if target is not None:
-        theorem["name"] = theorem["name"] and ".".join(map(str, public(target.name)))
+        theorem["name"] = theorem["name"] and ".".join(_written(str(part)) for part in public(target.name))
         theorem["axioms"] = frontend.axioms(after, target.name)
     return theorem
 
@@ -113,6 +123,10 @@ def _named(frontend: Frontend, before: int, source: bytes, start: int, command: 
     rest = source[until : command[1]].decode(errors="replace")
     name = f"example_{os.urandom(8).hex()}"  # no declaration of the file may have it
     return frontend.run(before, f"{' ' * len(lead)}{above}theorem {name}\n{' ' * len(margin)}{rest}\n").state, name
+
+
+def _written(part: str) -> str:
+    return part if _PLAIN_PART.fullmatch(part) else f"«{part}»"
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -156,7 +156,7 @@ class Tree:
         if "statement" in request:
             return self._take_statement(request)
         if "positions" in request:
-            return read_file(frontend, self.state, request["text"], request["positions"], request["holes"])
+            return read_file(frontend, self.state, request["text"], request["positions"], request["holes"], request["tactics"])
         run = frontend.run(self.state, request["text"], request["line"], request.get("most"))
         answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
         judge = request.get("judge")

@@ -170,7 +170,7 @@ class LeanTree:
 
     def _read_file(self, question: Question, file: FileQuestion) -> Finding:
         offsets = [len(file.text[:position].encode()) for position in file.positions]
-        request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes}
+        request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes, "tactics": file.tactics}
         request["seconds"] = file.limit(self._limits.seconds)
         answer = self._root.run(request)
         if "theorems" not in answer:

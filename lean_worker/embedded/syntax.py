@@ -52,6 +52,13 @@ def leaf_text(syntax: int, source: bytes) -> str:
     return source[begin:end].decode(errors="replace")
 
 
+def is_original(syntax: int) -> bool:
+    """Return whether the first leaf of a tree stands in the file."""
+    leaf = next((node for node in walk(syntax) if not node & 1 and tag(node) in (ATOM, IDENTIFIER)), None)
+    info = NODE if leaf is None else field(leaf, 0)
+    return not info & 1 and tag(info) == _ORIGINAL
+
+
 def span(syntax: int) -> tuple[int, int] | None:
     """Return the byte offsets of a tree's text, without the space around it, or None if none of it stands in the file."""
     begin = end = None

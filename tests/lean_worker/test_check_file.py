@@ -58,7 +58,7 @@ ACCEPTED = {
     "names": (
         "theorem été (n : Nat) : n = n := rfl\ntheorem xⱼ' (n : Nat) : n = n := rfl\ntheorem on_ℝ.𝓝 (n : Nat) : n = n := rfl\n"
         "theorem «a b».c (n : Nat) : n = n := rfl\ntheorem eval_trace.init (hint : True) : True := hint\n",
-        ["été", "xⱼ'", "on_ℝ.𝓝", "a b.c", "eval_trace.init"],
+        ["été", "xⱼ'", "on_ℝ.𝓝", "«a b».c", "eval_trace.init"],
     ),
     "literals": (
         "def s : String := \"a \\x41 \\u03b1\"\ndef r : String := r\"\\d+\"\ndef c : Char := '\\x41'\ntheorem a : 0x1F = 31 := rfl\ntheorem b : 1_000 = 1000 := rfl\n",
