@@ -60,6 +60,11 @@ class Statement:
         return re.split(r"[^a-z]", self.text[self.keyword :], maxsplit=1)[0]
 
     @property
+    def proposition(self) -> bool:
+        """Whether the keyword is that of a theorem, and not of a definition, instance or example, which may also be data."""
+        return self.declarer in ("theorem", "lemma")
+
+    @property
     def named(self) -> bool:
         """Whether the declaration has a name of its own."""
         return self.name_end > self.keyword + len(self.declarer)
@@ -73,6 +78,11 @@ class Statement:
     def parts(self) -> tuple[str, ...]:
         """The components of the name, without guillemets and `_root_`."""
         return tuple(part for part in split_name(self.name) if part != "_root_")
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The components of the name, with `_root_` if it is a full one."""
+        return split_name(self.name)
 
     @property
     def namespace(self) -> str:

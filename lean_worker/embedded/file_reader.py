@@ -122,7 +122,8 @@ def _named(frontend: Frontend, before: int, source: bytes, start: int, command: 
     above = source[command[0] : start].decode(errors="replace")
     rest = source[until : command[1]].decode(errors="replace")
     name = f"example_{os.urandom(8).hex()}"  # no declaration of the file may have it
-    return frontend.run(before, f"{' ' * len(lead)}{above}theorem {name}\n{' ' * len(margin)}{rest}\n").state, name
+    # like an example, and unlike a theorem, a definition has the variables that its proof mentions, and may be data
+    return frontend.run(before, f"{' ' * len(lead)}{above}def {name}\n{' ' * len(margin)}{rest}\n").state, name
 
 
 def _written(part: str) -> str:

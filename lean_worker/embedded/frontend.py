@@ -248,10 +248,10 @@ class Frontend:
         kernel = keep(self._kernel(keep(part(before, 0))))
         return all(not self._find(kernel, keep(name)) & 1 for name in read_array(keep(self._used_constants(target.type))))
 
-    def judge(self, state: int, wanted: "Target", candidate: Name, judge: Name, heartbeats: int) -> Judged:
+    def judge(self, state: int, wanted: "Target | None", candidate: Name, judge: Name, heartbeats: int) -> Judged:
         """Decide whether the constant `candidate` has the type that is `wanted`, and collect the axioms that it depends on.
 
-        Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses and elaborates nothing.
+        With None any type will do. Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses and elaborates nothing.
         """
         objects = self.objects
         if "debug." in self.options(state):
@@ -260,6 +260,8 @@ class Frontend:
         given = self._signature(kernel, candidate)
         if given is None:
             return Judged(f"{'.'.join(map(str, candidate))} was not declared")
+        if wanted is None:
+            return Judged("", tuple(self.axioms(state, candidate)))
         parameters = list(map(read_name, read_list(wanted.levels)))
         used = list(map(read_name, read_list(given[0])))
         if used != parameters or not self._same_term(wanted.type, given[1]):
