@@ -10,29 +10,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import tyro
 from common import report, seconds
 
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check, Verdict
-
-# There are no other modules to import: whatever a file needs from them is then an unknown name.
-_NOT_HERE = re.compile(r"^(?:(?:public |meta |private )*import [^\n]*|module|@\[expose\] (?:public )?section|public section)$", re.M)
-
-
-class _Row(msgspec.Struct):
-    name: str
-    formal_statement: str
-    proof: str
-    header: str = ""
-
-
-def read(path: Path) -> list[Check]:
-    """Return the pairs of one file, in order."""
-    rows = [msgspec.json.decode(line, type=_Row) for line in path.read_bytes().splitlines() if line.strip()]
-    return [Check(row.name, row.formal_statement, row.proof, _NOT_HERE.sub("", row.header)) for row in rows]
-
+from lean_worker.protocol import Verdict
+from lean_worker.tools.pairs import read_pairs
 
 def reason(verdict: Verdict) -> str:
     """Return the first words of the first error, without the parts that differ between proofs."""
@@ -64,7 +47,7 @@ def main(
     def check_all() -> None:
         with Pool(workers=workers, timeout=timeout) as pool:
             for path in chosen:
-                found[path.stem] = pool.check_many(read(path))
+                found[path.stem] = pool.check_many(read_pairs(path))
 
     spent = seconds(check_all)
     everything = [verdict for verdicts in found.values() for verdict in verdicts]

@@ -27,13 +27,13 @@ from lean_worker.lean_pool import LeanPool
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
-from lean_worker.source import SourceError, declarations, read_text
 from lean_worker.toolbelt.commands import show_goals, show_holes, show_lint, show_refutations
 from lean_worker.tools.attacks import attacks
 from lean_worker.tools.attacks.isolation import groupings as random_groupings
 from lean_worker.tools.attacks.isolation import isolation_checks, tell_alone, try_grouping
 from lean_worker.tools.attacks.trial import Trial, count_trials, is_well, outcomes, try_alone, try_together
 from lean_worker.tools.benchmark import measure, sample_checks
+from lean_worker.tools.check_file import SourceError, check_file
 from lean_worker.tools.export_command import export_command, recheck_command
 from lean_worker.tools.soak import soak
 
@@ -58,25 +58,32 @@ def build_command() -> None:
 def check_command(
     file: Annotated[Path | None, tyro.conf.Positional] = None,
     jsonl: str | None = None,
+    json: bool = False,
     lean: Chosen = CHOICE,
 ) -> int:
     """Check every theorem of a .lean file, or the checks of a JSON Lines file.
 
-    Exit code 0: everything was accepted; 1: at least one check was not; 2: invalid input.
+    Lean elaborates a file once, as it is. Printed are the verdict on every theorem, Lean's messages, the goal of every `sorry`, and a
+    summary.
+
+    Exit code 0: everything was accepted; 1: something was not; 2: invalid input, nothing to check, or no verdict.
 
     Args:
         file: .lean file to check; it may import only modules that the backend provides (the embedded Lean provides only its core library).
+        json: print the report on a file as one line of JSON.
         jsonl: JSON Lines file of checks, or `-` for standard input. Each line is {"id", "statement", "proof", "header"?, "helpers"?,
             "tier"?}. One line of JSON is printed per check, in order of completion.
         lean: which Lean, and the limits of a check.
     """
     if (file is None) == (jsonl is None):
         raise SourceError("give either one .lean file or --jsonl with a file or `-`")
+    if json and file is None:
+        raise SourceError("--json: only for a .lean file; the output of --jsonl is JSON in any case")
     with open_lean(lean, trusted_headers=True, name="check") as pool:
         if jsonl is not None:
             return _check_lines(jsonl, pool)
         assert file is not None
-        return _check_file(file, pool)
+        return check_file(file, pool, json)
 
 
 @app.command("goals")
@@ -327,18 +334,6 @@ def soak_command(count: int = 2000, trouble: float = 0.01, kill_every: float = 5
         report = soak(pool, count, trouble=trouble, kill_every=kill_every, on_progress=lambda done: progress.update(task, completed=done))
     print(msgspec.json.encode(report).decode())
     return 1 if report.mistakes else 0
-
-
-def _check_file(path: Path, pool: LeanPool) -> int:
-    theorems = declarations(read_text(path), str(path))
-    if not theorems:
-        raise SourceError(f"{path}: contains no theorem that begins at the start of a line; add one")
-    verdicts = pool.check_many([declaration.check() for declaration in theorems])
-    for declaration, verdict in zip(theorems, verdicts, strict=True):
-        print(f"{path}:{declaration.line}: {declaration.name}: {_WORDS[verdict.accepted] or 'no verdict'} ({verdict.kind})")
-        for message in verdict.messages:
-            print(f"  {message.line + declaration.line - 1}:{message.column}: {message.severity}: {message.text}")
-    return 0 if all(verdict.accepted for verdict in verdicts) else 1
 
 
 @contextmanager

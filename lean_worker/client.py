@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import product
@@ -14,11 +14,12 @@ import httpx2
 import msgspec
 
 from lean_worker.errors import LeanWorkerError
+from lean_worker.files import FileReport
 from lean_worker.kinds import refused_unread
 from lean_worker.loop_thread import LoopThread
 from lean_worker.pool import PoolStatus, StatementReport
 from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Verdict
-from lean_worker.service.wire import Refusal, VerifyAnswer, VerifyRequest, verdict
+from lean_worker.service.wire import FileRequest, Refusal, VerifyAnswer, VerifyRequest, verdict
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -32,6 +33,10 @@ T = TypeVar("T")
 
 class RemoteRefused(LeanWorkerError):
     """The service permanently refuses this client; the message gives the reason."""
+
+
+class _Unread(Exception):
+    """The service does not read the request, and would not if asked again."""
 
 
 class _Retry(Exception):
@@ -100,6 +105,11 @@ class RemotePool:
         """Return the verdicts of all checks in input order."""
         return [future.result() for future in [self.submit(check) for check in checks]]
 
+    def read_file(self, text: str, *, tactics: bool = False, seconds: float | None = None, client: str = "") -> "Future[FileReport]":
+        """Let Lean read a whole file, as `Pool.read_file` does. The service decides what the file may contain."""
+        self._require_open()
+        return self._loop.submit(self._ask_file(FileRequest(text, seconds, tactics), client))
+
     def check_statement(self, statement: str, header: str = "") -> StatementReport:
         """Return whether one statement, which ends in `:= by sorry` or `:= sorry`, elaborates."""
         return self.check_statements([statement], header)[0]
@@ -144,7 +154,27 @@ class RemotePool:
         unread = refused_unread(check)
         if unread is not None:
             return _unsent(check, *unread)
+
+        def received(content: bytes) -> Verdict:
+            found = verdict(msgspec.json.decode(content, type=VerifyAnswer))
+            if found.id != check.id:
+                raise ValueError("response to a different check")
+            return found
+
         body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
+        return await self._send("/v1/verify", body, client, received, lambda kind, reason: _unsent(check, kind, reason))
+
+    async def _ask_file(self, request: FileRequest, client: str) -> FileReport:
+        def received(content: bytes) -> FileReport:
+            return msgspec.json.decode(content, type=FileReport)
+
+        def unsent(kind: Kind, reason: str) -> FileReport:
+            return FileReport(kind, (Message("error", 1, 0, 1, 0, reason),))
+
+        return await self._send("/v1/verify/file", msgspec.json.encode(request), client, received, unsent)
+
+    async def _send(self, path: str, body: bytes, client: str, received: Callable[[bytes], T], unsent: Callable[[Kind, str], T]) -> T:
+        """Return the answer to a request from any service, trying others and again; `unsent` makes an answer if none gives one."""
         headers = {"X-Client": client} if client else {}
         last: _Service | None = None
         async with self._turn:
@@ -153,14 +183,15 @@ class RemotePool:
                 last = self._choose(last)
                 last.in_flight += 1
                 try:
-                    return await self._send_once(last, check, body, headers)
+                    return await self._send_once(last, path, body, headers, received)
+                except _Unread as unread:
+                    return unsent("unreadable", str(unread))
                 except _Retry as failed:
                     last.aside_until = max(last.aside_until, asyncio.get_running_loop().time() + max(failed.seconds, _ASIDE_SECONDS))
                     least = failed.seconds if len(self._services) == 1 else 0.0
                     wait = max(least, pause * random.uniform(0.5, 1.0))
                     if waited + wait > self._patience:
-                        reason = f"no Lean service gave a valid response; retried for {waited:.0f} s: {failed}"
-                        return _unsent(check, "unavailable", reason)
+                        return unsent("unavailable", f"no Lean service gave a valid response; retried for {waited:.0f} s: {failed}")
                 finally:
                     last.in_flight -= 1
                 await asyncio.sleep(wait)
@@ -172,9 +203,9 @@ class RemotePool:
         now = asyncio.get_running_loop().time()
         return min(self._services, key=lambda service: (service.aside_until > now, service is last, service.in_flight, random.random()))
 
-    async def _send_once(self, service: _Service, check: Check, body: bytes, headers: dict[str, str]) -> Verdict:
+    async def _send_once(self, service: _Service, path: str, body: bytes, headers: dict[str, str], received: Callable[[bytes], T]) -> T:
         try:
-            response = await self._http.post(f"{service.url}/v1/verify", content=body, headers=headers)
+            response = await self._http.post(service.url + path, content=body, headers=headers)
         except httpx2.TransportError as error:
             raise _Retry(f"{service.url}: {type(error).__name__} {error}".strip()) from error
         status = response.status_code
@@ -182,16 +213,13 @@ class RemotePool:
             later = response.headers.get("retry-after", "")
             raise _Retry(f"{service.url}: status {status}", float(later) if later.isdigit() else 0.0)
         if status in (413, 422):
-            return _unsent(check, "unreadable", f"the Lean service does not read the check: {_reason(response.content)}")
+            raise _Unread(f"the Lean service does not read the check: {_reason(response.content)}")
         if status != 200:
             raise RemoteRefused(f"{service.url} refused the request (status {status}): {_reason(response.content)}")
         try:
-            received = verdict(msgspec.json.decode(response.content, type=VerifyAnswer))
+            return received(response.content)
         except ValueError as error:
             raise _Retry(f"{service.url}: invalid response: {error}") from error
-        if received.id != check.id:
-            raise _Retry(f"{service.url}: response to a different check")
-        return received
 
     def _ask_all(self, path: str, kind: type[T]) -> dict[str, T]:
         """Return the answers of all services that give one, by address. Raises LeanWorkerError with the reasons if there is none."""

@@ -17,7 +17,7 @@ from lean_worker.statement import Statement, blank, ending
 
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
-_PROPOSITIONS = ("theorem", "lemma", "example")
+_OPEN = ":= sorry"
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
@@ -107,26 +107,23 @@ def _lines(text: str) -> str:
 
 
 def _declared(statement: Statement, end: str, begins: int) -> tuple[str, list[Place]]:
-    """Return the declaration with an end, in its own column, and its place. One without a name gets one, on a line of its own."""
-    pad = " " * statement.column
-    if statement.named:
+    """Return the declaration with an end, in its own column, and its places.
+
+    On a line of its own, one without a name gets one, and one that is not a theorem the word that `sorry` needs.
+    """
+    pad, before = " " * statement.column, statement.text[: statement.keyword]
+    # Lean generates no code for a `sorry`
+    lead = "noncomputable " if end == _OPEN and not statement.proposition and "noncomputable" not in before else ""
+    if statement.named and not lead:
         return f"{pad}{statement.text}{end}\n", [Place(begins, 0, statement.line, 0)]
-    until = statement.keyword + len(statement.declarer)
-    before, rest = statement.text[: statement.keyword], statement.text[until:]
-    declarer = "theorem" if statement.declarer == "example" else statement.declarer
+    declarer = "def" if statement.declarer == "example" else statement.declarer
+    until = statement.keyword if statement.named else statement.keyword + len(statement.declarer)
+    rest = statement.text[until:]
     width = until - (statement.text.rfind("\n", 0, until) + 1) + (0 if "\n" in before else statement.column)
-    above = f"{pad}{before}{declarer} {statement.name}\n"
+    above = f"{pad}{before}{lead}" + ("\n" if statement.named else f"{declarer} {statement.name}\n")
     places = [Place(begins, 0, statement.line, 0)]
     places.append(Place(begins + above.count("\n"), 0, statement.line + before.count("\n"), 0))
     return f"{above}{' ' * width}{rest}{end}\n", places
-
-
-def _open(statement: Statement, begins: int) -> tuple[str, list[Place]]:
-    """Return the declaration closed by `sorry`, of which no code can be generated."""
-    if statement.declarer in _PROPOSITIONS:
-        return _declared(statement, ":= sorry", begins)
-    text, places = _declared(statement, ":= sorry", begins + 1)
-    return f"noncomputable section\n{text}end\n", places
 
 
 def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Place]]:
@@ -138,11 +135,15 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
     for hidden in (_ATTRIBUTES, _HIDDEN_WORDS):
         lead = hidden.sub(lambda found: blank(found[0]), lead)
     until = statement.keyword + len(statement.declarer)
-    declarer = {"example": "theorem", "instance": "def"}.get(statement.declarer, statement.declarer)
+    declarer = statement.declarer if statement.declarer in ("theorem", "lemma", "def", "abbrev") else "def"
+    named_at = statement.name_end - len(statement.name)
+    rest = statement.text[until:]
+    if statement.name.startswith("_root_."):  # the namespace of the stub takes the place of the root
+        rest = statement.text[until:named_at] + " " * len("_root_.") + statement.text[named_at + len("_root_.") :]
     own = Statement(
-        text=lead + declarer + statement.text[until:],
+        text=lead + declarer + rest,
         keyword=statement.keyword,
-        name=statement.name,
+        name=statement.name.removeprefix("_root_."),
         name_end=statement.name_end + len(declarer) - len(statement.declarer),
         line=statement.line,
         column=statement.column,
@@ -150,7 +151,7 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
     namespace = statement.namespace.removeprefix("_root_.").removeprefix("_root_")
     scope = f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
     above = f"namespace {label}\n{scope}"
-    text, places = _open(own, begins + above.count("\n"))
+    text, places = _declared(own, _OPEN, begins + above.count("\n"))
     return f"{above}{text}end {label}\n", places
 
 
@@ -175,6 +176,15 @@ def _unprotected(text: str) -> str:
     return _PROTECTED.sub(lambda found: blank(found[1]) + found[2], text)
 
 
+def own_type(statement: Statement, candidate: Candidate) -> bool:
+    """Return whether the candidate's type is the statement's by construction, and may have hypotheses of the context in addition.
+
+    The type of an example or definition includes the variables that its proof mentions, unlike that of a theorem. A proof without helpers
+    stands behind our own statement, and nothing else does.
+    """
+    return not statement.proposition and not candidate.helpers and not candidate.verbatim
+
+
 def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
     """Lay out a statement and its candidate, or None to check only that the statement elaborates.
 
@@ -186,12 +196,13 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
     header = _lines(header) + context
     begins = opening.count("\n") + header.count("\n") + 1
     stub, stub_places = _stub(statement, label, begins)
-    plain, plain_places = _open(statement, begins)
+    plain, plain_places = _declared(statement, _OPEN, begins)
     attempt, places = ("", []) if candidate is None else _attempt(statement, candidate, begins + stub.count("\n"))
     name = statement.name.removeprefix("_root_.")
-    proved_by = "sorry" if candidate is None else f"@{name}"
-    declarer = "theorem" if statement.declarer in _PROPOSITIONS else "noncomputable def"
-    audit = f"{declarer} {judge} : type_of% @{label}.{name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
+    proved_by = "sorry" if candidate is None else f"@{statement.name}"
+    stated = f"@{statement.name}" if candidate is not None and own_type(statement, candidate) else f"@{label}.{name}"
+    declarer = "theorem" if statement.proposition else "noncomputable def"
+    audit = f"{declarer} {judge} : type_of% {stated} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
     return Document(
         opening=opening,
         header=header,
@@ -212,7 +223,7 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
 
 def write_module(opening: str, header: str, statement: Statement, candidate: Candidate | None) -> str:
     """Return a separate module: header and statement, closed by the candidate, or by `sorry` for None."""
-    body = _open(statement, 1) if candidate is None else _attempt(statement, candidate, 1)
+    body = _declared(statement, _OPEN, 1) if candidate is None else _attempt(statement, candidate, 1)
     return f"{opening}{_lines(header)}{_lines(statement.context)}{body[0]}"
 
 

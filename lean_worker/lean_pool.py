@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol, runtime_checkable
 
+from lean_worker.files import FileReport
 from lean_worker.pool import PoolStatus, StatementReport
 from lean_worker.protocol import Check, LeanDescription, Verdict
 
@@ -30,6 +31,10 @@ class LeanPool(Protocol):
 
     def check_statements(self, statements: Sequence[str], header: str = "") -> list[StatementReport]:
         """Return whether each statement elaborates, in input order."""
+        ...
+
+    def read_file(self, text: str, *, tactics: bool = False, seconds: float | None = None, client: str = "") -> "Future[FileReport]":
+        """Let Lean read a whole file: the verdict on each theorem, and its holes with their goals."""
         ...
 
     def status(self) -> PoolStatus:

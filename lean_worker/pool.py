@@ -13,9 +13,11 @@ import msgspec
 from lean_worker.candidate import Candidate, Refused, read_candidate
 from lean_worker.document import Answer
 from lean_worker.embedded.backend import ForkBackend
+from lean_worker.file_filter import filter_file
 from lean_worker.files import FileQuestion, FileReport
 from lean_worker.jobs import Job, JobQueue, Question, QueueFull
 from lean_worker.kinds import kind_of, refused_unread
+from lean_worker.lexer import LexError
 from lean_worker.processes import tree_memory
 from lean_worker.protocol import NO_VERDICT, Check, Kind, LeanDescription, Message, Tier, Verdict
 from lean_worker.session import Backend, Finding, Limits, SecondJudge, WorkerLost, is_always_there, provides
@@ -149,20 +151,38 @@ class Pool:
         futures = [self._submit(Check(str(index), statement, "", header), proved=False) for index, statement in enumerate(statements)]
         return [_report(future.result()) for future in futures]
 
-    def read_file(self, text: str, positions: Sequence[int] = (), holes: bool = True, client: str = "") -> "Future[FileReport]":
+    def read_file(
+        self,
+        text: str,
+        positions: Sequence[int] = (),
+        holes: bool = True,
+        client: str = "",
+        *,
+        tactics: bool = False,
+        seconds: float | None = None,
+    ) -> "Future[FileReport]":
         """Let Lean read a whole file: the verdict on each theorem, its holes, and the goals at `positions` (offsets in code points).
 
-        The file is trusted as its header would be. Raises QueueFull if the queue is full.
+        `tactics`: report all tactics with their goals as well. Each theorem has the time of one check; `seconds` limits the whole file
+        further. If headers are not trusted, `filter_file` decides what the file may contain. Raises QueueFull if the queue is full.
         """
         text = text.replace("\r\n", "\n").removeprefix("\ufeff")
         future: Future[FileReport] = Future()
         try:
-            opening, body = self._opening(without_module(text))
+            opening, body = self._modules(without_module(text))
+            refused = () if self._trusted else filter_file(body, self.backend.commands)
         except StatementError as error:
-            line = error.line + text.rstrip("\n").count("\n") if error.line <= 0 else error.line
-            future.set_result(FileReport("statement" if error.kind == "statement" else "unreadable", (_note(str(error), line),)))
+            line = error.line + text.rstrip("\n").count("\n") + 1 if error.line <= 0 else error.line
+            future.set_result(FileReport("unreadable", (_note(str(error), line),)))
             return future
-        file = FileQuestion(body, tuple(positions), holes)
+        except LexError as error:
+            future.set_result(FileReport("unreadable", (_note(str(error), text.count("\n", 0, error.position) + 1),)))
+            return future
+        if refused:
+            notes = (Message("error", each.line, each.column, each.line, each.column, each.rule) for each in refused)
+            future.set_result(FileReport("forbidden", tuple(notes)))
+            return future
+        file = FileQuestion(body, tuple(positions), holes, tactics, seconds)
         question = Question(opening, "", _NO_STATEMENT, None, scope=self._scope(body, None, client), file=file)
         self._enqueue(question, "", client, future)
         return future
@@ -228,9 +248,14 @@ class Pool:
             self._changed.notify()
 
     def _opening(self, header: str) -> tuple[str, str]:
-        """Return prelude and imports, and the rest of the header. Raises StatementError for modules that are not allowed."""
-        modules, rest = split_imports(header.replace("\r\n", "\n"))
+        """Return prelude and imports, and the rest of the header. Raises StatementError if the header is not allowed."""
+        opening, rest = self._modules(header)
         check_header(rest, self._trusted, self.backend.commands)
+        return opening, rest
+
+    def _modules(self, text: str) -> tuple[str, str]:
+        """Return prelude and imports, and the rest of a text. Raises StatementError for modules that are not available."""
+        modules, rest = split_imports(text.replace("\r\n", "\n"))
         for module, line in modules.items():
             if not provides(self.backend, module):
                 known = ", ".join(sorted({*self.backend.imports, *self.backend.allowed}))
@@ -393,7 +418,8 @@ class Pool:
     def _unfinished(self, job: Job, finding: Finding, seconds: float) -> None:
         """Deliver no verdict: Lean did not finish the check."""
         if finding.outcome == "timeout":
-            self._finish(job, "timeout", seconds=seconds, note=f"no answer within {self._limits.seconds:g} s")
+            file, limit = job.question.file, self._limits.seconds
+            self._finish(job, "timeout", seconds=seconds, note=f"no answer within {limit if file is None else file.limit(limit):g} s")
             return
         how = {"flood": "printed too much", "signal": f"died by signal {-finding.code}", "exit": f"ended with exit code {finding.code}"}
         self._finish(job, "crash", seconds=seconds, note=f"Lean {how[finding.outcome]} before the proof was verified")

@@ -21,7 +21,9 @@ MODIFIERS = frozenset({"private", "protected", "noncomputable", "nonrec", "publi
 SCOPED = frozenset({"open", "set_option", "variable", "variables", "universe", "include", "omit", "attribute", "export"})
 _ONLY_AT_THE_TOP = frozenset({"import", "prelude"})
 _IMPORT = re.compile(r"\s*(?:public[ \t]+)?(?:meta[ \t]+)?import[ \t]+(?:all[ \t]+)?([^\W\d]['\w.«»]*)[ \t]*(?:--[^\n]*)?(?:\n|\Z)")
-_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/-(?![-!])(?:[^-]|-(?!/))*-/)")
+_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|(?P<block>/-)(?![-!]))")
+_BLOCK_MARK = re.compile(r"/-|-/")
+_BEGINS_COMMENT = re.compile(r"--[^\n]*|(?P<block>/-)")
 _ALTERNATIVES = re.compile(r"\|(?!\|)")
 
 
@@ -58,6 +60,11 @@ class Statement:
         return re.split(r"[^a-z]", self.text[self.keyword :], maxsplit=1)[0]
 
     @property
+    def proposition(self) -> bool:
+        """Whether the keyword is that of a theorem, and not of a definition, instance or example, which may also be data."""
+        return self.declarer in ("theorem", "lemma")
+
+    @property
     def named(self) -> bool:
         """Whether the declaration has a name of its own."""
         return self.name_end > self.keyword + len(self.declarer)
@@ -71,6 +78,11 @@ class Statement:
     def parts(self) -> tuple[str, ...]:
         """The components of the name, without guillemets and `_root_`."""
         return tuple(part for part in split_name(self.name) if part != "_root_")
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The components of the name, with `_root_` if it is a full one."""
+        return split_name(self.name)
 
     @property
     def namespace(self) -> str:
@@ -240,10 +252,36 @@ def is_harmless(header: str, commands: frozenset[str] = COMMANDS) -> bool:
 def without_module(text: str) -> str:
     """Blank the word `module` or `prelude` with which a file may begin, after comments."""
     at = 0
-    while match := _COMMENT.match(text, at):
-        at = match.end()
+    while end := _comment_end(text, at):
+        at = end
     found = re.compile(r"\s*(module|prelude)\b(?!\.)").match(text, at)
     return text if found is None else text[: found.start(1)] + " " * len(found[1]) + text[found.end(1) :]
+
+
+def _comment_end(text: str, at: int) -> int | None:
+    """Return where a comment ends that begins here or after spaces, or None if there is none. Block comments may contain others."""
+    match = _COMMENT.match(text, at)
+    return match and (_block_end(text, match.end()) if match["block"] else match.end())
+
+
+def _block_end(text: str, at: int) -> int:
+    """Return where a block comment ends whose mark ends at `at`."""
+    depth = 1
+    for mark in _BLOCK_MARK.finditer(text, at):
+        depth += 1 if mark[0] == "/-" else -1
+        if depth == 0:
+            return mark.end()
+    return len(text)
+
+
+def uncommented(text: str) -> str:
+    """Return spaces in place of all comments and documentation, with their line breaks."""
+    parts, at = [], 0
+    while match := _BEGINS_COMMENT.search(text, at):
+        end = _block_end(text, match.end()) if match["block"] else match.end()
+        parts += [text[at : match.start()], blank(text[match.start() : end])]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def split_imports(header: str) -> tuple[dict[str, int], str]:
@@ -257,8 +295,9 @@ def split_imports(header: str) -> tuple[dict[str, int], str]:
         if match := _IMPORT.match(header, at):
             modules[match[1]] = header.count("\n", 0, match.start(1)) - last
             blanked.append(blank(match[0]))
-        elif match := _COMMENT.match(header, at):
-            blanked.append(match[0])
+            at = match.end()
+        elif end := _comment_end(header, at):
+            blanked.append(header[at:end])
+            at = end
         else:
             return modules, "".join(blanked) + header[at:]
-        at = match.end()

@@ -3,11 +3,14 @@
 The text is elaborated once, as it is. Standard library only: the fork server loads it as a plain script.
 """
 
+import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from frontend import Frontend, public
 from goals import GoalReader
+from info_trees import TacticReader
 from objects import LeanError, field
 from syntax import children, kind, leaf_text, span, walk
 
@@ -18,10 +21,15 @@ _THEOREMS = frozenset({*_NAMED, _EXAMPLE})
 _NAME = f"{_COMMAND}declId"
 _VALUES = frozenset(f"{_COMMAND}{name}" for name in ("declValSimple", "declValEqns", "whereStructInst"))
 _HOLES = {"Lean.Parser.Term.sorry": "term", "Lean.Parser.Tactic.tacticSorry": "tactic", "Lean.Parser.Tactic.tacticAdmit": "tactic"}
-_MADE_UP = "example_"
+_AS_PLAIN_LEAN = "set_option relaxedAutoImplicit true\n"  # a check forbids these variables, as its statement could have a wrong letter
+_PLAIN_PART = re.compile(r"[^\W\d][\w'!?]*")
+_WORDS = frozenset({"theorem", "lemma", "example"})
+_OPTIONS = frozenset({"Lean.Parser.Command.set_option", "Lean.Parser.Tactic.set_option", "Lean.Parser.Term.set_option"})
 
 
-def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int] = (), show_holes: bool = True) -> dict[str, Any]:
+def read_file(
+    frontend: Frontend, state: int, text: str, positions: Sequence[int] = (), show_holes: bool = True, show_tactics: bool = False
+) -> dict[str, Any]:
     """Elaborate a text on top of a state.
 
     Args:
@@ -30,43 +38,63 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
         text: the file without its imports.
         positions: byte offsets at which goals are wanted.
         show_holes: whether the goal of each hole is wanted.
+        show_tactics: whether all tactics with their goals are wanted.
 
     Returns:
-        `messages` as Lean prints them; `commands`: [start, end] of each; `theorems`: name, keyword, start, end, value (where `:=` or the
-        alternatives begin) and axioms (None if Lean did not declare it); `holes`: start, end, kind ("tactic" or "term"), goal (None if
-        unknown) and the theorem's number (None outside); `goals`: one per position, or None; `options` in force. Offsets are in bytes.
+        `messages` as Lean prints them, each with the number of its `command`; `commands`: [start, end] of each, empty ones included;
+        `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not declare
+        it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one
+        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as
+        `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
-    found: dict[str, Any] = {"commands": [], "theorems": [], "holes": [], "goals": [None] * len(positions)}
+    tactics = TacticReader(frontend.objects, reader)
+    found: dict[str, Any] = {"commands": [], "theorems": [], "holes": [], "tactics": [], "unclear": [], "debug": None}
+    found["goals"] = [None] * len(positions)
 
     def look(before: int, command: int, after: int) -> None:
-        place = span(command)
-        if place is None:
-            return
-        start, end = place
+        number = len(found["commands"])
+        start, end = place = span(command) or (len(source), len(source))
         found["commands"].append([start, end])
-        nodes = [node for node in walk(command, _THEOREMS) if kind(node) in _THEOREMS]
-        theorems = [_theorem(frontend, before, after, node, source, place) for node in nodes]
+        nodes = [node for node in walk(command, _THEOREMS, quoted=False) if kind(node) in _THEOREMS]
+        theorems = [_theorem(frontend, before, after, node, source, place) | {"command": number} for node in nodes]
         first = len(found["theorems"])
         found["theorems"] += theorems
+        if not theorems and any(leaf_text(node, source) in _WORDS for node in walk(command, quoted=False)):
+            found["unclear"].append([start, end])
+        if found["debug"] is None and b"debug" in source[start:end]:
+            found["debug"] = _debug_option(command, source)
         trees = field(frontend.trees(after), 2)
-        for number, position in enumerate(positions):
-            if start <= position <= end and found["goals"][number] is None:
-                found["goals"][number] = reader.goals(trees, position)
+        if show_tactics:
+            found["tactics"] += tactics.tactics(trees)
+        for at, position in enumerate(positions):
+            if start <= position <= end and found["goals"][at] is None:
+                found["goals"][at] = reader.goals(trees, position)
         if b"sorry" not in source[start:end] and b"admit" not in source[start:end]:
             return
-        for node in walk(command, frozenset(_HOLES)):
+        for node in walk(command, frozenset(_HOLES), quoted=False):
             if kind(node) not in _HOLES or (hole := span(node)) is None:
                 continue
             owner = next((first + i for i, theorem in enumerate(theorems) if theorem["start"] <= hole[0] < theorem["end"]), None)
             goal = reader.goals(trees, hole[0]) if show_holes and _HOLES[kind(node)] == "tactic" else None
             found["holes"].append({"start": hole[0], "end": hole[1], "kind": _HOLES[kind(node)], "goal": goal, "theorem": owner})
 
+    state = frontend.run(state, _AS_PLAIN_LEAN).state
     run = frontend.run(state, text, look=look)
     if show_holes:
         _fill_terms(frontend, state, text, found["holes"])
-    return found | {"messages": run.messages, "options": frontend.options(run.state)}
+    numbers = [number for number, count in enumerate(run.counts) for _ in range(count - (run.counts[number - 1] if number else 0))]
+    messages = [message | {"command": number} for message, number in zip(run.messages, numbers, strict=True)]
+    return found | {"messages": messages, "options": frontend.options(run.state)}
+
+
+def _debug_option(command: int, source: bytes) -> int | None:
+    """Return where an option of the kind debug.* is set, which could switch the kernel off."""
+    for node in walk(command, quoted=False):
+        if kind(node) in _OPTIONS and any(leaf_text(leaf, source).startswith("debug.") for leaf in walk(node)):
+            return (span(node) or (0, 0))[0]
+    return None
 
 
 def _theorem(frontend: Frontend, before: int, after: int, node: int, source: bytes, command: tuple[int, int]) -> dict[str, Any]:
@@ -76,11 +104,11 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
     keyword = _NAMED.get(kind(node), "example")
     name = leaf_text(children(names[0])[0], source) if names else ""
     theorem: dict[str, Any] = {"name": name, "keyword": keyword, "start": start, "end": end, "value": value, "axioms": None}
-    if not names:
+    if keyword == "example":
         after, name = _named(frontend, before, source, start, command)
-    target = frontend.find(before, after, _parts(name))
+    target = frontend.find(before, after, _parts(name)) if name else None
     if target is not None:
-        theorem["name"] = theorem["name"] and ".".join(map(str, public(target.name)))
+        theorem["name"] = theorem["name"] and ".".join(_written(str(part)) for part in public(target.name))
         theorem["axioms"] = frontend.axioms(after, target.name)
     return theorem
 
@@ -93,11 +121,17 @@ def _named(frontend: Frontend, before: int, source: bytes, start: int, command: 
     margin = source[source.rfind(b"\n", 0, until) + 1 : until].decode(errors="replace")
     above = source[command[0] : start].decode(errors="replace")
     rest = source[until : command[1]].decode(errors="replace")
-    return frontend.run(before, f"{' ' * len(lead)}{above}theorem {_MADE_UP}\n{' ' * len(margin)}{rest}\n").state, _MADE_UP
+    name = f"example_{os.urandom(8).hex()}"  # no declaration of the file may have it
+    # like an example, and unlike a theorem, a definition has the variables that its proof mentions, and may be data
+    return frontend.run(before, f"{' ' * len(lead)}{above}def {name}\n{' ' * len(margin)}{rest}\n").state, name
+
+
+def _written(part: str) -> str:
+    return part if _PLAIN_PART.fullmatch(part) else f"«{part}»"
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """Return the components of a name as written."""
+    """Return the components of a name as written, `_root_` included."""
     parts, at = [""], 0
     while at < len(name):
         if name[at] == "«" and (close := name.find("»", at)) > 0:
@@ -108,7 +142,7 @@ def _parts(name: str) -> tuple[str, ...]:
         else:
             parts[-1] += name[at]
         at += 1
-    return tuple(part for part in parts if part != "_root_")
+    return tuple(parts)
 
 
 def _fill_terms(frontend: Frontend, state: int, text: str, holes: list[dict[str, Any]]) -> None:

@@ -8,9 +8,9 @@ Messages are JSON objects after their length (4 bytes, big endian). A process of
 is not ready, then answers requests one by one; at the end of its input it ends, with all processes that it started. A request holds `text`,
 `line` (added to the lines of messages), `seconds`, `memory_bytes`, `output_bytes`; for a statement `statement` (its name, and the text and
 name under which it can stand beside its proof), for a candidate `most` (how many commands it may have, 0 for any number) and `judge` (a
-name for the judge's theorem, and the kernel's `heartbeats`). If a socket comes with the request, the process that elaborates the text stays
-and answers requests on it; otherwise it ends. The answer: `outcome` ("exit", "timeout", "flood" or "signal"), `code`, and as far as
-available `messages`, `stray`, `unclear`, `reason`, `axioms` and `name`. Standard library only.
+name for the judge's theorem, whether to `compare` the types, and the kernel's `heartbeats`). If a socket comes with the request, the
+process that elaborates the text stays and answers requests on it; otherwise it ends. The answer: `outcome` ("exit", "timeout", "flood" or
+"signal"), `code`, and as far as available `messages`, `stray`, `unclear`, `reason`, `axioms` and `name`. Standard library only.
 """
 
 import contextlib
@@ -156,13 +156,14 @@ class Tree:
         if "statement" in request:
             return self._take_statement(request)
         if "positions" in request:
-            return read_file(frontend, self.state, request["text"], request["positions"], request["holes"])
+            return read_file(frontend, self.state, request["text"], request["positions"], request["holes"], request["tactics"])
         run = frontend.run(self.state, request["text"], request["line"], request.get("most"), goals=True)
         answer: dict[str, Any] = {"messages": run.messages, "stray": run.stray}
         judge = request.get("judge")
         if judge and run.stray is None and not run.failed and self.wanted is not None:
             name = self.wanted.name if self.named is None else self.named
-            judged = frontend.judge(run.state, self.wanted, name, tuple(judge["name"]), judge["heartbeats"])
+            wanted = self.wanted if judge["compare"] else None
+            judged = frontend.judge(run.state, wanted, name, tuple(judge["name"]), judge["heartbeats"])
             answer |= {"reason": judged.reason, "axioms": judged.axioms, "name": name}
         if not judge:
             self.state = run.state

@@ -45,10 +45,14 @@ _PLAIN = frozenset(
 
 @dataclass
 class Run:
-    """Result of running a text. `stray` is the byte offset of a command that is not allowed."""
+    """Result of running a text. `stray` is the byte offset of a command that is not allowed.
+
+    `counts` holds for each command how many messages there were when it was done.
+    """
 
     state: int
     messages: list[Raw] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     stray: int | None = None
 
     @property
@@ -188,6 +192,7 @@ class Frontend:
             if goals:
                 self._add_goals(run.state, text, messages, line)
             run.messages += messages
+            run.counts.append(len(run.messages))
         return run
 
     def _add_goals(self, state: int, text: str, messages: list[Raw], line: int) -> None:
@@ -223,8 +228,11 @@ class Frontend:
         return sorted(found)
 
     def find(self, before: int, after: int, name: Name) -> "Target | None":
-        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None."""
-        full = (*read_name(part(self._scope(before), 2)), *name)
+        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None.
+
+        A name that begins with `_root_` is a full one.
+        """
+        full = name[1:] if name[:1] == ("_root_",) else (*read_name(part(self._scope(before), 2)), *name)
         kernel = keep(self._kernel(keep(part(after, 0))))
         for each in (full, ("_private", 0, *full)):
             if (found := self._signature(kernel, each)) is not None:
@@ -245,10 +253,11 @@ class Frontend:
         kernel = keep(self._kernel(keep(part(before, 0))))
         return all(not self._find(kernel, keep(name)) & 1 for name in read_array(keep(self._used_constants(target.type))))
 
-    def judge(self, state: int, wanted: "Target", candidate: Name, judge: Name, heartbeats: int) -> Judged:
+    def judge(self, state: int, wanted: "Target | None", candidate: Name, judge: Name, heartbeats: int) -> Judged:
         """Decide whether the constant `candidate` has the type that is `wanted`, and collect the axioms that it depends on.
 
-        Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses and elaborates nothing.
+        With None any type will do. Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses
+        and elaborates nothing.
         """
         objects = self.objects
         if "debug." in self.options(state):
@@ -257,6 +266,8 @@ class Frontend:
         given = self._signature(kernel, candidate)
         if given is None:
             return Judged(f"{'.'.join(map(str, candidate))} was not declared")
+        if wanted is None:
+            return Judged("", tuple(self.axioms(state, candidate)))
         parameters = list(map(read_name, read_list(wanted.levels)))
         used = list(map(read_name, read_list(given[0])))
         if used != parameters or not self._same_term(wanted.type, given[1]):

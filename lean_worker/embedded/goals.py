@@ -33,19 +33,21 @@ class GoalReader:
         shown = []
         for root in roots:
             for found in read_list(keep(self._goals_at(self._map, keep(root), offset << 1 | 1))):
-                shown.append(self._shown(found, before))
+                shown.append(self._before_or_after(found, before))
         return "\n\n".join(dict.fromkeys(shown)) if shown else None
 
-    def _shown(self, found: int, before: bool) -> str:
+    def _before_or_after(self, found: int, before: bool) -> str:
         context, tactic = field(found, 0), field(found, 1)
         terms, goals = _AFTER if not before and byte(found, 8 + 8 * byte(found, 6)) else _BEFORE
+        wanted = keep(field(tactic, goals))
+        return "no goals" if wanted == NOTHING else self.shown(context, keep(field(tactic, terms)), wanted)
+
+    def shown(self, context: int, terms: int, goals: int) -> str:
+        """Return goals as text, given their context, the metavariables at that point, and the list of the goals."""
         command = field(context, 0)
         parts = [keep(field(command, index)) for index in range(byte(command, 6))]
-        parts[_CONTEXT_TERMS] = keep(field(tactic, terms))
+        parts[_CONTEXT_TERMS] = terms
         rest = [keep(field(context, index)) for index in range(1, byte(context, 6))]
         own = self._objects.constructor(0, (self._objects.constructor(0, parts), *rest))
-        wanted = keep(field(tactic, goals))
-        if wanted == NOTHING:
-            return "no goals"
-        text = keep(result(self._show(own, wanted)))
+        text = keep(result(self._show(own, goals)))
         return read_string(keep(self._pretty(text, _WIDTH << 1 | 1, 1, 1))).strip()

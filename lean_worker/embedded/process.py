@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import Answer, Document, Raw, read_attempt, read_statement, write_document
+from lean_worker.document import Answer, Document, Raw, own_type, read_attempt, read_statement, write_document
 from lean_worker.embedded.build import CoreLibrary, embedded_files, lean_environment
 from lean_worker.files import FileQuestion, read_report
 from lean_worker.jobs import Question
@@ -170,13 +170,14 @@ class LeanTree:
 
     def _read_file(self, question: Question, file: FileQuestion) -> Finding:
         offsets = [len(file.text[:position].encode()) for position in file.positions]
-        request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes}
-        request["seconds"] *= max(1, file.theorems)
+        request = self._request(file.text, 0) | {"positions": offsets, "holes": file.holes, "tactics": file.tactics}
+        request["seconds"] = file.limit(self._limits.seconds)
         answer = self._root.run(request)
         if "theorems" not in answer:
             return Finding(Answer(), answer["outcome"], answer["code"])
-        if "debug." in answer["options"]:
-            return Finding(Answer(unclear=f"an option of the kind debug.* is in force: {answer['options']}"))
+        if answer["debug"] is not None or "debug." in answer["options"]:
+            line = file.text.encode()[: answer["debug"] or 0].count(b"\n") + 1
+            return Finding(Answer(unclear=f"line {line} sets an option of the kind debug.*, which can switch the kernel off; remove it"))
         return Finding(Answer(), file=read_report(file, answer))
 
     def _answer(self, question: Question) -> Finding:
@@ -188,7 +189,7 @@ class LeanTree:
             return lost
         if any(message["severity"] == "error" for message in header.messages):
             return Finding(read_statement(document, header.messages, plain=True))
-        target = {"name": question.statement.parts, "stub": document.stub, "stub_name": (document.stub_name, *question.statement.parts)}
+        target = {"name": question.statement.path, "stub": document.stub, "stub_name": (document.stub_name, *question.statement.parts)}
         request = self._request(document.plain_stub, document.header_end) | {"statement": target}
         statement, lost = self._grown(header, question.statement, request, _KEPT_STATEMENTS)
         if statement is None:
@@ -215,7 +216,8 @@ class LeanTree:
         return node, Finding(Answer())
 
     def _attempt(self, statement: _Node, document: Document, candidate: Candidate) -> Finding:
-        judge = {"name": (document.judge,), "heartbeats": self._limits.heartbeats}
+        compare = not own_type(document.statement, candidate)
+        judge = {"name": (document.judge,), "compare": compare, "heartbeats": self._limits.heartbeats}
         most = 0 if candidate.line else 1
         response = statement.run(self._request(document.attempt, document.stub_end) | {"judge": judge, "most": most})
         if "messages" not in response:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lean_worker.candidate import Candidate
-from lean_worker.document import write_module
+from lean_worker.document import own_type, write_module
 from lean_worker.embedded.build import OPENING, CoreLibrary
 from lean_worker.embedded.slow_phases import (
     OLEAN,
@@ -95,9 +95,13 @@ class SlowTier:
         if not _encodable(text):
             return self._verdict(Judgement("error", "the proof contains half of a surrogate pair; send valid Unicode"))
         try:
-            return self._judge(stub, text, statement.parts)
+            recheck = self._judge(stub, text, statement.parts)
         except SlowTierClosed as error:
             return self._verdict(Judgement("unavailable", str(error)))
+        if recheck.kind == "mismatch" and own_type(statement, candidate):
+            remedy = "state it as a theorem with the hypotheses that the proof needs"
+            return self._verdict(Judgement("unreadable", f"the proof mentions variables that the statement does not; {remedy}"))
+        return recheck
 
     def _judge(self, stub: str, text: str, target: tuple[str, ...]) -> Recheck:
         seconds: dict[str, float] = {}

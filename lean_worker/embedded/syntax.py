@@ -9,6 +9,7 @@ from objects import field, read_array, read_name, read_string, tag
 
 NODE, ATOM, IDENTIFIER = 1, 2, 3
 _ORIGINAL = 0  # SourceInfo of text that stands in the file; others are made by macros
+_QUOTATIONS = ("quot", "Quot")
 _kinds: dict[int, str] = {}  # names of kinds are few, and live as long as the process
 
 
@@ -27,13 +28,17 @@ def children(syntax: int) -> list[int]:
     return read_array(field(syntax, 2)) if not syntax & 1 and tag(syntax) == NODE else []
 
 
-def walk(syntax: int, within: frozenset[str] = frozenset()) -> Iterator[int]:
-    """Yield a tree's nodes and leaves in the order of the text, but nothing inside of nodes whose kind is in `within`."""
+def walk(syntax: int, within: frozenset[str] = frozenset(), quoted: bool = True) -> Iterator[int]:
+    """Yield a tree's nodes and leaves in the order of the text.
+
+    What is inside of nodes whose kind is in `within` is left out, and, unless `quoted`, what is inside of quotations such as `(tactic| …).
+    """
     stack = [syntax]
     while stack:
         node = stack.pop()
         yield node
-        if kind(node) not in within:
+        name = kind(node)
+        if name not in within and (quoted or not name.endswith(_QUOTATIONS)):
             stack += reversed(children(node))
 
 
@@ -45,6 +50,13 @@ def leaf_text(syntax: int, source: bytes) -> str:
         return read_string(field(syntax, 1))
     begin, end = span(syntax) or (0, 0)
     return source[begin:end].decode(errors="replace")
+
+
+def is_original(syntax: int) -> bool:
+    """Return whether the first leaf of a tree stands in the file."""
+    leaf = next((node for node in walk(syntax) if not node & 1 and tag(node) in (ATOM, IDENTIFIER)), None)
+    info = NODE if leaf is None else field(leaf, 0)
+    return not info & 1 and tag(info) == _ORIGINAL
 
 
 def span(syntax: int) -> tuple[int, int] | None:

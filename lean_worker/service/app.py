@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
+from lean_worker.files import FileReport, count_theorems
 from lean_worker.http import Access, add_docs, offload, protect, read_json, while_connected
 from lean_worker.http.access import plain_refusal
 from lean_worker.jobs import QueueFull
@@ -19,11 +20,21 @@ from lean_worker.service.health import Health
 from lean_worker.service.kimina import add_kimina_routes
 from lean_worker.service.metrics import Metrics
 from lean_worker.service.openapi import describe, takes_and_gives
-from lean_worker.service.requests import AnswerLines, Service, ask, client_name, require_count, submit, within_limits
+from lean_worker.service.requests import (
+    AnswerLines,
+    Service,
+    ask,
+    ask_file,
+    client_name,
+    require_count,
+    require_short,
+    submit,
+    within_limits,
+)
 from lean_worker.service.settings import ServiceSettings
 from lean_worker.service.tools import add_tool_routes
 from lean_worker.service.totals import ReplicaState
-from lean_worker.service.wire import BatchRequest, VerifyAnswer, VerifyRequest, answer
+from lean_worker.service.wire import BatchRequest, FileRequest, VerifyAnswer, VerifyRequest, answer
 
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "The service cannot check proofs; `detail` gives the reason"}}
 _OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json"})
@@ -34,7 +45,7 @@ If the service was started with a key, every path except `/`, `/health`, `/docs`
 The queue is fair: clients take turns. A client is identified by the header `X-Client`, otherwise by its network address.
 If the queue is full, the response is 429 with `Retry-After`. If a client disconnects, its queued checks are cancelled.
 
-Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet,
+Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet or file,
 {id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets, {positions:,} positions for goals, {linted:,} theorems for
 lint and {body_bytes:,} bytes per request. A request that exceeds a limit is refused with one sentence.
 
@@ -115,6 +126,20 @@ def _add_own_routes(router: APIRouter, service: Service) -> None:
         require_count("checks", [check.id for check in asked.checks], settings.max_batch)
         checks = await offload(1000 * len(asked.checks), within_limits, settings, asked.checks)
         return AnswerLines(await while_connected(request, submit(service, checks, client_name(request, settings))))
+
+    @router.post(
+        "/v1/verify/file",
+        summary="Check every theorem of a file, which Lean reads once",
+        openapi_extra=takes_and_gives(FileRequest, FileReport),
+    )
+    async def verify_file(request: Request) -> Response:
+        asked = await read_json(request, FileRequest, settings.max_body_bytes, settings.http)
+        require_short("text", asked.text, settings.max_snippet)
+        if (theorems := await offload(len(asked.text), count_theorems, asked.text)) > settings.max_theorems:
+            raise HTTPException(422, f"text: {theorems} theorems, more than {settings.max_theorems}; split it")
+        work = ask_file(service, asked.text, client_name(request, settings), asked.timeout, asked.tactics)
+        report = await while_connected(request, work)
+        return Response(await offload(len(asked.text), msgspec.json.encode, report), media_type="application/json")
 
     @router.get("/v1/status", summary="Return the state of the pool", openapi_extra=takes_and_gives(None, PoolStatus))
     async def status() -> Response:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Infotree = Literal["full", "tactics", "original", "substantive"]
 
 
 class Snippet(msgspec.Struct, frozen=True):
@@ -17,15 +18,17 @@ class Snippet(msgspec.Struct, frozen=True):
 class CheckRequest(msgspec.Struct, frozen=True):
     """Request of `/api/check`.
 
-    `timeout` is ignored: each check has the time limit that the service was started with, which excludes time in the queue. `debug`,
-    `reuse` and `infotree` are ignored as well, because this service has no REPL diagnostics, REPL or info trees.
+    `timeout` limits the seconds of each snippet, without time in the queue; each of its theorems also has the time limit that the service
+    was started with. With `infotree` the response has the tactics and their goals: all of them ("full" and "tactics"), those that stand in
+    the text ("original"), or those that do not only group others ("substantive"). `debug` and `reuse` are ignored, because this service
+    has no REPL.
     """
 
     snippets: list[Snippet]
     timeout: _Seconds = 30
     debug: bool = False
     reuse: bool = True
-    infotree: str | None = None
+    infotree: Infotree | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -43,11 +46,42 @@ class ReplMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Sorry(msgspec.Struct, frozen=True, rename="camel"):
-    """A `sorry` in the text. Its goal is not computed and always empty."""
+    """A `sorry` in the text, and what Lean wants there; the goal is empty if Lean did not come so far."""
 
     pos: Position
     end_pos: Position
     goal: str = ""
+
+
+class Range(msgspec.Struct, frozen=True):
+    """A piece of a snippet; `synthetic` if it was made by a macro."""
+
+    synthetic: bool
+    start: Position
+    finish: Position
+
+
+class Syntax(msgspec.Struct, frozen=True):
+    range: Range
+    pp: str
+    kind: str
+
+
+class Tactic(msgspec.Struct, frozen=True, rename="camel"):
+    """A tactic and the goals before and after it."""
+
+    stx: Syntax
+    name: str | None
+    goals_before: tuple[str, ...]
+    goals_after: tuple[str, ...]
+
+
+class InfotreeNode(msgspec.Struct, frozen=True):
+    """A node of Lean's information tree, as the REPL prints it; only tactics are reported."""
+
+    node: Tactic
+    children: tuple["InfotreeNode", ...]
+    kind: Literal["TacticInfo"] = "TacticInfo"
 
 
 class CommandResponse(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +90,7 @@ class CommandResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     env: int | msgspec.UnsetType = msgspec.UNSET
     messages: tuple[ReplMessage, ...] = ()
     sorries: tuple[Sorry, ...] = ()
+    infotree: tuple[InfotreeNode, ...] = ()
     time: float | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -83,7 +118,7 @@ class Code(msgspec.Struct, frozen=True):
 class VerifyRequestBody(msgspec.Struct, frozen=True):
     codes: list[Code]
     timeout: _Seconds = 300
-    infotree_type: str | None = None
+    infotree_type: Infotree | None = None
     disable_cache: bool = False
 
 

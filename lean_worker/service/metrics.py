@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from lean_worker.files import FileReport
 from lean_worker.pool import Pool
 from lean_worker.protocol import Verdict
 
@@ -39,7 +40,7 @@ class Metrics:
         self._refused = Counter("lean_requests_refused", "Requests refused, by status code.", ["code"], registry=self._registry)
         self._registry.register(_PoolState(pool))
 
-    def answered(self, verdict: Verdict, seconds: float) -> None:
+    def answered(self, verdict: Verdict | FileReport, seconds: float) -> None:
         """Count a verdict that was returned `seconds` after the check arrived."""
         self._checks.labels(verdict.kind).inc()
         self._seconds.observe(seconds)

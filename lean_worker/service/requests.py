@@ -13,6 +13,7 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lean_worker.files import FileReport
 from lean_worker.http import hung_up, offload
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Verdict
@@ -110,6 +111,35 @@ def _size(check: Check) -> int:
 async def ask(service: Service, check: Check, client: str) -> Verdict:
     """Return the verdict of one check; cancel the check if the caller is cancelled."""
     return await (await submit(service, [check], client))[0]
+
+
+async def ask_file(service: Service, text: str, client: str, seconds: float | None, tactics: bool = False) -> FileReport:
+    """Return what Lean says about a file; cancel the question if the caller is cancelled. `seconds` limits its time.
+
+    Raises QueueFull if there is no room, and HTTPException 503 if the pool is closed.
+    """
+    futures: list[Future[FileReport]] = []
+    abandoned = threading.Event()
+
+    def submit_file() -> None:
+        try:
+            futures.append(service.pool.read_file(text, client=client, tactics=tactics, seconds=seconds))
+        except RuntimeError as error:
+            raise HTTPException(503, f"{error}; use another service", {"Retry-After": "5"}) from error
+        if abandoned.is_set():
+            futures[0].cancel()
+
+    began = time.monotonic()
+    try:
+        await offload(len(text), submit_file)
+        report = await asyncio.wrap_future(futures[0])
+    except asyncio.CancelledError:
+        abandoned.set()
+        for future in futures:
+            future.cancel()
+        raise
+    service.metrics.answered(report, time.monotonic() - began)
+    return report
 
 
 async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -14,12 +14,11 @@ class ServiceSettings:
         key: the bearer key that every request except to `/`, `/health` and the OpenAPI page must carry; None admits every client.
         max_body_bytes: size of a request body, in bytes.
         max_batch: checks or snippets per request.
-        max_theorems: theorems per snippet.
+        max_theorems: theorems per snippet or file.
         max_statement: characters per statement.
         max_header: characters per header.
         max_proof: characters per proof.
-        max_snippet: characters per snippet.
-        max_contexts: characters before each theorem of a snippet, summed over its theorems, because each is checked after its own context.
+        max_snippet: characters per snippet or file.
         max_positions: positions per request for goals.
         max_linted: theorems per request for lint.
         max_id: characters per id.
@@ -31,12 +30,11 @@ class ServiceSettings:
     key: str | None = field(default=None, repr=False)
     max_body_bytes: int = 32 << 20
     max_batch: int = 10_000
-    max_theorems: int = 64
+    max_theorems: int = 256
     max_statement: int = 60_000
     max_header: int = 100_000
     max_proof: int = MAX_CANDIDATE_LENGTH
     max_snippet: int = 200_000
-    max_contexts: int = 1_000_000
     max_positions: int = 200
     max_linted: int = 16
     max_id: int = 500

@@ -1,6 +1,6 @@
 """JSON types of `/v1`, shared by the service and its client."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,6 +28,18 @@ class BatchRequest(msgspec.Struct, frozen=True):
     """A batch of checks with distinct ids; the response is JSON lines in order of completion."""
 
     checks: list[VerifyRequest]
+
+
+class FileRequest(msgspec.Struct, frozen=True):
+    """A whole Lean file that brings its own statements; imports must be available in the service.
+
+    `timeout` limits the seconds of the file, without time in the queue; each of its theorems also has the time limit of one check.
+    `tactics` asks for all tactics with the goals before and after them.
+    """
+
+    text: str
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+    tactics: bool = False
 
 
 class VerifyAnswer(msgspec.Struct, frozen=True):

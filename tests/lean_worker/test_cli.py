@@ -87,7 +87,7 @@ def test_check_a_file(tmp_path: Path) -> None:
     path.write_text("theorem a (p : Prop) (h : p) : p := h\n\ntheorem b : 1 = 2 := by\n  decide\n")
     done = run("check", str(path))
     assert done.returncode == 1
-    assert f"{path}:1: a: accepted" in done.stdout and f"{path}:3: b: rejected (error)" in done.stdout
+    assert f"{path}:1:0: a: accepted" in done.stdout and f"{path}:3:0: b: rejected (error)" in done.stdout
     assert "4:2: error" in done.stdout
 
 

@@ -26,6 +26,12 @@ VALID = {
     "prelude": "prelude\ntheorem t : 1 = 1 := rfl",
     "provided import": "import OProverCore.All\ntheorem t : 1 = 1 := rfl",
     "alternatives": "theorem z : ∀ n : Nat, 0 + n = n\n  | 0 => rfl\n  | n + 1 => congrArg Nat.succ (z n)\n",
+    "indented": "namespace A\n  theorem t : 1 = 1 := rfl\nend A",
+    "open in": "open Nat in\ntheorem t : succ 1 = 2 := rfl",
+    "modifier before two lines": "private theorem t (a b : Nat) (h : a = b) : b = a := by\n  rw [h]\n",
+    "mark in the statement": "theorem t (n : Nat) :\n    let k := n + 1\n    k = n + 1 := by\n  rfl\n",
+    "clauses": "theorem t (n : Nat) : True :=\n  if h : n = 0 then trivial else t (n / 2)\ntermination_by n\ndecreasing_by omega\n",
+    "comment before import": "/- words -/\nimport Init\n\ntheorem t : 1 = 1 := rfl",
     "definitions and scopes": "set_option maxHeartbeats 400000\ndef f (n : Nat) : Nat := n + 1\nnamespace A\nsection\nvariable (p : Prop)\n"
     "theorem a : f 1 = 2 := rfl\n\ntheorem b (h : p) : p ∧ f 1 = 2 := ⟨h, a⟩\nend\nend A\nexample (h : 1 = 1) : f 1 = 2 := (A.b _ h).2\n",
 }
@@ -56,9 +62,11 @@ WRONG = {
     "cut off later": ("theorem t : 1 = 1 := rfl\n\ntheorem u : 1 =", "unexpected end of input"),
     "wrong definition behind": ("theorem t : 1 = 1 := rfl\n\ndef f : Nat := nowhere", "Unknown identifier `nowhere`"),
     "wrong definition before": ("def f : Nat := nowhere\n\ntheorem t : f = f := rfl", "Unknown identifier `nowhere`"),
+    "late import": ("theorem t : 1 = 1 := rfl\nimport Mathlib", "`import`"),
+    "indented axiom": ("namespace A\n  axiom c : 1 = 2\n  theorem t : 1 = 2 := c\nend A", "`axiom`"),
     "one of two": ("theorem t : 1 = 1 := rfl\n\ntheorem u : 1 = 2 := rfl", ""),
     "one of two, used": ("theorem t : 1 = 2 := rfl\n\ntheorem u : 1 = 2 := t", ""),
-    "statement": ("theorem t : nowhere = 1 := rfl", "Unknown identifier `nowhere`"),
+    "statement": ("theorem t : Nat.nowhere = 1 := rfl", "Unknown constant `Nat.nowhere`"),
     "wrong beside a hole": ("theorem t : 1 = 2 := sorry\n\ntheorem u : 1 = 2 := rfl", ""),
     "unknown end": ("theorem t : 1 = 1 := rfl\nend A", "Invalid `end`"),
 }
@@ -72,12 +80,9 @@ HOLES = {
 }
 
 UNREADABLE = {
-    "missing import": ("import Mathlib\ntheorem t : 1 = 1 := rfl", "module Mathlib is not provided here"),
-    "late import": ("theorem t : 1 = 1 := rfl\nimport Mathlib", "cannot split"),
+    "missing import": ("import Mathlib\ntheorem t : 1 = 1 := rfl", "module Mathlib is not available here"),
     "open comment": ("theorem t : 1 = 1 := rfl /- ", "a comment is not closed"),
-    "indented": ("namespace A\n  theorem t : 1 = 1 := rfl\nend A", "does not begin at the start of a line"),
-    "open in": ("open Nat in\ntheorem t : succ 1 = 2 := rfl", "cannot split"),
-    "too many": ("example : 1 = 1 := rfl\n" * 65, "more than 64"),
+    "too many": ("example : 1 = 1 := rfl\n" * 257, "more than 256"),
 }
 
 
@@ -132,7 +137,40 @@ def test_holes(results: dict[str, Any], name: str) -> None:
     for hole in result.response["sorries"]:
         begin, end = hole["pos"], hole["endPos"]
         assert lines[begin["line"] - 1][begin["column"] : end["column"]] == "sorry"
+        assert hole["goal"].startswith("⊢ ")
+    assert any(message["data"] == "declaration uses 'sorry'" for message in result.response["messages"])
     assert len(result.response["sorries"]) == HOLES[name].count("sorry")
+
+
+def test_what_lean_says_about_one_theorem_spoils_no_other(kimina: ModuleType, url: str) -> None:
+    code = "theorem a : 1 = 2 := rfl\n\n  theorem b : 2 = 3 := by decide\ntheorem c : 1 = 1 := rfl\n"
+    result = kimina.KiminaClient(url, "a-key").check(code, show_progress=False).results[0]
+    assert {message["pos"]["line"] for message in result.response["messages"] if message["severity"] == "error"} == {1, 3}
+
+
+@pytest.mark.parametrize("wanted", ["tactics", "original", "substantive"])
+def test_tactics_with_goals_in_the_form_of_the_repl(kimina: ModuleType, url: str, wanted: str) -> None:
+    code = "theorem t (p q : Prop) (h : p ∧ q) : q ∧ p := by\n  constructor\n  · exact h.2\n  · exact h.1\n"
+    client = kimina.KiminaClient(url, "a-key")
+    result = client.api_check([kimina.Snippet(id="a", code=code)], infotree=kimina.Infotree(wanted)).results[0]
+
+    def flat(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [each for node in nodes for each in (node["node"], *flat(node["children"]))]
+
+    tactics = flat(result.response["infotree"])
+    step = next(tactic for tactic in tactics if tactic["stx"]["pp"] == "constructor")
+    assert step["goalsBefore"] == ["p q : Prop\nh : p ∧ q\n⊢ q ∧ p"] and len(step["goalsAfter"]) == 2
+    assert step["stx"]["range"] == {"synthetic": False, "start": {"line": 2, "column": 2}, "finish": {"line": 2, "column": 13}}
+    texts = [tactic["stx"]["pp"] for tactic in tactics]
+    assert {"exact h.2", "exact h.1"} <= set(texts)
+    assert texts[0] == ("constructor" if wanted == "substantive" else code[code.index("by") :].strip())
+
+
+def test_the_time_limit_of_a_request(kimina: ModuleType) -> None:
+    with Pool(1, timeout=60.0) as pool, serving.thread(pool) as address:
+        client = kimina.KiminaClient(address)
+        found = client.api_check([kimina.Snippet(id="hang", code=HANG)], timeout=1).results[0]
+    assert found.analyze().status.value == "timeout_error" and "within 1 s" in found.error
 
 
 @pytest.mark.parametrize("name", UNREADABLE)

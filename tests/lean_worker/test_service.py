@@ -320,3 +320,42 @@ def _assert_refused(arguments: tuple[str, ...], words: str) -> None:
 def test_a_key_that_no_client_could_send_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
         ServiceSettings(key)
+
+
+FILE = "namespace A\n  theorem right (p : Prop) (h : p) : p := by\n    exact h\nend A\ntheorem wrong : 1 = 2 := by decide\ntheorem part : 1 = 1 ∧ 2 = 2 := ⟨rfl, sorry⟩\n"
+
+
+def test_a_file_theorem_by_theorem(http: httpx2.Client) -> None:
+    report = http.post("/v1/verify/file", json={"text": FILE, "tactics": True}).raise_for_status().json()
+    found = [(theorem["name"], theorem["kind"], theorem["span"]["line"], theorem["span"]["column"]) for theorem in report["theorems"]]
+    assert found == [("A.right", "accepted", 2, 2), ("wrong", "error", 5, 0), ("part", "axiom", 6, 0)]
+    assert report["kind"] == "error" and report["seconds"] > 0 and len(report["tactics"]) == 2
+    assert [(hole["goal"], hole["theorem"]) for hole in report["holes"]] == [("⊢ 2 = 2", 2)]
+    assert http.post("/v1/verify/file", json={"text": "theorem t : True := trivial\n"}).json()["kind"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("import Mathlib\ntheorem t : 1 = 1 := rfl", "unreadable", "module Mathlib is not available"),
+        ("#eval 1\ntheorem t : 1 = 1 := rfl", "forbidden", "`#`"),
+        ("theorem t : 1 = 1 := by run_tac pure ()", "forbidden", "`run_tac`"),
+    ],
+)
+def test_a_file_from_the_network_is_filtered(http: httpx2.Client, text: str, kind: str, words: str) -> None:
+    report = http.post("/v1/verify/file", json={"text": text}).raise_for_status().json()
+    assert report["kind"] == kind and words in report["messages"][0]["text"] and not report["theorems"]
+
+
+def test_limits_of_a_file(http: httpx2.Client, slow: tuple[Pool, httpx2.Client]) -> None:
+    hang = "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by decide +kernel"
+    report = slow[1].post("/v1/verify/file", json={"text": hang, "timeout": 0.5}).raise_for_status().json()
+    assert report["kind"] == "timeout" and "within 0.5 s" in report["messages"][0]["text"]
+    for body in ({"text": "example : 1 = 1 := rfl\n" * 257}, {"text": " " * 200_001}, {"text": "", "timeout": 0}, {}):
+        assert http.post("/v1/verify/file", json=body).status_code in (413, 422)
+
+
+def test_a_file_is_described(http: httpx2.Client) -> None:
+    document = http.get("/openapi.json").json()
+    assert document["paths"]["/v1/verify/file"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/FileRequest")
+    assert {"FileReport", "FileTheorem", "Hole", "Span"} <= set(document["components"]["schemas"])
