@@ -17,6 +17,7 @@ from lean_worker.statement import Statement, blank, ending
 
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
+_ROOT = "_root_."
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
@@ -131,14 +132,17 @@ def _stub(statement: Statement, label: str, begins: int) -> tuple[str, list[Plac
     until = statement.keyword + len(statement.declarer)
     declarer = {"example": "theorem", "instance": "def"}.get(statement.declarer, statement.declarer)
     own = Statement(
-        text=lead + declarer + statement.text[until:],
+        text=lead
+        + declarer
+        + statement.text[until : statement.name_end].replace(_ROOT, blank(_ROOT), 1)
+        + statement.text[statement.name_end :],
         keyword=statement.keyword,
         name=statement.name,
         name_end=statement.name_end + len(declarer) - len(statement.declarer),
         line=statement.line,
         column=statement.column,
     )
-    namespace = statement.namespace.removeprefix("_root_.").removeprefix("_root_")
+    namespace = statement.namespace.removeprefix(_ROOT).removeprefix("_root_")
     scope = f"namespace {namespace}\nend {namespace}\nopen {namespace} in\n" if namespace else ""
     above = f"namespace {label}\n{scope}"
     text, places = _declared(own, ":= sorry", begins + above.count("\n"))
@@ -179,9 +183,10 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
     stub, stub_places = _stub(statement, label, begins)
     plain, plain_places = _declared(statement, ":= sorry", begins)
     attempt, places = ("", []) if candidate is None else _attempt(statement, candidate, begins + stub.count("\n"))
-    name = statement.name.removeprefix("_root_.")
-    proved_by = "sorry" if candidate is None else f"@{name}"
-    audit = f"theorem {judge} : type_of% @{label}.{name} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
+    proved_by = "sorry" if candidate is None else f"@{statement.name}"
+    audit = (
+        f"theorem {judge} : type_of% @{label}.{statement.name.removeprefix(_ROOT)} := {proved_by}\n{_FULL_NAMES} in #print axioms {judge}\n"
+    )
     return Document(
         opening=opening,
         header=header,
@@ -273,7 +278,7 @@ def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
     own = [message for line, message in lines if document.stub_end < line < document.judge_line]
     after = [message for line, message in lines if line >= document.judge_line and message["severity"] == "error"]
     failed = any(message["severity"] == "error" for message in own)
-    spilled = [] if failed or not document.attempt else [message for message in after if _is_syntax(message)]
+    spilled = [] if failed or not document.attempt else [message for message in after if is_syntax(message)]
     mismatch = "" if failed or spilled or not document.attempt or not after else "the proved theorem is not the statement"
     if not document.attempt and after:
         return Answer(statement_errors=tuple(located(message, document, document.stub_places) for message in after))
@@ -284,5 +289,6 @@ def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
     )
 
 
-def _is_syntax(message: Raw) -> bool:
+def is_syntax(message: Raw) -> bool:
+    """Return whether a message looks like an error of the parser."""
     return "unexpected" in message["data"] or "unterminated" in message["data"] or "expected" in message["data"][:40]

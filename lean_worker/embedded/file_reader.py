@@ -3,6 +3,7 @@
 The text is elaborated once, as it is. Standard library only: the fork server loads it as a plain script.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,16 @@ _THEOREMS = frozenset({*_NAMED, _EXAMPLE})
 _NAME = f"{_COMMAND}declId"
 _VALUES = frozenset(f"{_COMMAND}{name}" for name in ("declValSimple", "declValEqns", "whereStructInst"))
 _HOLES = {"Lean.Parser.Term.sorry": "term", "Lean.Parser.Tactic.tacticSorry": "tactic", "Lean.Parser.Tactic.tacticAdmit": "tactic"}
+_KEYWORDS = frozenset({"theorem", "lemma", "example"})
+_QUOTATIONS = frozenset(
+    {
+        "Lean.Parser.Term.dynamicQuot",
+        *(f"Lean.Parser.{name}.quot" for name in ("Term", "Command", "Tactic", "Level")),
+        "Lean.Parser.Tactic.quotSeq",
+    }
+)
 _MADE_UP = "example_"
+_MODIFIERS = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]|(?<![\w'.!?])(?:noncomputable|private|protected|nonrec|public)(?![\w'!?])")
 
 
 def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int] = (), show_holes: bool = True) -> dict[str, Any]:
@@ -46,8 +56,9 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
             return
         start, end = place
         found["commands"].append([start, end])
-        nodes = [node for node in walk(command, _THEOREMS) if kind(node) in _THEOREMS]
-        theorems = [_theorem(frontend, before, after, node, source, place) for node in nodes]
+        nodes = [node for node in walk(command, _THEOREMS | _QUOTATIONS) if kind(node) in _THEOREMS]
+        stated = [(node, where) for node in nodes if (where := _keyword(node, source)) is not None]
+        theorems = [_theorem(frontend, before, after, node, where, source, place) for node, where in stated]
         first = len(found["theorems"])
         found["theorems"] += theorems
         trees = field(frontend.trees(after), 2)
@@ -56,7 +67,7 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
                 found["goals"][number] = reader.goals(trees, position)
         if b"sorry" not in source[start:end] and b"admit" not in source[start:end]:
             return
-        for node in walk(command, frozenset(_HOLES)):
+        for node in walk(command, _QUOTATIONS | frozenset(_HOLES)):
             if kind(node) not in _HOLES or (hole := span(node)) is None:
                 continue
             owner = next((first + i for i, theorem in enumerate(theorems) if theorem["start"] <= hole[0] < theorem["end"]), None)
@@ -69,15 +80,27 @@ def read_file(frontend: Frontend, state: int, text: str, positions: Sequence[int
     return found | {"messages": run.messages, "options": frontend.options(run.state)}
 
 
-def _theorem(frontend: Frontend, before: int, after: int, node: int, source: bytes, command: tuple[int, int]) -> dict[str, Any]:
-    start, end = span(node) or command
+def _keyword(node: int, source: bytes) -> int | None:
+    """Return where the keyword stands, behind documentation, attributes and modifiers. After a syntax error there may be none."""
+    leaves = (each for each in walk(node) if leaf_text(each, source) in _KEYWORDS)
+    found = next(leaves, None)
+    place = None if found is None else span(found)
+    return None if place is None else place[0]
+
+
+def _theorem(frontend: Frontend, before: int, after: int, node: int, start: int, source: bytes, command: tuple[int, int]) -> dict[str, Any]:
+    end = (span(node) or command)[1]
     names = [each for each in walk(node, _VALUES) if kind(each) == _NAME]
     value = next((where[0] for each in walk(node, _VALUES) if kind(each) in _VALUES and (where := span(each))), end)
     keyword = _NAMED.get(kind(node), "example")
     name = leaf_text(children(names[0])[0], source) if names else ""
     theorem: dict[str, Any] = {"name": name, "keyword": keyword, "start": start, "end": end, "value": value, "axioms": None}
-    if not names:
-        after, name = _named(frontend, before, source, start, command)
+    if keyword == "example":
+        name = _MADE_UP
+        for declarer in ("theorem", "noncomputable def"):
+            after = _named(frontend, before, source, start, command, declarer)
+            if frontend.find(before, after, (name,)) is not None:
+                break
     target = frontend.find(before, after, _parts(name))
     if target is not None:
         theorem["name"] = theorem["name"] and ".".join(map(str, public(target.name)))
@@ -85,15 +108,15 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
     return theorem
 
 
-def _named(frontend: Frontend, before: int, source: bytes, start: int, command: tuple[int, int]) -> tuple[int, str]:
-    """Elaborate an example under a name, since Lean forgets examples, with its tokens in their columns; return the state and the name."""
+def _named(frontend: Frontend, before: int, source: bytes, start: int, command: tuple[int, int], declarer: str) -> int:
+    """Return the state after an example under a name, since Lean forgets examples; its tokens stay in their columns."""
     line = source.rfind(b"\n", 0, command[0]) + 1
     until = start + len(b"example")
     lead = source[line : command[0]].decode(errors="replace")
     margin = source[source.rfind(b"\n", 0, until) + 1 : until].decode(errors="replace")
-    above = source[command[0] : start].decode(errors="replace")
+    above = _MODIFIERS.sub(" ", source[command[0] : start].decode(errors="replace"))
     rest = source[until : command[1]].decode(errors="replace")
-    return frontend.run(before, f"{' ' * len(lead)}{above}theorem {_MADE_UP}\n{' ' * len(margin)}{rest}\n").state, _MADE_UP
+    return frontend.run(before, f"{' ' * len(lead)}{above}{declarer} {_MADE_UP}\n{' ' * len(margin)}{rest}\n").state
 
 
 def _parts(name: str) -> tuple[str, ...]:
@@ -108,7 +131,7 @@ def _parts(name: str) -> tuple[str, ...]:
         else:
             parts[-1] += name[at]
         at += 1
-    return tuple(part for part in parts if part != "_root_")
+    return tuple(parts)
 
 
 def _fill_terms(frontend: Frontend, state: int, text: str, holes: list[dict[str, Any]]) -> None:

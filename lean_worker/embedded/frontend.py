@@ -223,8 +223,11 @@ class Frontend:
         return sorted(found)
 
     def find(self, before: int, after: int, name: Name) -> "Target | None":
-        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None."""
-        full = (*read_name(part(self._scope(before), 2)), *name)
+        """Return the theorem that `after` declares by a name relative to the namespace in which `before` ends, or None.
+
+        A name that begins with `_root_` is relative to no namespace.
+        """
+        full = name[1:] if name[:1] == ("_root_",) else (*read_name(part(self._scope(before), 2)), *name)
         kernel = keep(self._kernel(keep(part(after, 0))))
         for each in (full, ("_private", 0, *full)):
             if (found := self._signature(kernel, each)) is not None:

@@ -188,7 +188,12 @@ class LeanTree:
             return lost
         if any(message["severity"] == "error" for message in header.messages):
             return Finding(read_statement(document, header.messages, plain=True))
-        target = {"name": question.statement.parts, "stub": document.stub, "stub_name": (document.stub_name, *question.statement.parts)}
+        root = ("_root_",) if question.statement.name.startswith("_root_.") else ()
+        target = {
+            "name": (*root, *question.statement.parts),
+            "stub": document.stub,
+            "stub_name": (document.stub_name, *question.statement.parts),
+        }
         request = self._request(document.plain_stub, document.header_end) | {"statement": target}
         statement, lost = self._grown(header, question.statement, request, _KEPT_STATEMENTS)
         if statement is None:
