@@ -294,7 +294,7 @@ def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
     own = [message for line, message in lines if document.stub_end < line < document.judge_line]
     after = [message for line, message in lines if line >= document.judge_line and message["severity"] == "error"]
     failed = any(message["severity"] == "error" for message in own)
-    spilled = [] if failed or not document.attempt else [message for message in after if _is_syntax(message)]
+    spilled = [] if failed or not document.attempt else [message for message in after if is_syntax(message)]
     mismatch = "" if failed or spilled or not document.attempt or not after else "the proved theorem is not the statement"
     if not document.attempt and after:
         return Answer(statement_errors=tuple(located(message, document, document.stub_places) for message in after))
@@ -305,5 +305,5 @@ def read_answer(document: Document, raw: Sequence[Raw]) -> Answer:
     )
 
 
-def _is_syntax(message: Raw) -> bool:
+def is_syntax(message: Raw) -> bool:
     return "unexpected" in message["data"] or "unterminated" in message["data"] or "expected" in message["data"][:40]

@@ -7,7 +7,7 @@ import ctypes
 
 from objects import NOTHING, Objects, byte, field, keep, read_array, read_list, read_string, result
 
-_WIDTH = 100
+_WIDTH = 120  # as Lean's server prints
 _CONTEXT_TERMS = 3  # the field of a command's context that holds the metavariables
 _BEFORE, _AFTER = (1, 2), (3, 4)  # fields of a tactic's information: metavariables and goals
 
@@ -49,5 +49,6 @@ class GoalReader:
         parts[_CONTEXT_TERMS] = terms
         rest = [keep(field(context, index)) for index in range(1, byte(context, 6))]
         own = self._objects.constructor(0, (self._objects.constructor(0, parts), *rest))
-        text = keep(result(self._show(own, goals)))
-        return read_string(keep(self._pretty(text, _WIDTH << 1 | 1, 1, 1))).strip()
+        each = [self._objects.list([keep(goal)]) for goal in read_list(goals)]
+        texts = [keep(result(self._show(own, goal))) for goal in each]
+        return "\n\n".join(read_string(keep(self._pretty(text, _WIDTH << 1 | 1, 1, 1))).strip() for text in texts)

@@ -11,14 +11,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lean_worker.document import Raw, read_answer, settle_statement, write_document
+from lean_worker.document import Answer, Document, Raw, is_syntax, read_answer, settle_statement, write_document
+from lean_worker.file_commands import moved
+from lean_worker.files import FileQuestion
 from lean_worker.jobs import Question
+from lean_worker.language_server.file_reader import read_file
 from lean_worker.language_server.rpc import Connection
+from lean_worker.language_server.semantic_tokens import code_point_column, semantic_tokens, utf16_column
 from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}
 _FATAL = 2  # LeanFileProgressKind.fatalError
+_REWRITES = frozenset({"rw", "rewrite", "rwa", "erw", "simp_rw", "nth_rewrite", "nth_rw"})  # Lean knows the goal at each of their rules
 _NEVER = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": {"hasWidgets": False}}
 
 
@@ -30,6 +35,8 @@ class LanguageServer:
         self._nonce = secrets.token_hex(8)
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
+        self._lines: list[str] = []
+        self._legend: list[str] = []
         self._no_header = False  # if the imports fail, Lean gives up on every version with a diagnostic
         self.usable = True
         self._child = Child(command, environment, folder, limits.memory_bytes)
@@ -46,29 +53,95 @@ class LanguageServer:
 
     def run(self, question: Question) -> Finding:
         """Replace the text and wait for Lean's messages. At a limit the server ends with the document: one process serves all of them."""
+        if question.file is not None:
+            return self._read_file(question.file)
         document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
-        found, limit = self._messages(document.text)
+        found, limit = self._messages(document.text, self._limits.seconds)
         answer = read_answer(document, found)
-        if limit is None and answer.statement_errors:
-            found, limit = self._messages(document.statement_text)
-            answer = settle_statement(document, answer, found)
+        try:
+            if limit is None and answer.statement_errors:
+                found, limit = self._messages(document.statement_text, self._limits.seconds)
+                answer = settle_statement(document, answer, found)
+            elif limit is None and answer.failed:
+                answer = read_answer(document, self._with_goals(document, found))
+        except LimitReached as reached:
+            limit = reached
         return Finding(answer) if limit is None else Finding(answer, limit.outcome, -signal.SIGKILL)
 
-    def _messages(self, text: str) -> tuple[list[Raw], LimitReached | None]:
+    def _read_file(self, file: FileQuestion) -> Finding:
+        try:
+            return Finding(Answer(), file=read_file(self, file, self._limits.seconds * max(1, file.theorems), f"Example_{self._nonce}"))
+        except LimitReached as limit:
+            return Finding(Answer(), limit.outcome, -signal.SIGKILL)
+
+    def elaborate(self, text: str, seconds: float) -> list[Raw]:
+        """Return Lean's messages about a text after the opening, with their lines in that text. Raises LimitReached and WorkerLost."""
+        found, limit = self._messages(self._opening + text, seconds)
+        if limit is not None:
+            raise limit
+        return [moved(each, self._opening.count("\n")) for each in found]
+
+    def ask(self, method: str, line: int, column: int) -> Any:
+        """Return the answer to a request about a position of the last text after the opening: line from 1, column in code points.
+
+        Raises LimitReached and WorkerLost.
+        """
+        line += self._opening.count("\n") - 1
+        position = {"line": line, "character": utf16_column(self._lines[line] if line < len(self._lines) else "", column)}
+        return self._ask(method, {"position": position})
+
+    def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        with self._child.exclusive():
+            try:
+                identifier = self._connection.request(method, {"textDocument": {"uri": self._uri}, **params})
+                return self._answer(identifier, time.monotonic() + self._limits.seconds).get("result")
+            except LimitReached:
+                self.usable = False
+                self.kill()
+                raise
+
+    def _with_goals(self, document: Document, found: list[Raw]) -> list[Raw]:
+        """Add the goal at its position to each error in the attempt that shows none.
+
+        Behind the beginning of a tactic Lean shows the goal after it, so the goal is that at the last keyword.
+        """
+        within = range(document.stub_end + 1, document.judge_line)
+        lacking = [
+            each
+            for each in found
+            if each["severity"] == "error" and "⊢" not in each["data"] and each["pos"]["line"] in within and not _is_of_the_parser(each)
+        ]
+        if not lacking:
+            return found
+        keywords = [
+            token
+            for token in semantic_tokens(self._ask("textDocument/semanticTokens/full", {}), self._legend, self._lines)
+            if token.kind == "keyword" and token.line > document.stub_end
+        ]
+        above, goals = self._opening.count("\n"), {}
+        for each in lacking:
+            place = each["pos"]["line"], each["pos"]["column"]
+            last = max((token for token in keywords if (token.line, token.column) <= place), default=None)
+            at = place if last is None or last.text in _REWRITES else (last.line, last.column)
+            answer = self.ask("$/lean/plainGoal", at[0] - above, at[1])
+            goals[id(each)] = "" if answer is None else "\n\n".join(answer["goals"]) or "no goals"
+        return [{**each, "goal": goals[id(each)]} if id(each) in goals else each for each in found]
+
+    def _messages(self, text: str, seconds: float) -> tuple[list[Raw], LimitReached | None]:
         """Return Lean's messages about a text, complete unless a limit was reached."""
         diagnostics: list[Any] = []
         limit: LimitReached | None = None
         with self._child.exclusive():
             try:
                 self._version += 1
+                self._lines = text.split("\n")
                 change = {"textDocument": {"uri": self._uri, "version": self._version}, "contentChanges": [{"text": text}]}
                 self._connection.notify("textDocument/didChange", change)
-                self._collect(diagnostics)
+                self._collect(diagnostics, seconds)
             except LimitReached as reached:
                 self.usable, limit = False, reached
                 self.kill()
-        lines = text.split("\n")
-        return [raw(diagnostic, lines) for diagnostic in diagnostics], limit
+        return [raw(diagnostic, self._lines) for diagnostic in diagnostics], limit
 
     def kill(self) -> None:
         """End the server, its workers, and all their descendants."""
@@ -78,26 +151,29 @@ class LanguageServer:
         deadline = time.monotonic() + OPENING_SECONDS
         document = {"uri": self._uri, "languageId": "lean4", "version": 1, "text": opening}
         try:
-            self._answer(self._connection.request("initialize", _NEVER), deadline)
+            started = self._answer(self._connection.request("initialize", _NEVER), deadline)
+            self._legend = started["result"]["capabilities"]["semanticTokensProvider"]["legend"]["tokenTypes"]
             self._connection.notify("initialized", {})
             self._connection.notify("textDocument/didOpen", {"textDocument": document})
             self._answer(self._request_diagnostics(), deadline)
         except LimitReached as limit:
             raise WorkerLost(f"the Lean server did not load its header ({limit.outcome})") from limit
 
-    def _answer(self, identifier: int, deadline: float) -> None:
+    def _answer(self, identifier: int, deadline: float) -> dict[str, Any]:
+        """Return the response to a request. Raises WorkerLost if it is an error."""
         while not _answers(message := self._connection.receive(deadline), identifier):
             self._no_header = self._no_header or _gave_up(message, self._version)
         if "error" in message:
-            raise WorkerLost(f"the Lean server did not start: {json.dumps(message['error'])[:300]}")
+            raise WorkerLost(f"the Lean server refused a request: {json.dumps(message['error'])[:300]}")
+        return message
 
     def _request_diagnostics(self) -> int:
         return self._connection.request("textDocument/waitForDiagnostics", {"uri": self._uri, "version": self._version})
 
-    def _collect(self, diagnostics: list[Any]) -> None:
+    def _collect(self, diagnostics: list[Any], seconds: float) -> None:
         """Collect the diagnostics of this version until they are complete."""
         identifier, size = self._request_diagnostics(), 0
-        deadline = time.monotonic() + self._limits.seconds
+        deadline = time.monotonic() + seconds
         while not _answers(message := self._connection.receive(deadline), identifier):
             params: dict[str, Any] = message.get("params") or {}
             if _gave_up(message, self._version) and not self._no_header:
@@ -112,6 +188,10 @@ class LanguageServer:
                 raise LimitReached("flood")
         if "error" in message:
             raise LimitReached("signal")
+
+
+def _is_of_the_parser(message: Raw) -> bool:
+    return is_syntax(message) or message["pos"] == message["endPos"]
 
 
 def _answers(message: Mapping[str, Any], identifier: int) -> bool:
@@ -136,5 +216,4 @@ def raw(diagnostic: Mapping[str, Any], lines: Sequence[str]) -> Raw:
 def _position(place: Mapping[str, int], lines: Sequence[str]) -> dict[str, int]:
     line, units = place["line"], place["character"]
     text = lines[line] if line < len(lines) else ""
-    column = len(text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore"))
-    return {"line": line + 1, "column": column}
+    return {"line": line + 1, "column": code_point_column(text, units)}

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.document import Answer, Raw, read_answer, settle_statement, write_document
+from lean_worker.files import FileQuestion
 from lean_worker.jobs import Question
 from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
+from lean_worker.repl.file_reader import read_file
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {"error": "error", "warning": "warning", "info": "information", "trace": "information"}
@@ -42,24 +44,41 @@ class Repl:
 
     def run(self, question: Question) -> Finding:
         """Run a question. At a limit the REPL ends with the document."""
-        document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
         try:
-            found = self._messages(document.text)
-            answer = Answer() if found is None else read_answer(document, found)
-            if answer.statement_errors and (plain := self._messages(document.statement_text)) is not None:
-                answer = settle_statement(document, answer, plain)
+            return self._read_file(question.file) if question.file is not None else Finding(self._answer(question))
         except LimitReached as limit:
             self.usable = False
             self.kill()
             return Finding(Answer(), limit.outcome, -signal.SIGKILL)
-        return Finding(answer)
+
+    def _answer(self, question: Question) -> Answer:
+        document = write_document(self._opening, question.header, question.statement, question.candidate, self._nonce)
+        found = self._messages(document.text)
+        answer = Answer() if found is None else read_answer(document, found)
+        if answer.statement_errors and (plain := self._messages(document.statement_text)) is not None:
+            answer = settle_statement(document, answer, plain)
+        return answer
+
+    def _read_file(self, file: FileQuestion) -> Finding:
+        seconds = self._limits.seconds * max(1, file.theorems)
+
+        def elaborate(text: str) -> dict[str, Any]:
+            answer = self._run(text, seconds)
+            if "env" not in answer:
+                raise LimitReached("signal")
+            return {**answer, "messages": [raw(message, 0) for message in answer.get("messages", [])]}
+
+        return Finding(Answer(), file=read_file(elaborate, file, f"Example_{self._nonce}"))
 
     def _messages(self, text: str) -> list[Raw] | None:
         """Return Lean's messages about a text that begins with the opening, or None if the REPL could not run it."""
-        with self._child.exclusive():
-            answer = self.ask({"cmd": text.removeprefix(self._opening), "env": self._environment}, self._limits.seconds)
+        answer = self._run(text.removeprefix(self._opening), self._limits.seconds)
         above = self._opening.count("\n")
         return [raw(message, above) for message in answer.get("messages", [])] if "env" in answer else None
+
+    def _run(self, text: str, seconds: float) -> dict[str, Any]:
+        with self._child.exclusive():
+            return self.ask({"cmd": text, "env": self._environment}, seconds)
 
     def ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Send one request and return its answer.
@@ -83,7 +102,8 @@ class Repl:
         self._child.kill()
 
     def _open(self) -> int:
-        settings = f"set_option maxHeartbeats {self._limits.heartbeats}\nset_option relaxedAutoImplicit false\n"
+        options = {name: value for name, value in self._limits.options.items() if name != "Elab.async"}  # which it never sets
+        settings = "".join(f"set_option {name} {value}\n" for name, value in options.items())
         try:
             answer = self.ask({"cmd": self._opening + settings}, OPENING_SECONDS)
         except LimitReached as limit:
