@@ -89,7 +89,7 @@ def main(data: Path, /, *, counted: int = 20) -> None:
     for reason, count in reasons.most_common(counted):
         print(f"{count:6} {reason}", file=sys.stderr)
     report(
-        "false refusals",
+        "false_refusals",
         statements=counts["statement"],
         statements_refused=counts["statement refused"],
         proofs=counts["proof"],

@@ -116,6 +116,23 @@ def test_corpus_finds_what_was_planted_and_says_how_it_grows(tmp_path: Path) -> 
     assert {"ratio_memory", "ratio_speed"} <= found.keys() and not list(tmp_path.iterdir())
 
 
+def test_false_refusals_are_listed_and_counted(tmp_path: Path) -> None:
+    rows = [("a", "theorem a : 1 = 1 := by sorry", ":= by\n  rfl"), ("b", "theorem b : 1 = 1 := by sorry", ":= by\n  exact?")]
+    for folder in ("benchmarks", "proofs"):
+        (tmp_path / folder).mkdir()
+        lines = [json.dumps({"name": name, "formal_statement": statement, "proof": proof}) for name, statement, proof in rows]
+        (tmp_path / folder / "rows.jsonl").write_text("\n".join(lines if folder == "proofs" else lines[:1]) + "\n")
+    done = run("false_refusals", str(tmp_path))
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert [found[key] for key in ("statements", "statements_refused", "proofs", "proofs_refused")] == [3, 0, 3, 1], done.stderr
+    assert "rows, b: proof refused: line 2, column 2: `exact?` searches" in done.stderr
+    (tmp_path / "lean").mkdir()
+    (tmp_path / "lean" / "x.lean").write_text("@[simp] theorem a : 1 = 1 := by\n  rfl\n\ntheorem b : 1 = 1 := by\n  native_decide\n")
+    done = run("false_refusals", str(tmp_path / "lean"))
+    assert [json.loads(done.stdout)[key] for key in ("statements", "proofs", "proofs_refused")] == [2, 2, 1]
+    assert "x.lean, b: proof refused: line 2, column 2: `native_decide`" in done.stderr
+
+
 HELP = """
 import runpy, sys
 for path in sys.argv[1:]:
