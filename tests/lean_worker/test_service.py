@@ -232,6 +232,7 @@ def test_the_openapi_page_describes_every_address(http: httpx2.Client) -> None:
     expected = {
         "/v1/verify",
         "/v1/verify/batch",
+        "/v1/lean",
         "/v1/status",
         "/metrics",
         "/health",
