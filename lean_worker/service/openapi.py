@@ -6,12 +6,13 @@ import msgspec
 from fastapi import FastAPI
 
 from lean_worker.pool import PoolStatus
+from lean_worker.protocol import LeanDescription
 from lean_worker.service import kimina_wire
 from lean_worker.service.wire import BatchRequest, Refusal, VerifyAnswer, VerifyRequest
 
 _REFERENCE = "#/components/schemas/{name}"
 _STRUCTS = (
-    *(VerifyRequest, BatchRequest, VerifyAnswer, Refusal, PoolStatus),
+    *(VerifyRequest, BatchRequest, VerifyAnswer, Refusal, PoolStatus, LeanDescription),
     *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
 )
 _REFUSALS = {
