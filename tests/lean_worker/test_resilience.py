@@ -44,8 +44,10 @@ def test_a_crash_is_no_verdict_and_spoils_nobody(pool: Pool) -> None:
     assert verdicts[4].accepted is None
 
 
-def test_a_runaway_proof_is_a_wrong_proof(pool: Pool) -> None:
-    assert pool.submit(RUNAWAY).result().kind == "error"
+def test_a_runaway_proof_is_a_failed_proof() -> None:
+    with Pool(1, timeout=60, heartbeats=4_000) as pool:
+        verdict = pool.submit(RUNAWAY).result()
+    assert verdict.accepted is False and "maximum number of heartbeats (4000)" in verdict.messages[0].text
 
 
 def test_a_flood_of_messages_is_cut_off() -> None:

@@ -236,6 +236,7 @@ def test_the_openapi_page_describes_every_address(http: httpx2.Client) -> None:
         "/v1/holes",
         "/v1/disprove",
         "/v1/lint",
+        "/v1/lean",
         "/v1/status",
         "/metrics",
         "/health",
