@@ -206,5 +206,5 @@ def _probed(
     ids = {probe.name: probe.id for probe in asked}
     own = {ids[short]: theorem for theorem in report.theorems if (short := theorem.name.rpartition(".")[2]) in ids}
     proved = frozenset(id for id, theorem in own.items() if theorem.accepted)
-    elaborated = frozenset(id for id, theorem in own.items() if theorem.kind != "error")
+    elaborated = frozenset(id for id, theorem in own.items() if theorem.kind != "error" and not errors(theorem.messages))
     return Probed(proved, elaborated, goals, wrong, messages)

@@ -52,6 +52,16 @@ def test_heartbeats_separate_hard_proofs_from_runaways() -> None:
     assert limits["500"]["runaways"]["apply"][0] < 60
 
 
+def test_lint_rate_counts_statements_with_smells(tmp_path: Path) -> None:
+    claims = ["(n : Nat) : n + 1 = n", "(n k : Nat) : n + 2 = 2 + n"]
+    rows = [{"name": claim, "header": "", "formal_statement": f"theorem t {claim} := by sorry"} for claim in claims]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = run("lint_rate", "--file", str(tmp_path / "rows.jsonl"), "--refute")
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 1 and found["outcomes"] == {"disproved": 1, "not disproved": 1}, done.stderr
+    assert (found["statements"], found["examined"], found["ratio_flagged"]) == (2, 2, 0.5)
+
+
 def test_http_fuzz_finds_nothing_and_measures_what_a_good_client_notices() -> None:
     found = figures("http_fuzz", "--requests", "40", "--idle", "20")
     assert found["wrong_answers"] == found["must_not_be"] == 0 and sum(found["statuses"].values()) >= 40
