@@ -71,7 +71,8 @@ class FileReport(msgspec.Struct, frozen=True):
     """What Lean says about a file. `kind` is "accepted" if it has no error, every theorem is proved and there is no hole; "error" otherwise.
 
     With "timeout", "crash", "unavailable" or "unreadable" there is no verdict, and `messages` say why. `goals` are those at the positions
-    that were asked for, empty where there are none. `messages` holds all of Lean's messages, in the coordinates of the file.
+    that were asked for, empty where there are none. `messages` holds all of Lean's messages, in the coordinates of the file; `commands`
+    are its commands in order, each with its documentation and prefixes.
     """
 
     kind: Kind
@@ -80,6 +81,7 @@ class FileReport(msgspec.Struct, frozen=True):
     holes: tuple[Hole, ...] = ()
     goals: tuple[str, ...] = ()
     seconds: float = 0.0
+    commands: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def read_report(question: FileQuestion, answer: dict[str, Any]) -> FileReport:
     )
     failed = any(message.severity == "error" for message in messages)
     kind: Kind = "accepted" if not failed and not holes and all(theorem.accepted for theorem in theorems) else "error"
-    return FileReport(kind, messages, theorems, holes, tuple(goal or "" for goal in answer["goals"]))
+    goals = tuple(goal or "" for goal in answer["goals"])
+    return FileReport(kind, messages, theorems, holes, goals, commands=tuple(commands))
 
 
 def _theorem(found: dict[str, Any], offsets: _Offsets, messages: tuple[Message, ...], commands: list[Span]) -> FileTheorem:
