@@ -74,6 +74,8 @@ def read_goal(printed: str) -> Goal:
     entries: list[list[str]] = []
     target: list[str] = []
     for line in printed.split("\n"):
+        if target and not line.startswith(" "):
+            break
         if target or line.startswith("⊢ "):
             target.append(line.removeprefix("⊢ ") if not target else line)
         elif line[:1] != " " and not line.startswith("case "):
@@ -115,20 +117,22 @@ def extract(report: FileReport, hole: Hole, text: str, header: str | None = None
     fixed, moved = found.hypotheses[:first], found.hypotheses[first:]
     name = _theorem_name(report, hole, text)
     bare = [each for each in fixed if _is_bare_instance(each, shown)]
-    signature = _signature(f"theorem {name}{_levels(shown, header)}", fixed, bare)
+    signature = _signature(f"theorem {name}{_parameters(shown, header)}", fixed, bare)
     target = "".join(f"{_bound(each)}\n" for each in moved) + found.target
     target = target.replace("\n", "\n    ")
     gap = "\n    " if "\n" in target or len(f"{signature} : {target}") > _WIDTH else " "
     prefix = prefix_of(text[start:end])
     opening = [line for line in (_rename(found.hypotheses, bare), _revert(moved)) if line]
-    arguments = " ".join(["exact", name, *(each.name for each in fixed if each not in bare)])
+    arguments = " ".join(each.name for each in fixed if each not in bare)
+    levels = _levels(shown)
+    ways = [f"exact {name} {arguments}", f"exact {name}.{{{', '.join(levels)}}} {arguments}", f"(apply {name} <;> assumption)"]
     return Extracted(
         name=name,
         header=header,
         statement=f"{prefix}{signature} :{gap}{target} := by sorry",
         opening=tuple(opening),
         names=tuple(each.name for each in found.hypotheses if not each.is_accessible and each not in bare),
-        call=f"first | {arguments} | (apply {name} <;> assumption)",
+        call=" ".join(["first", *(f"| {way.rstrip()}" for way in ways if levels or ".{" not in way)]),
     )
 
 
@@ -200,11 +204,16 @@ def _revert(moved: Sequence[Hypothesis]) -> str:
     return " ".join(["revert", *(each.name for each in moved)]) if moved else ""
 
 
-def _levels(shown: str, header: str) -> str:
-    """Return the universe parameters that a theorem must declare: those that the header does not."""
+def _levels(shown: str) -> list[str]:
+    """Return the universe levels that a goal mentions."""
     found = [name for match in _LEVELS.finditer(shown) for part in match.groups() if part for name in _LEVEL.findall(part)]
+    return [name for name in dict.fromkeys(found) if name not in ("max", "imax")]
+
+
+def _parameters(shown: str, header: str) -> str:
+    """Return the universe parameters that a theorem must declare: those that the header does not."""
     known = {name for line in _UNIVERSES.findall(without_comments(header)) for name in line.split()}
-    names = [name for name in dict.fromkeys(found) if name not in known and name not in ("max", "imax")]
+    names = [name for name in _levels(shown) if name not in known]
     return f".{{{', '.join(names)}}}" if names else ""
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lean_worker.errors import LeanWorkerError
 from lean_worker.extract import Extracted, NotStated, extract
@@ -15,9 +15,11 @@ from lean_worker.splice import fill_hole
 
 _OPTIONS = ("pp.analyze true", "pp.proofs true", "pp.deepTerms true", "pp.maxSteps 100000", "pp.numericTypes true")
 _DETAILED = "".join(f"set_option {option}\n" for option in _OPTIONS)
+_LONGEST_REASON = 160
 _PROBE = "no proof, but a question whether Lean comes here"
 
 
+@runtime_checkable
 class Reader(Protocol):
     """Interface to let Lean read a file, such as `lean_worker.pool.Pool`."""
 
@@ -73,7 +75,7 @@ def state_hole(reader: Reader, file: OpenFile, hole: Hole) -> Extracted:
             return stated
         if any("is not a proposition" in error for error in errors):
             raise NotStated("its goal is data, not a proposition; write that term yourself")
-        reason = reason or (errors[0].split("\n")[0] if errors else f"Lean gave no answer ({report.kind})")
+        reason = reason or (_short(errors[0]) if errors else f"Lean gave no answer ({report.kind})")
     raise NotStated(f"its goal cannot be stated alone ({reason})")
 
 
@@ -107,6 +109,11 @@ def fill(reader: Reader, file: OpenFile, hole: Hole, texts: Iterable[str]) -> tu
     return None, reason
 
 
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} …"
+
+
 def _new_errors(old: FileReport, new: FileReport) -> list[str]:
     texts = [Counter(message.text for message in report.messages if message.severity == "error") for report in (old, new)]
     return list(texts[1] - texts[0])
@@ -117,7 +124,7 @@ def _worse(old: FileReport, new: FileReport) -> str:
     if new.kind in NO_VERDICT:
         return f"Lean gave no answer ({new.kind})"
     if errors := _new_errors(old, new):
-        return errors[0].split("\n")[0]
+        return _short(errors[0])
     if len(new.holes) != len(old.holes) - 1:
         return f"it leaves {len(new.holes)} holes of {len(old.holes)}"
     known = _by_name(old)

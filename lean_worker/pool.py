@@ -147,7 +147,7 @@ class Pool:
         try:
             opening, body = self._opening(without_module(text))
         except StatementError as error:
-            line = error.line + text.rstrip("\n").count("\n") if error.line <= 0 else error.line
+            line = error.line + text.rstrip("\n").count("\n") + 1 if error.line <= 0 else error.line
             future.set_result(FileReport("statement" if error.kind == "statement" else "unreadable", (_note(str(error), line),)))
             return future
         file = FileQuestion(body, tuple(positions), holes)

@@ -80,7 +80,7 @@ def insertions(task: HoleTask, proof: str) -> Iterator[str]:
             yield text
         elif _SCOPE.search(helpers):
             until = end + len(text) - len(file.text)
-            yield f"{text[:at]}section\n\n{helpers}\n\n{text[at:until]}\n\nend\n{text[until:]}"
+            yield f"{text[:at]}section\n\n{helpers}\n\n{text[at:until]}\n\nend{text[until:]}"
         else:
             yield f"{text[:at]}{helpers}\n\n{text[at:]}"
 

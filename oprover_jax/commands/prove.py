@@ -99,7 +99,8 @@ def _fill_one(
     for proof in candidates(trajectories):
         filled, reason = fill(agent.pool, file, task.hole, insertions(task, proof))
         if filled is not None:
-            return filled, replace(before, proof=proof, text=_success(trajectories))
+            rest = "" if task.name not in _incomplete(filled) else "; its declaration is not complete yet"
+            return filled, replace(before, proof=proof, text=f"{_success(trajectories)}{rest}")
         refused = refused or f"proved as a statement of its own, but not in its place: {reason}; the proof was:\n{_indented(proof)}"
     return file, replace(before, text=refused or _failure(trajectories))
 
@@ -151,6 +152,11 @@ def _where(task: HoleTask) -> str:
     return f"{task.name} ({span.line}:{span.column})"
 
 
+def _incomplete(file: OpenFile) -> set[str]:
+    """Return the theorems that have holes or errors, or use what has."""
+    return {theorem.name for theorem in file.report.theorems if not theorem.accepted}
+
+
 def _success(trajectories: list[Trajectory]) -> str:
     accepted = [len(t.rounds) for t in trajectories if t.accepted]
     return f"proved by {len(accepted)} of {len(trajectories)} rollouts, first in round {min(accepted)}"
@@ -160,8 +166,14 @@ def _failure(trajectories: list[Trajectory]) -> str:
     if not trajectories:
         return "skipped, the statement exceeds the prompt budget of the policy"
     attempts = sum(len(t.rounds) for t in trajectories)
-    messages = Counter(r.feedback.strip().split("\n")[-1] for t in trajectories for r in t.rounds)
+    messages = Counter(_message(r) for t in trajectories for r in t.rounds)
     return f"not proved in {attempts} attempts; most frequent message of Lean: {messages.most_common(1)[0][0]}"
+
+
+def _message(last: Round) -> str:
+    """Return the first line of Lean's first error, or of the feedback if Lean reported none."""
+    errors = [message.text for message in (last.verdict.messages if last.verdict else ()) if message.severity == "error"]
+    return (errors or [last.feedback or "none"])[0].strip().split("\n")[0]
 
 
 def _say_errors(file: OpenFile, name: str, console: ProgressConsole) -> None:
