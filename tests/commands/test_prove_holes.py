@@ -2,6 +2,7 @@
 
 import io
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,24 @@ def test_a_proof_that_fails_in_its_place_does_not_count(pool: Pool, tmp_path: Pa
     found, said, written = run(pool, tmp_path, text, "by\n  have : outer_at_2_27 = outer_at_2_27 := rfl\n  rfl")
     assert found == {} and written == text
     assert "0 of 1 proved" in said and "open    outer (2:27)" in said
+
+
+def test_ctrl_c_lists_what_was_proved_and_what_was_not_tried(pool: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "mine.lean"
+    path.write_text("theorem a : 1 = 1 := sorry\ntheorem b : 2 = 2 := by\n  skip\n  sorry\ntheorem c : 3 = 3 := sorry\n")
+
+    def policy(prompt: str) -> tuple[str, ...]:
+        if "2 = 2" in prompt.partition("Reference")[0].rpartition("theorem")[2]:
+            signal.raise_signal(signal.SIGINT)
+        return ("rfl",)
+
+    said = io.StringIO()
+    console = ProgressConsole(Console(file=said, width=400))
+    with pytest.raises(SystemExit) as stopped:
+        prove_file(path, scripted_agent(pool, Scripted(policy)), 1, path.with_suffix(".out"), 0, console)
+    assert stopped.value.code == 130
+    assert "interrupted\nproved  a (1:21)\nopen    b (4:2): not tried\n    ⊢ 2 = 2\nopen    c (5:21): not tried\n" in said.getvalue()
+    assert path.with_suffix(".out").read_text() == path.read_text().replace("1 = 1 := sorry", "1 = 1 := rfl")
 
 
 def test_line_ends_and_byte_order_mark_stay(pool: Pool, tmp_path: Path) -> None:

@@ -49,7 +49,12 @@ def test_a_printed_goal_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("printed", "reason"),
-    [("", "never came so far"), ("no goals", "no goal there"), ("a b : Nat\n| a + b", "not an ordinary goal"), ("!\n⊢ p", "cannot be read")],
+    [
+        ("", "never came so far"),
+        ("no goals", "no goal there"),
+        ("a b : Nat\n| a + b", "not an ordinary goal"),
+        ("!\n⊢ p", "cannot be read"),
+    ],
 )
 def test_other_prints_are_refused_with_a_reason(printed: str, reason: str) -> None:
     with pytest.raises(NotStated, match=reason):
@@ -94,7 +99,8 @@ CASES = [
         ("revert k",),
     ),
     (
-        "def N.f (n : Nat) := n\nset_option maxRecDepth 700 in\nopen Nat in -- why\n@[simp] theorem N.t (n : Nat) : f n = n := by\n  show _\n  sorry\n",
+        "def N.f (n : Nat) := n\nset_option maxRecDepth 700 in\nopen Nat in -- why\n"
+        "@[simp] theorem N.t (n : Nat) : f n = n := by\n  show _\n  sorry\n",
         "set_option maxRecDepth 700 in\nopen Nat in\ntheorem N.t_at_6_2 (n : Nat) : f n = n := by sorry",
         (),
     ),
