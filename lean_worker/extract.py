@@ -69,7 +69,7 @@ def read_goal(printed: str) -> Goal:
     """Return the first goal of a text that Lean printed. Raises NotStated if it has another form."""
     printed = printed.split("\n\n")[0].strip("\n")
     if printed in ("", "no goals"):
-        raise NotStated("Lean shows no goal there" if printed else "Lean never came so far; correct what stands before it")
+        raise NotStated("Lean shows no goal there" if printed else "Lean never comes to it")
     renamed = _fresh_names(printed)
     entries: list[list[str]] = []
     target: list[str] = []

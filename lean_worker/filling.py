@@ -12,6 +12,7 @@ from lean_worker.files import FileReport, Hole
 from lean_worker.holes import Edit, command_of, edited, mending
 from lean_worker.protocol import ALLOWED_AXIOMS, NO_VERDICT
 from lean_worker.splice import fill_hole
+from lean_worker.statement import without_module
 
 _OPTIONS = ("pp.analyze true", "pp.proofs true", "pp.deepTerms true", "pp.maxSteps 100000", "pp.numericTypes true")
 _DETAILED = "".join(f"set_option {option}\n" for option in _OPTIONS)
@@ -36,7 +37,13 @@ class OpenFile:
 
     def header(self, hole: Hole) -> str:
         """Return the text before the command that contains a hole, without errors."""
-        return edited(self.text, list(self.edits), command_of(self.report, hole, self.text)[0])
+        return without_module(edited(self.text, list(self.edits), command_of(self.report, hole, self.text)[0]))
+
+    def errors(self, hole: Hole) -> list[str]:
+        """Return the errors in the command that contains a hole."""
+        start, end = command_of(self.report, hole, self.text)
+        first, last = (self.text.count("\n", 0, at) + 1 for at in (start, end))
+        return [each.text for each in self.report.messages if each.severity == "error" and first <= each.line <= last]
 
 
 def open_file(reader: Reader, text: str, name: str = "the file") -> OpenFile:
@@ -75,15 +82,13 @@ def state_hole(reader: Reader, file: OpenFile, hole: Hole) -> Extracted:
             return stated
         if any("is not a proposition" in error for error in errors):
             raise NotStated("its goal is data, not a proposition; write that term yourself")
-        reason = reason or (_short(errors[0]) if errors else f"Lean gave no answer ({report.kind})")
+        reason = reason or (short(errors[0]) if errors else f"Lean gave no answer ({report.kind})")
     raise NotStated(f"its goal cannot be stated alone ({reason})")
 
 
 def is_reached(reader: Reader, file: OpenFile, hole: Hole) -> bool:
     """Return whether Lean elaborates a hole, so that it would report a wrong proof there, although its command may have errors."""
-    start, end = command_of(file.report, hole, file.text)
-    first, last = (file.text.count("\n", 0, at) + 1 for at in (start, end))
-    if not any(message.severity == "error" and first <= message.line <= last for message in file.report.messages):
+    if not file.errors(hole):
         return True
     report = reader.read_file(fill_hole(file.text, hole, (), f'by fail "{_PROBE}"')[-1]).result()
     return any(_PROBE in message.text for message in report.messages)
@@ -109,7 +114,8 @@ def fill(reader: Reader, file: OpenFile, hole: Hole, texts: Iterable[str]) -> tu
     return None, reason
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a message as one line, cut if it is long."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} …"
 
@@ -124,7 +130,7 @@ def _worse(old: FileReport, new: FileReport) -> str:
     if new.kind in NO_VERDICT:
         return f"Lean gave no answer ({new.kind})"
     if errors := _new_errors(old, new):
-        return _short(errors[0])
+        return short(errors[0])
     if len(new.holes) != len(old.holes) - 1:
         return f"it leaves {len(new.holes)} holes of {len(old.holes)}"
     known = _by_name(old)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lean_worker.candidate import split_candidate
 from lean_worker.extract import NotStated
 from lean_worker.files import Hole
-from lean_worker.filling import OpenFile, Reader, is_reached, state_hole
+from lean_worker.filling import OpenFile, Reader, is_reached, short, state_hole
 from lean_worker.holes import command_of, is_whole, label, whole_statement
 from lean_worker.lexer import LexError
 from lean_worker.splice import fill_hole, fill_whole
@@ -43,6 +43,8 @@ class HoleTask:
         file, hole = self.file, self.hole
         if not is_reached(reader, file, hole):
             raise NotStated("an error in the same declaration keeps Lean from it; correct that first")
+        if self.whole and (errors := file.errors(hole)):
+            raise NotStated(f"its declaration has an error: {short(errors[0])}")
         if self.whole:
             return replace(self, formal=whole_statement(file.report, hole, file.text), header=file.header(hole))
         found = state_hole(reader, file, hole)

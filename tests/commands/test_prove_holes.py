@@ -97,13 +97,17 @@ def test_a_file_with_errors_elsewhere_is_proved_and_they_are_said(pool: Pool, tm
         "theorem open_one (n : Nat) : n + 0 = n := by sorry\n\n"
         "theorem half (n : Nat) : n = n := nowhere (by sorry)\n\n"
         "theorem 3 := = oh\n\n"
+        "@[simp] theorem no_rule (n : Nat) : n = n := by sorry\n\n"
+        "theorem unused : 1 = 1 := by first | rfl | sorry\n\n"
         "theorem last (p : Prop) (h : p) : p := by\n  sorry\n"
     )
     found, said, written = run(pool, tmp_path, text, "by first | assumption | rfl")
-    assert set(found) == {"uses (11:2)", "open_one (13:45)", "last (20:2)"}, said
+    assert set(found) == {"uses (11:2)", "open_one (13:45)", "last (24:2)"}, said
     assert "mine.lean:1:17: error: Unknown identifier `nowhere`" in said and "mine.lean has errors" in said
     assert re.search(r"half \(15:46\): found, but not tried: an error in the same declaration keeps Lean from it", said)
-    assert "later (7:2): not proved" in said and "5 holes" in said
+    assert "later (7:2): not proved" in said and "7 holes" in said
+    assert "no_rule (19:48): found, but not tried: its declaration has an error: Invalid simp theorem" in said
+    assert "unused (21:43): found, but not tried: Lean never comes to it" in said
     tactic = "first | assumption | rfl"
     expected = text.replace("n + 0 = n := by sorry", f"n + 0 = n := by {tactic}").replace("wrong\n  sorry", f"wrong\n  {tactic}")
     assert written == expected.replace("(h : p) : p := by\n  sorry", f"(h : p) : p := by {tactic}")
@@ -168,6 +172,14 @@ def test_a_proof_that_fails_in_its_place_does_not_count(pool: Pool, tmp_path: Pa
     found, said, written = run(pool, tmp_path, text, "by\n  have : outer_at_2_27 = outer_at_2_27 := rfl\n  rfl")
     assert found == {} and written == text
     assert "0 of 1 proved" in said and "open    outer (2:27)" in said
+
+
+@pytest.mark.parametrize("opening", ["-- a licence\nimport Init\n\n", "/- a licence -/\nmodule\n\npublic import Init\n\n", "prelude\n"])
+def test_what_stands_above_the_first_command_stays(pool: Pool, tmp_path: Path, opening: str) -> None:
+    text = f"{opening}theorem a (n : Nat) : n = n := by sorry\n\ntheorem b (p q : Prop) (h : p) : p ∨ q := Or.inl sorry\n"
+    found, said, written = run(pool, tmp_path, text, "rfl", "h")
+    assert len(found) == 2, said
+    assert written == text.replace(":= by sorry", ":= rfl").replace("Or.inl sorry", "Or.inl (h)")
 
 
 def test_ctrl_c_lists_what_was_proved_and_what_was_not_tried(pool: Pool, tmp_path: Path) -> None:

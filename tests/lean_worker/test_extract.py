@@ -50,7 +50,7 @@ def test_a_printed_goal_is_read() -> None:
 @pytest.mark.parametrize(
     ("printed", "reason"),
     [
-        ("", "never came so far"),
+        ("", "never comes to it"),
         ("no goals", "no goal there"),
         ("a b : Nat\n| a + b", "not an ordinary goal"),
         ("!\n⊢ p", "cannot be read"),
