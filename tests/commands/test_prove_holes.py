@@ -210,7 +210,7 @@ def test_line_ends_and_byte_order_mark_stay(pool: Pool, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_are_one_sentence(pool: Pool, tmp_path: Path) -> None:
     path = tmp_path / "mine.lean"
-    path.write_bytes("-- caf\xe9\ntheorem a : True := by sorry\n".encode("latin-1"))
+    path.write_bytes("-- na\xefve\ntheorem a : True := by sorry\n".encode("latin-1"))
     with pytest.raises(InputError, match="is not UTF-8"):
         proved(pool, path, lambda prompt: ("trivial",))
     path.write_text("-- licence\nimport Nowhere\ntheorem a : True := by sorry\n")
