@@ -149,7 +149,7 @@ def found_in(
     at, theorems = file.where.bytes_before, file.theorems
     owner = [next((i for i, each in enumerate(theorems) if each.start <= start < each.end), None) for start, *_ in holes]
     return {
-        "messages": list(file.messages),
+        "messages": [{**message, "command": file.command_at(file.where.offset(message["pos"]))} for message in file.messages],
         "commands": [[at[start], at[end]] for start, end in file.commands],
         "theorems": [
             {
@@ -158,6 +158,7 @@ def found_in(
                 "start": at[each.start],
                 "end": at[each.end],
                 "value": at[each.value],
+                "command": each.command,
                 "axioms": found,
             }
             for each, found in zip(theorems, axioms, strict=True)
@@ -167,4 +168,6 @@ def found_in(
             for (start, end, kind, goal), theorem in zip(holes, owner, strict=True)
         ],
         "goals": list(goals),
+        "tactics": [],
+        "unclear": [],
     }

@@ -82,6 +82,11 @@ class Outline:
     commands: tuple[tuple[int, int], ...]
     theorems: tuple[Stated, ...]
 
+    def command_at(self, offset: int) -> int | None:
+        """Return the number of the command to which a message at an offset belongs: the last one that begins before it."""
+        found = bisect_right(self.commands, offset, key=lambda command: command[0]) - 1
+        return found if found >= 0 else None
+
     @property
     def failed(self) -> tuple[bool, ...]:
         """For each theorem whether Lean found an error in its command."""
