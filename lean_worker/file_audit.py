@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lean_worker.document import Raw
-from lean_worker.file_commands import Elaborate, Outline, moved
+from lean_worker.file_commands import AS_PLAIN_LEAN, Elaborate, Outline, moved
 from lean_worker.statement import blank
 
-FULL_NAMES = "set_option pp.fullNames true\n"
+FULL_NAMES = f"{AS_PLAIN_LEAN}set_option pp.fullNames true\n"
 
 _AUDIT = re.compile(r"'(.*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _PRIVATE = re.compile(r"^_private\..*?\.0\.")
@@ -153,7 +153,7 @@ def found_in(
         "commands": [[at[start], at[end]] for start, end in file.commands],
         "theorems": [
             {
-                "name": "" if each.keyword == "example" else each.name if found is None else _plain(each.full),
+                "name": "" if each.keyword == "example" else each.name if found is None else _PRIVATE.sub("", each.full),
                 "keyword": each.keyword,
                 "start": at[each.start],
                 "end": at[each.end],

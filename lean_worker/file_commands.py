@@ -8,14 +8,16 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from lean_worker.document import Raw
 from lean_worker.files import line_starts
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.statement import DECLARERS, MODIFIERS, declared_name
 
-TRACE = "set_option trace.Elab.command true\n"
+# a check forbids these variables, as its statement could have a wrong letter; a file is read as plain Lean reads it
+AS_PLAIN_LEAN = "set_option relaxedAutoImplicit true "
+TRACE = f"{AS_PLAIN_LEAN}set_option trace.Elab.command true\n"
 Elaborate = Callable[[str], list[Raw]]
 
 HOLES = frozenset({"sorry", "admit"})
@@ -102,8 +104,21 @@ def outline(elaborate: Elaborate, text: str) -> Outline:
     commands = find_commands(traced, where)
     found = [each for each in traced if not is_trace(each)]
     if _CATCHES_MESSAGES in text:
-        found = [moved(each, 1) for each in elaborate("\n" + text)]
+        found = [moved(each, 1) for each in elaborate(f"{AS_PLAIN_LEAN}\n{text}")]
     return Outline(text, where, tuple(found), tuple(commands), tuple(find_theorems(text, commands)))
+
+
+def debug_option(text: str) -> str:
+    """Return a sentence if a file sets an option of the kind debug.*, which can switch the kernel off, or an empty string."""
+    try:
+        token_list = tokens(text)
+    except LexError:
+        return ""
+    for option, name in pairwise(token_list):
+        if option.text == "set_option" and name.kind == "name" and name.parts[0] == "debug":
+            line = text.count("\n", 0, option.start) + 1
+            return f"line {line} sets an option of the kind debug.*, which can switch the kernel off; remove it"
+    return ""
 
 
 def moved(raw: Raw, lines: int) -> Raw:

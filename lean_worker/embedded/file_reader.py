@@ -6,6 +6,7 @@ The text is elaborated once, as it is. Standard library only: the fork server lo
 import os
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from frontend import Frontend, public
@@ -85,7 +86,15 @@ def read_file(
     if show_holes:
         _fill_terms(frontend, state, text, found["holes"])
     numbers = [number for number, count in enumerate(run.counts) for _ in range(count - (run.counts[number - 1] if number else 0))]
-    messages = [message | {"command": number} for message, number in zip(run.messages, numbers, strict=True)]
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line.encode()) + 1 for line in lines)]
+    messages = []
+    for message, number in zip(run.messages, numbers, strict=True):
+        line, column = message["pos"]["line"] - 1, message["pos"]["column"]
+        at = starts[line] + len(lines[line][:column].encode())
+        while number and at < found["commands"][number][0]:  # about text that was skipped before the command
+            number -= 1
+        messages.append(message | {"command": number})
     return found | {"messages": messages, "options": frontend.options(run.state)}
 
 

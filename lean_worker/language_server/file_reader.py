@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from lean_worker.document import Raw
 from lean_worker.file_audit import audit, found_in, with_tactics
-from lean_worker.file_commands import Outline, Places, find_holes, outline, places
+from lean_worker.file_commands import AS_PLAIN_LEAN, Outline, Places, find_holes, outline, places
 from lean_worker.files import FileQuestion, FileReport, read_report
 
 _Hole = tuple[int, int, str, str | None]  # start, end, kind, goal
@@ -49,10 +49,10 @@ def read_file(server: Server, file: FileQuestion, seconds: float, label: str) ->
     return read_report(file, found_in(plain, axioms, holes, goals))
 
 
-def _goal(server: Server, where: Places, offset: int, above: int = 1) -> str | None:
-    """Return the goals at an offset as an editor shows them, or None if no tactic stands there. The text begins after `above` lines."""
+def _goal(server: Server, where: Places, offset: int) -> str | None:
+    """Return the goals at an offset as an editor shows them, or None if no tactic stands there. One line stands before the text."""
     line, column = where.line_column(offset)
-    answer = server.ask("$/lean/plainGoal", line + above, column)
+    answer = server.ask("$/lean/plainGoal", line + 1, column)
     return None if answer is None else "\n\n".join(answer["goals"]) or "no goals"
 
 
@@ -74,9 +74,6 @@ def _with_terms(server: Server, text: str, seconds: float, holes: Sequence[_Hole
     if not terms:
         return list(holes)
     copy, offsets = with_tactics(text, terms)
-    server.elaborate(copy, seconds)
+    server.elaborate(f"{AS_PLAIN_LEAN}\n{copy}", seconds)
     where, moved = places(copy), dict(zip(terms, offsets, strict=True))
-    return [
-        (start, end, kind, goal if kind == "tactic" else _goal(server, where, moved[start, end], above=0))
-        for start, end, kind, goal in holes
-    ]
+    return [(start, end, kind, goal if kind == "tactic" else _goal(server, where, moved[start, end])) for start, end, kind, goal in holes]

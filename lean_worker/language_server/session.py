@@ -69,6 +69,8 @@ class LanguageServer:
         return Finding(answer) if limit is None else Finding(answer, limit.outcome, -signal.SIGKILL)
 
     def _read_file(self, file: FileQuestion) -> Finding:
+        if unsafe := debug_option(file.text):
+            return Finding(Answer(unclear=unsafe))
         try:
             return Finding(Answer(), file=read_file(self, file, self._limits.seconds * max(1, file.theorems), f"Example_{self._nonce}"))
         except LimitReached as limit:

@@ -204,5 +204,5 @@ def test_the_report_as_json(trusting: Pool, tmp_path: Path, capsys: pytest.Captu
     path.write_text("theorem é (n : Nat) : n = n := by\n  skip; sorry\n")
     assert check_file(path, trusting, as_json=True) == 1
     report = json.loads(capsys.readouterr().out)
-    assert (report["kind"], report["theorems"][0]["name"], report["theorems"][0]["kind"]) == ("error", "é", "axiom")
+    assert (report["kind"], report["theorems"][0]["name"], report["theorems"][0]["kind"]) == ("error", "é", "hole")
     assert report["holes"][0]["goal"] == "n : Nat\n⊢ n = n" and report["holes"][0]["span"]["column"] == 8

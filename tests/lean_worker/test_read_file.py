@@ -70,8 +70,8 @@ def test_theorems_of_a_file_and_their_verdicts(server: Pool) -> None:
         "cheat": ("axiom", ("choice_of_mine",)),
         "honest": ("accepted", ("propext", "Classical.choice", "Quot.sound")),
         "uses_cheat": ("axiom", ("choice_of_mine",)),
-        "about_hole": ("axiom", ("sorryAx",)),
-        "silent": ("axiom", ("sorryAx",)),
+        "about_hole": ("hole", ("sorryAx",)),
+        "silent": ("hole", ("sorryAx",)),
         "ext": ("accepted", ("Quot.sound",)),
     }
     assert server.read_file(FILES["scopes"]).result().kind == "accepted"
