@@ -1,3 +1,4 @@
+import MiniMathlib.Namespaces
 import MiniMathlib.Data.Set
 import MiniMathlib.Data.Nat
 import MiniMathlib.Data.Real
