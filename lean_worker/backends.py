@@ -9,7 +9,8 @@ from pathlib import Path
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.embedded.build import ensure_core
 from lean_worker.errors import LeanWorkerError
-from lean_worker.language_server.backend import embedded_server, installed_server, lean_version
+from lean_worker.language_server.backend import embedded_server, installed_server
+from lean_worker.language_server.installed import lean_version
 from lean_worker.lean_config import LeanConfig
 from lean_worker.lean_pool import LeanPool
 from lean_worker.pool import Pool

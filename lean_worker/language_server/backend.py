@@ -2,22 +2,20 @@
 
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, embedded_files, lean_command, lean_environment
 from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.language_server.installed import installed_lean, known_options, lean_version, library_hash
 from lean_worker.language_server.session import LanguageServer
 from lean_worker.proof_filter import COMMANDS
-from lean_worker.sandbox.read_list import command_files, installed_environment, installed_files
+from lean_worker.sandbox.read_list import command_files, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
-from lean_worker.session import BackendUnavailable, Limits
+from lean_worker.session import Limits
 
-_PROBE_SECONDS = 120
 _SANDBOX = SandboxConfig()
 
 
@@ -50,7 +48,7 @@ class ServerBackend:
 
     def start(self, opening: str, limits: Limits) -> LanguageServer:
         """Start a server and load the opening before returning, which takes seconds for Mathlib."""
-        options = {"server.reportDelayMs": "0", **limits.options}
+        options = {"server.reportDelayMs": "0", **known_options(limits.options, self.lean)}
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
         return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
@@ -85,10 +83,13 @@ def embedded_server(
 
 
 def _worker_script(core: CoreLibrary, command: list[str]) -> Path:
-    """Write the worker script: the server starts its workers by one path without arguments."""
-    script = core.path / "lean-worker.sh"
+    """Write the worker script: the server starts its workers by one path without arguments.
+
+    Several installations may share the folder, so the name depends on the content.
+    """
     text = "#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in command) + ' "$@"\n'
-    if not script.exists() or script.read_text() != text:
+    script = core.path / f"lean-worker-{hashlib.sha256(text.encode()).hexdigest()[:16]}.sh"
+    if not script.exists():
         temporary = script.with_suffix(f".{os.getpid()}")
         temporary.write_text(text)
         temporary.chmod(temporary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
@@ -112,57 +113,8 @@ def installed_server(
         folder=folder or Path("/"),
         name="language-server",
         lean=lean_version(folder),
-        library=_manifest(folder) if folder else "Init",
+        library=library_hash(folder) if folder else "Init",
         imports=imports,
         allowed=allowed | frozenset(imports),
         sandbox=replace(sandbox, read=(*installed_files(environment, sysroot, folder), *sandbox.read)),
     )
-
-
-def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
-    """Return the environment and the toolchain's folder of the Lean of a Lake project, or of the one on the PATH.
-
-    Lake runs outside the sandbox. Raises BackendUnavailable if there is no such Lean.
-    """
-    program = "lake" if folder is not None else "lean"
-    if shutil.which(program) is None:
-        raise BackendUnavailable(f"`{program}` is not on the PATH; install Lean with elan (https://lean-lang.org) or use the embedded Lean")
-    if folder is not None and not any((folder / name).is_file() for name in ("lakefile.toml", "lakefile.lean")):
-        raise BackendUnavailable(f"--project: {folder} has no lakefile; give the folder of a Lake project")
-    environment = dict(os.environ) if folder is None else _lake_environment(folder)
-    sysroot = environment.get("LEAN_SYSROOT") if folder is not None else None
-    toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
-    return installed_environment(environment, toolchain), toolchain
-
-
-def _inside(folder: Path | None) -> list[str]:
-    """Return the prefix that runs a command under Lake, if there is a project."""
-    return ["lake", "env"] if folder is not None else []
-
-
-def _lake_environment(folder: Path) -> dict[str, str]:
-    """Return the variables under which Lake runs programs in a project; a value may contain line breaks."""
-    pairs = (entry.partition("=") for entry in _output(["lake", "env", "printenv", "--null"], folder).split("\0"))
-    return {name: value for name, equals, value in pairs if equals}
-
-
-def lean_version(folder: Path | None = None) -> str:
-    """Return the version of the Lean of a Lake project, or of the one on the PATH. Raises BackendUnavailable if none runs."""
-    output = _output([*_inside(folder), "lean", "--version"], folder or Path("/"))
-    return output.partition("version ")[2].partition(",")[0] or output
-
-
-def _output(command: list[str], folder: Path) -> str:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BackendUnavailable(f"`{' '.join(command)}` does not run ({error}); reinstall Lean with elan") from error
-    if done.returncode:
-        raise BackendUnavailable(f"`{' '.join(command)}` fails: {done.stderr.strip()[:300]}; run `lake build` in the project first")
-    return done.stdout.strip()
-
-
-def _manifest(folder: Path) -> str:
-    """Return a hash that identifies a project's libraries: that of its manifest."""
-    manifest = folder / "lake-manifest.json"
-    return hashlib.sha256(manifest.read_bytes()).hexdigest()[:20] if manifest.is_file() else "no manifest"

@@ -16,14 +16,13 @@ from lean_worker.file_commands import moved
 from lean_worker.files import FileQuestion
 from lean_worker.jobs import Question
 from lean_worker.language_server.file_reader import read_file
+from lean_worker.language_server.positions import code_point_column, tactic_start, utf16_column
 from lean_worker.language_server.rpc import Connection
-from lean_worker.language_server.semantic_tokens import code_point_column, semantic_tokens, utf16_column
 from lean_worker.lean_process import OPENING_SECONDS, Child, LimitReached
 from lean_worker.session import Finding, Limits, WorkerLost
 
 _SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "information"}
 _FATAL = 2  # LeanFileProgressKind.fatalError
-_REWRITES = frozenset({"rw", "rewrite", "rwa", "erw", "simp_rw", "nth_rewrite", "nth_rw"})  # Lean knows the goal at each of their rules
 _NEVER = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": {"hasWidgets": False}}
 
 
@@ -36,7 +35,6 @@ class LanguageServer:
         self._uri = (folder / "Check.lean").as_uri()
         self._version = 1
         self._lines: list[str] = []
-        self._legend: list[str] = []
         self._no_header = False  # if the imports fail, Lean gives up on every version with a diagnostic
         self.usable = True
         self._child = Child(command, environment, folder, limits.memory_bytes)
@@ -103,31 +101,16 @@ class LanguageServer:
                 raise
 
     def _with_goals(self, document: Document, found: list[Raw]) -> list[Raw]:
-        """Add the goal at its position to each error in the attempt that shows none.
-
-        Behind the beginning of a tactic Lean shows the goal after it, so the goal is that at the last keyword.
-        """
-        within = range(document.stub_end + 1, document.judge_line)
-        lacking = [
-            each
-            for each in found
-            if each["severity"] == "error" and "⊢" not in each["data"] and each["pos"]["line"] in within and not _is_of_the_parser(each)
-        ]
-        if not lacking:
-            return found
-        keywords = [
-            token
-            for token in semantic_tokens(self._ask("textDocument/semanticTokens/full", {}), self._legend, self._lines)
-            if token.kind == "keyword" and token.line > document.stub_end
-        ]
-        above, goals = self._opening.count("\n"), {}
-        for each in lacking:
-            place = each["pos"]["line"], each["pos"]["column"]
-            last = max((token for token in keywords if (token.line, token.column) <= place), default=None)
-            at = place if last is None or last.text in _REWRITES else (last.line, last.column)
-            answer = self.ask("$/lean/plainGoal", at[0] - above, at[1])
-            goals[id(each)] = "" if answer is None else "\n\n".join(answer["goals"]) or "no goals"
-        return [{**each, "goal": goals[id(each)]} if id(each) in goals else each for each in found]
+        """Add the goal at its position to each error in the attempt that shows none."""
+        above, within = self._opening.count("\n"), range(document.stub_end + 1, document.judge_line)
+        shown: list[Raw] = []
+        for each in found:
+            if each["severity"] == "error" and "⊢" not in each["data"] and each["pos"]["line"] in within and not _is_of_the_parser(each):
+                line, column = tactic_start(self._lines, each["pos"]["line"] - 1, each["pos"]["column"])
+                answer = self.ask("$/lean/plainGoal", line + 1 - above, column)
+                each = {**each, "goal": "" if answer is None else "\n\n".join(answer["goals"]) or "no goals"}
+            shown.append(each)
+        return shown
 
     def _messages(self, text: str, seconds: float) -> tuple[list[Raw], LimitReached | None]:
         """Return Lean's messages about a text, complete unless a limit was reached."""
@@ -153,8 +136,7 @@ class LanguageServer:
         deadline = time.monotonic() + OPENING_SECONDS
         document = {"uri": self._uri, "languageId": "lean4", "version": 1, "text": opening}
         try:
-            started = self._answer(self._connection.request("initialize", _NEVER), deadline)
-            self._legend = started["result"]["capabilities"]["semanticTokensProvider"]["legend"]["tokenTypes"]
+            self._answer(self._connection.request("initialize", _NEVER), deadline)
             self._connection.notify("initialized", {})
             self._connection.notify("textDocument/didOpen", {"textDocument": document})
             self._answer(self._request_diagnostics(), deadline)

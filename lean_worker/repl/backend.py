@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lean_worker.language_server.backend import installed_lean
+from lean_worker.language_server.installed import installed_lean
 from lean_worker.proof_filter import COMMANDS
 from lean_worker.repl.session import Repl
 from lean_worker.sandbox.read_list import command_files, installed_files

@@ -11,7 +11,7 @@ from test_resilience import HANG, neighbours
 from lean_worker.file_audit import with_tactics, write_audit
 from lean_worker.file_commands import Outline, find_holes, find_theorems, places
 from lean_worker.files import FileReport
-from lean_worker.language_server.semantic_tokens import SemanticToken, semantic_tokens, utf16_column
+from lean_worker.language_server.positions import code_point_column, tactic_start, utf16_column
 from lean_worker.pool import Pool
 from lean_worker.statement import split_statement
 
@@ -154,8 +154,29 @@ def test_holes_that_stand_for_terms_become_tactics() -> None:
     assert not find_holes('macro "m" : tactic => `(tactic| sorry)', [(0, 40)])
 
 
-def test_semantic_tokens_count_code_points() -> None:
-    lines = ["", "𝔸𝔸 by rfl"]
-    found = semantic_tokens({"data": [1, 5, 2, 0, 0, 0, 3, 3, 1, 0]}, ["keyword", "variable"], lines)
-    assert found == [SemanticToken(2, 3, "by", "keyword"), SemanticToken(2, 6, "rfl", "variable")]
-    assert utf16_column(lines[1], 3) == 5
+def test_columns_of_a_server_are_utf16_units() -> None:
+    line = "𝔸𝔸 by rfl"
+    assert utf16_column(line, 3) == 5 and code_point_column(line, 5) == 3
+    assert utf16_column("by rfl", 3) == 3 and code_point_column("by rfl", 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "tactic"),
+    [
+        ("theorem t : p := by exact §h", "exact"),
+        ("theorem t : p := by\n  intro h; exact ⟨h, §k⟩", "exact"),
+        ("theorem t : p := by\n  cases h with\n  | inl h => exact §h", "exact"),
+        ("theorem t : p := by\n  exact f\n    (g §x)", "exact"),
+        ("theorem t : p := by\n  exact fun h => §x", "exact"),
+        ("theorem t : p := by\n  cases h with\n  | inl h =>\n    exact ⟨h,\n      §x⟩", "exact"),
+        ("theorem t : p := by\n  exact f\n    §x", "exact"),
+        ("theorem t : p := by\n  have h : q := by\n    §decide\n  exact h", "decide"),
+        ("theorem t : p := by\n  rw [a, §b]", "b]"),
+        ("theorem t : p := by\n  · exact §h", "exact"),
+        ("theorem t : p :=\n  §h", "h"),
+    ],
+)
+def test_where_a_tactic_seems_to_begin(text: str, tactic: str) -> None:
+    before, after = text.split("§")
+    line, column = tactic_start((before + after).split("\n"), before.count("\n"), len(before) - (before.rfind("\n") + 1))
+    assert (before + after).split("\n")[line][column:].startswith(tactic)

@@ -218,8 +218,7 @@ def secrets(folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["embedded-fork", "embedded-server"])
 def test_a_header_with_native_code_reads_nothing_of_the_host(name: str, tmp_path: Path) -> None:
     backend = BACKENDS[name]()
-    readable = f"{backend.core.path}/lean-worker.sh"  # to show that the header does read where it may
-    embedded_server(backend.core)
+    readable = embedded_server(backend.core).environment["LEAN_WORKER_PATH"]  # to show that the header does read where it may
     checks = [
         Check(path, "theorem t : True := by sorry", "trivial", LEAKS.replace("PATH", path)) for path in (readable, *secrets(tmp_path))
     ]
