@@ -9,10 +9,10 @@ import msgspec
 
 from lean_worker.files import FileReport, FileTheorem
 from lean_worker.pool import Pool
-from lean_worker.protocol import NO_VERDICT, Kind, Message
+from lean_worker.protocol import Message
 from lean_worker.source import read_text
 from lean_worker.statement import StatementError
-from lean_worker.toolbelt.asking import PoolLean, ToolError, errors, plain
+from lean_worker.toolbelt.asking import PoolLean, ToolError, errors, plain, was_read
 from lean_worker.toolbelt.disprove import Refutation, disprove
 from lean_worker.toolbelt.goals import goals, holes, parse_position
 from lean_worker.toolbelt.lint import lint
@@ -36,7 +36,7 @@ def show_goals(pool: Pool, path: Path, places: Sequence[str], as_json: bool) -> 
             print(f"{path}:{each.line}:{each.column}:")
             print(_indented(each.goal or "no goal: no tactic stands here"))
         _print_errors(path, report.messages)
-    return _NO_ANSWER if _unanswered(report.kind) else _CLEAN
+    return _NO_ANSWER if not was_read(report.kind) else _CLEAN
 
 
 def show_holes(pool: Pool, path: Path, as_json: bool) -> int:
@@ -50,7 +50,7 @@ def show_holes(pool: Pool, path: Path, as_json: bool) -> int:
             print(_indented(hole.goal or "the goal is unknown: Lean did not get here"))
         _print_errors(path, report.messages)
         print(f"{len(report.holes)} holes")
-    return _NO_ANSWER if _unanswered(report.kind) else _FOUND if report.holes else _CLEAN
+    return _NO_ANSWER if not was_read(report.kind) else _FOUND if report.holes else _CLEAN
 
 
 def show_lint(pool: Pool, path: Path, as_json: bool) -> int:
@@ -82,7 +82,7 @@ def show_refutations(pool: Pool, path: Path, theorem: str | None, proof: Path | 
     text = plain(read_text(path))
     lean = PoolLean(pool)
     report = _run(lean.read(text, holes=True))
-    if _unanswered(report.kind):
+    if not was_read(report.kind):
         _print_errors(path, report.messages)
         return _NO_ANSWER
     chosen = _chosen(path, report, theorem)
@@ -134,10 +134,6 @@ def _print_refutation(path: Path, theorem: FileTheorem, result: Refutation) -> N
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
-
-
-def _unanswered(kind: Kind) -> bool:
-    return kind in NO_VERDICT or kind == "statement"
 
 
 def _print_json(report: msgspec.Struct) -> None:
