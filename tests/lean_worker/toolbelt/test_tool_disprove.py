@@ -74,7 +74,7 @@ def test_a_candidate_must_not_use_the_statement_or_a_hole(pool: Pool) -> None:
         assert result.outcome == "not disproved" and result.messages and result.kind in ("hole", "error")
     # whatever a candidate writes, the statement itself depends on `sorryAx`
     absurd = "theorem t : ¬ (1 = 1) := by sorry"
-    assert refute(pool, absurd, header="theorem cheat : 1 = 2 := sorry", proof="fun h => absurd cheat (by decide)").kind == "axiom"
+    assert refute(pool, absurd, header="theorem cheat : 1 = 2 := sorry", proof="fun h => absurd cheat (by decide)").kind == "hole"
 
 
 def test_header_commands_and_scopes_belong_to_the_statement(pool: Pool) -> None:
