@@ -111,6 +111,7 @@ class FileReport(msgspec.Struct, frozen=True):
     `messages` then say why; otherwise they are all of Lean's messages, in the coordinates of the file. `goals` are those at the positions
     that were asked for, empty where there are none; `tactics` only if they were asked for. `unread` are the pieces of text that contain a
     word such as `theorem`, but in which Lean did not find a theorem, for example behind `#exit`; a file with such a piece is not accepted.
+    `commands` are its commands in order, each with its documentation and prefixes.
     """
 
     kind: Kind
@@ -121,6 +122,7 @@ class FileReport(msgspec.Struct, frozen=True):
     goals: tuple[str, ...] = ()
     tactics: tuple[TacticStep, ...] = ()
     seconds: float = 0.0
+    commands: tuple[Span, ...] = ()
 
 
 class _Offsets:
@@ -175,7 +177,9 @@ def read_report(question: FileQuestion, answer: dict[str, Any]) -> FileReport:
     failed = any(message.severity == "error" or _SORRY.match(message.text) for message in messages)
     kind: Kind = "error" if failed or holes or unread or not all(theorem.accepted for theorem in theorems) else "accepted"
     tactics = tuple(_tactic(each, offsets) for each in answer["tactics"])
-    return FileReport(kind, messages, theorems, holes, unread, tuple(goal or "" for goal in answer["goals"]), tactics)
+    commands = tuple(offsets.span(start, end) for start, end in answer["commands"] if start < end)
+    goals = tuple(goal or "" for goal in answer["goals"])
+    return FileReport(kind, messages, theorems, holes, unread, goals, tactics, commands=commands)
 
 
 def _tactic(found: dict[str, Any], offsets: _Offsets) -> TacticStep:

@@ -6,7 +6,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from lean_worker.errors import LeanWorkerError
-from lean_worker.lean_pool import LeanPool
 from lean_worker.lexer import LexError, Token, tokens
 from lean_worker.protocol import Check
 from lean_worker.statement import split_imports
@@ -140,17 +139,3 @@ def _documented_from(body: str, previous: int, begin: int) -> int:
     after = body.rfind("-/", 0, close + 1)
     mark = body.find("/--", max(0, after - 2), close)
     return begin if mark < 0 else mark
-
-
-def open_declarations(text: str, pool: LeanPool, name: str = "the file") -> list[Declaration]:
-    """Return the theorems whose proof is `sorry`. Raises SourceError if the file, including its `sorry`s, does not elaborate."""
-    still_open = [declaration for declaration in declarations(text, name) if declaration.is_open]
-    header = _body(text, name)
-    report = pool.check_statement("theorem end_of_file : True := by sorry", header)
-    if report.elaborates is False:
-        message = report.messages[0]
-        line = max(1, message.line + header.rstrip("\n").count("\n") + 1)
-        raise SourceError(f"{name}:{line}: {message.text.splitlines()[0]}; fix the file before filling its `sorry`s")
-    if report.elaborates is None:
-        raise SourceError(f"{name}: Lean gave no answer for this file; raise the time limit")
-    return still_open

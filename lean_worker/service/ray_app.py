@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 
 from lean_worker.backends import open_pool
@@ -136,7 +135,7 @@ class LeanReplica:
     async def _report(self) -> None:
         """Report this replica's state for as long as it lives, so that the sums of the others include it."""
         while True:
-            with suppress(RayError):  # the process of the sums is restarting; the next report reaches it
+            with suppress(Exception):  # whatever keeps this report from the process of the sums, the next one may reach it
                 await self._service.state()
             await asyncio.sleep(_REPORT_SECONDS)
 

@@ -198,9 +198,10 @@ def prove_command(
 ) -> None:
     """Replace the `sorry`s of a Lean file with proofs, using the policy of a run, a model folder or inference servers.
 
-    A copy of the file with all proofs that Lean accepted is written after each theorem. Theorems that remain unproved are listed with
-    Lean's most frequent message. --server accepts `oprover serve`, SGLang or SGL-JAX and needs --run or --model to select the tokenizer
-    and prompt template.
+    Lean finds every hole: whole proofs, parts of proofs and terms, `admit`. A hole inside a proof is proved as a theorem with its goal. A
+    copy of the file is written after each hole, with all proofs that Lean accepts in their places. The summary lists every hole; those that
+    remain open are shown with their goal and the reason. Errors elsewhere in the file do not stop it. --server accepts
+    `oprover serve`, SGLang or SGL-JAX and needs --run or --model to select the tokenizer and prompt template.
 
     Args:
       file: A Lean file that imports only what the selected Lean provides; the embedded Lean provides its core library.
@@ -209,7 +210,7 @@ def prove_command(
       server: Use the policy served at http://HOST:PORT instead of loading one; repeat for several servers.
       api_key_file: File whose first line is the API key of the servers; defaults to the variable OPROVER_API_KEY.
       rounds: Maximum number of attempts per rollout; each sees Lean's feedback on the previous one.
-      num_samples: Rollouts per theorem.
+      num_samples: Rollouts per hole.
       prompt_tokens: Maximum prompt length in tokens, with --model; 2048 by default.
       answer_tokens: Maximum completion length in tokens, with --model; 2048 by default.
       out: Output file; defaults to FILE.proved.lean.

@@ -53,6 +53,7 @@ theorem simple (p : Prop) : p ∧ True ↔ p := by
 
 theorem wrong (n : Nat) : n = n + 1 := by sorry
 """
+PROVED = {"easy (2:37)", "simple (5:2)"}
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +96,12 @@ def test_from_the_command_line_a_server_is_asked_and_lean_accepts_what_is_writte
     process = start("prove", str(file), "--server", server, *words, "--rounds", "2", "--num-samples", "4")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
-    assert "easy (line 2) round 1 of 2: 4 of 4 attempts verified, 4 accepted" in output
-    assert "easy (line 2): proved by 4 of 4 rollouts, first in round 1" in output
-    assert "wrong (line 7) round 2 of 2: 4 of 4 attempts verified, 0 accepted" in output
-    assert "wrong (line 7): not proved in 8 attempts" in output
-    assert "2 of 3 proved" in output and output.strip().endswith("`sorry` remains in wrong (line 7)")
+    assert "easy (2:37) round 1 of 2: 4 of 4 attempts verified, 4 accepted" in output
+    assert "easy (2:37): proved by 4 of 4 rollouts, first in round 1" in output
+    assert "wrong (7:42) round 2 of 2: 4 of 4 attempts verified, 0 accepted" in output
+    assert "wrong (7:42): not proved in 8 attempts" in output
+    assert "proved  simple (5:2)\nopen    wrong (7:42): not proved in 8 attempts" in output and "\n    ⊢ n = n + 1\n" in output
+    assert "2 of 3 proved" in output and output.strip().endswith("`sorry` remains in wrong (7:42)")
 
     written = file.with_suffix(".proved.lean").read_text()
     found = {one.name: one for one in declarations(written)}
@@ -107,7 +109,7 @@ def test_from_the_command_line_a_server_is_asked_and_lean_accepts_what_is_writte
     with Pool(workers=1) as pool:
         assert all(verdict.accepted for verdict in pool.check_many([one.check() for one in found.values() if not one.is_open]))
     with_it, _ = proved(agent_of_model(model, 2, 4, LENGTHS, None), file)
-    assert file.with_suffix(".out").read_text() == written and set(with_it) == {"easy", "simple"}
+    assert file.with_suffix(".out").read_text() == written and set(with_it) == PROVED
 
 
 def test_lean_may_be_a_service(server: str, model: Path, file: Path) -> None:
@@ -133,7 +135,7 @@ def test_a_run_is_asked_here_and_behind_a_server_with_the_same_memory(mesh: jax.
     save_policy(run, "cpt", parrot.parrot(mesh), 1)
     run.finish("cpt", 1.0, {})
     here, said = proved(agent_of_run(run.path, 2, None), file)
-    assert set(here) == {"easy", "simple"} and "round 1 of 2" in said
+    assert set(here) == PROVED and "round 1 of 2" in said
     with ExitStack() as opened:
         policy = policy_of_run(run.path, mesh)
         engine = opened.enter_context(engine_of(policy.config, policy.params, mesh, EXPERIMENT.engine, policy.version))

@@ -12,11 +12,10 @@ from lean_worker.backends import misjudgement
 from lean_worker.document import Answer
 from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.jobs import Question
-from lean_worker.pool import Pool
 from lean_worker.proof_filter import COMMANDS
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Finding
-from lean_worker.source import SourceError, declarations, filled, open_declarations
+from lean_worker.source import declarations
 from lean_worker.tools.attacks import attacks
 
 pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
@@ -54,32 +53,6 @@ def test_a_file_is_taken_apart() -> None:
     assert FILE[first.start : first.end] == ":= by\n  sorry"
     assert first.line == 8
     assert "documented" not in found[0].header and "def twice" in found[0].header
-
-
-def test_holes_are_found_filled_and_then_proved(pool: Pool) -> None:
-    holes = open_declarations(FILE, pool)
-    verdicts = pool.check_many([holes[0].check("by exact h.2"), holes[1].check("| _ => rfl"), holes[1].check("rfl")])
-    assert [v.kind for v in verdicts] == ["accepted", "error", "accepted"]
-    text = filled(FILE, {holes[0].start: "by exact h.2", holes[1].start: "rfl"})
-    assert "sorry\n" not in text.replace("-- `sorry` in a comment\n", "")
-    again = pool.check_many([d.check() for d in declarations(text)])
-    assert {v.kind for v in again} == {"accepted"}
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("theorem a : 1 = 1 := by sorry\ndef b : Nat := nowhere\n", "mine.lean:2: "),
-        ("theorem a : 1 = 1 := by sorry\n/- open", "mine.lean:2: a comment is not closed"),
-        ("import Mathlib\ntheorem a : 1 = 1 := by sorry", "mine.lean:1: module Mathlib is not available"),
-        ("theorem a : nowhere = 1 := by sorry\n", "mine.lean:1: "),
-        ("theorem a : 1 = 1 := by sorry\n\ntheorem b : 1 = := by sorry\n", "mine.lean:3: "),
-    ],
-)
-def test_a_file_that_does_not_elaborate_is_one_sentence_with_its_line(pool: Pool, text: str, words: str) -> None:
-    with pytest.raises(SourceError) as caught:
-        open_declarations(text, pool, "mine.lean")
-    assert str(caught.value).startswith(words) and "\n" not in str(caught.value)
 
 
 def test_check_a_file(tmp_path: Path) -> None:
