@@ -81,7 +81,7 @@ def test_header_commands_and_scopes_belong_to_the_statement(pool: Pool) -> None:
     statement = "namespace A\nvariable (k : Nat)\n@[simp] private theorem B.t (h : k = two) : k = 3 := by sorry"
     result = refute(pool, statement, "import Init\ndef two : Nat := 2")
     assert result.outcome == "disproved", result.messages
-    header = 'class Big (n : Nat) : Prop where big : 3 < n\ninstance : Big 4 := ⟨by decide⟩\ninfix:50 " ⊏ " => Nat.lt'
+    header = 'class Big (n : Nat) : Prop where big : 3 < n\ninstance : Big 4 := ⟨by decide⟩\ninfix:50 " ⊏ " => LT.lt'
     assert refute(pool, "theorem t (n : Nat) [Big n] : n ⊏ 4 := by sorry", header).outcome == "disproved"
 
 
