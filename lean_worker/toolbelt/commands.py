@@ -15,6 +15,7 @@ from lean_worker.statement import StatementError
 from lean_worker.toolbelt.asking import PoolLean, ToolError, errors, plain, was_read
 from lean_worker.toolbelt.disprove import Refutation, disprove
 from lean_worker.toolbelt.goals import goals, holes, parse_position
+from lean_worker.toolbelt.lemmas import lemmas
 from lean_worker.toolbelt.lint import lint
 from lean_worker.toolbelt.probes import Subject, find_subjects
 
@@ -51,6 +52,21 @@ def show_holes(pool: Pool, path: Path, as_json: bool) -> int:
         _print_errors(path, report.messages)
         print(f"{len(report.holes)} holes")
     return _NO_ANSWER if not was_read(report.kind) else _FOUND if report.holes else _CLEAN
+
+
+def show_lemmas(pool: Pool, path: Path, haves: bool, as_json: bool) -> int:
+    """Print the holes or `have`s of a file as lemmas; exit code 1 if one cannot be stated, 2 if Lean gives no answer."""
+    report = _run(lemmas(PoolLean(pool), read_text(path), haves))
+    if as_json:
+        _print_json(report)
+    else:
+        for lemma in report.lemmas:
+            print(f"-- {path}:{lemma.line}:{lemma.column}: {lemma.within}" + (f": not stated: {lemma.problem}" if lemma.problem else ""))
+            if lemma.statement:
+                print(f"{lemma.statement.removesuffix(' := by sorry')} {lemma.proof}" if lemma.proof else lemma.statement, end="\n\n")
+        if not was_read(report.kind):
+            _print_errors(path, report.messages)
+    return _NO_ANSWER if not was_read(report.kind) else _FOUND if any(lemma.problem for lemma in report.lemmas) else _CLEAN
 
 
 def show_lint(pool: Pool, path: Path, as_json: bool) -> int:
