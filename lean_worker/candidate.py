@@ -32,6 +32,11 @@ class Candidate:
     column: int = 0
 
     @property
+    def sets_heartbeats(self) -> bool:
+        """Whether it changes Lean's deterministic limit: then reaching the time limit instead is its own doing."""
+        return "maxHeartbeats" in self.helpers + self.verbatim + self.body
+
+    @property
     def attachable(self) -> bool:
         """Whether Lean is to read the answer as it is, but its proof could also be attached to the statement."""
         return bool(self.verbatim and self.body)
@@ -209,6 +214,24 @@ def _without(text: str, statement: Statement | None, header: str) -> str:
 
 def _words(chunk: str) -> tuple[str, ...]:
     return tuple(token.text for token in tokens(chunk))
+
+
+def open_scopes(text: str) -> list[str]:
+    """Return the names of the namespaces and sections that a text leaves open, in order; a section may have an empty name."""
+    try:
+        token_list = tokens(text)
+    except LexError:
+        return []
+    scopes: list[str] = []
+    for token, following in pairwise([*token_list, *token_list[-1:]]):
+        if token.kind != "name" or token.text not in ("namespace", "section", "mutual", "end"):
+            continue
+        if token.text == "end":
+            del scopes[-1:]
+            continue
+        named = following.kind == "name" and "\n" not in text[token.end : following.start]
+        scopes.append(following.text if named and token.text != "mutual" else "")
+    return scopes
 
 
 def _scopes(commands: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

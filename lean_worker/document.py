@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lean_worker.candidate import Candidate
+from lean_worker.candidate import Candidate, open_scopes
 from lean_worker.protocol import Message, Severity
 from lean_worker.statement import Statement, blank, ending
 
@@ -171,6 +171,19 @@ def _attempt(statement: Statement, candidate: Candidate, begins: int) -> tuple[s
     return helpers + text, shown
 
 
+def _closed(statement: Statement, candidate: Candidate, begins: int, label: str) -> tuple[str, list[Place]]:
+    """Return the attempt in a section of its own, if it has declarations, and everything that it leaves open closed.
+
+    Otherwise an open `variable` of a class would stand before the judge's theorem too, which would then state less than the statement.
+    A candidate cannot close the section, as its name is secret.
+    """
+    if not candidate.line:
+        return _attempt(statement, candidate, begins)
+    text, places = _attempt(statement, candidate, begins + 1)
+    ends = "".join(f"end {name}\n" if name else "end\n" for name in reversed(open_scopes(text)))
+    return f"section {label}\n{text}{ends}end {label}\n", places
+
+
 def _unprotected(text: str) -> str:
     """Blank the word `protected` of theorems, so that the judge finds them by their short names."""
     return _PROTECTED.sub(lambda found: blank(found[1]) + found[2], text)
@@ -197,7 +210,7 @@ def write_document(opening: str, header: str, statement: Statement, candidate: C
     begins = opening.count("\n") + header.count("\n") + 1
     stub, stub_places = _stub(statement, label, begins)
     plain, plain_places = _declared(statement, _OPEN, begins)
-    attempt, places = ("", []) if candidate is None else _attempt(statement, candidate, begins + stub.count("\n"))
+    attempt, places = ("", []) if candidate is None else _closed(statement, candidate, begins + stub.count("\n"), f"Attempt_{nonce}")
     name = statement.name.removeprefix("_root_.")
     proved_by = "sorry" if candidate is None else f"@{statement.name}"
     stated = f"@{statement.name}" if candidate is not None and own_type(statement, candidate) else f"@{label}.{name}"
@@ -249,7 +262,7 @@ def located(raw: Raw, document: Document, places: Sequence[Place]) -> Message:
 
     line, column = send(raw["pos"])
     end_line, end_column = max((line, column), send(raw.get("endPos") or raw["pos"]))
-    text = re.sub(rf"(?:Statement|Judge)_{document.nonce}\.?", "", raw["data"])
+    text = re.sub(rf"(?:Statement|Judge|Attempt)_{document.nonce}\.?", "", raw["data"])
     # a bare proof cannot contain `theorem`: it is the judge's, after the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"

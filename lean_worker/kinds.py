@@ -15,7 +15,6 @@ _RAN_OUT = re.compile(
     r"\(deterministic\) timeout at\s.*?,\s+maximum number of heartbeats \(\d+\)|\(kernel\) deterministic timeout", re.DOTALL
 )
 _HOLE_AXIOM = "sorryAx"
-_HOLES = re.compile(r"(?<![\w.])(?:sorry|sorryAx|admit)(?![\w.'!?])")
 
 
 def kind_of(answer: Answer, finished: bool = True, has_candidate: bool = True) -> Kind | None:
@@ -33,7 +32,7 @@ def kind_of(answer: Answer, finished: bool = True, has_candidate: bool = True) -
     if answer.unclear:
         return "unreadable"
     if answer.refused:
-        return kind_of_refusal(answer.refused)
+        return "forbidden"
     if answer.failed:
         return "heartbeats" if ran_out(answer.messages) else "error"
     if answer.mismatch:
@@ -48,12 +47,6 @@ def kind_of_axioms(axioms: Sequence[str]) -> Kind:
     if _HOLE_AXIOM in axioms:
         return "hole"
     return "accepted" if ALLOWED_AXIOMS.issuperset(axioms) else "axiom"
-
-
-def kind_of_refusal(reason: str) -> Kind:
-    """Return "hole" if the proof filter refused a spelling of `sorry`, else "forbidden". A reason quotes the refused token first."""
-    quoted = re.search(r"`([^`]*)`", reason)
-    return "hole" if quoted is not None and _HOLES.fullmatch(quoted[1]) else "forbidden"
 
 
 def ran_out(messages: Sequence[Message]) -> bool:

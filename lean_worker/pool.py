@@ -427,6 +427,10 @@ class Pool:
 
     def _unfinished(self, job: Job, finding: Finding, seconds: float) -> None:
         """Deliver no verdict: Lean did not finish the check."""
+        if finding.outcome == "timeout" and job.question.candidate is not None and job.question.candidate.sets_heartbeats:
+            note = f"no answer within {self._limits.seconds:g} s; the proof sets its own maxHeartbeats"
+            self._finish(job, "heartbeats", seconds=seconds, note=note)
+            return
         if finding.outcome == "timeout":
             file, limit = job.question.file, self._limits.seconds
             self._finish(job, "timeout", seconds=seconds, note=f"no answer within {limit if file is None else file.limit(limit):g} s")

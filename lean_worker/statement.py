@@ -166,6 +166,8 @@ def _opening(token_list: Sequence[Token], closing: int) -> int | None:
         depth += (text == "]") - (text in ("[", "@["))
         if depth == 0:
             return at if text == "@[" else None
+        if text in DECLARERS:
+            return None
     return None
 
 

@@ -107,7 +107,7 @@ def test_a_file_with_errors_elsewhere_is_proved_and_they_are_said(pool: Pool, tm
     assert re.search(r"half \(15:46\): found, but not tried: an error in the same declaration keeps Lean from it", said)
     assert "later (7:2): not proved" in said and "7 holes" in said
     assert "no_rule (19:48): found, but not tried: its declaration has an error: Invalid simp theorem" in said
-    assert "unused (21:43): found, but not tried: Lean never comes to it" in said
+    assert "unused (21:43): found, but not tried: Lean shows no goal there" in said
     tactic = "first | assumption | rfl"
     expected = text.replace("n + 0 = n := by sorry", f"n + 0 = n := by {tactic}").replace("wrong\n  sorry", f"wrong\n  {tactic}")
     assert written == expected.replace("(h : p) : p := by\n  sorry", f"(h : p) : p := by {tactic}")
@@ -210,7 +210,7 @@ def test_line_ends_and_byte_order_mark_stay(pool: Pool, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_are_one_sentence(pool: Pool, tmp_path: Path) -> None:
     path = tmp_path / "mine.lean"
-    path.write_bytes("-- caf\xe9\ntheorem a : True := by sorry\n".encode("latin-1"))
+    path.write_bytes("-- na\xefve\ntheorem a : True := by sorry\n".encode("latin-1"))
     with pytest.raises(InputError, match="is not UTF-8"):
         proved(pool, path, lambda prompt: ("trivial",))
     path.write_text("-- licence\nimport Nowhere\ntheorem a : True := by sorry\n")

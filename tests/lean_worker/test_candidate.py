@@ -216,7 +216,8 @@ theorem tgt (p q : Prop) (hp : p) (hq : q) : q ∧ p :=
 def test_helpers_where_they_are_permitted(pool: Pool) -> None:
     assert ask(pool, STATEMENT, HELPED).kind == "accepted"
     assert ask(pool, STATEMENT, HELPED, helpers=False).kind == "forbidden"
-    assert ask(pool, STATEMENT, "def two := 2\ntheorem tgt : two = 2 := ⟨hq, hp⟩").kind == "accepted"
+    assert ask(pool, STATEMENT, "def two := 2\ntheorem other : two = 2 := ⟨hq, hp⟩").kind == "accepted"
+    assert ask(pool, STATEMENT, "def two := 2\ntheorem tgt : two = 2 := ⟨hq, hp⟩").kind == "error"
 
 
 def test_a_wrong_helper_is_a_wrong_proof_and_its_line_is_named(pool: Pool) -> None:
