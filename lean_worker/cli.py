@@ -27,7 +27,7 @@ from lean_worker.lean_pool import LeanPool
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
 from lean_worker.sandbox.sandbox import Kind, detect, examine
-from lean_worker.toolbelt.commands import show_goals, show_holes, show_lint, show_refutations
+from lean_worker.toolbelt.commands import show_goals, show_holes, show_lemmas, show_lint, show_refutations
 from lean_worker.tools.attacks import attacks
 from lean_worker.tools.attacks.isolation import groupings as random_groupings
 from lean_worker.tools.attacks.isolation import isolation_checks, tell_alone, try_grouping
@@ -118,6 +118,19 @@ def holes_command(file: Annotated[Path, tyro.conf.Positional], json: bool = Fals
     """
     with _tool_pool(lean) as pool:
         return show_holes(pool, file, json)
+
+
+@app.command("extract")
+def extract_command(file: Annotated[Path, tyro.conf.Positional], have: bool = False, json: bool = False, lean: Chosen = CHOICE) -> int:
+    """Print the holes of a .lean file as lemmas, to stand before the theorems that contain them. Exit code 1 if one has none.
+
+    Args:
+        file: .lean file.
+        have: take each `have` of a tactic proof that states its type, with its proof, instead of the holes.
+        json: print the report as one line of JSON.
+    """
+    with _tool_pool(lean) as pool:
+        return show_lemmas(pool, file, have, json)
 
 
 @app.command("disprove")

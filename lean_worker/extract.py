@@ -110,7 +110,7 @@ def extract(report: FileReport, hole: Hole, text: str, header: str | None = None
     start, end = command_of(report, hole, text)
     header = text[:start] if header is None else header
     found = read_goal(goal or hole.goal)
-    shown = "\n".join([found.target, *(f"{each.type} {each.value}" for each in found.hypotheses)])
+    shown = ";\n".join([found.target, *(f"{each.type} {each.value}" for each in found.hypotheses)])
     if re.search(r"(?<![\w.'«])sorry(?![\w'])", shown):
         raise NotStated("its goal depends on another `sorry`; fill that one first")
     first = next((i for i, each in enumerate(found.hypotheses) if each.value), len(found.hypotheses))

@@ -160,17 +160,20 @@ class Pool:
         *,
         tactics: bool = False,
         seconds: float | None = None,
+        lookup: bool = False,
     ) -> "Future[FileReport]":
         """Let Lean read a whole file: the verdict on each theorem, its holes, and the goals at `positions` (offsets in code points).
 
         `tactics`: report all tactics with their goals as well. Each theorem has the time of one check; `seconds` limits the whole file
-        further. If headers are not trusted, `filter_file` decides what the file may contain. Raises QueueFull if the queue is full.
+        further. If headers are not trusted, `filter_file` decides what the file may contain; with `lookup`, for a file of which only goals
+        are wanted, it may also be what a header may be. Raises QueueFull if the queue is full.
         """
         text = text.replace("\r\n", "\n").removeprefix("\ufeff")
         future: Future[FileReport] = Future()
         try:
             opening, body = self._modules(without_module(text))
-            refused = () if self._trusted else filter_file(body, self.backend.commands)
+            allowed = self._trusted or (lookup and self._allows_header(body))
+            refused = () if allowed else filter_file(body, self.backend.commands)
         except StatementError as error:
             line = error.line + text.rstrip("\n").count("\n") + 1 if error.line <= 0 else error.line
             future.set_result(FileReport("unreadable", (_note(str(error), line),)))
@@ -252,6 +255,13 @@ class Pool:
         opening, rest = self._modules(header)
         check_header(rest, self._trusted, self.backend.commands)
         return opening, rest
+
+    def _allows_header(self, text: str) -> bool:
+        try:
+            check_header(text, self._trusted, self.backend.commands)
+        except StatementError:
+            return False
+        return True
 
     def _modules(self, text: str) -> tuple[str, str]:
         """Return prelude and imports, and the rest of a text. Raises StatementError for modules that are not available."""

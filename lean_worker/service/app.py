@@ -47,7 +47,7 @@ If the queue is full, the response is 429 with `Retry-After`. If a client discon
 
 Limits: {statement:,} characters for a statement, {header:,} for a header, {proof:,} for a proof, {snippet:,} for a snippet or file,
 {id:,} for an id, {client:,} for `X-Client`; {batch:,} checks or snippets, {positions:,} positions for goals, {linted:,} theorems for
-lint and {body_bytes:,} bytes per request. A request that exceeds a limit is refused with one sentence.
+lint or lemmas, and {body_bytes:,} bytes per request. A request that exceeds a limit is refused with one sentence.
 
 A request body is JSON with `Content-Type: application/json`, uncompressed. curl's `-d` alone declares a form, so use `--json`:
 

@@ -9,16 +9,28 @@ from lean_worker.files import FileReport
 from lean_worker.pool import PoolStatus
 from lean_worker.protocol import LeanDescription
 from lean_worker.service import kimina_wire
-from lean_worker.service.tool_wire import DisproveRequest, GoalsRequest, HolesRequest, LintRequest
+from lean_worker.service.tool_wire import DisproveRequest, ExtractRequest, GoalsRequest, HolesRequest, LintRequest
 from lean_worker.service.wire import BatchRequest, FileRequest, Refusal, VerifyAnswer, VerifyRequest
 from lean_worker.toolbelt.disprove import Refutation
 from lean_worker.toolbelt.goals import GoalsReport, HolesReport
+from lean_worker.toolbelt.lemmas import LemmasReport
 from lean_worker.toolbelt.lint import LintReport
 
 _REFERENCE = "#/components/schemas/{name}"
 _STRUCTS = (
     *(VerifyRequest, BatchRequest, VerifyAnswer, FileRequest, FileReport, Refusal, PoolStatus, LeanDescription),
-    *(GoalsRequest, GoalsReport, HolesRequest, HolesReport, DisproveRequest, Refutation, LintRequest, LintReport),
+    *(
+        ExtractRequest,
+        LemmasReport,
+        GoalsRequest,
+        GoalsReport,
+        HolesRequest,
+        HolesReport,
+        DisproveRequest,
+        Refutation,
+        LintRequest,
+        LintReport,
+    ),
     *(kimina_wire.CheckRequest, kimina_wire.CheckResponse, kimina_wire.VerifyRequestBody, kimina_wire.VerifyResponse),
 )
 _REFUSALS = {

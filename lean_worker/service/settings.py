@@ -20,7 +20,7 @@ class ServiceSettings:
         max_proof: characters per proof.
         max_snippet: characters per snippet or file.
         max_positions: positions per request for goals.
-        max_linted: theorems per request for lint.
+        max_linted: theorems per request for lint, holes or `have`s per request for lemmas.
         max_id: characters per id.
         max_client: characters of `X-Client`.
         hosts: additional host names that a service without a key accepts in addition to loopback names.

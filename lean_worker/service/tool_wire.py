@@ -29,6 +29,13 @@ class DisproveRequest(msgspec.Struct, frozen=True):
     proof: str = ""
 
 
+class ExtractRequest(msgspec.Struct, frozen=True):
+    """A Lean file whose holes are wanted as lemmas; with `haves`, each `have` of a tactic proof that states its type instead."""
+
+    text: str
+    haves: bool = False
+
+
 class LintRequest(msgspec.Struct, frozen=True):
     """A Lean file whose theorems are to be linted; their proofs may be `sorry`."""
 

@@ -1,4 +1,4 @@
-"""Routes of the toolbelt: goals, holes, refutation and lint. A disconnecting client cancels what still waits."""
+"""Routes of the toolbelt: goals, holes, lemmas, refutation and lint. A disconnecting client cancels what still waits."""
 
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -10,22 +10,24 @@ from starlette.responses import Response
 from lean_worker.http import offload, read_json, while_connected
 from lean_worker.service.openapi import takes_and_gives
 from lean_worker.service.requests import Service, client_name, require_short
-from lean_worker.service.tool_wire import DisproveRequest, GoalsRequest, HolesRequest, LintRequest
+from lean_worker.service.tool_wire import DisproveRequest, ExtractRequest, GoalsRequest, HolesRequest, LintRequest
 from lean_worker.toolbelt.asking import PoolLean, ToolError
 from lean_worker.toolbelt.disprove import Refutation, disprove
 from lean_worker.toolbelt.goals import FilePosition, GoalsReport, HolesReport, goals, holes
+from lean_worker.toolbelt.lemmas import LemmasReport, lemmas
 from lean_worker.toolbelt.lint import LintReport, lint
 
 T = TypeVar("T")
 
 _GOALS = GoalsRequest("theorem t (p q : Prop) (h : p ∧ q) : q := by\n  cases h\n  assumption", [FilePosition(2, 2), FilePosition(3, 2)])
 _HOLES = HolesRequest("theorem t (n : Nat) : 0 + n = n := by\n  induction n with\n  | zero => rfl\n  | succ n ih => sorry")
+_EXTRACT = ExtractRequest("theorem t (n : Nat) : n + 0 = n := by\n  have h : 0 + n = n := sorry\n  simp")
 _DISPROVE = DisproveRequest("theorem t (a b : Nat) (h : a < b) : a + 2 < b := by sorry")
 _LINT = LintRequest("theorem t (a b : Nat) (h : a < b) : b - a = 5 / 2 := by sorry")
 
 
 def add_tool_routes(router: APIRouter, service: Service) -> None:
-    """Add `/v1/goals`, `/v1/holes`, `/v1/disprove` and `/v1/lint` to `router`."""
+    """Add `/v1/goals`, `/v1/holes`, `/v1/extract`, `/v1/disprove` and `/v1/lint` to `router`."""
     settings = service.settings
 
     async def body(request: Request, kind: type[T]) -> T:
@@ -55,6 +57,16 @@ def add_tool_routes(router: APIRouter, service: Service) -> None:
         asked = await body(request, HolesRequest)
         require_short("text", asked.text, settings.max_snippet)
         return await _answered(request, holes(lean(request), asked.text))
+
+    @router.post(
+        "/v1/extract",
+        summary="Return the holes or the `have`s of a file as lemmas",
+        openapi_extra=takes_and_gives(ExtractRequest, LemmasReport, example=_EXTRACT),
+    )
+    async def extract_route(request: Request) -> Response:
+        asked = await body(request, ExtractRequest)
+        require_short("text", asked.text, settings.max_snippet)
+        return await _answered(request, lemmas(lean(request), asked.text, asked.haves, settings.max_linted))
 
     @router.post(
         "/v1/disprove",

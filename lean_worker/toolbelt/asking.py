@@ -9,7 +9,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from lean_worker.errors import LeanWorkerError
 from lean_worker.files import FileReport
 from lean_worker.pool import Pool
-from lean_worker.protocol import Check, Message, Verdict
+from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Verdict
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ class PoolLean:
     client: str = ""
 
     async def read(self, text: str, positions: Sequence[int] = (), holes: bool = False) -> FileReport:
-        return await asyncio.wrap_future(await _started(self.pool.read_file, text, positions, holes, self.client))
+        return await asyncio.wrap_future(await _started(self.pool.read_file, text, positions, holes, self.client, lookup=True))
 
     async def verify(self, checks: Sequence[Check]) -> list[Verdict]:
         futures: list[asyncio.Future[Verdict]] = []
@@ -65,6 +65,11 @@ async def _started(submit: Callable[P, Future[T]], *args: P.args, **kwargs: P.kw
     except asyncio.CancelledError:
         submitting.add_done_callback(cancel)
         raise
+
+
+def was_read(kind: Kind) -> bool:
+    """Return whether a report of this kind says what Lean found in a file: there was an answer, and the file was allowed."""
+    return kind not in NO_VERDICT and kind not in ("statement", "forbidden")
 
 
 def plain(text: str) -> str:

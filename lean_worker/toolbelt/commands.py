@@ -9,12 +9,13 @@ import msgspec
 
 from lean_worker.files import FileReport, FileTheorem
 from lean_worker.pool import Pool
-from lean_worker.protocol import NO_VERDICT, Kind, Message
+from lean_worker.protocol import Message
 from lean_worker.source import read_text
 from lean_worker.statement import StatementError
-from lean_worker.toolbelt.asking import PoolLean, ToolError, errors, plain
+from lean_worker.toolbelt.asking import PoolLean, ToolError, errors, plain, was_read
 from lean_worker.toolbelt.disprove import Refutation, disprove
 from lean_worker.toolbelt.goals import goals, holes, parse_position
+from lean_worker.toolbelt.lemmas import lemmas
 from lean_worker.toolbelt.lint import lint
 from lean_worker.toolbelt.probes import Subject, find_subjects
 
@@ -36,7 +37,7 @@ def show_goals(pool: Pool, path: Path, places: Sequence[str], as_json: bool) -> 
             print(f"{path}:{each.line}:{each.column}:")
             print(_indented(each.goal or "no goal: no tactic stands here"))
         _print_errors(path, report.messages)
-    return _NO_ANSWER if _unanswered(report.kind) else _CLEAN
+    return _NO_ANSWER if not was_read(report.kind) else _CLEAN
 
 
 def show_holes(pool: Pool, path: Path, as_json: bool) -> int:
@@ -50,7 +51,22 @@ def show_holes(pool: Pool, path: Path, as_json: bool) -> int:
             print(_indented(hole.goal or "the goal is unknown: Lean did not get here"))
         _print_errors(path, report.messages)
         print(f"{len(report.holes)} holes")
-    return _NO_ANSWER if _unanswered(report.kind) else _FOUND if report.holes else _CLEAN
+    return _NO_ANSWER if not was_read(report.kind) else _FOUND if report.holes else _CLEAN
+
+
+def show_lemmas(pool: Pool, path: Path, haves: bool, as_json: bool) -> int:
+    """Print the holes or `have`s of a file as lemmas; exit code 1 if one cannot be stated, 2 if Lean gives no answer."""
+    report = _run(lemmas(PoolLean(pool), read_text(path), haves))
+    if as_json:
+        _print_json(report)
+    else:
+        for lemma in report.lemmas:
+            print(f"-- {path}:{lemma.line}:{lemma.column}: {lemma.within}" + (f": not stated: {lemma.problem}" if lemma.problem else ""))
+            if lemma.statement:
+                print(f"{lemma.statement.removesuffix(' := by sorry')} {lemma.proof}" if lemma.proof else lemma.statement, end="\n\n")
+        if not was_read(report.kind):
+            _print_errors(path, report.messages)
+    return _NO_ANSWER if not was_read(report.kind) else _FOUND if any(lemma.problem for lemma in report.lemmas) else _CLEAN
 
 
 def show_lint(pool: Pool, path: Path, as_json: bool) -> int:
@@ -82,7 +98,7 @@ def show_refutations(pool: Pool, path: Path, theorem: str | None, proof: Path | 
     text = plain(read_text(path))
     lean = PoolLean(pool)
     report = _run(lean.read(text, holes=True))
-    if _unanswered(report.kind):
+    if not was_read(report.kind):
         _print_errors(path, report.messages)
         return _NO_ANSWER
     chosen = _chosen(path, report, theorem)
@@ -134,10 +150,6 @@ def _print_refutation(path: Path, theorem: FileTheorem, result: Refutation) -> N
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
-
-
-def _unanswered(kind: Kind) -> bool:
-    return kind in NO_VERDICT or kind == "statement"
 
 
 def _print_json(report: msgspec.Struct) -> None:

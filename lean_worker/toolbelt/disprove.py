@@ -12,7 +12,7 @@ import msgspec
 
 from lean_worker.protocol import NO_VERDICT, Check, Kind, Message, Verdict
 from lean_worker.statement import StatementError
-from lean_worker.toolbelt.asking import Lean, errors, plain
+from lean_worker.toolbelt.asking import Lean, errors, plain, was_read
 from lean_worker.toolbelt.context import Context, read_context
 from lean_worker.toolbelt.counterexamples import CALCULATE, CLOSE, GOAL, Instance, instances
 from lean_worker.toolbelt.probes import Subject, ask_probes, find_subjects, replace_lines
@@ -108,7 +108,7 @@ async def negate(lean: Lean, statement: str, header: str) -> Negation | Refutati
     probes += [subject.probe(_id(level, count), _SHOW, levels=_levels(level, count)) for level, count in _LEVELS]
     second, (probed,) = await ask_probes(lean, text, [subject], [probes])
     seconds = report.seconds + second.seconds
-    if second.kind in NO_VERDICT:
+    if not was_read(second.kind):
         return Refutation(None, kind=second.kind, messages=second.messages, seconds=seconds)
     wrong = tuple(replace_lines(message, -above) for message in probed.errors)
     if wrong or "as_is" not in probed.elaborated:

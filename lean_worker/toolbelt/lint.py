@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 
 from lean_worker.files import FileReport
-from lean_worker.protocol import NO_VERDICT, Kind, Message
+from lean_worker.protocol import Kind, Message
 from lean_worker.statement import StatementError
-from lean_worker.toolbelt.asking import Lean, ToolError, errors, plain
+from lean_worker.toolbelt.asking import Lean, ToolError, errors, plain, was_read
 from lean_worker.toolbelt.binders import auto_bound, strict_probe
 from lean_worker.toolbelt.codes import Places, Smell
 from lean_worker.toolbelt.context import Context, read_context
@@ -58,7 +58,7 @@ async def lint(lean: Lean, text: str, most: int | None = None) -> LintReport:
     """
     text = plain(text)
     report = await lean.read(text)
-    if report.kind in NO_VERDICT or report.kind == "statement":
+    if not was_read(report.kind):
         return LintReport(None, report.kind, messages=report.messages, seconds=report.seconds)
     if most is not None and len(report.theorems) > most:
         raise ToolError(f"the file has {len(report.theorems)} theorems, more than {most}; split it")
@@ -85,7 +85,7 @@ async def _examine(lean: Lean, text: str, subjects: Sequence[Subject]) -> tuple[
     """Return the result for each subject, the seconds, and the report of a reading that gave no answer."""
     report, first = await ask_probes(lean, text, subjects, [_first_probes(subject) for subject in subjects])
     seconds = report.seconds
-    if report.kind in NO_VERDICT:
+    if not was_read(report.kind):
         return [], seconds, report
     contexts = [None if probed.errors else read_context(probed.goals["plain"]) for probed in first]
     deep = [
@@ -94,7 +94,7 @@ async def _examine(lean: Lean, text: str, subjects: Sequence[Subject]) -> tuple[
     ]
     report, second = await ask_probes(lean, text, subjects, deep)
     seconds += report.seconds
-    if report.kind in NO_VERDICT:
+    if not was_read(report.kind):
         return [], seconds, report
     facts = [
         read_deep(context, subject, probed.goals["deep"]) if context is not None and "deep" in probed.elaborated else None

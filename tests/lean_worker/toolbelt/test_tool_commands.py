@@ -52,6 +52,14 @@ def test_holes(file: str) -> None:
     assert [hole["goal"].split("⊢ ")[1] for hole in report["holes"]] == ["a + 1 ≤ b", "a + 2 < b"]
 
 
+def test_extract(file: str, tmp_path: Path) -> None:
+    done = run("extract", file)
+    assert done.returncode == 0 and "theorem A.wrong_at_8_26 " not in done.stdout and done.stdout.count(":= by sorry") == 2
+    path = tmp_path / "c.lean"
+    path.write_text("theorem t (n : Nat) : n + 0 = n := by\n  have h : 0 + n = n := by simp\n  simp\n", encoding="utf-8")
+    assert "(n : Nat) : 0 + n = n := by simp" in run("extract", str(path), "--have").stdout
+
+
 def test_lint(file: str, tmp_path: Path) -> None:
     assert run("lint", file).returncode == 0
     path = tmp_path / "b.lean"

@@ -71,16 +71,18 @@ def test_a_candidate_must_not_use_the_statement_or_a_hole(pool: Pool) -> None:
     assert refute(pool, statement, proof="fun h => absurd (h 1) (by decide)").outcome == "disproved"
     for proof in ("by sorry", "fun h => nomatch h 0", "by intro h; exact absurd (@h 0) (by decide)"):
         result = refute(pool, statement, proof=proof)
-        assert result.outcome == "not disproved" and result.messages and result.kind in ("forbidden", "error")
+        assert result.outcome == "not disproved" and result.messages and result.kind in ("hole", "error")
     # whatever a candidate writes, the statement itself depends on `sorryAx`
     absurd = "theorem t : ¬ (1 = 1) := by sorry"
-    assert refute(pool, absurd, header="theorem cheat : 1 = 2 := sorry", proof="fun h => absurd cheat (by decide)").kind == "axiom"
+    assert refute(pool, absurd, header="theorem cheat : 1 = 2 := sorry", proof="fun h => absurd cheat (by decide)").kind == "hole"
 
 
 def test_header_commands_and_scopes_belong_to_the_statement(pool: Pool) -> None:
     statement = "namespace A\nvariable (k : Nat)\n@[simp] private theorem B.t (h : k = two) : k = 3 := by sorry"
     result = refute(pool, statement, "import Init\ndef two : Nat := 2")
     assert result.outcome == "disproved", result.messages
+    header = 'class Big (n : Nat) : Prop where big : 3 < n\ninstance : Big 4 := ⟨by decide⟩\ninfix:50 " ⊏ " => LT.lt'
+    assert refute(pool, "theorem t (n : Nat) [Big n] : n ⊏ 4 := by sorry", header).outcome == "disproved"
 
 
 def test_a_statement_that_lean_does_not_read_is_unreadable_at_its_place(pool: Pool) -> None:

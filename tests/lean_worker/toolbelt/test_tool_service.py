@@ -13,7 +13,7 @@ from lean_worker.service.settings import ServiceSettings
 
 pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
 
-PATHS = ("/v1/goals", "/v1/holes", "/v1/disprove", "/v1/lint")
+PATHS = ("/v1/goals", "/v1/holes", "/v1/extract", "/v1/disprove", "/v1/lint")
 HANG = "theorem t : Nat.div.go (2 ^ 60) (2 ^ 60) 1 = 0 := by decide +kernel"
 
 
@@ -36,6 +36,7 @@ def test_the_examples_are_answered_as_described(http: httpx2.Client) -> None:
         assert set(answers[path]) == set(described), path
     assert "⊢ q" in answers["/v1/goals"]["goals"][0]["goal"] and answers["/v1/goals"]["kind"] == "accepted"
     assert [(hole["line"], hole["column"]) for hole in answers["/v1/holes"]["holes"]] == [(4, 17)]
+    assert answers["/v1/extract"]["lemmas"][0]["statement"] == "theorem t_at_2_24 (n : Nat) : 0 + n = n := by sorry"
     assert answers["/v1/disprove"]["outcome"] == "disproved" and "a := 0" in answers["/v1/disprove"]["tactic"]
     assert "literal-division" in {smell["code"] for smell in answers["/v1/lint"]["theorems"][0]["smells"]}
 
@@ -47,13 +48,14 @@ def test_text_that_runs_code_never_reaches_lean(http: httpx2.Client, pool: Pool,
     for path, body in (
         ("/v1/goals", {"text": text, "positions": [{"line": 1, "column": 0}]}),
         ("/v1/holes", {"text": text}),
+        ("/v1/extract", {"text": text, "haves": True}),
         ("/v1/lint", {"text": text}),
     ):
         answer = http.post(path, json=body).raise_for_status().json()
-        assert answer["kind"] == "statement" and "not allowed" in answer["messages"][0]["text"], answer
+        assert answer["kind"] == "forbidden" and answer["messages"], answer
     for body in ({"statement": text}, {"statement": "theorem t : 1 = 1 := by sorry", "header": bad}):
         answer = http.post("/v1/disprove", json=body).raise_for_status().json()
-        assert answer["outcome"] == "unreadable" and "not allowed" in answer["messages"][0]["text"], answer
+        assert answer["outcome"] == "unreadable" and answer["kind"] == "forbidden" and answer["messages"], answer
     answer = http.post("/v1/disprove", json={"statement": "theorem t : 1 = 2 := by sorry", "proof": f"by decide\n{bad}"}).json()
     assert answer["outcome"] == "not disproved" and answer["kind"] in ("forbidden", "error"), answer
     assert pool.status().sessions_started <= before + 1
@@ -68,6 +70,7 @@ def test_text_that_runs_code_never_reaches_lean(http: httpx2.Client, pool: Pool,
         ("/v1/goals", {"text": "", "positions": [{"line": 1.5, "column": 0}]}, "body: "),
         ("/v1/holes", {}, "body: "),
         ("/v1/holes", {"text": "x" * 2001}, "text has 2001 characters"),
+        ("/v1/extract", {"text": "theorem t : 1 = 1 := sorry\n" * 3}, "3 holes, more than 2"),
         ("/v1/lint", {"text": "theorem t : 1 = 1 := rfl\n" * 3}, "3 theorems, more than 2"),
         ("/v1/disprove", {"statement": "x" * 2001}, "statement has 2001 characters"),
         ("/v1/disprove", {"statement": "", "header": "x" * 200_000}, "header has 200000 characters"),
