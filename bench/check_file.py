@@ -38,7 +38,8 @@ def _induction(number: int) -> str:
 
 
 def _cases(number: int) -> str:
-    return f"""theorem cases_{number} (p q r : Prop) (first : p ∨ q) (second : ¬ p ∨ r) (n : Nat) (h : n = {number}) : (q ∨ r) ∧ n < {number + 1} := by
+    return f"""theorem cases_{number} (p q r : Prop) (first : p ∨ q) (second : ¬ p ∨ r) (n : Nat) (h : n = {number}) :
+    (q ∨ r) ∧ n < {number + 1} := by
   constructor
   · rcases first with hp | hq
     · rcases second with hnp | hr
@@ -75,7 +76,8 @@ def _arithmetic(number: int) -> str:
 
 
 def _simplification(number: int) -> str:
-    return f"""theorem simplification_{number} (xs ys : List Nat) (n : Nat) (h : n = {number}) : (xs ++ (n :: ys)).length = xs.length + 1 + ys.length := by
+    return f"""theorem simplification_{number} (xs ys : List Nat) (n : Nat) (h : n = {number}) :
+    (xs ++ (n :: ys)).length = xs.length + 1 + ys.length := by
   rw [List.length_append]
   simp only [List.length_cons]
   omega

@@ -17,6 +17,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Verdict
 from lean_worker.tools.pairs import read_pairs
 
+
 def reason(verdict: Verdict) -> str:
     """Return the first words of the first error, without the parts that differ between proofs."""
     errors = [message.text for message in verdict.messages if message.severity == "error"]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lean_worker.lexer import LexError, Token, split_name, tokens
 from lean_worker.proof_filter import COMMANDS, MAX_PROOF_LENGTH, filter_proof
@@ -211,7 +212,7 @@ def _scopes(commands: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def _chunks(text: str) -> list[str]:
     """Split a text before each line that begins at the margin."""
     starts = [0, *(match.end() for match in re.finditer(r"\n(?=[^\s\-/|)}\]])", text)), len(text)]
-    return [text[begin:end] for begin, end in zip(starts, starts[1:], strict=False)]
+    return [text[begin:end] for begin, end in pairwise(starts)]
 
 
 def filter_declarations(text: str, commands: frozenset[str]) -> str | None:

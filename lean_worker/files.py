@@ -21,9 +21,10 @@ _SORRY = re.compile("declaration uses ['`]sorry['`]")
 
 @dataclass(frozen=True)
 class FileQuestion:
-    """A file without its imports. `positions` are offsets in code points at which goals are wanted; `holes`: whether those of holes are.
+    """A file without its imports.
 
-    `tactics`: whether all tactics with their goals are. `seconds` limits the time for the whole file, None if only the pool's limit for each theorem counts.
+    `positions` are offsets in code points at which goals are wanted. `holes` and `tactics`: whether the goals of holes, and all tactics
+    with their goals, are wanted. `seconds` limits the time for the whole file, None if only the pool's limit for each theorem counts.
     """
 
     text: str
@@ -103,12 +104,13 @@ class TacticStep(msgspec.Struct, frozen=True):
 
 
 class FileReport(msgspec.Struct, frozen=True):
-    """What Lean says about a file. `kind` is "accepted" if it has no error, every theorem is proved and there is no hole; "error" otherwise.
+    """What Lean says about a file.
 
-    With "forbidden" the file was refused before Lean saw it; with "timeout", "crash", "unavailable" or "unreadable" there is no verdict.
-    `messages` then say why; otherwise they are all of Lean's messages, in the coordinates of the file. `goals` are those at the positions
-    that were asked for, empty where there are none; `tactics` only if they were asked for. `unread` are the pieces of text that contain a word such as `theorem`, but in which
-    Lean did not find a theorem, for example behind `#exit`; a file with such a piece is not accepted.
+    `kind` is "accepted" if it has no error, every theorem is proved and there is no hole, and "error" otherwise. With "forbidden" the file
+    was refused before Lean saw it; with "timeout", "crash", "unavailable" or "unreadable" there is no verdict. `messages` then say why;
+    otherwise they are all of Lean's messages, in the coordinates of the file. `goals` are those at the positions that were asked for, empty
+    where there are none; `tactics` only if they were asked for. `unread` are the pieces of text that contain a word such as `theorem`, but
+    in which Lean did not find a theorem, for example behind `#exit`; a file with such a piece is not accepted.
     """
 
     kind: Kind

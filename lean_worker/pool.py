@@ -151,8 +151,8 @@ class Pool:
     ) -> "Future[FileReport]":
         """Let Lean read a whole file: the verdict on each theorem, its holes, and the goals at `positions` (offsets in code points).
 
-        `tactics`: report all tactics with their goals as well. Each theorem has the time of one check; `seconds` limits the whole file further. If headers are not trusted, `filter_file` decides
-        what the file may contain. Raises QueueFull if the queue is full.
+        `tactics`: report all tactics with their goals as well. Each theorem has the time of one check; `seconds` limits the whole file
+        further. If headers are not trusted, `filter_file` decides what the file may contain. Raises QueueFull if the queue is full.
         """
         text = text.replace("\r\n", "\n").removeprefix("\ufeff")
         future: Future[FileReport] = Future()

@@ -143,7 +143,7 @@ def _ending(source: str, token_list: Sequence[Token]) -> tuple[int, bool]:
 
 
 def head(token_list: Sequence[Token], keyword: int) -> int:
-    """Return the token at which the declaration of a keyword begins, including its attributes, modifiers and prefixes such as `open A in`."""
+    """Return the token at which the declaration of a keyword begins: its attributes, modifiers and prefixes such as `open A in`."""
     at = keyword
     while at:
         before = token_list[at - 1]

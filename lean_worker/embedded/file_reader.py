@@ -44,8 +44,8 @@ def read_file(
         `messages` as Lean prints them, each with the number of its `command`; `commands`: [start, end] of each, empty ones included;
         `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not declare
         it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one
-        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as `theorem` but no theorem; `debug`: start of
-        the first option of the kind debug.*, or None. Offsets are in bytes.
+        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as
+        `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
@@ -117,7 +117,7 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
 
 
 def _named(frontend: Frontend, before: int, source: bytes, start: int, command: tuple[int, int]) -> tuple[int, str]:
-    """Elaborate an example under a name, each of its tokens in its own column, since Lean forgets examples; return the state, and the name."""
+    """Elaborate an example under a name, each of its tokens in its own column, since Lean forgets examples. Return state and name."""
     line = source.rfind(b"\n", 0, command[0]) + 1
     until = start + len(b"example")
     lead = source[line : command[0]].decode(errors="replace")

@@ -255,7 +255,8 @@ class Frontend:
     def judge(self, state: int, wanted: "Target | None", candidate: Name, judge: Name, heartbeats: int) -> Judged:
         """Decide whether the constant `candidate` has the type that is `wanted`, and collect the axioms that it depends on.
 
-        With None any type will do. Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses and elaborates nothing.
+        With None any type will do. Equal types are equal; about others the kernel decides. This reads none of Lean's messages, and parses
+        and elaborates nothing.
         """
         objects = self.objects
         if "debug." in self.options(state):

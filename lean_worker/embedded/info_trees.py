@@ -14,7 +14,9 @@ _CONTEXT, _NODE = 0, 1
 _TACTIC = 0
 # what only groups tactics
 _SEQUENCES = ("tacticSeq", "tacticSeq1Indented", "tacticSeqBracketed", "paren", "tactic_<;>_")
-_GROUPING = frozenset({"", "null", "Lean.cdot", "Lean.cdotTk", "Lean.Parser.Term.byTactic", *(f"Lean.Parser.Tactic.{name}" for name in _SEQUENCES)})
+_GROUPING = frozenset(
+    {"", "null", "Lean.cdot", "Lean.cdotTk", "Lean.Parser.Term.byTactic", *(f"Lean.Parser.Tactic.{name}" for name in _SEQUENCES)}
+)
 
 
 class TacticReader:
@@ -49,7 +51,13 @@ class TacticReader:
         tactic, context = field(info, 0), field(outer, 0)
         syntax = field(field(tactic, 0), 1)
         start, end = span(syntax) or (None, None)
-        about = {"kind": kind(syntax), "start": start, "end": end, "synthetic": not is_original(syntax), "grouping": kind(syntax) in _GROUPING}
+        about = {
+            "kind": kind(syntax),
+            "start": start,
+            "end": end,
+            "synthetic": not is_original(syntax),
+            "grouping": kind(syntax) in _GROUPING,
+        }
         before, after = (self._shown(context, tactic, at) for at in (1, 3))
         return [about | {"before": before, "after": after, "within": within}]
 

@@ -66,7 +66,8 @@ def lines(path: Path, report: FileReport) -> list[str]:
         return [f"{path}:{message.line}:{message.column}: no verdict ({report.kind}): {message.text}" for message in report.messages]
     holed = {hole.theorem for hole in report.holes}
     entries = [
-        ((theorem.span.line, theorem.span.column, 0), _theorem(path, theorem, number in holed)) for number, theorem in enumerate(report.theorems)
+        ((theorem.span.line, theorem.span.column, 0), _theorem(path, theorem, number in holed))
+        for number, theorem in enumerate(report.theorems)
     ]
     entries += [((message.line, message.column, 1), _message(path, message)) for message in report.messages]
     for hole in report.holes:
@@ -115,7 +116,7 @@ def _state(theorem: FileTheorem, has_hole: bool) -> _State:
 def _theorem(path: Path, theorem: FileTheorem, has_hole: bool) -> str:
     state = _state(theorem, has_hole)
     word = "accepted" if state == "accepted" else "no verdict" if state == "without a verdict" else "rejected"
-    why = "hole" if state == "with a hole" else theorem.kind
+    why: str = "hole" if state == "with a hole" else theorem.kind
     why += f": {', '.join(theorem.axioms)}" if state == "with another axiom" else ""
     return f"{_place(path, theorem.span)}: {theorem.name or theorem.keyword}: {word}" + ("" if word == "accepted" else f" ({why})")
 

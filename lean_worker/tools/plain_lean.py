@@ -100,7 +100,7 @@ def read_plain(text: str, names: Sequence[str], core: CoreLibrary | None = None,
 
 
 def accepts_pair(check: Check, core: CoreLibrary | None = None) -> bool:
-    """Return whether plain Lean accepts the statement with a bare proof in place of its ending, after its header. Raises PlainLeanFailed."""
+    """Return whether plain Lean accepts header and statement with the bare proof in place of its ending. Raises PlainLeanFailed."""
     statement = split_statement(check.statement)
     text = f"{check.header}\n{attach(check.statement, check.proof)}\n"
     audit = f"set_option pp.fullNames true in #print axioms {statement.name}\n" if statement.named else ""

@@ -44,12 +44,27 @@ _AND = Goal(
         "let h := hp; ⟨h, hq⟩",
         "by (constructor; exact hp); exact hq",
     ),
-    ("⟨hq, hp⟩", "by\n  constructor\n  · exact hp", "by exact hp", "by", "by\n  constructor\n  · exact hp\n  · sorry", "sorry", "hp hq", "by admit"),
+    (
+        "⟨hq, hp⟩",
+        "by\n  constructor\n  · exact hp",
+        "by exact hp",
+        "by",
+        "by\n  constructor\n  · exact hp\n  · sorry",
+        "sorry",
+        "hp hq",
+        "by admit",
+    ),
 )
 _SUM = Goal(
     "(n : Nat)",
     "n + 0x10 = 1_6 + n",
-    ("Nat.add_comm n 16", "by omega", "by\n  rw [Nat.add_comm]", "calc\n    n + 16 = 16 + n := Nat.add_comm n 16\n    _ = 16 + n := rfl", "by simp [Nat.add_comm]"),
+    (
+        "Nat.add_comm n 16",
+        "by omega",
+        "by\n  rw [Nat.add_comm]",
+        "calc\n    n + 16 = 16 + n := Nat.add_comm n 16\n    _ = 16 + n := rfl",
+        "by simp [Nat.add_comm]",
+    ),
     ("rfl", "by rw [Nat.mul_comm]", "calc n + 16 = 17 + n := Nat.add_comm n 16", "by omega; omega", "Nat.add_comm 16 n"),
 )
 _RECURSION = Goal(
@@ -72,11 +87,15 @@ _MATCH = Goal(
     ("rfl", "by simp only []"),
 )
 _IF = Goal("(n : Nat)", "(if n = n then 1 else 2) = 1", ("by simp", "if_pos rfl", "by\n  rw [if_pos rfl]"), ("if_neg rfl", "by decide"))
-_DEFAULT = Goal("(f : Nat → Nat := fun x => x) {α : Type _} [h : Inhabited α]", "f = f ∧ (default : α) = default", ("⟨rfl, rfl⟩",), ("⟨rfl⟩",))
+_DEFAULT = Goal(
+    "(f : Nat → Nat := fun x => x) {α : Type _} [h : Inhabited α]", "f = f ∧ (default : α) = default", ("⟨rfl, rfl⟩",), ("⟨rfl⟩",)
+)
 _BARS = Goal("(n : Nat)", "|n| = n + 1", ("rfl", "by rfl"), ("by exact n",), 'local notation "|" x "|" => Nat.succ x\n')
 _VARIABLE = Goal("", "a + b = b + a", ("Nat.add_comm a b", "by omega"), ("rfl", "hab ▸ rfl"), "variable (a b : Nat) (hab : a = b)\n")
 _INCLUDE = Goal("", "b = a", ("by exact hab.symm", "by rw [hab]"), ("by exact hab",), "variable (a b : Nat) (hab : a = b)\ninclude hab\n")
-_HALVING = "go n\nwhere\n  go (k : Nat) : k = k ∨ k = 0 := if h : k = 0 then .inr h else (go (k / 2)).elim (fun _ => .inl rfl) (fun _ => .inl rfl)"
+_HALVING = (
+    "go n\nwhere\n  go (k : Nat) : k = k ∨ k = 0 := if h : k = 0 then .inr h else (go (k / 2)).elim (fun _ => .inl rfl) (fun _ => .inl rfl)"
+)
 _TERMINATION = Goal(
     "(n : Nat)",
     "n = n ∨ n = 0",
@@ -86,9 +105,18 @@ _TERMINATION = Goal(
         "go n\nwhere\n  go : (k : Nat) → k = k ∨ k = 0\n    | 0 => .inr rfl\n    | _ + 1 => .inl rfl",
         f"{_HALVING}\n  termination_by k\n  decreasing_by omega",
     ),
-    ("if h : n = 0 then Or.inr h else Or.inr h", f"{_HALVING}\n  termination_by k\n  decreasing_by simp", "go n\nwhere\n  go : Nat → Nat := id"),
+    (
+        "if h : n = 0 then Or.inr h else Or.inr h",
+        f"{_HALVING}\n  termination_by k\n  decreasing_by simp",
+        "go n\nwhere\n  go : Nat → Nat := id",
+    ),
 )
-_STRING = Goal('(s : String) (h : s = "a -- b")', '"a -- b" = s ∨ s = "/- := "', ("Or.inl h.symm", "by\n  left\n  exact h.symm"), ("Or.inr h", "by decide"))
+_STRING = Goal(
+    '(s : String) (h : s = "a -- b")',
+    '"a -- b" = s ∨ s = "/- := "',
+    ("Or.inl h.symm", "by\n  left\n  exact h.symm"),
+    ("Or.inr h", "by decide"),
+)
 GOALS = (_AND, _SUM, _RECURSION, _LET, _MATCH, _IF, _DEFAULT, _BARS, _VARIABLE, _INCLUDE, _TERMINATION, _STRING)
 
 # text before and after, and how far what stands between is indented

@@ -14,13 +14,15 @@ pytestmark = [pytest.mark.lean]
 # each with the theorems that must be printed as accepted, in order
 ACCEPTED = {
     "modifiers and attributes on one line": (
-        "private theorem a (n m : Nat) (h : n = m) : m = n := by\n  rw [h]\n\n@[simp] theorem b (n m : Nat) (h : n = m) : m = n := by\n  rw [h]\n"
+        "private theorem a (n m : Nat) (h : n = m) : m = n := by\n  rw [h]\n\n"
+        "@[simp] theorem b (n m : Nat) (h : n = m) : m = n := by\n  rw [h]\n"
         "@[simp]\nprotected theorem Nat.c (n : Nat) : n + 0 = n := rfl\nprivate\ntheorem d : True := trivial\n",
         ["a", "b", "Nat.c", "d"],
     ),
     "documentation": (
         "/-- In one line. -/ theorem a : True := trivial\n/-- Above. -/\n@[simp] theorem b (n : Nat) : n * 0 = 0 := rfl\n"
-        "set_option maxRecDepth 600 in\n/-- Between. -/\ntheorem c : True := trivial\n/-- With. -/ @[simp] theorem d : 2 * 0 = 0 := by decide\n",
+        "set_option maxRecDepth 600 in\n/-- Between. -/\ntheorem c : True := trivial\n"
+        "/-- With. -/ @[simp] theorem d : 2 * 0 = 0 := by decide\n",
         ["a", "b", "c", "d"],
     ),
     "an attribute that the proof would use": (
@@ -28,14 +30,17 @@ ACCEPTED = {
         ["a"],
     ),
     "scopes": (
-        "namespace Yard\n  def hens : Nat := 3\n  theorem count : hens = 3 := rfl\n  namespace Inner\n    theorem _root_.out : hens = 3 := rfl\n"
+        "namespace Yard\n  def hens : Nat := 3\n  theorem count : hens = 3 := rfl\n  namespace Inner\n"
+        "    theorem _root_.out : hens = 3 := rfl\n"
         "    theorem _root_.Yard.half : hens = 3 := rfl\n  end Inner\nend Yard\nopen Yard in\ntheorem a : hens = 3 := rfl\n"
-        "open Yard in theorem b : hens = 3 := by\n  rfl\nsection\n  variable (p : Prop) (h : p)\n  include h in\n  theorem c : p := by exact h\nend\n",
+        "open Yard in theorem b : hens = 3 := by\n  rfl\nsection\n  variable (p : Prop) (h : p)\n  include h in\n"
+        "  theorem c : p := by exact h\nend\n",
         ["Yard.count", "out", "Yard.half", "a", "b", "c"],
     ),
     "marks in statements": (
-        "theorem a (m : Nat) :\n    let k := m + 1\n    k = m + 1 := by\n  rfl\ntheorem b (n : Nat) : (match n with | 0 => 0 | k + 1 => k + 1) = n := by\n"
-        "  cases n <;> rfl\nlocal notation \"|\" x \"|\" => Nat.succ x\ntheorem c (n : Nat) : |n| = n + 1 := rfl\n"
+        "theorem a (m : Nat) :\n    let k := m + 1\n    k = m + 1 := by\n  rfl\n"
+        "theorem b (n : Nat) : (match n with | 0 => 0 | k + 1 => k + 1) = n := by\n"
+        '  cases n <;> rfl\nlocal notation "|" x "|" => Nat.succ x\ntheorem c (n : Nat) : |n| = n + 1 := rfl\n'
         "theorem d (f : Nat → Nat := fun x => x) : f = f := rfl\n",
         ["a", "b", "c", "d"],
     ),
@@ -51,7 +56,8 @@ ACCEPTED = {
         ["a", "b", "c"],
     ),
     "mutual theorems and full names": (
-        "namespace Sty\nmutual\ntheorem a : ∀ n : Nat, n = n\n  | 0 => rfl\n  | n + 1 => congrArg Nat.succ (b n)\ntheorem b : ∀ n : Nat, n = n\n"
+        "namespace Sty\nmutual\ntheorem a : ∀ n : Nat, n = n\n  | 0 => rfl\n  | n + 1 => congrArg Nat.succ (b n)\n"
+        "theorem b : ∀ n : Nat, n = n\n"
         "  | 0 => rfl\n  | n + 1 => congrArg Nat.succ (Sty.a n)\nend\nend Sty\n",
         ["Sty.a", "Sty.b"],
     ),
@@ -61,20 +67,28 @@ ACCEPTED = {
         ["été", "xⱼ'", "on_ℝ.𝓝", "«a b».c", "eval_trace.init"],
     ),
     "literals": (
-        "def s : String := \"a \\x41 \\u03b1\"\ndef r : String := r\"\\d+\"\ndef c : Char := '\\x41'\ntheorem a : 0x1F = 31 := rfl\ntheorem b : 1_000 = 1000 := rfl\n",
+        'def s : String := "a \\x41 \\u03b1"\ndef r : String := r"\\d+"\ndef c : Char := \'\\x41\'\n'
+        "theorem a : 0x1F = 31 := rfl\ntheorem b : 1_000 = 1000 := rfl\n",
         ["a", "b"],
     ),
     "imports and comments before them": (
-        "/- Copyright /- nested -/ words\n-/\n-- more\nimport Init\nimport Init.Data.Nat -- why\n\n/-! # Title -/\ntheorem a : 1 = 1 := rfl\n",
+        "/- Copyright /- nested -/ words\n-/\n-- more\nimport Init\nimport Init.Data.Nat -- why\n\n/-! # Title -/\n"
+        "theorem a : 1 = 1 := rfl\n",
         ["a"],
     ),
     "module": ("module\n\npublic import Init\n\npublic theorem a : 1 = 1 := rfl\n", ["a"]),
     "prelude": ("prelude\ntheorem a : 1 = 1 := rfl\n", ["a"]),
-    "examples and lemmas": ("  example : 1 = 1 := rfl\nexample (n : Nat) : n = n := by\n  rfl\nlemma a : True := trivial\n", ["example", "example", "a"]),
+    "examples and lemmas": (
+        "  example : 1 = 1 := rfl\nexample (n : Nat) : n = n := by\n  rfl\nlemma a : True := trivial\n",
+        ["example", "example", "a"],
+    ),
     "byte order mark and CR LF": ("\ufefftheorem a (p : Prop) : p → p := by\r\n  intro h\r\n  exact h\r\n", ["a"]),
     "free variables": ("theorem a {xs : List βγ} : xs = xs := rfl\n", ["a"]),
-    "a macro that makes a theorem": ("macro \"qed\" : tactic => `(tactic| first | rfl | sorry)\ntheorem a : 1 = 1 := by qed\n", ["a"]),
-    "words in text": ("def s : String := \"theorem x := sorry\"\n/- theorem y : False := sorry -/\ntheorem a : 1 = 1 := rfl -- sorry\n", ["a"]),
+    "a macro that makes a theorem": ('macro "qed" : tactic => `(tactic| first | rfl | sorry)\ntheorem a : 1 = 1 := by qed\n', ["a"]),
+    "words in text": (
+        'def s : String := "theorem x := sorry"\n/- theorem y : False := sorry -/\ntheorem a : 1 = 1 := rfl -- sorry\n',
+        ["a"],
+    ),
 }
 
 
@@ -102,7 +116,8 @@ def test_every_theorem_has_its_place_and_a_wrong_one_spoils_no_other(
     trusting: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (
-        "def f : Nat := nowhere\nnamespace Box\n  theorem wrong : 1 = 2 := by decide\n  private theorem open_one : 2 = 2 := by\n    sorry\nend Box\n"
+        "def f : Nat := nowhere\nnamespace Box\n  theorem wrong : 1 = 2 := by decide\n"
+        "  private theorem open_one : 2 = 2 := by\n    sorry\nend Box\n"
         "axiom c : 1 = 2\n/-- late -/ theorem late : 1 = 2 := c\ntheorem used : 2 = 2 := Box.open_one\ntheorem right : 1 = 1 := rfl\n"
         "example : 1 = 2 := c\nexample : 1 = 2 := by decide\n"
     )
@@ -140,7 +155,7 @@ def test_an_unfinished_theorem_does_not_touch_the_next(trusting: Pool, tmp_path:
         ("theorem a : 1 = 1 := rfl\n#exit\n\n/-- no -/\ntheorem b : 1 = 2 := rfl\n", "5:0: not read"),
         ("theorem a : 1 = 1 := rfl\n)) theorem b : 1 = 2 := rfl\n", "2:0: error"),
         ("theorem a : 1 = 1 := rfl\nimport Init\n", "2:0: error"),
-        ("theorem a : 1 = 1 := rfl\nmacro \"many\" : command => `(theorem b : 1 = 2 := sorry)\nmany\n", "3:0: "),
+        ('theorem a : 1 = 1 := rfl\nmacro "many" : command => `(theorem b : 1 = 2 := sorry)\nmany\n', "3:0: "),
     ],
 )
 def test_nothing_is_left_out_in_silence(trusting: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, line: str) -> None:

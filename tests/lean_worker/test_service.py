@@ -318,7 +318,8 @@ def test_a_key_that_no_client_could_send_is_refused(key: str) -> None:
         ServiceSettings(key)
 
 
-FILE = "namespace A\n  theorem right (p : Prop) (h : p) : p := by\n    exact h\nend A\ntheorem wrong : 1 = 2 := by decide\ntheorem part : 1 = 1 ∧ 2 = 2 := ⟨rfl, sorry⟩\n"
+FILE = "namespace A\n  theorem right (p : Prop) (h : p) : p := by\n    exact h\nend A\ntheorem wrong : 1 = 2 := by decide\n"
+"theorem part : 1 = 1 ∧ 2 = 2 := ⟨rfl, sorry⟩\n"
 
 
 def test_a_file_theorem_by_theorem(http: httpx2.Client) -> None:
@@ -353,5 +354,6 @@ def test_limits_of_a_file(http: httpx2.Client, slow: tuple[Pool, httpx2.Client])
 
 def test_a_file_is_described(http: httpx2.Client) -> None:
     document = http.get("/openapi.json").json()
-    assert document["paths"]["/v1/verify/file"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/FileRequest")
+    body = document["paths"]["/v1/verify/file"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["$ref"].endswith("/FileRequest")
     assert {"FileReport", "FileTheorem", "Hole", "Span"} <= set(document["components"]["schemas"])
