@@ -18,7 +18,7 @@ from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.tools.check_file import SourceError, read_source
 from lean_worker.tools.pairs import read_pairs
-from lean_worker.tools.plain_lean import PlainLeanFailed, accepts_pair, differences
+from lean_worker.tools.plain_lean import PlainLeanFailed, accepts_pair, differences, elaborates
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def compare_pairs(checks: list[Check], pool: Pool, workers: int) -> Iterator[Dis
     with ThreadPoolExecutor(workers) as threads:
         for check, future, wanted in zip(checks, futures, threads.map(plain, checks), strict=True):
             verdict = future.result()
-            if verdict.accepted is not wanted:
+            refused = verdict.kind == "statement" and not elaborates(check, core)  # without its proof, it is nothing to be proved
+            if verdict.accepted is not wanted and not refused:
                 first = next((message.text for message in verdict.messages if message.severity == "error"), "")[:200]
                 yield Disagreement(check.id, f"plain Lean: {wanted}; verdict: {verdict.accepted} ({verdict.kind}) {first}")
 

@@ -22,7 +22,7 @@ _SORRY = re.compile("declaration uses ['`]sorry['`]")
 
 @dataclass(frozen=True)
 class FileQuestion:
-    """A file without its imports. `positions` are offsets in code points at which goals are wanted; `holes`: whether those of holes are.
+    """A file without its imports.
 
     `tactics`: whether all tactics with their goals are. `seconds` limits the time for the whole file; with None, only the pool's limit for
     each theorem counts.

@@ -58,7 +58,8 @@ def read_file(
         number = len(found["commands"])
         start, end = place = span(command) or (len(source), len(source))
         found["commands"].append([start, end])
-        nodes = [node for node in walk(command, _THEOREMS, quoted=False) if kind(node) in _THEOREMS]
+        # where a declaration cannot be read, the parser may leave the node of a theorem that has no text
+        nodes = [node for node in walk(command, _THEOREMS, quoted=False) if kind(node) in _THEOREMS and span(node)]
         theorems = [_theorem(frontend, before, after, node, source, place) | {"command": number} for node in nodes]
         first = len(found["theorems"])
         found["theorems"] += theorems
@@ -107,7 +108,7 @@ def _debug_option(command: int, source: bytes) -> int | None:
 
 
 def _theorem(frontend: Frontend, before: int, after: int, node: int, source: bytes, command: tuple[int, int]) -> dict[str, Any]:
-    start, end = span(node) or command
+    start, end = span(node) or (0, 0)
     names = [each for each in walk(node, _VALUES) if kind(each) == _NAME]
     value = next((where[0] for each in walk(node, _VALUES) if kind(each) in _VALUES and (where := span(each))), end)
     keyword = _NAMED.get(kind(node), "example")
@@ -116,8 +117,10 @@ def _theorem(frontend: Frontend, before: int, after: int, node: int, source: byt
     if keyword == "example":
         after, name = _named(frontend, before, source, start, command)
     target = frontend.find(before, after, _parts(name)) if name else None
+    if theorem["name"]:
+        full = frontend.full_name(before, _parts(name)) if target is None else public(target.name)
+        theorem["name"] = ".".join(_written(str(part)) for part in full)
     if target is not None:
-        theorem["name"] = theorem["name"] and ".".join(_written(str(part)) for part in public(target.name))
         theorem["axioms"] = frontend.axioms(after, target.name)
     return theorem
 

@@ -7,10 +7,11 @@ the library), `options` (name and value pairs), `confined` (whether candidates a
 Messages are JSON objects after their length (4 bytes, big endian). A process of the tree first sends `{"ready": true}` or the reason why it
 is not ready, then answers requests one by one; at the end of its input it ends, with all processes that it started. A request holds `text`,
 `line` (added to the lines of messages), `seconds`, `memory_bytes`, `output_bytes`; for a statement `statement` (its name, and the text and
-name under which it can stand beside its proof), for a candidate `most` (how many commands it may have, 0 for any number) and `judge` (a
-name for the judge's theorem, whether to `compare` the types, and the kernel's `heartbeats`). If a socket comes with the request, the
-process that elaborates the text stays and answers requests on it; otherwise it ends. The answer: `outcome` ("exit", "timeout", "flood" or
-"signal"), `code`, and as far as available `messages`, `stray`, `unclear`, `reason`, `axioms` and `name`. Standard library only.
+name under which it can stand next to its proof), for a candidate `most` (how many commands it may have, 0 for any number) and `judge` (a
+name for the judge's theorem, whether to `compare` the types, and the kernel's `heartbeats`), for a file `positions`, `holes` and `tactics`
+as `file_reader.read_file` takes them. If a socket comes with the request, the process that elaborates the text stays and answers requests
+on it; otherwise it ends. The answer: `outcome` ("exit", "timeout", "flood" or "signal"), `code`, and as far as available `messages`,
+`stray`, `unclear`, `reason`, `axioms` and `name`, or what `read_file` returns. Standard library only.
 """
 
 import contextlib

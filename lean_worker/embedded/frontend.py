@@ -232,12 +232,16 @@ class Frontend:
 
         A name that begins with `_root_` is a full one.
         """
-        full = name[1:] if name[:1] == ("_root_",) else (*read_name(part(self._scope(before), 2)), *name)
+        full = self.full_name(before, name)
         kernel = keep(self._kernel(keep(part(after, 0))))
         for each in (full, ("_private", 0, *full)):
             if (found := self._signature(kernel, each)) is not None:
                 return Target(each, *map(keep, found))
         return None
+
+    def full_name(self, state: int, name: Name) -> Name:
+        """Return the full name of what a declaration calls `name`."""
+        return name[1:] if name[:1] == ("_root_",) else (*read_name(part(self._scope(state), 2)), *name)
 
     def trees(self, state: int) -> int:
         """Return Lean's information about the last command."""

@@ -111,13 +111,21 @@ def accepts_pair(check: Check, core: CoreLibrary | None = None) -> bool:
     return not statement.named or (bool(audits) and ALLOWED_AXIOMS.issuperset(_axioms(audits[-1])))
 
 
+def elaborates(check: Check, core: CoreLibrary | None = None) -> bool:
+    """Return whether plain Lean accepts the statement of a pair with its own `sorry`, after its header. Raises PlainLeanFailed."""
+    return all(message["severity"] != "error" for message in run_plain(f"{check.header}\n{check.statement}\n", core, _STRICT))
+
+
 def differences(text: str, report: FileReport, core: CoreLibrary | None = None) -> list[str]:
     """Return in what a report on a file differs from what plain Lean says, one sentence each. Raises PlainLeanFailed."""
     named = [theorem for theorem in report.theorems if theorem.name]
     plain = read_plain(text, [theorem.name for theorem in named], core)
     ours = sorted(_of_ours(message) for message in report.messages if message.severity == "error" or _SORRY.match(message.text))
-    found = [f"only plain Lean says {each}" for each in plain.complaints if each not in ours]
-    found += [f"only the report says {each}" for each in ours if each not in plain.complaints]
+    complaints = plain.complaints
+    if complaints != ours:  # what follows a file that ends in the middle of something changes what Lean says of its end
+        complaints = PlainFile(tuple(run_plain(text, core)), {}).complaints
+    found = [f"only plain Lean says {each}" for each in complaints if each not in ours]
+    found += [f"only the report says {each}" for each in ours if each not in complaints]
     for theorem in named:
         axioms = plain.axioms.get(theorem.name)
         spoiled = any(message.severity == "error" for message in theorem.messages)

@@ -3,13 +3,17 @@
 import re
 from dataclasses import dataclass
 
-from lean_worker.lexer import tokens
-from lean_worker.source import SourceError, declarations
+from lean_worker.candidate import split_candidate
+from lean_worker.lexer import LexError, tokens
+from lean_worker.proof_filter import COMMANDS
 from lean_worker.statement import StatementError, split_statement
 from oprover_jax.agent.answer import code_blocks, without_thoughts
 
 _SCORE = re.compile(r"^[ \t]*[*_]*Score[*_]*[ \t]*:[*_ \t]*(\d+(?:\.\d+)?)(?:[ \t]*/[ \t]*10)?[*_. \t]*$", re.I | re.M)
 _OPEN = re.compile(r"^open[ \t].*$", re.M)
+_THEOREMS = ("theorem", "lemma", "example")
+_HOLES = ("sorry", "admit", "sorryAx")
+_MORE = "more than a theorem"
 _DROPPED = ("import", "set_option")  # the configured header provides these
 
 
@@ -37,21 +41,33 @@ def read_theorem(answer: str) -> Theorem:
         raise NotATheorem("no code block")
     code = blocks[-1].strip("\n") + "\n"
     try:
-        declared = declarations(code)
-    except SourceError as error:
+        start, end = _proof(code)
+        statement = split_statement(f"{code[:start]} := by sorry")
+        commands = [*_commands(statement.context), *(word for word in _commands(code[start:end]) if word in COMMANDS or word == "#")]
+        if any(token.text in _HOLES for token in tokens(statement.text)):
+            raise NotATheorem("not a statement")
+    except LexError as error:
         raise NotATheorem("not Lean text") from error
-    if len(declared) != 1:
-        raise NotATheorem("no theorem" if not declared else "several theorems")
-    [declaration] = declared
-    commands = [*_commands(declaration.header), *_commands(code[declaration.end :])]
-    if any(word not in ("open", *_DROPPED) for word in commands):
-        raise NotATheorem("more than a theorem")
-    try:
-        statement = split_statement(declaration.statement)
     except StatementError as error:
         raise NotATheorem("not a statement") from error
-    name = statement.name if statement.name != "example_" else "statement"
-    return Theorem(name, f"theorem {name}{statement.after.rstrip()} := by sorry", tuple(_OPEN.findall(declaration.header)))
+    if statement.declarer not in _THEOREMS:
+        raise NotATheorem("no theorem")
+    if any(word in _THEOREMS for word in commands):
+        raise NotATheorem("several theorems")
+    if code[end:].strip() or any(word not in ("open", *_DROPPED) for word in commands):
+        raise NotATheorem(_MORE)
+    name = statement.name if statement.named else "statement"
+    return Theorem(name, f"theorem {name}{statement.after.rstrip()} := by sorry", tuple(_OPEN.findall(statement.context)))
+
+
+def _proof(code: str) -> tuple[int, int]:
+    """Return where the proof of the last declaration begins and ends. Raises LexError, or NotATheorem if there is none."""
+    candidate = split_candidate(code)
+    if candidate.line == 0:
+        raise NotATheorem("no theorem")
+    lines = code.split("\n")
+    start = sum(len(line) + 1 for line in lines[: candidate.line - 1]) + candidate.column
+    return start, start + len(candidate.body)
 
 
 def read_score(judgement: str) -> float | None:

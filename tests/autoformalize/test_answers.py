@@ -14,6 +14,8 @@ def test_the_statement_is_taken_and_its_proof_dropped() -> None:
     assert read_theorem(fenced("theorem t (n : Nat) : n + 0 = n := by sorry")) == expected
     assert read_theorem(fenced("theorem t (n : Nat) : n + 0 = n := by\n  simp", "lean")) == expected
     assert read_theorem(fenced("/-- Doc. -/\n@[simp] private lemma t (n : Nat) : n + 0 = n := sorry")) == expected
+    kept = read_theorem(fenced("theorem t (n : Nat) :\n    let k := n\n    k = n := by\n  rfl")).formal
+    assert kept == "theorem t (n : Nat) :\n    let k := n\n    k = n := by sorry"
     assert read_theorem(fenced("example (n : Nat) : n + 0 = n := by sorry")).formal.startswith("theorem statement (n")
 
 
@@ -41,6 +43,7 @@ def test_the_last_block_after_the_thought_counts() -> None:
         (fenced("theorem t : 1 = 1 := by sorry\n#eval 1"), "more than a theorem"),
         (fenced('theorem t : "open = 1 := by sorry'), "not Lean text"),
         (fenced("theorem t : (sorry : Prop) := by sorry"), "not a statement"),
+        (fenced("theorem t : 1 = 1 := rfl\n\n@[simp] def x := 1"), "no theorem"),
     ],
 )
 def test_what_is_no_single_theorem_is_refused(answer: str, reason: str) -> None:

@@ -162,3 +162,23 @@ def test_help_tells_the_options() -> None:
     pages = re.split(r"^END (\S+) 0$", done.stdout, flags=re.MULTILINE)
     assert pages[1::2] == scripts, done.stderr
     assert all("usage:" in page and "(default:" in page for page in pages[:-1:2])
+
+
+def test_check_file_is_measured_against_plain_lean(tmp_path: Path) -> None:
+    file = tmp_path / "small.lean"
+    file.write_text("theorem a (p : Prop) (h : p) : p := h\n")
+    found = figures("check_file", str(file), "--repeats", "1")
+    assert found["summary"] == "1 theorem: 1 accepted" and "ratio_check_vs_lean" in found
+
+
+def test_differential_finds_no_disagreement_and_counts(tmp_path: Path) -> None:
+    rows = [
+        {"name": "right", "formal_statement": "theorem right : 1 = 1 := by sorry", "proof": ":= rfl"},
+        {"name": "example", "formal_statement": "example : q := by sorry", "proof": "h", "header": "variable (q : Prop) (h : q)"},
+    ]
+    (tmp_path / "core_own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "own.lean").write_text("namespace A\n  theorem a : 1 = 2 := by decide\nend A\ntheorem b : 1 = 1 := rfl\n")
+    done = run("differential", str(tmp_path), "--lean", str(tmp_path), "--swapped", "1", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["files"], found["pairs"], found["disagreements"]) == (1, 3, 0), done.stderr
