@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lean_worker.document import Answer, Document, Raw, is_syntax, read_answer, settle_statement, write_document
-from lean_worker.file_commands import moved
+from lean_worker.file_commands import debug_option, moved
 from lean_worker.files import FileQuestion
 from lean_worker.jobs import Question
 from lean_worker.language_server.file_reader import read_file
