@@ -412,12 +412,12 @@ class Pool:
             if self._closed:
                 raise WorkerLost("the pool is closed")
             if self._second is None:
-                self._second = self.backend.second_judge(self._limits.seconds)
+                self._second = self.backend.second_judge(self._limits.seconds, self._limits.heartbeats)
         if self._second is None or question.candidate is None:
-            self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier; use the fast tier")
+            self._finish(job, "unavailable", note=f"the backend {self.backend.name} has no slow tier: {self.backend.lacks}")
             return
         try:
-            recheck = self._second.recheck(question.header, question.statement, question.candidate)
+            recheck = self._second.recheck(question.header, question.statement, question.candidate, question.opening)
         except OSError as error:
             self._finish(job, "unavailable", note=f"the slow tier failed: {error}")
             return

@@ -108,7 +108,7 @@ class SecondJudge(Protocol):
         """Sandbox settings of its processes."""
         ...
 
-    def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck: ...
+    def recheck(self, header: str, statement: Statement, candidate: Candidate, opening: str = ...) -> Recheck: ...
 
     def close(self) -> None: ...
 
@@ -149,8 +149,13 @@ class Backend(Protocol):
         """Sandbox settings of the process that runs a document."""
         ...
 
-    def second_judge(self, seconds: float = ...) -> SecondJudge | None:
-        """Return the slow tier, with this wall clock for a recheck, or None if the backend has none."""
+    @property
+    def lacks(self) -> str:
+        """What is missing for a slow tier, with the remedy; empty if there is one."""
+        ...
+
+    def second_judge(self, seconds: float = ..., heartbeats: int | None = ...) -> SecondJudge | None:
+        """Return the slow tier, with this wall clock for a recheck and at least these heartbeats, or None if the backend has none."""
         ...
 
     def start(self, opening: str, limits: Limits) -> Session:

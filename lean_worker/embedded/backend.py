@@ -22,6 +22,7 @@ class ForkBackend:
     imports: tuple[str, ...] = IMPORTS
     allowed: frozenset[str] = frozenset()
     isolates: bool = True
+    lacks: str = ""
 
     @property
     def lean(self) -> str:
@@ -44,5 +45,5 @@ class ForkBackend:
         """Return a tree whose root has loaded the opening."""
         return LeanTree(self.core, opening, limits, self.sandbox)
 
-    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier:
-        return SlowTier(self.core, SlowLimits(seconds), self.sandbox)
+    def second_judge(self, seconds: float = SlowLimits.seconds, heartbeats: int | None = None) -> SlowTier:
+        return SlowTier(self.core, SlowLimits(seconds, max(heartbeats or 0, SlowLimits.heartbeats)), self.sandbox)

@@ -12,7 +12,7 @@ constants, axioms and inductive types: those have an identity of their own, so t
 """
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from kernel import children
@@ -70,7 +70,7 @@ def is_auxiliary(part: str | int) -> bool:
 class _Contents:
     """Terms of one file with every auxiliary definition and theorem replaced by its content."""
 
-    def __init__(self, file: Olean, core: Set[Name], table: Table) -> None:
+    def __init__(self, file: Olean, core: Container[Name], table: Table) -> None:
         self._file, self._core, self._table = file, core, table
         self._made: dict[int | Name, int] = {}  # maps a term or an auxiliary constant to the node that represents it
         self._open: set[Name] = set()
@@ -122,7 +122,7 @@ class _Contents:
         return self._made[start]
 
 
-def compare(statement: Olean, candidate: Olean, core: Set[Name], table: Table, target: Name) -> None:
+def compare(statement: Olean, candidate: Olean, core: Container[Name], table: Table, target: Name) -> None:
     """Raise Refused unless the target, and everything that its type depends on in the statement's file, is the same in both files."""
     required_contents, given_contents = _Contents(statement, core, table), _Contents(candidate, core, table)
     waiting, seen = [target], {target}
@@ -145,6 +145,6 @@ def compare(statement: Olean, candidate: Olean, core: Set[Name], table: Table, t
             required, given = replace(required, value=None, details=()), replace(given, value=None, details=())
         if required != given:
             raise Refused("mismatch", f"{shown(name)} is defined differently from the statement")
-        needed = (mentioned(table, (required.type, required.value)) | parts(required)) - seen - core
+        needed = {each for each in mentioned(table, (required.type, required.value)) | parts(required) if each not in core} - seen
         seen |= needed
         waiting += needed

@@ -23,7 +23,7 @@ _SAFE = 1
 _DECLARED = ("theorem", "definition", "opaque")
 
 
-def _full_name(statement: Olean, table: Table, ending: Name) -> Name:
+def full_name(statement: Olean, table: Table, ending: Name) -> Name:
     """Return the name of the statement's own theorem: among those that end like it, the one that is proved by `sorry`."""
     found = [name for name in statement.names if name[-len(ending) :] == ending and statement.constant(name).kind in _DECLARED]
     if len(found) > 1:
@@ -127,7 +127,7 @@ def judge(request: dict[str, Any]) -> dict[str, Any]:
     table = Table()
     core, statement = Olean(Path(request["core"]).read_bytes(), table), Olean(Path(request["statement"]).read_bytes(), table)
     try:
-        target = _full_name(statement, table, tuple(request["target"]))
+        target = full_name(statement, table, tuple(request["target"]))
         candidate = Olean(Path(request["candidate"]).read_bytes(), table)
         known = candidate.names & core.names
         if known:

@@ -74,7 +74,7 @@ class Olean:
         try:
             (root,) = struct.unpack_from("<Q", data, _HEADER)
             parts = self._fields(self._offset(root), 0, 5)
-            names, constants = self._array(parts[1]), self._array(parts[2])
+            self._imports, names, constants = (self._array(part) for part in parts[:3])
             self._constants = {self.name(name): self._offset(value) for name, value in zip(names, constants, strict=True)}
         except _DAMAGE as error:
             raise OleanError(f"the file is damaged: {error}") from error
@@ -83,6 +83,22 @@ class Olean:
     def names(self) -> Set[Name]:
         """The names of all constants."""
         return self._constants.keys()
+
+    @property
+    def version(self) -> str:
+        """The version of Lean that wrote the file."""
+        return self._data[7:40].rstrip(b"\0").decode(errors="replace")
+
+    @property
+    def imports(self) -> tuple[Name, ...]:
+        """The modules that the file imports. Raises OleanError if they cannot be read."""
+        found: list[Name] = []
+        for pointer in self._imports:
+            offset = self._offset(pointer)
+            if not 1 <= self._data[offset + 6] <= _LAST_CONSTRUCTOR:
+                raise OleanError("an import names no module")
+            found.append(self.name(struct.unpack_from("<Q", self._data, offset + 8)[0]))
+        return tuple(found)
 
     def _offset(self, pointer: int) -> int:
         offset = pointer - self._base

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lean_worker.embedded.build import NAME, CoreLibrary, embedded_files, lean_command, lean_environment
+from lean_worker.lean_options import known_options
 from lean_worker.lifeline import guarded
 from lean_worker.protocol import ALLOWED_AXIOMS, Kind
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
@@ -104,14 +105,42 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Common settings of all phases. `folder` is a temporary folder, which a phase may write only where it is told to."""
+class Program:
+    """A Lean that compiles modules: the command that runs `lean`, its environment, and the files that its processes may read."""
 
-    core: CoreLibrary
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(hash=False)
+    read: tuple[Path, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Common settings of all phases. `lean` is the embedded Lean or an installed one.
+
+    `folder` is a temporary folder, which a phase may write only where it is told to.
+    """
+
+    lean: CoreLibrary | Program
     folder: Path
     limits: SlowLimits = field(default_factory=SlowLimits)
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     running: Running = field(default_factory=Running)
+
+    @property
+    def core(self) -> CoreLibrary:
+        """The embedded Lean's library. Raises TypeError for another Lean."""
+        if not isinstance(self.lean, CoreLibrary):
+            raise TypeError("only the embedded Lean has a core library")
+        return self.lean
+
+    @property
+    def program(self) -> Program:
+        """The Lean as a command."""
+        if isinstance(self.lean, Program):
+            return self.lean
+        core = self.lean
+        return Program(tuple(lean_command(core.library)), lean_environment(core.path), embedded_files(core), core.lean_version)
 
 
 @dataclass(frozen=True)
@@ -124,17 +153,34 @@ class Ran:
     output: str
 
 
-def phase_sandbox(
-    core: CoreLibrary, sandbox: SandboxConfig, limits: SlowLimits, writable: Path | None = None, read: tuple[Path, ...] = ()
-) -> SandboxConfig:
-    """Return the sandbox settings of a phase: read access to the embedded Lean and the phase's files, write access to one folder."""
-    read = (*embedded_files(core), *read, *sandbox.read)
-    return replace(sandbox, writable=writable, read=read, max_processes=1, memory_bytes=limits.memory_bytes)
+def phase_sandbox(setting: Setting, writable: Path | None = None, read: tuple[Path, ...] = (), processes: int | None = 1) -> SandboxConfig:
+    """Return the sandbox settings of a phase: read access to its Lean and its files, write access to one folder."""
+    sandbox, limits = setting.sandbox, setting.limits
+    read = (*setting.program.read, *read, *sandbox.read)
+    return replace(sandbox, writable=writable, read=read, max_processes=processes, memory_bytes=limits.memory_bytes)
 
 
-def run_phase(setting: Setting, command: list[str], writable: Path | None, read: tuple[Path, ...], deadline: float) -> Ran:
-    """Run a command in the sandbox until `deadline` (time.monotonic). It may write one folder and read the files of `read`."""
-    wrapped = wrap(command, phase_sandbox(setting.core, setting.sandbox, setting.limits, writable, read))
+def run_phase(
+    setting: Setting,
+    command: list[str],
+    writable: Path | None,
+    read: tuple[Path, ...],
+    deadline: float,
+    environment: Mapping[str, str] | None = None,
+    processes: int | None = 1,
+) -> Ran:
+    """Run a command in the sandbox until `deadline`.
+
+    Args:
+        setting: the Lean, the limits and the sandbox.
+        command: the command.
+        writable: the folder that it may write.
+        read: files and folders that it may read besides its Lean's.
+        deadline: when to give up (time.monotonic).
+        environment: its environment; by default that of its Lean.
+        processes: how many processes it may have; None for any number, inside the sandbox.
+    """
+    wrapped = wrap(command, phase_sandbox(setting, writable, read, processes))
     left = deadline - time.monotonic()
     if left <= 0:
         return Ran("timeout", f"no answer within {setting.limits.seconds:g} s", 0, "")
@@ -144,7 +190,7 @@ def run_phase(setting: Setting, command: list[str], writable: Path | None, read:
             limited = guarded(
                 wrapped, watched, address_space=setting.limits.memory_bytes, cpu=_THREADS * math.ceil(left) + 1, file=_FILE_BYTES
             )
-            with setting.running.started(limited, watched, output.fileno(), lean_environment(setting.core.path)) as pid:
+            with setting.running.started(limited, watched, output.fileno(), dict(environment or setting.program.environment)) as pid:
                 code = _exit_code(pid, left)
             output.seek(0)
             text = output.read(_OUTPUT_BYTES).decode("utf-8", "replace")
@@ -203,9 +249,15 @@ def compile_module(setting: Setting, folder: Path, text: str, deadline: float | 
     folder.mkdir()
     source, target = folder / f"{MODULE}.lean", folder / OLEAN
     source.write_text(text, encoding="utf-8")
-    settings = {"maxHeartbeats": setting.limits.heartbeats, "Elab.async": "false", "linter.all": "false", "relaxedAutoImplicit": "false"}
-    options = ["--json", "-j1", *(f"-D{name}={value}" for name, value in settings.items())]
-    command = lean_command(setting.core.library, *options, "-R", folder, "-o", target, source)
+    settings = {
+        "maxHeartbeats": str(setting.limits.heartbeats),
+        "Elab.async": "false",
+        "linter.all": "false",
+        "relaxedAutoImplicit": "false",
+    }
+    program = setting.program
+    options = ["--json", "-j1", *(f"-D{name}={value}" for name, value in known_options(settings, program.version).items())]
+    command = [*program.command, *options, "-R", str(folder), "-o", str(target), str(source)]
     ran = run_phase(setting, command, folder, (folder,), deadline or time.monotonic() + setting.limits.seconds)
     if ran.kind:
         return ran.kind, f"Lean {ran.reason}"

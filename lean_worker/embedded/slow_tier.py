@@ -10,6 +10,7 @@ library itself, and a statement's own elaboration, are trusted; a fault of this 
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +20,7 @@ from lean_worker.embedded.build import OPENING, CoreLibrary
 from lean_worker.embedded.slow_phases import (
     OLEAN,
     Judgement,
+    Program,
     Setting,
     SlowLimits,
     SlowTierClosed,
@@ -33,6 +35,8 @@ from lean_worker.sandbox.sandbox import SandboxConfig, settle
 from lean_worker.session import Recheck
 from lean_worker.statement import Statement
 
+JudgeFiles = Callable[[Setting, Path, Path, tuple[str, ...], float], Judgement]
+
 _ANYWHERE = SandboxConfig()
 _LIMITS = SlowLimits()
 
@@ -41,12 +45,27 @@ class SlowTier:
     """Slow tier. Each calling thread runs one check at a time; several threads may call. A statement is compiled once for all its proofs.
 
     Use as a context manager: it keeps compiled statements in a temporary folder. Raises SandboxError if a required sandbox does not hold.
+
+    Args:
+        lean: the embedded Lean, or an installed one.
+        limits: limits of a recheck.
+        sandbox: sandbox of every process.
+        judge: judges two compiled files.
+        opening: prelude and imports of a check that names none.
     """
 
-    def __init__(self, core: CoreLibrary, limits: SlowLimits = _LIMITS, sandbox: SandboxConfig = _ANYWHERE) -> None:
+    def __init__(
+        self,
+        lean: CoreLibrary | Program,
+        limits: SlowLimits = _LIMITS,
+        sandbox: SandboxConfig = _ANYWHERE,
+        judge: JudgeFiles = judge_files,
+        opening: str = OPENING,
+    ) -> None:
         settle(sandbox)
         self._folder = WorkFolder()
-        self._setting = Setting(core, self._folder.path, limits, sandbox)
+        self._setting = Setting(lean, self._folder.path, limits, sandbox)
+        self._judge_files, self._opening = judge, opening
         self._statements = StatementCache(self._setting, limits.kept_statements, limits.kept_bytes)
         self._idle = threading.Condition()
         self._busy = 0
@@ -65,7 +84,7 @@ class SlowTier:
     @property
     def inside(self) -> SandboxConfig:
         """Sandbox settings of its processes, without the folder that each may write."""
-        return phase_sandbox(self._setting.core, self._setting.sandbox, self._setting.limits)
+        return phase_sandbox(self._setting)
 
     def close(self) -> None:
         """Stop everything in progress, without a verdict, and remove all files. May be called from any thread, and more than once."""
@@ -74,22 +93,25 @@ class SlowTier:
             self._idle.wait_for(lambda: self._busy == 0)
             self._folder.close()
 
-    def recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        """Return the verdict on a candidate, whether or not the proof filter has seen it. After `close`, its kind is `unavailable`."""
+    def recheck(self, header: str, statement: Statement, candidate: Candidate, opening: str = "") -> Recheck:
+        """Return the verdict on a candidate, whether or not the proof filter has seen it. After `close`, its kind is `unavailable`.
+
+        `opening` is prelude and imports of the check; by default those of the tier.
+        """
         with self._idle:
             if self._setting.running.closed:
                 return self._verdict(Judgement("unavailable", "the slow tier is closed"))
             self._busy += 1
         try:
-            return self._recheck(header, statement, candidate)
+            return self._recheck(opening or self._opening, header, statement, candidate)
         finally:
             with self._idle:
                 self._busy -= 1
                 self._idle.notify_all()
 
-    def _recheck(self, header: str, statement: Statement, candidate: Candidate) -> Recheck:
-        stub = write_module(OPENING, header, statement, None)
-        text = write_module(OPENING, header, statement, candidate)
+    def _recheck(self, opening: str, header: str, statement: Statement, candidate: Candidate) -> Recheck:
+        stub = write_module(opening, header, statement, None)
+        text = write_module(opening, header, statement, candidate)
         if not _encodable(stub):
             return self._verdict(Judgement("statement", "the statement contains half of a surrogate pair; send valid Unicode"))
         if not _encodable(text):
@@ -123,7 +145,7 @@ class SlowTier:
                 lap("candidate")
                 if kind:
                     return self._verdict(Judgement(kind, reason), seconds)
-                judged = judge_files(self._setting, statement.olean, place / OLEAN, target, deadline)
+                judged = self._judge_files(self._setting, statement.olean, place / OLEAN, target, deadline)
                 lap("judge")
         return self._verdict(judged, seconds)
 

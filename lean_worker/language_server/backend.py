@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lean_worker.embedded.build import IMPORTS, PRELUDE, CoreLibrary, command_tokens, embedded_files, lean_command, lean_environment
-from lean_worker.embedded.slow_phases import SlowLimits
+from lean_worker.embedded.slow_phases import Program, SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
-from lean_worker.language_server.installed import installed_lean, known_options, lean_version, library_hash
+from lean_worker.language_server.installed import installed_lean, installed_program, library_hash
+from lean_worker.language_server.second_judge import NO_CHECKER, find_checker, installed_tier
 from lean_worker.language_server.session import LanguageServer
+from lean_worker.lean_options import known_options
 from lean_worker.proof_filter import COMMANDS
 from lean_worker.sandbox.read_list import command_files, installed_files
 from lean_worker.sandbox.sandbox import SandboxConfig, wrap
@@ -40,6 +42,15 @@ class ServerBackend:
     commands: frozenset[str] = COMMANDS
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
     core: CoreLibrary | None = None
+    program: Program | None = None
+    checker: Path | None = None
+
+    @property
+    def lacks(self) -> str:
+        """Why there is no slow tier; empty if there is one."""
+        if self.core is None and self.program is None:
+            return "the embedded Lean checks proofs again with its own library only; use the fast tier"
+        return "" if self.core is not None or self.checker is not None else NO_CHECKER
 
     @property
     def inside(self) -> SandboxConfig:
@@ -52,9 +63,14 @@ class ServerBackend:
         command = [*self.command, *(f"-D{name}={value}" for name, value in options.items())]
         return LanguageServer(wrap(command, self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self, seconds: float = SlowLimits.seconds) -> SlowTier | None:
-        """Return the slow tier, which exists only for the embedded Lean's own library."""
-        return SlowTier(self.core, SlowLimits(seconds), self.sandbox) if self.core is not None else None
+    def second_judge(self, seconds: float = SlowLimits.seconds, heartbeats: int | None = None) -> SlowTier | None:
+        """Return the slow tier, or None if an installed Lean has no re-checker, or if the embedded Lean has more modules than its own."""
+        if self.core is not None:
+            return SlowTier(self.core, SlowLimits(seconds, max(heartbeats or 0, SlowLimits.heartbeats)), self.sandbox)
+        if self.program is None:
+            return None
+        opening = self.prelude + "".join(f"import {module}\n" for module in self.imports)
+        return installed_tier(self.program, self.checker, opening, seconds, heartbeats, self.sandbox)
 
 
 def embedded_server(
@@ -107,14 +123,17 @@ def installed_server(
     nothing needs to be written. Raises BackendUnavailable if there is no such Lean.
     """
     environment, sysroot = installed_lean(folder)
+    program = installed_program(folder, environment, sysroot)
     return ServerBackend(
-        command=(environment.get("LEAN") or str(sysroot / "bin" / "lean"), "--server"),
+        command=(*program.command, "--server"),
         environment=environment,
         folder=folder or Path("/"),
         name="language-server",
-        lean=lean_version(folder),
+        lean=program.version,
         library=library_hash(folder) if folder else "Init",
         imports=imports,
         allowed=allowed | frozenset(imports),
         sandbox=replace(sandbox, read=(*installed_files(environment, sysroot, folder), *sandbox.read)),
+        program=program,
+        checker=find_checker(sysroot, folder, os.environ.get("PATH", "")),
     )

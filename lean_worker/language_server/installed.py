@@ -2,17 +2,16 @@
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from lean_worker.embedded.slow_phases import Program
 from lean_worker.sandbox.read_list import installed_environment
 from lean_worker.session import BackendUnavailable
 
 _PROBE_SECONDS = 120
-_WEAK_SINCE = (4, 12)
 
 
 def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
@@ -35,6 +34,12 @@ def installed_lean(folder: Path | None) -> tuple[dict[str, str], Path]:
     sysroot = environment.get("LEAN_SYSROOT") if lake else None
     toolchain = Path(sysroot or _output([*_inside(folder), "lean", "--print-prefix"], folder or Path("/")))
     return installed_environment(environment, toolchain), toolchain
+
+
+def installed_program(folder: Path | None, environment: Mapping[str, str], toolchain: Path) -> Program:
+    """Return the Lean of a project, or of the PATH, as a command, given its environment and its toolchain's folder."""
+    lean = environment.get("LEAN") or str(toolchain / "bin" / "lean")
+    return Program((lean,), environment, (toolchain,), lean_version(folder))
 
 
 def _uses_lake(folder: Path) -> bool:
@@ -77,18 +82,3 @@ def library_hash(folder: Path) -> str:
         return "no manifest"
     listed = [f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(folder.rglob("*.olean"))]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:20]
-
-
-def known_options(options: Mapping[str, str], version: str) -> dict[str, str]:
-    """Return the options that a version of Lean accepts: an unknown one would fail every file.
-
-    Elab.async came with Lean 4.17, and the prefix that makes an option optional with 4.12.
-    """
-    weak = _number(version) >= _WEAK_SINCE
-    named = {("weak." if name == "Elab.async" else "") + name: value for name, value in options.items()}
-    return {name: value for name, value in named.items() if weak or not name.startswith("weak.")}
-
-
-def _number(version: str) -> tuple[int, ...]:
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return tuple(map(int, found.groups())) if found else _WEAK_SINCE

@@ -4,7 +4,10 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lean_worker.language_server.installed import installed_lean
+from lean_worker.embedded.slow_phases import Program, SlowLimits
+from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.language_server.installed import installed_lean, installed_program
+from lean_worker.language_server.second_judge import NO_CHECKER, find_checker, installed_tier
 from lean_worker.proof_filter import COMMANDS
 from lean_worker.repl.session import Repl
 from lean_worker.sandbox.read_list import command_files, installed_files
@@ -28,6 +31,8 @@ class ReplBackend:
     isolates: bool = False
     commands: frozenset[str] = COMMANDS
     sandbox: SandboxConfig = field(default_factory=SandboxConfig)
+    program: Program | None = None
+    checker: Path | None = None
 
     @property
     def inside(self) -> SandboxConfig:
@@ -38,8 +43,17 @@ class ReplBackend:
         """Start a REPL and load the opening before returning, which takes seconds for Mathlib."""
         return Repl(wrap(list(self.command), self.inside), self.environment, self.folder, opening, limits)
 
-    def second_judge(self, seconds: float = 0.0) -> None:
-        return None
+    @property
+    def lacks(self) -> str:
+        """Why there is no slow tier; empty if there is one."""
+        return "" if self.program is not None and self.checker is not None else NO_CHECKER
+
+    def second_judge(self, seconds: float = SlowLimits.seconds, heartbeats: int | None = None) -> SlowTier | None:
+        """Return the slow tier, which runs `lean` instead of the REPL, or None without a re-checker."""
+        if self.program is None:
+            return None
+        opening = self.prelude + "".join(f"import {module}\n" for module in self.imports)
+        return installed_tier(self.program, self.checker, opening, seconds, heartbeats, self.sandbox)
 
 
 def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, ...], sandbox: SandboxConfig | None = None) -> ReplBackend:
@@ -61,4 +75,6 @@ def installed_repl(program: Path, folder: Path, lean: str, imports: tuple[str, .
         imports=imports,
         allowed=frozenset(imports),
         sandbox=replace(sandbox, read=(program.resolve(), *installed_files(environment, sysroot, folder), *sandbox.read)),
+        program=installed_program(folder, environment, sysroot),
+        checker=find_checker(sysroot, folder, os.environ.get("PATH", "")),
     )

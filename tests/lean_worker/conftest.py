@@ -1,8 +1,10 @@
 """One pool of the real embedded Lean for all tests of the worker."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from embedded_toolchain import make_toolchain
 
 from lean_worker.pool import Pool
 
@@ -11,3 +13,11 @@ from lean_worker.pool import Pool
 def pool() -> Iterator[Pool]:
     with Pool(2, timeout=10.0) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installed Lean, made of the embedded one."""
+    folder = tmp_path_factory.mktemp("installed") / "toolchain"
+    make_toolchain(folder)
+    return folder

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from embedded_toolchain import compile_library, make_toolchain
+from embedded_toolchain import compile_library
 
 from lean_worker.language_server.backend import installed_server
-from lean_worker.language_server.installed import installed_lean, known_options, library_hash
+from lean_worker.language_server.installed import installed_lean, library_hash
+from lean_worker.lean_options import known_options
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.session import BackendUnavailable
@@ -58,11 +59,10 @@ SURFACE = {
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(toolchain: Path) -> Path:
     """A folder with a toolchain and the compiled library."""
-    folder = tmp_path_factory.mktemp("installed")
-    compile_library(make_toolchain(folder / "toolchain"), SOURCES, folder / "library")
-    return folder
+    compile_library(toolchain / "bin", SOURCES, toolchain.parent / "library")
+    return toolchain.parent
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The slow tier accepts no falsehood on its own: every attack reaches it unscreened."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from lean_worker.candidate import Candidate, split_candidate
 from lean_worker.embedded.build import ensure_core
 from lean_worker.embedded.slow_phases import SlowLimits
 from lean_worker.embedded.slow_tier import SlowTier
+from lean_worker.language_server.backend import installed_server
 from lean_worker.lexer import LexError
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig
@@ -63,11 +65,20 @@ def unscreened(text: str) -> Candidate:
         return Candidate(text)
 
 
-@pytest.fixture(scope="module")
-def tier() -> Iterator[SlowTier]:
+@pytest.fixture(scope="module", params=["embedded", "installed"])
+def tier(request: pytest.FixtureRequest, toolchain: Path) -> Iterator[SlowTier]:
     """Unscreened commands run in a sandbox or not at all."""
-    with SlowTier(ensure_core(), SlowLimits(seconds=30), SandboxConfig(required=True)) as running:
-        yield running
+    sandbox = SandboxConfig(required=True)
+    if request.param == "embedded":
+        with SlowTier(ensure_core(), SlowLimits(seconds=30), sandbox) as running:
+            yield running
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{toolchain}/bin:{os.environ['PATH']}")
+        installed = installed_server(sandbox=sandbox).second_judge(60.0)
+    assert installed is not None
+    with installed:
+        yield installed
 
 
 def test_no_attack_gets_through_without_a_screen(tier: SlowTier) -> None:
@@ -85,11 +96,15 @@ def test_no_attack_gets_through_without_a_screen(tier: SlowTier) -> None:
 @pytest.mark.parametrize("name", MORE)
 def test_headers_and_helpers_get_no_falsehood_through(name: str, tier: SlowTier) -> None:
     header, statement, helpers, proof = MORE[name]
-    found = tier.recheck(header, split_statement(statement), Candidate(proof, helpers))
+    found = tier.recheck(header, split_statement(statement), Candidate(proof, helpers, line=1 if helpers else 0))
     assert found.accepted is False, found
 
 
-def test_the_headers_do_what_they_are_said_to(tier: SlowTier) -> None:
+def test_the_headers_do_what_they_are_said_to(tier: SlowTier, request: pytest.FixtureRequest) -> None:
     """A header that did not even compile would be refused for another reason than its attack."""
-    assert tier.recheck(RAW_STRING, split_statement("theorem t : True := by sorry"), Candidate("trivial")).accepted
+    found = tier.recheck(RAW_STRING, split_statement("theorem t : True := by sorry"), Candidate("trivial"))
+    if "installed" in request.node.name:  # its re-checker checks the header's own theorems too
+        assert found.kind == "kernel" and "bad" in found.reason
+    else:
+        assert found.accepted
     assert tier.recheck(LINTER, split_statement("theorem t : 2 + 2 = 5 := by sorry"), Candidate("by exact nope")).kind == "axiom"

@@ -38,7 +38,7 @@ def equal(tier: SlowTier, number: int, header: str = "", proof: str = "rfl") -> 
 
 
 def hangs(tier: SlowTier, helpers: str = "", proof: str = "by decide +kernel") -> Recheck:
-    return tier.recheck("", split_statement(HANG), Candidate(proof, helpers))
+    return tier.recheck("", split_statement(HANG), Candidate(proof, helpers, line=1 if helpers else 0))
 
 
 def disk(folder: Path) -> int:
@@ -56,7 +56,7 @@ def test_candidate_and_judge_share_one_budget(core: CoreLibrary) -> None:
     helpers += "".join(f"set_option debug.skipKernelTC true in\ntheorem p{i} : {fact}" for i, fact in enumerate(facts))
     proof = f"(fun _ => trivial) (And.intro {' (And.intro '.join(f'p{i}' for i in range(59))} p59{')' * 59}"
     with SlowTier(core, SlowLimits(seconds=15)) as tier:
-        found = tier.recheck("", split_statement("theorem t : True := by sorry"), Candidate(proof, helpers))
+        found = tier.recheck("", split_statement("theorem t : True := by sorry"), Candidate(proof, helpers, line=1 if helpers else 0))
     assert (found.accepted, found.kind) == (None, "timeout") and "judge" in found.reason
     assert found.seconds["candidate"] > 1 and found.seconds["judge"] < 15 - found.seconds["candidate"] / 2
 

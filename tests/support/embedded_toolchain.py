@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lean_worker.embedded
 from lean_worker.embedded.build import NAME, OPENING, ensure_core, lean_command
 
 _SCRIPT = """#!/bin/sh
@@ -23,11 +24,14 @@ LEAN_WORKER_PATH="{folder}/bin/lean"
 export LEAN_PATH LEAN_WORKER_PATH
 exec {lean} "$@"
 """
+_CHECKER = """#!/bin/sh
+LEAN_PATH="${{LEAN_PATH:+$LEAN_PATH:}}{folder}/lib/lean" exec {python} "$@"
+"""
 _LINK = re.compile(r"^import +([\w.]+)", re.M)
 
 
-def make_toolchain(folder: Path) -> Path:
-    """Make a toolchain in `folder`, which must not exist, and return its `bin`, for the PATH."""
+def make_toolchain(folder: Path, checker: bool = True) -> Path:
+    """Make a toolchain in `folder`, which must not exist, with or without a re-checker, and return its `bin`, for the PATH."""
     core = ensure_core()
     library, binaries = folder / "lib" / "lean", folder / "bin"
     (library / NAME).mkdir(parents=True)
@@ -40,6 +44,13 @@ def make_toolchain(folder: Path) -> Path:
     lean = binaries / "lean"
     lean.write_text(_SCRIPT.format(version=core.lean_version, commit="0" * 40, folder=folder, lean=words))
     lean.chmod(0o755)
+    if checker:
+        script = folder / "lib" / "leanchecker.py"
+        shutil.copyfile(Path(__file__).with_name("embedded_leanchecker.py"), script)
+        words = [sys.executable, "-I", "-S", "-W", "ignore", str(script), str(Path(lean_worker.embedded.__file__).parent), command[-1]]
+        program = binaries / "leanchecker"
+        program.write_text(_CHECKER.format(folder=folder, python=" ".join(f"'{word}'" for word in words)))
+        program.chmod(0o755)
     source = folder / "Init.lean"
     source.write_text(OPENING)
     _compile(binaries, folder, source, library / "Init.olean")
