@@ -77,6 +77,13 @@ def misjudgement(pool: LeanPool) -> str | None:
     return "; ".join(results)[:300]
 
 
+def second_judgement(pool: LeanPool) -> str:
+    """Return "works" if the slow tier accepts a true theorem, otherwise what it says."""
+    check = Check("again", f"theorem again_{secrets.token_hex(8)} (p : Prop) (h : p) : p := by sorry", "h", tier="slow")
+    [verdict] = pool.check_many([check])
+    return "works" if verdict.kind == "accepted" else "does NOT work: " + " ".join(message.text for message in verdict.messages)[:300]
+
+
 def confinements(backend: Backend) -> dict[str, SandboxConfig]:
     """Return the sandbox settings of each kind of Lean process that a backend starts."""
     settings = {"fast tier": backend.inside}

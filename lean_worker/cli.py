@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lean_worker.backends import closed_off, confinements, make_backend, misjudgement, on_path, open_pool, toolchains
+from lean_worker.backends import closed_off, confinements, make_backend, misjudgement, on_path, open_pool, second_judgement, toolchains
 from lean_worker.commands import Commands
 from lean_worker.connect import open_lean
 from lean_worker.embedded.build import cache_folder, ensure_core
@@ -244,11 +244,14 @@ def _try_backend(config: LeanConfig) -> bool:
     """Print what a Lean isolates, and whether it judges a true and a false theorem correctly."""
     with open_lean(config, name="doctor") as pool:
         about, wrong = pool.describe(), misjudgement(pool)
+        again = second_judgement(pool) if config.backend != "remote" and "slow" in about.tiers else ""
     where = f" at {', '.join(config.urls)}" if config.urls else ""
     print(f"{about.backend}{where}: Lean {about.lean}, {'works' if wrong is None else 'does NOT work: ' + wrong}")
     print(f"          tiers: {' and '.join(about.tiers)}; heartbeats: {about.heartbeats:,}; imports: {', '.join(about.imports) or 'Init'}")
     if config.backend != "remote":
-        for part, settings in confinements(make_backend(config)).items():
+        backend = make_backend(config)
+        print(f"          slow tier {again}" if again else f"          no slow tier: {backend.lacks}")
+        for part, settings in confinements(backend).items():
             print(f"          {part} {closed_off(examine(settings))}")
     return wrong is None
 

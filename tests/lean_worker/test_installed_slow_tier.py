@@ -12,6 +12,7 @@ from test_mini_mathlib import HEADER, SOURCES, SURFACE
 from test_slow_tier import FALSE, GOOD, HELPERS, TRUE, WRONG_SOURCES
 
 from lean_worker.candidate import Candidate
+from lean_worker.cli import doctor_command
 from lean_worker.embedded.build import OPENING, ensure_core
 from lean_worker.embedded.slow_phases import OLEAN, Judgement, Setting, SlowLimits, compile_module
 from lean_worker.embedded.slow_tier import SlowTier
@@ -19,6 +20,7 @@ from lean_worker.language_server import second_judge
 from lean_worker.language_server.backend import ServerBackend, embedded_server, installed_server
 from lean_worker.language_server.layout import PROBE, layout_problem
 from lean_worker.language_server.second_judge import InstalledJudge, find_checker
+from lean_worker.lean_config import LeanConfig
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.sandbox.sandbox import SandboxConfig
@@ -151,6 +153,18 @@ def test_the_trial_file_tells_layouts_apart(tmp_path: Path) -> None:
     changed = PROBE.replace("def same", "abbrev same")
     assert compile_module(setting, tmp_path / "changed", OPENING + changed) == (None, "")
     assert layout_problem((tmp_path / "changed" / OLEAN).read_bytes()) == "safety and hints is read differently"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("checker", "said"), [(True, "slow tier works"), (False, "no slow tier: its toolchain has no leanchecker")])
+def test_doctor_says_what_is_missing(
+    checker: bool, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    binaries = make_toolchain(tmp_path / "toolchain", checker)
+    monkeypatch.setenv("PATH", f"{binaries}:{os.environ['PATH']}")
+    assert doctor_command(LeanConfig("language-server")) == 0
+    shown = capsys.readouterr().out
+    assert said in shown.partition("language-server: ")[2] and shown.count("slow tier works") == 2 + checker
 
 
 def test_re_checkers_are_found_in_order(tmp_path: Path) -> None:
