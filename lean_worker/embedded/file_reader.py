@@ -42,11 +42,11 @@ def read_file(
         show_tactics: whether all tactics with their goals are wanted.
 
     Returns:
-        `messages` as Lean prints them, each with the number of its `command` or None; `commands`: [start, end] of each, empty ones included;
-        `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not declare
-        it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one
-        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as
-        `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
+        `messages` as Lean prints them, each with the number of its `command`, or None; `commands`: [start, end] of each, empty ones
+        included; `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not
+        declare it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside);
+        `goals`: one per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a
+        word such as `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
