@@ -85,9 +85,14 @@ class Outline:
     theorems: tuple[Stated, ...]
 
     def command_at(self, offset: int) -> int | None:
-        """Return the number of the command to which a message at an offset belongs: the last one that begins before it."""
+        """Return the number of the command to which a message at an offset belongs: the last one that begins before it.
+
+        A message about text that no command holds belongs to none.
+        """
         found = bisect_right(self.commands, offset, key=lambda command: command[0]) - 1
-        return found if found >= 0 else None
+        after = self.commands[found + 1][0] if found + 1 < len(self.commands) else offset
+        skipped = found < 0 or (offset > self.commands[found][1] and self.text[offset:after].strip())
+        return None if skipped else found
 
     @property
     def failed(self) -> tuple[bool, ...]:

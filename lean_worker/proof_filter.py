@@ -92,15 +92,18 @@ def filter_proof(proof: str, commands: frozenset[str] = COMMANDS, known: frozens
     return _filtered(proof, MAX_PROOF_LENGTH, lambda text: _Rules(text, commands, known, declarations=False))
 
 
-def filter_declarations(text: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset()) -> Refusal | None:
+def filter_declarations(
+    text: str, commands: frozenset[str] = COMMANDS, known: frozenset[str] = frozenset(), most: int = 2 * MAX_PROOF_LENGTH
+) -> Refusal | None:
     """Return why a candidate of whole declarations is refused, or None if it may be passed to Lean.
 
     Args:
         text: declarations without imports, the target among them.
         commands: the tokens that begin a command in the Lean version in use.
         known: names that the trusted statement uses; the text may use them wherever they lead.
+        most: maximum number of characters.
     """
-    return _filtered(text, 2 * MAX_PROOF_LENGTH, lambda text: _Rules(text, commands, known, declarations=True))
+    return _filtered(text, most, lambda text: _Rules(text, commands, known, declarations=True))
 
 
 def _filtered(text: str, most: int, rules: Callable[[str], "_Rules"]) -> Refusal | None:
@@ -121,7 +124,7 @@ def _refusal(text: str, refused: _Refused) -> Refusal:
     return Refusal(text.count("\n", 0, refused.position) + 1, refused.position - line_start, refused.rule, refused.hole)
 
 
-def _live_tokens(reading: Reading, source: str) -> tuple[list[Token], int]:
+def live_tokens(reading: Reading, source: str) -> tuple[list[Token], int]:
     """Return the tokens as far as the reading is certain, followed by all words from there on, and the number of the former."""
     sure = reading.sure
     for at, token in enumerate(reading.tokens):
@@ -141,7 +144,7 @@ class _Rules:
         self.source, self.known, self.declarations = source, known, declarations
         self.commands, self.all_known = commands, commands is not COMMANDS and commands != COMMANDS
         self.reading = read(source)
-        self.tokens, self.certain = _live_tokens(self.reading, source)
+        self.tokens, self.certain = live_tokens(self.reading, source)
         self.allowed_until = 0  # keywords before this index belong to an `open` or an attribute list
 
     def check(self) -> None:

@@ -42,11 +42,11 @@ def read_file(
         show_tactics: whether all tactics with their goals are wanted.
 
     Returns:
-        `messages` as Lean prints them, each with the number of its `command`; `commands`: [start, end] of each, empty ones included;
-        `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not declare
-        it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside); `goals`: one
-        per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a word such as
-        `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
+        `messages` as Lean prints them, each with the number of its `command`, or None; `commands`: [start, end] of each, empty ones
+        included; `theorems`: name, keyword, start, end, value (where `:=` or the alternatives begin), command, axioms (None if Lean did not
+        declare it); `holes`: start, end, kind ("tactic" or "term"), goal (None if unknown) and the theorem's number (None outside);
+        `goals`: one per position, or None; `tactics` as `TacticReader` returns them; `unclear`: [start, end] of commands that contain a
+        word such as `theorem` but no theorem; `debug`: start of the first option of the kind debug.*, or None. Offsets are in bytes.
     """
     source = text.encode()
     reader = GoalReader(frontend.objects, text)
@@ -93,9 +93,11 @@ def read_file(
     for message, number in zip(run.messages, numbers, strict=True):
         line, column = message["pos"]["line"] - 1, message["pos"]["column"]
         at = starts[line] + len(lines[line][:column].encode())
-        while number and at < found["commands"][number][0]:  # about text that was skipped before the command
+        begins = found["commands"][number][0]
+        while number and at < found["commands"][number][0]:  # found after the command to which it belongs
             number -= 1
-        messages.append(message | {"command": number})
+        skipped = source[at:begins].strip() and at > found["commands"][number][1]  # about text that no command holds
+        messages.append(message | {"command": None if skipped else number})
     return found | {"messages": messages, "options": frontend.options(run.state)}
 
 
