@@ -84,8 +84,8 @@ def test_the_slow_tier_judges_again_or_says_that_there_is_none(other: Pool) -> N
     statement = "theorem A.swap (p q : Prop) (h : p ∧ q) : q ∧ p := by sorry"
     asked = [Check(str(i), statement, proof, tier="slow") for i, proof in enumerate(["⟨h.2, h.1⟩", "h", "by sorry"])]
     asked.append(Check("3", "def t := by sorry", "rfl", tier="slow"))
-    good, wrong, forbidden, unstated = other.check_many(asked)
-    assert (wrong.kind, forbidden.kind, unstated.kind) == ("error", "forbidden", "statement")
+    good, wrong, hole, unstated = other.check_many(asked)
+    assert (wrong.kind, hole.kind, unstated.kind) == ("error", "hole", "statement")
     if other.backend.name == "repl":
         assert (good.accepted, good.kind) == (None, "unavailable") and "no slow tier" in good.messages[0].text
     else:
@@ -229,7 +229,7 @@ def stand_in_for_lake(folder: Path, project: Path) -> None:
 def test_a_project_is_served_with_what_lake_says_of_it(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in_for_lake(tmp_path, project)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(BackendUnavailable, match="no lakefile"):
+    with pytest.raises(BackendUnavailable, match="neither a lakefile"):
         installed_server(tmp_path)
     (tmp_path / "lakefile.toml").write_text('name = "proj"\n')
     library = ensure_core().library.path.parent  # a real toolchain holds its library
