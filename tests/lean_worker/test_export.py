@@ -363,7 +363,7 @@ def test_the_command_exports_checks_and_files(tmp_path: Path) -> None:
     (tmp_path / "proofs" / "wrong.ndjson").write_text("of an earlier run")
     ran = run("export", "--jsonl", "-", "--out", tmp_path / "proofs", text="\n".join(lines))
     first, second = map(json.loads, ran.stdout.splitlines())
-    assert (ran.returncode, first["kind"], first["theorem"], second["kind"]) == (1, "accepted", "Judged.t", "error")
+    assert (ran.returncode, first["kind"], first["theorem"], second["kind"]) == (1, "accepted", "t", "error")
     assert [path.name for path in (tmp_path / "proofs").iterdir()] == ["a%2Fb.ndjson"] and first["file"].endswith("a%2Fb.ndjson")
     file = tmp_path / "mine.lean"
     file.write_text("/- licence -/\nprelude\nimport OProverCore.All\ntheorem t : 1 = 1 := rfl\n\ntheorem N.u : 1 = 1 := t\n")
