@@ -153,7 +153,7 @@ def found_in(
         "commands": [[at[start], at[end]] for start, end in file.commands],
         "theorems": [
             {
-                "name": "" if each.keyword == "example" else each.name if found is None else _PRIVATE.sub("", each.full),
+                "name": "" if each.keyword == "example" else _PRIVATE.sub("", each.full),
                 "keyword": each.keyword,
                 "start": at[each.start],
                 "end": at[each.end],

