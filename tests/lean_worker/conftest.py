@@ -21,3 +21,10 @@ def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed") / "toolchain"
     make_toolchain(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trusting() -> Iterator[Pool]:
+    """A pool for a user's own files, which may contain any command."""
+    with Pool(1, timeout=10.0, trusted_headers=True) as running:
+        yield running

@@ -1,7 +1,6 @@
 """`lean-worker check FILE` on the shapes that people's files have; Lean alone decides about each theorem."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,12 +89,6 @@ ACCEPTED = {
         ["a"],
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def trusting() -> Iterator[Pool]:
-    with Pool(1, timeout=10.0, trusted_headers=True) as pool:
-        yield pool
 
 
 def checked(pool: Pool, path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:

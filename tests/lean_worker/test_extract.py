@@ -1,7 +1,5 @@
 """Goals of holes as theorems of their own: read from Lean's print, stated, and closed by Lean with the theorem."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from lean_worker.extract import NotStated, extract, read_goal
@@ -63,11 +61,9 @@ def test_other_prints_are_refused_with_a_reason(printed: str, reason: str) -> No
         read_goal(printed)
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
-    """A pool for the user's own files, which may contain any command."""
-    with Pool(1, timeout=10.0, trusted_headers=True) as trusting:
-        yield trusting
+@pytest.fixture
+def pool(trusting: Pool) -> Pool:
+    return trusting
 
 
 CASES = [

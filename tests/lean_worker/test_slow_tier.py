@@ -145,7 +145,7 @@ def test_good_proofs_are_accepted_and_checked_again(core: CoreLibrary) -> None:
     found = slow(core, [Check(*row) for row in GOOD])
     assert {name: (r.kind, r.reason) for name, r in found.items() if not r.accepted} == {}
     assert found["axioms"].axioms == ("Classical.choice", "Quot.sound", "propext") and found["term"].axioms == ()
-    assert "Judged.m.match_1" in found["match in the type"].rechecked and found["tactics"].rechecked[-1] == "Judged.A.b"
+    assert "m.match_1" in found["match in the type"].rechecked and found["tactics"].rechecked[-1] == "A.b"
     assert set(found["term"].seconds) == {"statement", "candidate", "judge"}
 
 

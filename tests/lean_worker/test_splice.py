@@ -7,6 +7,12 @@ from lean_worker.holes import is_whole
 from lean_worker.pool import Pool
 from lean_worker.splice import fill_hole, fill_whole
 
+
+@pytest.fixture
+def pool(trusting: Pool) -> Pool:
+    return trusting
+
+
 BLOCK = "by\n  skip\n  simp"
 ONE = "by simp"
 TERM = "Nat.add_zero _"
