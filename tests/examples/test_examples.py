@@ -28,7 +28,7 @@ def test_verify_proof() -> None:
     assert [line for line in lines if not line.startswith(" ")] == [
         "right: accepted=True kind=accepted",
         "wrong: accepted=False kind=error",
-        "empty: accepted=False kind=forbidden",
+        "empty: accepted=False kind=hole",
     ]
 
 
