@@ -18,6 +18,7 @@ from lean_worker.statement import Statement, blank, ending
 Raw = dict[str, Any]  # a message as `lean --json` prints it: severity, pos {line, column}, endPos, data
 
 _OPEN = ":= sorry"
+_AGAIN = "Declared_again"
 _FULL_NAMES = "set_option pp.fullNames true"
 _AUDIT = re.compile(r"'([^']*)' (?:does not depend on any axioms|depends on axioms: \[([^\]]*)\])\s*", re.S)
 _ATTRIBUTES = re.compile(r"@\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]")
@@ -198,6 +199,18 @@ def own_type(statement: Statement, candidate: Candidate) -> bool:
     return not statement.proposition and not candidate.helpers and not candidate.verbatim
 
 
+def is_declared_already(answer: Answer, statement: Statement) -> bool:
+    """Return whether a statement, or the proof after it, fails because the library or the header has a theorem of the same name."""
+    taken = f"`{statement.name}` has already been declared"
+    return any(taken in each.text for each in (*answer.statement_errors, *answer.messages) if each.severity == "error")
+
+
+def apart(statement: Statement) -> str:
+    """Return the end of a header under which a statement whose name is taken can be declared again."""
+    opened = f"open {statement.namespace}\n" if statement.namespace else ""
+    return f"namespace {_AGAIN}\n{opened}"
+
+
 def write_document(opening: str, header: str, statement: Statement, candidate: Candidate | None, nonce: str) -> Document:
     """Lay out a statement and its candidate, or None to check only that the statement elaborates.
 
@@ -262,7 +275,7 @@ def located(raw: Raw, document: Document, places: Sequence[Place]) -> Message:
 
     line, column = send(raw["pos"])
     end_line, end_column = max((line, column), send(raw.get("endPos") or raw["pos"]))
-    text = re.sub(rf"(?:Statement|Judge|Attempt)_{document.nonce}\.?", "", raw["data"])
+    text = re.sub(rf"(?:Statement|Judge|Attempt)_{document.nonce}\.?|{_AGAIN}\.", "", raw["data"])
     # a bare proof cannot contain `theorem`: it is the judge's, after the end of the proof
     text = text.replace("unexpected token 'theorem'", "unexpected end of input", 1)
     severity: Severity = raw["severity"] if raw["severity"] in ("error", "warning") else "information"

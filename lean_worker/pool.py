@@ -11,7 +11,7 @@ from types import TracebackType
 import msgspec
 
 from lean_worker.candidate import Candidate, Refused, read_candidate
-from lean_worker.document import Answer
+from lean_worker.document import Answer, apart, is_declared_already
 from lean_worker.embedded.backend import ForkBackend
 from lean_worker.file_filter import filter_file
 from lean_worker.files import FileQuestion, FileReport
@@ -381,6 +381,9 @@ class Pool:
         question = job.question
         try:
             finding = warm.session.run(question)
+            if is_declared_already(finding.answer, question.statement):
+                question = replace(question, header=f"{question.header}\n{apart(question.statement)}")
+                finding = warm.session.run(question)
             if finding.answer.mismatch and question.candidate is not None and question.candidate.attachable and warm.session.usable:
                 question = replace(question, candidate=question.candidate.attached)
                 finding = warm.session.run(question)

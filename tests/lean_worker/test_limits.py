@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -26,10 +25,11 @@ from hypothesis import strategies as st
 from malformed import malformed, send
 from watching import alive, descendants, until
 
+from lean_worker.file_filter import filter_file
 from lean_worker.http import HttpLimits
+from lean_worker.lexer import LexError
 from lean_worker.pool import Pool
 from lean_worker.service.settings import ServiceSettings
-from lean_worker.service.snippet import Unreadable, take_apart
 from lean_worker.source import declarations
 
 pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
@@ -90,12 +90,6 @@ def test_what_is_no_number_is_no_time_limit(http: httpx2.Client, number: str) ->
     assert http.post("/api/check", content=body, headers={"Content-Type": "application/json"}).status_code == 422
 
 
-def test_theorems_far_down_a_snippet_are_counted_before_each_is_checked(http: httpx2.Client) -> None:
-    code = f"-- {long(50_000)}\n" + "".join(f"theorem t{i} : {i} = {i} := rfl\n" for i in range(30))
-    (result,) = http.post("/api/check", json={"snippets": [{"id": "a", "code": code}]}).json()["results"]
-    assert "more than 1000000" in result["error"]
-
-
 DEAR = {
     "documentation that is none": lambda n: "/-" + "/--a" * (n // 6) + "-/" * (1 + n // 6) + "\ntheorem a : True := trivial\n",
     "documented theorems": lambda n: "/-- a -/\ntheorem a:b:=c\n" * (n // 24),
@@ -116,31 +110,19 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("name", DEAR)
-def test_the_cost_of_taking_a_snippet_apart_grows_with_its_length(name: str) -> None:
-    """The pattern, the copies and the counting of lines were quadratic, which is 64 times as much at eight times the length."""
+def test_the_cost_of_filtering_a_file_grows_with_its_length(name: str) -> None:
+    """Patterns, copies and the counting of lines were quadratic once, which is 64 times as much at eight times the length."""
 
     def cost(length: int) -> float:
         code = DEAR[name](length)
 
-        def take() -> None:
-            with suppress(Unreadable):  # what documents nothing is no Lean text
-                take_apart(code, lambda _: True, 10**9, 10**18)
+        def read() -> None:
+            with suppress(LexError):  # what documents nothing is no Lean text
+                filter_file(code)
 
-        return min(_seconds(take) for _ in range(3))
+        return min(_seconds(read) for _ in range(3))
 
     assert cost(200_000) < 30 * cost(25_000)
-
-
-def test_two_thousand_theorems_are_refused_in_little_memory() -> None:
-    """Each text before a theorem used to be copied: 30 megabytes here, two gigabytes at eight times the length."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(Unreadable, match="more than 64 theorems"):
-            take_apart("theorem a:b:=c\n" * 2_000, lambda _: True, 64, 10**6)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 15_000_000
 
 
 _PIECES = (
