@@ -12,6 +12,7 @@ from lean_worker.backends import misjudgement
 from lean_worker.document import Answer
 from lean_worker.embedded.build import CoreLibrary, ensure_core
 from lean_worker.jobs import Question
+from lean_worker.pool import Pool
 from lean_worker.proof_filter import COMMANDS
 from lean_worker.sandbox.sandbox import SandboxConfig
 from lean_worker.session import Finding
