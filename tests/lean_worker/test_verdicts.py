@@ -176,3 +176,19 @@ def test_a_header_may_hold_comments_alone(pool: Pool) -> None:
     header = "-- what a user wrote\n\n/- and more -/\n"
     verdicts = pool.check_many([Check("right", SWAP, "fun h => ⟨h.2, h.1⟩", header), Check("wrong", SWAP, "fun h => h", header)])
     assert [verdict.kind for verdict in verdicts] == ["accepted", "error"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "proof", "kind"),
+    [
+        ("theorem and_self_iff (p : Prop) : p ∧ p ↔ p := by sorry", "⟨fun h => h.1, fun h => ⟨h, h⟩⟩", "accepted"),
+        (
+            "theorem Nat.add_comm (n m : Nat) : n + m = m + n := by sorry",
+            "theorem h : 1 = 1 := rfl\ntheorem Nat.add_comm (n m : Nat) : n + m = m + n := by\n  omega",
+            "accepted",
+        ),
+        ("theorem Nat.add_comm (n m : Nat) : n + m = m + n + 1 := by sorry", "_root_.Nat.add_comm n m", "error"),
+    ],
+)
+def test_a_statement_may_have_a_name_of_the_library(pool: Pool, statement: str, proof: str, kind: str) -> None:
+    assert ask(pool, statement, proof).kind == kind
