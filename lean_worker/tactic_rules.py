@@ -108,7 +108,7 @@ def _first_column(source: str, position: int) -> int:
 
 
 def _says(source: str, token_list: Sequence[Token], at: int) -> bool:
-    """Return whether `says` follows in the same tactic: then only what it says is run."""
+    """Return whether `says` follows in the same tactic, so that Lean runs only the tactic after it."""
     column, depth = _first_column(source, token_list[at].start), 0
     for index in range(at + 1, min(at + 200, len(token_list))):
         token = token_list[index]
