@@ -22,7 +22,7 @@ from lean_worker.commands import Commands
 from lean_worker.connect import open_lean
 from lean_worker.embedded.build import cache_folder, ensure_core
 from lean_worker.errors import LeanWorkerError
-from lean_worker.lean_config import EMBEDDED, LeanConfig
+from lean_worker.lean_config import EMBEDDED, LeanConfig, check_seconds
 from lean_worker.lean_pool import LeanPool
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check, Tier, Verdict
@@ -343,8 +343,7 @@ def soak_command(count: int = 2000, trouble: float = 0.01, kill_every: float = 5
         kill_every: seconds between two killed workers.
         lean: which Lean, and the limits of a check; it must run on this machine. Each hanging check takes the whole timeout.
     """
-    if not kill_every > 0:
-        raise LeanWorkerError(f"--kill-every is {kill_every:g}; give a number of seconds above 0")
+    check_seconds("kill-every", kill_every)
     with open_pool(lean) as pool, Progress(transient=True) as progress:
         task = progress.add_task("checks", total=count)
         report = soak(pool, count, trouble=trouble, kill_every=kill_every, on_progress=lambda done: progress.update(task, completed=done))

@@ -65,10 +65,8 @@ class LeanConfig:
         for name in ("connections", "workers"):
             if getattr(self, name) < 1:
                 raise LeanWorkerError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.timeout is not None and not _SHORTEST_SECONDS <= self.timeout <= _LONGEST_SECONDS:
-            raise LeanWorkerError(
-                f"timeout is {self.timeout:g}; give a number of seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}"
-            )
+        if self.timeout is not None:
+            check_seconds("timeout", self.timeout)
         if self.sandbox == "none" and self.require_sandbox:
             raise LeanWorkerError("require_sandbox: sandbox is none; choose auto, bubblewrap or landlock")
         if self.backend == "remote":
@@ -134,6 +132,12 @@ class LeanConfig:
             raise LeanWorkerError("backend repl needs project (a Lake project) and repl (the built leanprover-community/repl); give both")
         if self.backend != "repl" and self.repl is not None:
             raise LeanWorkerError(f"repl: not used by backend {self.backend}; choose backend repl or leave it out")
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Raise LeanWorkerError unless `value`, of the option `name`, is a number of seconds that a clock can wait for."""
+    if not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
+        raise LeanWorkerError(f"{name} is {value:g}; give a number of seconds from {_SHORTEST_SECONDS:g} to {_LONGEST_SECONDS:g}")
 
 
 def _is_address(url: str) -> bool:

@@ -48,6 +48,7 @@ where coalesce(own, 0) < $samples
 order by coalesce(own, 0), coalesce(tries, 0), md5(id || '/' || $seed)
 """
 _STAGE = "reprove"
+_NOT_HERE = ("statement", "unreadable")  # kinds of verdict on a statement that this Lean does not elaborate, whatever the proof
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def _triable(
         allowed = [pair for pair in entries if not fingerprints([pair[1]]) & barred]
         readable = [pair for pair in allowed if agent.template.fits(pair[1])]
         verdicts = asyncio.run(Verifier(agent.workers).verify_many([(statement, "by trivial") for _, statement in readable]))
-        elaborated = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind != "statement"]
+        elaborated = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind not in _NOT_HERE]
         result.held_out += len(entries) - len(allowed)
         result.too_long += len(allowed) - len(readable)
         result.not_here += len(readable) - len(elaborated)

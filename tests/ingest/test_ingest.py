@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lean_worker.lean_config import LeanConfig
 from lean_worker.protocol import Message, Verdict
+from lean_worker.tools.soak import HANG
 from oprover_jax.cli.main import app
 from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.errors import InputError
@@ -178,9 +179,9 @@ def test_without_verification_everything_is_unchecked(tmp_path: Path) -> None:
 
 
 def test_no_answer_makes_no_proof_wrong(tmp_path: Path) -> None:
-    path = write(tmp_path / "own.jsonl", [{"formal_statement": ROWS[0]["formal_statement"], "proof": "fun h => h"}])
+    path = write(tmp_path / "own.jsonl", [{"formal_statement": HANG[0].format(i=1), "proof": HANG[1]}])
     source = Source("own", "jsonl", str(path), columns=(("proof", "proof"),))
-    hurried = VerifyConfig(lean=LeanConfig(workers=1, tier="fast", timeout=0.01), retries=1)
+    hurried = VerifyConfig(lean=LeanConfig(workers=1, tier="fast", timeout=0.5), retries=1)
     (one,) = built(config(source, verify=hurried), tmp_path / "corpus").sources
     assert (one.unchecked, one.rejected) == ({"no verdict (timeout)": 1}, {})
 

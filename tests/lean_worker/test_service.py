@@ -68,8 +68,9 @@ def test_a_verdict(http: httpx2.Client) -> None:
     assert rejected["messages"][0]["severity"] == "error" and rejected["messages"][0]["line"] == 1
     headed = {"header": "def x : Nat := 1", "statement": "theorem t : x = 1 := by sorry", "proof": "rfl"}
     assert http.post("/v1/verify", json=headed).json()["kind"] == "accepted"
-    assert http.post("/v1/verify", json={**GOOD, "proof": "by sorry"}).json()["kind"] == "forbidden"
-    assert http.post("/v1/verify", json={**GOOD, "statement": "nothing"}).json()["kind"] == "statement"
+    assert http.post("/v1/verify", json={**GOOD, "proof": "by sorry"}).json()["kind"] == "hole"
+    assert http.post("/v1/verify", json={**GOOD, "statement": "theorem t : nowhere := by sorry"}).json()["kind"] == "statement"
+    assert http.post("/v1/verify", json={**GOOD, "statement": "nothing"}).json()["verdict"] is None
 
 
 def test_no_verdict_is_null_and_no_rejection(slow: tuple[Pool, httpx2.Client]) -> None:
@@ -214,7 +215,7 @@ def test_metrics_count_what_was_answered() -> None:
         families = {family.name: family for family in text_string_to_metric_families(http.get("/metrics").text)}
         status = http.get("/v1/status").json()
     kinds = {sample.labels["kind"]: sample.value for sample in families["lean_checks"].samples if sample.name == "lean_checks_total"}
-    assert kinds == {"accepted": 10.0, "error": 3.0, "forbidden": 1.0}
+    assert kinds == {"accepted": 10.0, "error": 3.0, "hole": 1.0}
     refused = {
         sample.labels["code"]: sample.value for sample in families["lean_requests_refused"].samples if sample.name.endswith("_total")
     }
@@ -334,7 +335,7 @@ FILE = (
 def test_a_file_theorem_by_theorem(http: httpx2.Client) -> None:
     report = http.post("/v1/verify/file", json={"text": FILE, "tactics": True}).raise_for_status().json()
     found = [(theorem["name"], theorem["kind"], theorem["span"]["line"], theorem["span"]["column"]) for theorem in report["theorems"]]
-    assert found == [("A.right", "accepted", 2, 2), ("wrong", "error", 5, 0), ("part", "axiom", 6, 0)]
+    assert found == [("A.right", "accepted", 2, 2), ("wrong", "error", 5, 0), ("part", "hole", 6, 0)]
     assert report["kind"] == "error" and report["seconds"] > 0 and len(report["tactics"]) == 2
     assert [(hole["goal"], hole["theorem"]) for hole in report["holes"]] == [("⊢ 2 = 2", 2)]
     assert http.post("/v1/verify/file", json={"text": "theorem t : True := trivial\n"}).json()["kind"] == "accepted"
@@ -344,7 +345,7 @@ def test_a_file_theorem_by_theorem(http: httpx2.Client) -> None:
     ("text", "kind", "words"),
     [
         ("import Mathlib\ntheorem t : 1 = 1 := rfl", "unreadable", "module Mathlib is not available"),
-        ("#eval 1\ntheorem t : 1 = 1 := rfl", "forbidden", "`#`"),
+        ("#eval 1\ntheorem t : 1 = 1 := rfl", "forbidden", "`#eval`"),
         ("theorem t : 1 = 1 := by run_tac pure ()", "forbidden", "`run_tac`"),
     ],
 )
