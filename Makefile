@@ -19,7 +19,7 @@ demo: setup  ## train a small prover from nothing
 	$(KEEP_MEMORY) $(BIN)/oprover iterate --config configs/demo.py --run $(RUN) --set seed=$(SEED)
 
 # Tests run side by side, a process for each core, but no more than four: each simulates 8 devices.
-PYTEST := $(BIN)/pytest -n auto --maxprocesses=4 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 test: setup lint .venv/tpu/ready  ## lint, then all tests
 	$(PYTEST)

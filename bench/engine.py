@@ -12,8 +12,7 @@ import numpy as np
 import tyro
 from common import ROOT, contestant, report
 
-from oprover_jax.commands.export import tokenizer_of_run
-from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.data.tokenizer import exported_tokenizer, train_tokenizer
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
 from oprover_jax.models.sizes import published
@@ -39,7 +38,7 @@ def write_model(config: Qwen3Config, folder: Path) -> None:
     path = folder.with_suffix(".tokenizer.json")
     tokenizer = train_tokenizer([], 300, [])
     tokenizer.save(path)
-    export_hf(config, params, folder, dtype="float32", extra_files=tokenizer_of_run(path, 4096), end_id=tokenizer.end_id)
+    export_hf(config, params, folder, dtype="float32", extra_files=exported_tokenizer(path, 4096), end_id=tokenizer.end_id)
 
 
 def same_tokens(a: list[list[int]], b: list[list[int]]) -> float:

@@ -9,9 +9,19 @@ from dataclasses import replace
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
 from oprover_jax.models.qwen3 import Qwen3Config
-from oprover_jax.posttraining.experiment import EngineConfig, EvaluationConfig, Experiment, GSPOStage, RolloutConfig, TrainingConfig
+from oprover_jax.posttraining.experiment import (
+    EngineConfig,
+    EvaluationConfig,
+    Experiment,
+    GSPOStage,
+    MemoryConfig,
+    PolicyConfig,
+    RolloutConfig,
+    TrainingConfig,
+)
 from oprover_jax.posttraining.select import SelectConfig
-from oprover_jax.synthetic.build import CorpusConfig
+from oprover_jax.posttraining.theorems import TheoremsConfig
+from oprover_jax.synthetic.config import SyntheticConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
 
@@ -20,17 +30,28 @@ def experiment() -> Experiment:
     gentle = replace(muon, peak_lr=2e-3)  # at the full rate, the second SFT first forgets what the first one learned
     return Experiment(
         name="demo",
-        model=Qwen3Config(
-            vocab_size=1024, num_layers=4, hidden_size=160, num_heads=4, num_kv_heads=2, head_dim=40, intermediate_size=448, rope_theta=1e4
+        policy=PolicyConfig(
+            Qwen3Config(
+                vocab_size=1024,
+                num_layers=4,
+                hidden_size=160,
+                num_heads=4,
+                num_kv_heads=2,
+                head_dim=40,
+                intermediate_size=448,
+                rope_theta=1e4,
+            )
         ),
-        corpus=CorpusConfig(
-            public=2000,
-            benchmark=200,
-            public_weights=(4.0, 3.0, 2.0),
-            pool_weights=(5.0, 5.0, 3.0, 1.0, 1.0),
-            benchmark_weights=(2.0, 2.0, 2.0, 1.0, 1.0),
+        theorems=TheoremsConfig(
+            SyntheticConfig(
+                public=2000,
+                benchmark=200,
+                public_weights=(4.0, 3.0, 2.0),
+                pool_weights=(5.0, 5.0, 3.0, 1.0, 1.0),
+                benchmark_weights=(2.0, 2.0, 2.0, 1.0, 1.0),
+            )
         ),
-        encoder="lexical",
+        memory=MemoryConfig(encoder="lexical"),
         cpt=TrainingConfig(steps=130, optimizer=muon, batch_size=8, seq_len=256),
         sft=TrainingConfig(steps=360, optimizer=muon, batch_size=6, seq_len=320),
         repair_sft=TrainingConfig(steps=280, optimizer=gentle, batch_size=6, seq_len=320),

@@ -14,12 +14,12 @@ from oprover_jax.errors import InputError
 Kind = TypeVar("Kind")
 
 
-def load(path: Path, kind: type[Kind], overrides: Sequence[str] = ()) -> Kind:
+def load(path: Path, kind: type[Kind] | tuple[type[Kind], ...], overrides: Sequence[str] = ()) -> Kind:
     """Return the result of `experiment()` in a configuration file, with overrides applied.
 
     Args:
       path: Python file.
-      kind: Expected class of the configuration.
+      kind: Expected class of the configuration, or several.
       overrides: Overrides of the form `key.path=value`.
 
     Raises:
@@ -38,9 +38,8 @@ def load(path: Path, kind: type[Kind], overrides: Sequence[str] = ()) -> Kind:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise InputError(f"configuration {path}: {reason}") from error
     if not isinstance(configuration, kind):
-        raise InputError(
-            f"configuration {path} returns {type(configuration).__name__}, but this command needs {kind.__name__}; give another file"
-        )
+        needed = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+        raise InputError(f"configuration {path} returns {type(configuration).__name__}, but this command needs {needed}; give another file")
     return apply_overrides(configuration, overrides)
 
 

@@ -35,7 +35,6 @@ def devices() -> list[jax.Device]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side (`--dist loadgroup`), a file stays together, and so do all that need a finished run."""
-    for item in items:
-        needs_run = "calm" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("calm" if needs_run else item.path.relative_to(item.config.rootpath).as_posix()))
+    """Where files run side by side (`--dist loadfile`), those with slow tests begin first, so that none is left over at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

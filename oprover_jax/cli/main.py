@@ -16,13 +16,16 @@ from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import LeanConfig
 from oprover_jax.cli.corpus import DEFAULT_LEAN, corpus_app
 from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
+from oprover_jax.posttraining.rates import Rates
 from oprover_jax.rollout.engine import EngineError
 
 if TYPE_CHECKING:
     from oprover_jax.rollout.sglang_engine import SGLangEngine
 
 Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
+Servers = Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL"), tyro.conf.UseAppendAction]
 
+_RATES = Rates()
 _PATIENCE_SECONDS = 60.0  # how long to retry an unreachable server
 
 # modules that another extra than `prover` contains
@@ -33,15 +36,29 @@ app.add(corpus_app, "corpus", "Build, extend, inspect and share the OProofs corp
 
 
 @app.command("iterate")
-def iterate_command(config: Path, run: Path, data: Path | None = None, overrides: Overrides = (), lean: LeanConfig = DEFAULT_LEAN) -> None:
+def iterate_command(
+    config: Path,
+    run: Path | None = None,
+    data: Path | None = None,
+    server: Servers = (),
+    plan: bool = False,
+    rates: Rates = _RATES,
+    overrides: Overrides = (),
+    lean: LeanConfig = DEFAULT_LEAN,
+) -> None:
     """Train a prover: CPT, SFT, then iterations of rollouts, SFT on repairs and GSPO, with an evaluation after each stage.
 
-    If interrupted, run the same command again to resume.
+    The policy starts fresh or from a model folder (policy.init_from), the theorems are generated or those of a corpus (theorems.corpus),
+    the policy is sampled in this process or by servers, and proofs are checked by the embedded Lean, an installed one or services. If
+    interrupted, run the same command again to resume; `oprover status` shows how far it is.
 
     Args:
       config: Python configuration file of the experiment, such as configs/demo.py.
       run: Run folder; created if it does not exist.
       data: Folder with human-written theorems for a second held-out evaluation; defaults to OPROVER_DATA.
+      server: Sample from the server at http://HOST:PORT, to which each new policy is published, instead of in this process; repeat it.
+      plan: Only print what the run will take: tokens, checks, device-hours, days and storage of each stage.
+      rates: With --plan: speeds that are assumed.
       overrides: Override configuration values, such as --set seed=1 --set gspo.steps=4.
       lean: Lean that checks the proofs; what is not given is that of the configuration.
     """
@@ -55,6 +72,14 @@ def iterate_command(config: Path, run: Path, data: Path | None = None, overrides
 
     experiment = load(config, Experiment, overrides)
     experiment = replace(experiment, lean=lean.over(experiment.lean))
+    if server:
+        experiment = replace(experiment, engine=replace(experiment.engine, urls=server))
+    if plan:
+        from oprover_jax.commands.iterate_plan import print_plan
+
+        return print_plan(experiment, rates, ProgressConsole())
+    if run is None:
+        raise InputError("--run is missing; give the folder of the run")
     if initialize().way != "none":
         raise InputError("`oprover iterate` supports a single process only; start it on one host, with a mesh over that host's devices")
     iterate(experiment, run, data_folder(data), ProgressConsole())
@@ -149,35 +174,44 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
 
 @app.command("compile")
 def compile_command(config: Path, out: Path | None = None, overrides: Overrides = ()) -> None:
-    """Compile the train step of a job ahead of time for its TPU topology, on this machine and without a TPU.
+    """Compile the train step of a job, or of every stage of a run, ahead of time for its TPU topology, on this machine without a TPU.
 
     Reports required and available memory per chip, collectives and FLOPs. Takes minutes. Exits with code 1 if the job does not fit.
 
     Args:
-      config: Python configuration file of a training job, such as configs/cpt_8b_v6e.py.
-      out: Also write the report to this JSON file.
+      config: Python configuration file of a training job or an experiment, such as configs/cpt_8b_v6e.py or configs/iterate_8b_v5p.py.
+      out: Also write the report to this JSON file; for an experiment, one file per stage with the name of the stage in its own.
       overrides: Override configuration values, such as --set topology=v5p:2x2x4 --set model.mlp_parts=1.
     """
     os.environ["JAX_PLATFORMS"] = "cpu"  # compilation must not initialise a local GPU
     from oprover_jax.configuration import load
+    from oprover_jax.posttraining.experiment import Experiment
+    from oprover_jax.posttraining.jobs import jobs_of
+    from oprover_jax.posttraining.policy import model_of
     from oprover_jax.progress import ProgressConsole
     from oprover_jax.training.aot import compile_for, topology_devices
     from oprover_jax.training.aot_report import print_report, write_report
     from oprover_jax.training.job import TrainingJob
 
-    job = load(config, TrainingJob, overrides)
-    if not job.topology:
+    kinds: tuple[type[TrainingJob | Experiment], ...] = (TrainingJob, Experiment)
+    configuration = load(config, kinds, overrides)
+    if not configuration.topology:
         raise InputError(f"--config: {config} has no topology; give one such as --set topology=v6e:4x4")
     if out is not None and not out.parent.is_dir():
         raise InputError(f"--out: parent directory '{out.parent}' does not exist; create it first")
     console = ProgressConsole()
-    devices = topology_devices(job.topology)
-    console.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
-    report = compile_for(devices, job)
-    if out is not None:
-        write_report(report, out)
-    print_report(report, console.rich)
-    if not report.fits:
+    devices = topology_devices(configuration.topology)
+    single = isinstance(configuration, TrainingJob)
+    jobs = [configuration] if isinstance(configuration, TrainingJob) else jobs_of(configuration, model_of(configuration.policy))
+    fits = True
+    for job in jobs:
+        console.line(f"compiling {job.name} for {len(devices)} devices of {job.topology}; this takes minutes")
+        report = compile_for(devices, job)
+        if out is not None:
+            write_report(report, out if single else out.with_stem(f"{out.stem}-{job.name.rpartition('/')[2]}"))
+        print_report(report, console.rich)
+        fits = fits and report.fits
+    if not fits:
         sys.exit(1)
 
 
@@ -186,7 +220,7 @@ def prove_command(
     file: tyro.conf.Positional[Path],
     run: Path | None = None,
     model: Path | None = None,
-    server: Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL"), tyro.conf.UseAppendAction] = (),
+    server: Servers = (),
     api_key_file: Path | None = None,
     rounds: int = 8,
     num_samples: int = 16,
@@ -320,6 +354,21 @@ def serve_command(
         )
 
 
+@app.command("status")
+def status_command(run: Path) -> None:
+    """Show how far a run is: its stages, their results, and progress, rate and remaining time of the current one.
+
+    Reads the run folder only, so it can be called while the run goes on, from any machine that sees the folder.
+
+    Args:
+      run: Run folder.
+    """
+    from oprover_jax.commands.status import print_status
+    from oprover_jax.progress import ProgressConsole
+
+    print_status(run, ProgressConsole())
+
+
 @app.command("report")
 def report_command(run: Path) -> None:
     """Print the report of a run.
@@ -335,21 +384,26 @@ def report_command(run: Path) -> None:
 
 
 @app.command("export")
-def export_command(run: Path, out: Path, dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False) -> None:
-    """Export the latest policy of a run, with its tokenizer, in Hugging Face format.
+def export_command(
+    run: Path, out: Path, stage: str = "", dtype: Literal["bfloat16", "float32"] = "bfloat16", overwrite: bool = False
+) -> None:
+    """Export the latest policy of a run, or that after a stage, with its tokenizer, in Hugging Face format.
+
+    After cpt it is what publications call Base, after sft or gspo of iteration N it is Round N.
 
     The folder is written atomically; a folder that is not empty is not replaced unless --overwrite is given.
 
     Args:
       run: Run folder.
       out: Output folder for config.json, safetensors and tokenizer.json.
+      stage: Training stage after which the policy is exported, such as cpt, sft-1 or gspo-2; by default the last finished one.
       dtype: Data type of the exported weights; runs store float32.
       overwrite: Replace an existing model.
     """
     from oprover_jax.commands.export import export_run
     from oprover_jax.progress import ProgressConsole
 
-    export_run(run, out, dtype, overwrite, ProgressConsole())
+    export_run(run, out, dtype, overwrite, ProgressConsole(), stage)
 
 
 def _missing(error: ModuleNotFoundError) -> str:

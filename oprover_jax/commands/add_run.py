@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from oprover_jax.corpus import store
 from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.corpus.tables import TABLES, proof_row, rows_to_table, statement_row, trajectory_row
+from oprover_jax.corpus.theorems import load_theorems
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder, open_run, read_header
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement, Trajectory
-from oprover_jax.synthetic import build
 
 
 def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Commit]:
@@ -71,8 +71,8 @@ def new_rows(
 
 
 def _of_corpus(corpus: Corpus, path: Path, run: str) -> dict[str, pa.Table]:
-    """Return the new rows of the run's synthetic corpus; there are several folders if a later release resumed the run."""
-    built = [build.load(folder) for folder in sorted((path / "stages" / "corpus").glob("corpus-*"))]
+    """Return the new rows of the run's generated theorems; there are several folders if a later release resumed the run."""
+    built = [load_theorems(folder) for folder in sorted((path / "stages" / "corpus").glob("corpus-*"))]
     return new_rows(
         corpus, run, [s for synthetic in built for s in synthetic.pool], [proof for synthetic in built for proof in synthetic.public]
     )

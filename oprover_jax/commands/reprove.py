@@ -140,7 +140,7 @@ def reprove_with_run(
         agent = Agent(
             run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine, bench.lean.tier
         )
-        return reprove(corpus, agent, bench.corpus.benchmark, config, console)
+        return reprove(corpus, agent, bench.theorems.benchmark, config, console)
 
 
 def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config: ReproveConfig, console: ProgressConsole) -> Reproved:

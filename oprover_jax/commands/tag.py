@@ -9,7 +9,7 @@ from pathlib import Path
 from oprover_jax.commands.add_run import run_id
 from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.tagging import Tag, Tagger, read_tag, tag_corpus, tag_prompt, tags_by_rules
-from oprover_jax.data.tokenizer import Tokenizer
+from oprover_jax.data.codec import Codec
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
@@ -42,20 +42,20 @@ def tag(where: str | Path, run: Path | None, limit: int | None, console: Progres
     folder, experiment = open_run(run)
     with Workbench(experiment, folder) as bench:
         bench.require_policy()
-        name = f"engine:{run_id(folder)}/{bench.policy()[0]}"
-        return tag_corpus(corpus, engine_tagger(bench.engine, bench.tokenizer, name), name, BATCH_BY_ENGINE, limit, console)
+        name = f"engine:{run_id(folder)}/{bench.policy().stage}"
+        return tag_corpus(corpus, engine_tagger(bench.engine, bench.codec, name), name, BATCH_BY_ENGINE, limit, console)
 
 
-def engine_tagger(engine: Engine, tokenizer: Tokenizer, name: str) -> Tagger:
+def engine_tagger(engine: Engine, codec: Codec, name: str) -> Tagger:
     """Return a tagger that decodes greedily with `engine`; the rules tag statements that are too long or get no readable answer."""
-    sampling = Sampling(ANSWER_TOKENS, temperature=0.0, stop_ids=(tokenizer.end_id,))
+    sampling = Sampling(ANSWER_TOKENS, temperature=0.0, stop_ids=codec.end_ids)
 
     async def ask(statement: Statement) -> Tag | None:
         try:
-            [completion] = await engine.generate(Request(tuple(tokenizer.encode(tag_prompt(statement))), sampling))
+            [completion] = await engine.generate(Request(tuple(codec.encode_plain(tag_prompt(statement))), sampling))
         except ValueError:  # longer than the engine's limit
             return None
-        parsed = read_tag(tokenizer.decode(completion.token_ids))
+        parsed = read_tag(codec.decode(completion.token_ids))
         return Tag(*parsed, tagged_by=name, asked=name) if parsed else None
 
     async def ask_all(statements: Sequence[Statement]) -> list[Tag | None]:

@@ -1,6 +1,7 @@
 """Byte-level BPE tokenizer for Lean, trained on the corpus, with the prompt's fixed phrases as single tokens."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -103,3 +104,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, phrases: Sequence[str
 def _encode_specials_as_text(inner: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     inner.encode_special_tokens = True
     return inner
+
+
+def exported_tokenizer(path: Path, max_len: int) -> dict[str, bytes]:
+    """Return the files of a saved tokenizer that transformers loads, by name; `max_len` is the longest training sequence, in tokens."""
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END, "pad_token": PAD, "model_max_length": max_len}
+    return {"tokenizer.json": path.read_bytes(), "tokenizer_config.json": json.dumps(settings, indent=2).encode()}

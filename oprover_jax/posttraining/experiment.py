@@ -8,30 +8,75 @@ from oprover_jax.agent.template import Budget
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.select import SelectConfig
+from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.sharding import MeshConfig
-from oprover_jax.synthetic.build import CorpusConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
 
 @dataclass(frozen=True)
-class EngineConfig:
-    """In-process engine: `slots` sequences are decoded concurrently, each with at most `max_len` tokens including the prompt."""
+class PolicyConfig:
+    """Policy that a run begins with.
 
-    slots: int = 128
+    Attributes:
+      init_from: Qwen3 model folder in Hugging Face format: its weights, tokenizer and chat template. Empty: fresh weights of `model` with a
+        tokenizer that is trained on the theorems.
+      model: Sizes and computation of the policy. None: those of `init_from`, computed in `dtype`.
+      dtype: Data type of the computation if `model` is None.
+    """
+
+    model: Qwen3Config | None = None
+    init_from: str = ""
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.model is None and not self.init_from:
+            raise ValueError("policy has neither model nor init_from; give the sizes of a fresh policy or the folder of a model")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Engine that samples from the policy, with at most `max_len` tokens per sequence, including the prompt.
+
+    Attributes:
+      urls: Addresses of SGLang, SGL-JAX or `oprover serve` servers; empty: an engine in this process. Each new policy is published to them.
+      max_len: Maximum length of prompt and completion together, in tokens.
+      slots: In this process: sequences that are decoded concurrently.
+      decode_chunk: In this process: tokens that are decoded between two looks at the queue.
+      prefill_batch: In this process: prompts that are read together.
+    """
+
+    urls: tuple[str, ...] = ()
     max_len: int = 320
+    slots: int = 128
     decode_chunk: int = 8
     prefill_batch: int = 8
 
 
 @dataclass(frozen=True)
+class MemoryConfig:
+    """Retrieval memory. `encoder` is "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of a policy, a run or a
+    model in Hugging Face format (`retrieval.policy_encoder`)."""
+
+    encoder: str = "minilm"
+
+    def __post_init__(self) -> None:
+        if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:
+            raise ValueError(f"memory.encoder is {self.encoder!r}; give 'minilm', 'lexical', or the folder of a policy as ./NAME")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
-    """Stage of cross-entropy training: `steps` steps on `batch_size` packed sequences of `seq_len` tokens."""
+    """Stage of cross-entropy training: `steps` steps on `batch_size` packed sequences of `seq_len` tokens.
+
+    `data` is a folder of rows that `oprover pack` wrote, to train on instead of what the run packs from its own theorems and rollouts.
+    """
 
     steps: int
     optimizer: OptimizerConfig
     batch_size: int = 8
     seq_len: int = 256
     grad_accum_steps: int = 1
+    data: str = ""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "seq_len", "grad_accum_steps"):
@@ -57,6 +102,7 @@ class GSPOStage:
     states: int = 12
     group_size: int = 8
     minibatches: int = 4
+    grad_accum_steps: int = 1
     seq_len: int = 320
     loss: GSPOConfig = field(default_factory=GSPOConfig)
 
@@ -69,6 +115,10 @@ class GSPOStage:
             raise ValueError(
                 f"gspo.states * gspo.group_size is {self.states} x {self.group_size}; it must be a multiple of gspo.minibatches = "
                 f"{self.minibatches}"
+            )
+        if self.grad_accum_steps < 1 or self.batch_size % self.grad_accum_steps:
+            raise ValueError(
+                f"gspo.grad_accum_steps is {self.grad_accum_steps}, which does not divide a mini-batch of {self.batch_size} attempts"
             )
 
     @property
@@ -100,53 +150,56 @@ class EvaluationConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Complete run: corpus, tokenizer, CPT, SFT, `iterations` of {rollout, SFT, GSPO} with evaluations, and ablations at the end.
+    """Complete run: theorems, CPT, SFT, `iterations` of {rollout, SFT, GSPO} with evaluations, and ablations at the end.
 
-    `lean` selects the Lean that checks every proof of the run. `encoder` selects the encoder of the retrieval memory: "minilm"
-    (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of a policy, a run or a model in Hugging Face format
-    (`retrieval.policy_encoder`). `cpt_mixture` gives the weight of each source in tokens. A wrong proof is tried on `first_repairs` public
-    theorems, so that the first SFT contains repairs. `replay` is the minimum share of public examples in later SFT stages.
+    `policy`, `theorems`, `memory` and the settings of the stages say what is learned. `lean` and `engine` say who checks and who samples;
+    they may change between starts as long as verdicts and lengths stay the same. A stage that is None is left out. `cpt_mixture` gives the
+    weight of each source in tokens. A wrong proof is tried on `first_repairs` public theorems, so that the first SFT contains repairs.
+    `replay` is the minimum share of public examples in later SFT stages. `topology` names the chips that the run is meant for, such as
+    "v5p:2x2x1", for `oprover compile` and `--plan`.
     """
 
     name: str
-    model: Qwen3Config
-    corpus: CorpusConfig
-    cpt: TrainingConfig
-    sft: TrainingConfig
+    policy: PolicyConfig
     repair_sft: TrainingConfig
     gspo: GSPOStage
+    theorems: TheoremsConfig = field(default_factory=TheoremsConfig)
+    cpt: TrainingConfig | None = None
+    sft: TrainingConfig | None = None
     iterations: int = 2
     seed: int = 0
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    topology: str = ""
     lean: LeanConfig = field(default_factory=LeanConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     budget: Budget = field(default_factory=Budget)
     refine: RefineConfig = field(default_factory=RefineConfig)
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.4, "library": 0.1, "rounds": 0.5})
-    encoder: str = "minilm"
     first_repairs: int = 800
     replay: float = 0.3
 
     def __post_init__(self) -> None:
         shards = self.mesh.dcn * self.mesh.fsdp
-        for name, rows in (
-            ("cpt.batch_size / cpt.grad_accum_steps", self.cpt.batch_size // self.cpt.grad_accum_steps),
-            ("sft.batch_size / sft.grad_accum_steps", self.sft.batch_size // self.sft.grad_accum_steps),
-            ("repair_sft.batch_size / repair_sft.grad_accum_steps", self.repair_sft.batch_size // self.repair_sft.grad_accum_steps),
-            ("gspo.states * gspo.group_size / gspo.minibatches", self.gspo.batch_size),
-        ):
+        batches = [
+            ("gspo.states * gspo.group_size / gspo.minibatches / gspo.grad_accum_steps", self.gspo.batch_size // self.gspo.grad_accum_steps)
+        ]
+        for name in ("cpt", "sft", "repair_sft"):
+            if (stage := getattr(self, name)) is not None:
+                batches.append((f"{name}.batch_size / {name}.grad_accum_steps", stage.batch_size // stage.grad_accum_steps))
+        for name, rows in batches:
             if rows % shards:
                 raise ValueError(f"{name} is {rows}, which does not divide over the mesh (dcn x fsdp); make it a multiple of {shards}")
         longest = self.budget.prompt + self.refine.max_new_tokens
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.seq_len", self.gspo.seq_len)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but prompt and completion may take {longest} tokens; raise it or lower the budget")
-        if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:
-            raise ValueError(f"encoder is {self.encoder!r}; give 'minilm', 'lexical', or the folder of a policy as ./NAME")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; it must be in [0, 1)")
+        if self.cpt is None and self.sft is None and not self.policy.init_from:
+            raise ValueError("a fresh policy without cpt and sft proves nothing; give one of the two, or policy.init_from")

@@ -6,36 +6,36 @@ the shapes of the update, before the first mini-batch) and the current policy.
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float32
+from jax.sharding import Mesh
+from jaxtyping import Bool, Float, Float32
 
 from oprover_jax.agent.refine import Prover, sampling_of, score_attempt, seed_of
 from oprover_jax.agent.template import State
 from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
 from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
-from oprover_jax.losses.gspo import sampler_mismatch
-from oprover_jax.posttraining.experiment import GSPOStage
+from oprover_jax.losses.gspo import GSPOConfig
+from oprover_jax.models.qwen3 import Params
+from oprover_jax.posttraining.jobs import job_of
 from oprover_jax.posttraining.plan import Stage, policy_version
-from oprover_jax.posttraining.policy import save_policy
+from oprover_jax.posttraining.policy import Weights
 from oprover_jax.posttraining.select import HardState, hard_states
+from oprover_jax.posttraining.training import train_policy
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
 from oprover_jax.records import Round
 from oprover_jax.rollout.engine import Request
-from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import named
-from oprover_jax.training import objectives
-from oprover_jax.training.checkpoint import Checkpoints, latest, restore
-from oprover_jax.training.loop import stop_on_signals
-from oprover_jax.training.metrics import MetricsLog
-from oprover_jax.training.optimizer import learning_rate, make_optimizer
-from oprover_jax.training.step import Batch, init_state, make_train_step
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.objectives import LogprobFunction
+from oprover_jax.training.rollout_step import Draw
+from oprover_jax.training.step import Batch
 
 # metrics of the last step that appear in the summary of the stage
 SHOWN = ("reward", "effective_groups", "truncated", "stale", "ratio", "clip_fraction", "sampler_gap", "sampler_gap_max", "reference_kl")
@@ -123,107 +123,92 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     experiment, settings = bench.experiment, bench.experiment.gspo
     if settings.steps == 0:
         return {"steps": 0, "reason": "gspo.steps is 0"}
-    rollouts = bench.trajectories(f"rollout-{stage.iteration}")
-    states = hard_states(rollouts, experiment.select, experiment.seed)
+    states = hard_states(bench.trajectories(f"rollout-{stage.iteration}"), experiment.select, experiment.seed)
     if not states:
         return {"steps": 0, "reason": "no statement had a success rate in the hard band"}
-    trainer = Trainer(bench, stage, settings)
-    progress.total(settings.steps)
-    with stop_on_signals() as stop, trainer.checkpoints, MetricsLog(trainer.folder / "metrics.jsonl", trainer.start) as log:
-        last: dict[str, float] = {}
-        for step in range(trainer.start, settings.steps):
-            chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
-            version = policy_version(experiment, stage.name, step)
-            publish_in_place(bench.engine, trainer.state.params, version)
-            prover = Prover(bench.engine, bench.verifier, bench.template)
-            groups = asyncio.run(attempts(prover, chosen, stage, settings.group_size, seed_of(experiment.seed, stage.name, step)))
-            batch = fresh_outcomes(groups, version, settings.loss.staleness)
-            last = batch.summary() | trainer.update(batch_rows(groups, settings.seq_len), batch, step)
-            log.write({"step": step, **last})
-            stale = f", {batch.stale.sum()} stale attempts skipped" if batch.stale.any() else ""
-            progress.update(step + 1, f"reward {last['reward']:.2f}, {last['effective_groups']:.0%} of groups informative{stale}")
-            trainer.save(step + 1)
-            if stop.is_set():
-                raise KeyboardInterrupt
-    version = policy_version(experiment, stage.name, settings.steps)
-    save_policy(bench.folder, stage.name, trainer.state.params, version)
-    bench.set_policy(stage.name, trainer.state.params)
+    job = job_of(experiment, bench.model, stage)
+    last = train_policy(bench, stage, job, progress, _shown, draw_from(bench, stage, job, states))
     return {"steps": settings.steps, "hard_states": len(states), **{name: last[name] for name in SHOWN if name in last}}
 
 
-class Trainer:
-    """State and compiled functions of the stage, resumed from its latest checkpoint.
+def _shown(metrics: Mapping[str, float]) -> str:
+    stale = f", {metrics['stale']:.0%} stale attempts skipped" if metrics["stale"] else ""
+    return f"reward {metrics['reward']:.2f}, {metrics['effective_groups']:.0%} of groups informative{stale}"
+
+
+def draw_from(bench: Workbench, stage: Stage, job: TrainingJob, states: Sequence[HardState]) -> Draw:
+    """Return what draws the rollout batch of a step: groups of attempts by the current policy from the next hard states.
 
     The reference policy of a KL term is the policy from which the stage started.
     """
+    experiment, settings, before = bench.experiment, bench.experiment.gspo, bench.policy()
 
-    def __init__(self, bench: Workbench, stage: Stage, settings: GSPOStage) -> None:
-        self.folder = bench.folder.stage(stage.name)
-        self._mesh, self._settings = bench.mesh, settings
-        model, temperature = bench.experiment.model, bench.experiment.rollout.temperature
-        optimizer = make_optimizer(settings.optimizer)
-        objective = objectives.gspo(model, settings.loss, temperature=temperature)
-        self._step = bench.program(
-            ("gspo", settings.optimizer.program),
-            lambda: make_train_step(objective, optimizer, bench.mesh, spike_factor=settings.optimizer.spike_factor),
-        )
-        self._logprobs = bench.program("logprobs", lambda: objectives.make_logprob_fn(model, bench.mesh, temperature=temperature))
-        self._reference = bench.policy()[1]
-        self.state = init_state(self._reference, optimizer, bench.mesh)
-        self.start = latest(self.folder / "checkpoints") or 0
-        if self.start:
-            self.state = restore(self.folder / "checkpoints", self.start, self.state)
-        self.checkpoints = Checkpoints(self.folder / "checkpoints", keep=1)
+    def draw(step: int, params: Params, logprobs: LogprobFunction) -> tuple[list[Batch], dict[str, float]]:
+        chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
+        version = policy_version(experiment, stage.name, step) if step else before.version
+        prover = bench.prover_with(Weights(stage.name, version, params))
+        groups = asyncio.run(attempts(prover, chosen, stage, settings.group_size, seed_of(experiment.seed, stage.name, step)))
+        found = fresh_outcomes(groups, version, settings.loss.staleness)
+        rows = batch_rows(groups, settings.seq_len)
+        return minibatches(rows, found, job, params, before.params, logprobs, bench.mesh), found.summary()
 
-    def save(self, step: int) -> None:
-        """Save a checkpoint after `step` steps."""
-        self.checkpoints.save(step, self.state, {"step": step})
+    return draw
 
-    def update(self, rows: Sequence[Row], outcomes: Outcomes, step: int) -> dict[str, float]:
-        """Make one pass over the rollout batch in mini-batches; all old log-probabilities are computed before the first update.
 
-        Returns:
-          Metrics of the objective and of `sampler_mismatch`, averaged over the mini-batches; the largest gap is that of the whole batch.
-        """
-        count = self._settings.minibatches  # rows are distributed in turn, so that every mini-batch holds attempts of every group
-        scored = [self._scored(rows[i::count]) for i in range(count)]
-        mismatches = [jax.device_get(sampler_mismatch(b["old_logprob"], b["sampler_logprob"], b["weights"])) for b in scored]
-        rate = learning_rate(self._settings.optimizer, step, self._settings.steps)
-        collected = []
-        for batch in self._with_advantages(scored, outcomes):
-            self.state, metrics = self._step(self.state, batch, rate)
-            collected.append(metrics)
-        host = [jax.device_get(metrics) | gaps for metrics, gaps in zip(collected, mismatches, strict=True)]
-        means = {name: float(np.mean([metrics[name] for metrics in host])) for name in host[0]}
-        return means | {"sampler_gap_max": float(max(gaps["sampler_gap_max"] for gaps in mismatches))}
+def minibatches(
+    rows: Sequence[Row], found: Outcomes, job: TrainingJob, params: Params, reference: Params, logprobs: LogprobFunction, mesh: Mesh
+) -> list[Batch]:
+    """Return the mini-batches of a rollout batch; rows are distributed in turn, so that each holds attempts of every group.
 
-    def _scored(self, rows: Sequence[Row]) -> Batch:
-        """Return a mini-batch on the mesh with the log-probabilities that stay fixed during its updates."""
-        batch = self._placed({name: np.stack([row[name] for row in rows]) for name in rows[0]})
-        inputs = {name: batch[name] for name in ROW_FIELDS}
-        batch["old_logprob"] = self._logprobs(self.state.params, inputs)
-        if self._settings.loss.kl != "none":
-            batch["reference_logprob"] = self._logprobs(self._reference, inputs)
-        return batch
+    Args:
+      rows: One row per attempt, in the order of the groups.
+      found: Outcomes of the attempts.
+      job: Job of the stage.
+      params: Weights that drew the attempts.
+      reference: Weights that a KL term refers to.
+      logprobs: Pass of the old policy.
+      mesh: Mesh of the job.
+    """
+    batches = [placed(stacked(rows[i :: job.minibatches]), mesh) for i in range(job.minibatches)]
+    penalty = None
+    if job.gspo.kl != "none":
+        for batch in batches:
+            batch["reference_logprob"] = logprobs(reference, {name: batch[name] for name in ROW_FIELDS})
+    if job.gspo.kl == "k1_reward":
+        penalty = job.gspo.kl_weight * divergences(params, batches, logprobs).reshape(found.rewards.shape)
+    return with_advantages(batches, found, job.gspo, penalty, mesh)
 
-    def _with_advantages(self, batches: Sequence[Batch], outcomes: Outcomes) -> list[Batch]:
-        """Return the mini-batches with advantages, and with weight only on attempts that are trained on."""
-        loss, count = self._settings.loss, len(batches)
-        penalty = None
-        if loss.kl == "k1_reward":
-            divergences = np.empty(outcomes.rewards.size)
-            for i, batch in enumerate(batches):
-                divergences[i::count] = k1(*(jax.device_get(batch[name]) for name in ("old_logprob", "reference_logprob", "weights")))
-            penalty = loss.kl_weight * divergences.reshape(outcomes.rewards.shape)
-        advantages = group_advantages(outcomes.rewards, outcomes.valid, penalty).astype(np.float32).ravel()
-        trained = trained_attempts(outcomes.rewards, outcomes.valid, outcomes.truncated, loss).ravel()
-        ready = []
-        for i, batch in enumerate(batches):
-            weights = jax.device_get(batch["weights"]) * trained[i::count, None]
-            ready.append(batch | self._placed({"weights": weights, "advantages": advantages[i::count]}))
-        return ready
 
-    def _placed(self, arrays: Row) -> Batch:
-        """Return stacked rows, [B, S] or [B], sharded over the mesh."""
-        axes = ("batch", "sequence")
-        return {n: jax.device_put(a, named(a.shape, axes[: a.ndim], self._mesh, f"batch field {n}")) for n, a in arrays.items()}
+def divergences(params: Params, batches: Sequence[Batch], logprobs: LogprobFunction) -> Float[np.ndarray, "A"]:
+    """Return the k1 estimate of the divergence of `params` from the reference on each attempt, in the order of the rollout batch."""
+    count = len(batches)
+    found = np.empty(count * len(batches[0]["weights"]))
+    for i, batch in enumerate(batches):
+        old = logprobs(params, {name: batch[name] for name in ROW_FIELDS})
+        found[i::count] = k1(*(jax.device_get(array) for array in (old, batch["reference_logprob"], batch["weights"])))
+    return found
+
+
+def with_advantages(
+    batches: Sequence[Batch], found: Outcomes, loss: GSPOConfig, penalty: Float[np.ndarray, "G N"] | None, mesh: Mesh
+) -> list[Batch]:
+    """Return the mini-batches with advantages, and with weight only on attempts that are trained on."""
+    count = len(batches)
+    advantages = group_advantages(found.rewards, found.valid, penalty).astype(np.float32).ravel()
+    trained = trained_attempts(found.rewards, found.valid, found.truncated, loss).ravel()
+    ready = []
+    for i, batch in enumerate(batches):
+        weights = jax.device_get(batch["weights"]) * trained[i::count, None]
+        ready.append(batch | placed({"weights": weights, "advantages": advantages[i::count]}, mesh))
+    return ready
+
+
+def stacked(rows: Sequence[Row]) -> Row:
+    """Return rows as one array per field, [B, S]."""
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def placed(arrays: Row, mesh: Mesh) -> Batch:
+    """Return stacked rows, [B, S] or [B], sharded over the mesh."""
+    axes = ("batch", "sequence")
+    return {n: jax.device_put(a, named(a.shape, axes[: a.ndim], mesh, f"batch field {n}")) for n, a in arrays.items()}

@@ -16,7 +16,7 @@ from oprover_jax.posttraining import preparation, proving, training
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.gspo import gspo
 from oprover_jax.posttraining.plan import Kind, Stage, plan
-from oprover_jax.posttraining.run_folder import Done, RunFolder, write_atomic
+from oprover_jax.posttraining.run_folder import Done, RunFolder, begin_run, write_atomic
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.training.metrics import read_metrics
@@ -48,9 +48,11 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, console: Prog
     Raises:
       InputError: The folder belongs to another run, version or configuration (it is not changed), or the encoder does not exist.
     """
-    if "/" in experiment.encoder and not Path(experiment.encoder).is_dir():
-        raise InputError(f"encoder: directory {experiment.encoder} does not exist; give the folder of a policy, 'minilm' or 'lexical'")
-    folder = RunFolder(path, experiment.name, experiment)
+    if "/" in experiment.memory.encoder and not Path(experiment.memory.encoder).is_dir():
+        raise InputError(
+            f"memory.encoder: directory {experiment.memory.encoder} does not exist; give the folder of a policy, 'minilm' or 'lexical'"
+        )
+    folder = begin_run(path, experiment.name, experiment)
     stages = plan(experiment, external=data is not None)
     with Workbench(experiment, folder, data) as bench:
         for number, stage in enumerate(stages, 1):
@@ -97,8 +99,8 @@ def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage],
     summaries = {stage.name: (done.seconds, done.summary) for stage in stages if (done := folder.done(stage.name))}
     report = build_report(experiment.seed, summaries)
     write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
-    last = f"evaluate-{experiment.iterations}" if experiment.iterations else "evaluate-sft"
-    write_page(folder.path, report, all_metrics(folder, stages), bench.trajectories(last), bench.tokenizer.decode)
+    last = [stage.name for stage in stages if stage.kind == "evaluate"][-1]
+    write_page(folder.path, report, all_metrics(folder, stages), bench.trajectories(last), bench.codec.decode)
     return report
 
 

@@ -30,15 +30,13 @@ def plan(experiment: Experiment, external: bool) -> list[Stage]:
     """Return the stages: CPT, SFT, iterations of rollout, SFT and GSPO with evaluations, then ablations of the last policy."""
     refine = experiment.refine
     explore = replace(refine, temperature=experiment.rollout.temperature)
-    stages = [
-        Stage("corpus", "corpus"),
-        Stage("warmup", "warmup"),
-        Stage("tokenizer", "tokenizer"),
-        Stage("cpt", "cpt"),
-        Stage("evaluate-cpt", "evaluate", refine=refine),
-        Stage("sft", "sft"),
-        Stage("evaluate-sft", "evaluate", refine=refine),
-    ]
+    stages = [Stage("corpus", "corpus"), Stage("warmup", "warmup"), Stage("tokenizer", "tokenizer")]
+    if experiment.policy.init_from:
+        stages.append(Stage("evaluate-init", "evaluate", refine=refine))
+    if experiment.cpt is not None:
+        stages += [Stage("cpt", "cpt"), Stage("evaluate-cpt", "evaluate", refine=refine)]
+    if experiment.sft is not None:
+        stages += [Stage("sft", "sft"), Stage("evaluate-sft", "evaluate", refine=refine)]
     for i in range(1, experiment.iterations + 1):
         stages += [
             Stage(f"rollout-{i}", "rollout", i, explore),
@@ -61,7 +59,13 @@ def ablations(refine: RefineConfig) -> dict[str, RefineConfig]:
     }
 
 
-def policy_version(experiment: Experiment, stage: str, step: int = 0) -> int:
-    """Return a version number that grows with training stages and steps within a stage (GSPO), the same in every process."""
+def policy_version(experiment: Experiment, stage: str, step: int) -> int:
+    """Return the version of the weights after `step` steps of a training stage; "init" with 0 steps is the policy that a run begins with.
+
+    Versions grow, are the same in every process, and belong to one set of weights: what a stage starts from keeps the version under which
+    the stage before it ended.
+    """
     order = ["init", *(s.name for s in plan(experiment, external=False) if s.kind in TRAINING)]
+    if step == 0 and stage != "init":
+        raise ValueError(f"weights before the first step of {stage} have the version of the stage before it")
     return order.index(stage) * VERSIONS_PER_STAGE + step

@@ -34,7 +34,7 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     accepted = accepted_proofs(trajectories, stage.name)
     verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted, bench.lean.tier)
     bench.put_proofs(stage.name, verified)
-    proofs = len(bench.corpus.public) + len(bench.found(stage.iteration + 1))
+    proofs = len(bench.theorems.public) + len(bench.found(stage.iteration + 1))
     return {
         "growth": msgspec.to_builtins(Growth(stage.name, proofs, len(bench.memory))),
         "verdicts": verdict_counts(trajectories),
@@ -56,7 +56,7 @@ def rollout_statements(bench: Workbench, iteration: int, count: int) -> list[Sta
     The result is a function of the seed and the proofs of earlier iterations.
     """
     rng = random.Random(f"{bench.experiment.seed}/{iteration}")
-    readable = [statement for statement in bench.corpus.pool if bench.template.fits(statement)]
+    readable = [statement for statement in bench.theorems.pool if bench.template.fits(statement)]
     pool = rng.sample(readable, len(readable))
     earlier = {record.statement.id for record in bench.found(iteration)}
     return sorted(pool, key=lambda statement: statement.id in earlier)[:count]
@@ -80,7 +80,7 @@ def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
     Statements that also occur in the public part or the pool, in any form, are excluded and counted.
     """
     assert bench.data is not None  # the plan contains this stage only if a folder was given
-    training = [*(record.statement for record in bench.corpus.public), *bench.corpus.pool]
+    training = [*(record.statement for record in bench.theorems.public), *bench.theorems.pool]
     fresh, known = decontaminate(external_benchmark(bench.data), training, lambda statement: statement)
     num_samples = bench.experiment.evaluation.num_external_samples
     return _scored(bench, stage, progress, fresh, num_samples, "external", "textbook-by-people") | {"left_out": len(known)}
@@ -89,7 +89,7 @@ def external(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[st
 def held_out(bench: Workbench) -> list[Statement]:
     """Return the benchmark statements used in evaluations."""
     count = bench.experiment.evaluation.statements
-    return bench.corpus.benchmark[:count] if count else bench.corpus.benchmark
+    return bench.theorems.benchmark[:count] if count else bench.theorems.benchmark
 
 
 def _scored(

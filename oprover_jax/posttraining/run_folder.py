@@ -19,9 +19,9 @@ from lean_worker.protocol import LeanDescription
 from oprover_jax.configuration import decode_path
 from oprover_jax.errors import InputError
 from oprover_jax.files import remove_leftovers, replacing
-from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.experiment import EngineConfig, Experiment
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -47,10 +47,11 @@ class LeanIdentity(msgspec.Struct, frozen=True):
     heartbeats: int
 
 
-class RunLean(msgspec.Struct, frozen=True):
-    """Contents of lean.json; `identity` is None before the first check."""
+class Cluster(msgspec.Struct, frozen=True):
+    """Contents of cluster.json: who checks and who samples for a run, and what its verdicts depend on, None before the first check."""
 
-    config: LeanConfig
+    lean: LeanConfig
+    engine: EngineConfig
     identity: LeanIdentity | None = None
 
 
@@ -62,26 +63,10 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 class RunFolder:
-    """Run folder, opened or created. A run may move to other workers or services, so its Lean's configuration may differ between starts.
+    """Run folder, made by `begin_run` or opened by `open_run`."""
 
-    Raises:
-      InputError: The folder has another format or configuration; nothing in it is changed.
-    """
-
-    def __init__(self, path: Path, name: str, config: Experiment) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        values = msgspec.to_builtins(config, enc_hook=str)
-        values["lean"] = {"tier": config.lean.tier}
-        encoded = msgspec.json.format(msgspec.json.encode(values), indent=2)
-        header = Header(FORMAT, name)
-        if path.exists() and any(path.iterdir()):
-            _check_same(path, encoded)
-            remove_leftovers(path)
-        else:
-            write_atomic(path / "config.json", encoded)
-            write_atomic(path / "run.json", msgspec.json.encode(header))
-        if read_lean(path) is None:
-            self._write_lean(RunLean(config.lean))
 
     def claim_lean(self, config: LeanConfig, about: LeanDescription) -> None:
         """Record which Lean the run's verdicts come from, and how it is reached now.
@@ -90,19 +75,17 @@ class RunFolder:
           InputError: The run has verdicts of another Lean, library or limit.
         """
         identity = LeanIdentity(about.lean, about.library, about.imports, about.heartbeats)
-        known = read_lean(self.path)
-        before = known.identity if known is not None and known.identity is not None else identity
+        known = read_cluster(self.path)
+        assert known is not None  # written when the run was begun
+        before = known.identity or identity
         for name in LeanIdentity.__struct_fields__:
             old, new = getattr(before, name), getattr(identity, name)
             if old != new:
                 raise InputError(
                     f"lean: {name} is {new!r} but the verdicts of {self.path} come from {old!r}; select that Lean or give a new --run"
                 )
-        if known != RunLean(config, identity):
-            self._write_lean(RunLean(config, identity))
-
-    def _write_lean(self, lean: RunLean) -> None:
-        write_atomic(self.path / "lean.json", msgspec.json.format(msgspec.json.encode(lean, enc_hook=str), indent=2))
+        if known != (now := Cluster(config, known.engine, identity)):
+            _write_cluster(self.path, now)
 
     def stage(self, name: str) -> Path:
         """Return the folder of a stage; create it if needed."""
@@ -120,6 +103,29 @@ class RunFolder:
         write_atomic(self.stage(name) / "done.json", msgspec.json.encode(Done(seconds, summary)))
 
 
+def begin_run(path: Path, name: str, config: Experiment) -> RunFolder:
+    """Create a run folder, or open it to go on with the run.
+
+    A run may move to other workers, services and servers, so the configurations of its Lean and its engine may differ between starts.
+
+    Raises:
+      InputError: The folder has another format or configuration; nothing in it is changed.
+    """
+    values = msgspec.to_builtins(config, enc_hook=str)
+    values |= {"lean": {"tier": config.lean.tier}, "engine": {"max_len": config.engine.max_len}}
+    encoded = msgspec.json.format(msgspec.json.encode(values), indent=2)
+    if path.exists() and any(path.iterdir()):
+        _check_same(path, encoded)
+        remove_leftovers(path)
+    else:
+        write_atomic(path / "config.json", encoded)
+        write_atomic(path / "run.json", msgspec.json.encode(Header(FORMAT, name)))
+    known = read_cluster(path)
+    if known is None or known.engine != config.engine:
+        _write_cluster(path, Cluster(known.lean if known else config.lean, config.engine, known.identity if known else None))
+    return RunFolder(path)
+
+
 def read_header(path: Path) -> Header:
     """Return the header of an existing run folder; raise InputError if it has another format."""
     try:
@@ -135,14 +141,19 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def read_lean(path: Path) -> RunLean | None:
-    """Return the contents of lean.json, or None without that file; raise InputError if it cannot be read."""
+def read_cluster(path: Path) -> Cluster | None:
+    """Return the contents of cluster.json, or None without that file; raise InputError if it cannot be read."""
+    file = path / "cluster.json"
     try:
-        return msgspec.json.decode((path / "lean.json").read_bytes(), type=RunLean, dec_hook=decode_path)
+        return msgspec.json.decode(file.read_bytes(), type=Cluster, dec_hook=decode_path)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, ValueError) as error:
-        raise InputError(f"--run: {path / 'lean.json'} cannot be read ({error}); remove it, and the next start writes it again") from error
+        raise InputError(f"--run: {file} cannot be read ({error}); remove it, and the next start writes it again") from error
+
+
+def _write_cluster(path: Path, cluster: Cluster) -> None:
+    write_atomic(path / "cluster.json", msgspec.json.format(msgspec.json.encode(cluster, enc_hook=str), indent=2))
 
 
 def _check_same(path: Path, config: bytes) -> None:
@@ -162,19 +173,19 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
 
 
 def open_run(path: Path) -> tuple[RunFolder, Experiment]:
-    """Open an existing run and return it with its configuration, whose Lean is reached as it was last.
+    """Open an existing run to read it, and return it with its configuration, whose Lean and engine are reached as they were last.
 
     Raises:
       InputError: The folder is not a run folder or was written by another version.
     """
-    header = read_header(path)
+    read_header(path)
     try:
         config = msgspec.json.decode((path / "config.json").read_bytes(), type=Experiment, dec_hook=decode_path)
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise InputError(
             f"--run: {path / 'config.json'} does not match this version ({error}); start a new run in another folder"
         ) from error
-    known = read_lean(path)
+    known = read_cluster(path)
     if known is not None:
-        config = dataclasses.replace(config, lean=known.config)
-    return RunFolder(path, header.name, config), config
+        config = dataclasses.replace(config, lean=known.lean, engine=known.engine)
+    return RunFolder(path), config

@@ -1,26 +1,27 @@
 """Cross-entropy training stages: CPT on a mixture, SFT on the public corpus, and SFT on rounds of the rollouts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from oprover_jax.data.dataset import write_packed
+from oprover_jax.data.dataset import folders_of, write_packed
 from oprover_jax.data.loader import from_folders, shares
 from oprover_jax.data.packing import PackReport, TooLong
 from oprover_jax.data.rows import Example, document
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import Experiment, TrainingConfig
+from oprover_jax.posttraining.jobs import job_of
 from oprover_jax.posttraining.plan import Stage, policy_version
-from oprover_jax.posttraining.policy import save_policy
+from oprover_jax.posttraining.policy import Weights, exported_files
 from oprover_jax.posttraining.preparation import library_sources, read_failed_attempts
 from oprover_jax.posttraining.select import sft_examples
 from oprover_jax.posttraining.warmup_examples import documents, first_examples
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
-from oprover_jax.training.loop import LoopConfig, fingerprint, run, stop_on_signals
-from oprover_jax.training.objectives import cross_entropy
-from oprover_jax.training.optimizer import learning_rate, make_optimizer
-from oprover_jax.training.step import TrainStep, init_state, make_train_step
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.metrics import read_metrics
+from oprover_jax.training.rollout_step import Draw
+from oprover_jax.training.train import Start, fit
 
 
 def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -28,9 +29,12 @@ def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, An
 
     Rounds contain retrieved context and feedback, as in OProofs, with loss on every token.
     """
-    config, tokenizer = bench.experiment.cpt, bench.tokenizer
-    texts = documents(bench.corpus.public, library_sources())
-    sources = {name: [document([*tokenizer.encode(text), tokenizer.end_id]) for text in texts[name]] for name in texts}
+    config, codec = bench.experiment.cpt, bench.codec
+    assert config is not None  # else the plan has no such stage
+    if config.data:
+        return train_on(bench, stage, config, config.data, progress)
+    texts = documents(bench.theorems.public, library_sources())
+    sources = {name: [document([*codec.encode_plain(text), codec.end_ids[0]]) for text in texts[name]] for name in texts}
     sources["rounds"] = [document(example.ids.tolist()) for example in public_examples(bench)]
     weights = bench.experiment.cpt_mixture
     if set(sources) != set(weights):
@@ -40,7 +44,11 @@ def cpt(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, An
 
 def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Run the first SFT on public proofs and repairs of wrong ones, in the prompts of the agent."""
-    return train(bench, stage, bench.experiment.sft, {"public": public_examples(bench)}, {"public": 1.0}, "drop", progress)
+    config = bench.experiment.sft
+    assert config is not None  # else the plan has no such stage
+    if config.data:
+        return train_on(bench, stage, config, config.data, progress)
+    return train(bench, stage, config, {"public": public_examples(bench)}, {"public": 1.0}, "drop", progress)
 
 
 def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
@@ -65,7 +73,7 @@ def share_of_rounds(experiment: Experiment, tokens: int) -> float:
 def public_examples(bench: Workbench) -> list[Example]:
     """Return public proofs and repairs in the agent's prompts; only public proofs are retrieved, so that all stages use the same set."""
     return first_examples(
-        bench.template, bench.public_memory, bench.corpus.public, read_failed_attempts(bench), bench.experiment.refine.retrieve
+        bench.template, bench.public_memory, bench.theorems.public, read_failed_attempts(bench), bench.experiment.refine.retrieve
     )
 
 
@@ -92,57 +100,70 @@ def train(
     Returns:
       Summary of the stage.
     """
-    folder = bench.folder.stage(stage.name)
-    packed = {name: write_packed(folder / "rows" / name, sources[name], config.seq_len, too_long) for name in weights}
-    progress.total(config.steps)
-    optimizer = make_optimizer(config.optimizer)
-    state = init_state(bench.policy()[1], optimizer, bench.mesh)
-    mixture = {str(folder / "rows" / name): weight for name, weight in weights.items()}
-    batches = from_folders(mixture, config.batch_size, bench.experiment.seed + stage.iteration)
-    last: dict[str, float] = {}
-
-    def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        last["loss"] = metrics["loss"]
-        progress.update(step, f"loss {metrics['loss']:.3f}, {metrics['tokens_per_second']:,.0f} tokens/s")
-
-    with stop_on_signals() as stop:
-        state = run(
-            folder,
-            LoopConfig(config.steps),
-            state,
-            train_step(bench, config),
-            lambda start: batches.stream(bench.mesh, start),
-            lambda step: learning_rate(config.optimizer, step, config.steps),
-            identity=fingerprint(config, bench.experiment.model, bench.experiment.seed),
-            on_progress=show,
-            stop=stop,
-        )
-    if int(state.step) < config.steps:
-        raise KeyboardInterrupt
-    save_policy(bench.folder, stage.name, state.params, policy_version(bench.experiment, stage.name))
-    bench.set_policy(stage.name, state.params)
+    rows = bench.folder.stage(stage.name) / "rows"
+    packed = {name: write_packed(rows / name, sources[name], config.seq_len, too_long) for name in weights}
+    summary = train_on(bench, stage, config, {str(rows / name): weight for name, weight in weights.items()}, progress)
     report = sum((index.report for index in packed.values()), PackReport())
+    found = {"examples": report.examples, "fill": report.fill(config.seq_len), "continued": report.continued, "dropped": report.dropped}
+    return found | summary
+
+
+def train_on(
+    bench: Workbench, stage: Stage, config: TrainingConfig, data: dict[str, float] | str, progress: StageProgress
+) -> dict[str, Any]:
+    """Train from the policy of the previous stage on rows that are there already; return the summary of the stage."""
+    job = job_of(bench.experiment, bench.model, stage, data)
+    last = train_policy(bench, stage, job, progress, lambda metrics: f"loss {metrics['loss']:.3f}")
+    weights = folders_of(job.data)
+    taken = shares(from_folders(weights, job.batch_size, job.seed), weights, config.steps)
     return {
-        "examples": report.examples,
-        "fill": report.fill(config.seq_len),
         "tokens": config.steps * config.tokens_per_step,
-        "continued": report.continued,
-        "dropped": report.dropped,
-        "mixture": {name: asdict(share) for name, share in shares(batches, mixture, config.steps).items()},
-        **last,
+        "mixture": {name: asdict(share) for name, share in taken.items()},
+        "loss": last["loss"],
     }
 
 
-def train_step(bench: Workbench, config: TrainingConfig) -> TrainStep:
-    """Return the compiled train step, shared by stages with equal optimizer settings and shapes."""
-    key = ("cross_entropy", config.optimizer.program, config.grad_accum_steps)
-    return bench.program(
-        key,
-        lambda: make_train_step(
-            cross_entropy(bench.experiment.model),
-            make_optimizer(config.optimizer),
-            bench.mesh,
-            config.grad_accum_steps,
-            config.optimizer.spike_factor,
-        ),
+def train_policy(
+    bench: Workbench,
+    stage: Stage,
+    job: TrainingJob,
+    progress: StageProgress,
+    text: Callable[[Mapping[str, float]], str],
+    draw: Draw | None = None,
+) -> dict[str, float]:
+    """Train the policy of the stage before in the folder of `stage`, and make the result the current policy.
+
+    Args:
+      bench: Shared resources of the run.
+      stage: Stage to run.
+      job: Its job.
+      progress: Receives progress.
+      text: Says in a few words how a step went, from its metrics.
+      draw: Draws the rollout batches of an rl job.
+
+    Returns:
+      Metrics of the last step.
+    """
+    folder, before = bench.folder.stage(stage.name), bench.policy()
+    progress.total(job.loop.steps)
+    last: dict[str, float] = {}
+
+    def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
+        last.update(metrics)
+        progress.update(step, f"{text(metrics)}, {metrics['tokens_per_second']:,.0f} tokens/s")
+
+    extra_files, end_id = exported_files(bench.folder, bench.experiment)
+    params = fit(
+        job,
+        folder,
+        bench.mesh,
+        show,
+        start=Start(before.params, f"{before.stage} of a run"),
+        draw=draw,
+        programs=bench.programs,
+        extra_files=extra_files,
+        end_id=end_id,
     )
+    steps = job.loop.steps
+    bench.set_policy(Weights(stage.name, policy_version(bench.experiment, stage.name, steps), params))
+    return last or read_metrics(folder / "metrics.jsonl")[-1]

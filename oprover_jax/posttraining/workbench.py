@@ -1,13 +1,11 @@
-"""Resources shared by the stages of a run: mesh, Lean pool, corpus, tokenizer, memory, policy and engine, created on first use."""
+"""Resources shared by the stages of a run: mesh, Lean pool, theorems, tokenizer, memory, policy and engine, created on first use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
-import jax
 from jax.sharding import Mesh
 
 from lean_worker.connect import open_lean
@@ -16,14 +14,23 @@ from lean_worker.lean_pool import LeanPool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
-from oprover_jax.data.codec import codec_of
-from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer
+from oprover_jax.corpus.theorems import Theorems
+from oprover_jax.data.codec import Codec
 from oprover_jax.ingest.near import reshaped
-from oprover_jax.models.qwen3 import Params, init_params
+from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.plan import policy_version
-from oprover_jax.posttraining.policy import engine_of, load_policy, open_policy, trained_policy
+from oprover_jax.posttraining.policy import (
+    Weights,
+    codec_of_run,
+    engine_of,
+    initial_policy,
+    load_policy,
+    model_of,
+    open_policy,
+    trained_policy,
+)
 from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.theorems import open_theorems
 from oprover_jax.records import ProofRecord, Trajectory
 from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
@@ -34,10 +41,8 @@ from oprover_jax.rollout.publish import publish_in_place
 from oprover_jax.sharding import make_mesh
 from oprover_jax.statements.decontaminate import fingerprints
 from oprover_jax.statements.external import external_benchmark
-from oprover_jax.synthetic.build import DemoCorpus, build
+from oprover_jax.training.program import Programs
 from oprover_jax.verify.verifier import Verifier
-
-T = TypeVar("T")
 
 
 class Workbench:
@@ -52,9 +57,9 @@ class Workbench:
         self.folder = folder
         self.data = data
         self._open = ExitStack()
-        self._policy: tuple[str, Params] | None = None
-        self._engine_policy: str | None = None
-        self._programs: dict[object, object] = {}
+        self.programs = Programs()
+        self._policy: Weights | None = None
+        self._published: int | None = None
 
     @cached_property
     def mesh(self) -> Mesh:
@@ -72,25 +77,29 @@ class Workbench:
         return Verifier(self.pool)
 
     @cached_property
-    def corpus(self) -> DemoCorpus:
-        """Synthetic corpus, built and verified on first use and read from the run folder afterwards."""
-        return build(self.experiment.corpus, self.pool.check_many, self.folder.stage("corpus"))
+    def model(self) -> Qwen3Config:
+        return model_of(self.experiment.policy)
 
     @cached_property
-    def tokenizer(self) -> Tokenizer:
-        return load_tokenizer(self.folder.stage("tokenizer") / "tokenizer.json")
+    def theorems(self) -> Theorems:
+        """Theorems of the run, made on first use and read from the run folder afterwards."""
+        return open_theorems(self.experiment.theorems, lambda: self.pool, self.folder.stage("corpus"))
+
+    @cached_property
+    def codec(self) -> Codec:
+        return codec_of_run(self.folder, self.experiment)
 
     @cached_property
     def template(self) -> Template:
-        return Template(codec_of(self.tokenizer), self.experiment.budget)
+        return Template(self.codec, self.experiment.budget)
 
     @cached_property
     def encoder(self) -> Encoder:
-        if self.experiment.encoder == "minilm":
+        if self.experiment.memory.encoder == "minilm":
             return MiniLMEncoder()
-        if self.experiment.encoder == "lexical":
-            return LexicalEncoder.fit([record.statement for record in self.corpus.public])
-        policy = open_policy(Path(self.experiment.encoder), self.mesh)
+        if self.experiment.memory.encoder == "lexical":
+            return LexicalEncoder.fit([record.statement for record in self.theorems.public])
+        policy = open_policy(Path(self.experiment.memory.encoder), self.mesh)
         return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
@@ -110,16 +119,16 @@ class Workbench:
     @cached_property
     def filters(self) -> Filters:
         """Filters of the memory: benchmark statements are never stored, and proofs of reshaped variants are never retrieved."""
-        corpus = self.corpus
+        theorems = self.theorems
         external = external_benchmark(self.data) if self.data is not None else []
-        near = reshaped([*(record.statement for record in corpus.public), *corpus.pool, *corpus.benchmark, *external])
-        return Filters([near], frozenset(fingerprints(corpus.benchmark)))
+        near = reshaped([*(record.statement for record in theorems.public), *theorems.pool, *theorems.benchmark, *external])
+        return Filters([near, *([theorems.near] if theorems.near else [])], frozenset(fingerprints(theorems.benchmark)))
 
     @cached_property
     def public_memory(self) -> Memory:
         """Memory of the public corpus only."""
         memory = Memory(self.encoder, filters=self.filters)
-        memory.add(self.corpus.public)
+        memory.add(self.theorems.public)
         return memory
 
     @cached_property
@@ -130,7 +139,7 @@ class Workbench:
     def memory_with(self, filters: Filters) -> Memory:
         """Return a memory with the contents of `memory` and other filters."""
         memory = Memory(self.encoder, filters=filters)
-        memory.add([*self.corpus.public, *self.found(self.experiment.iterations + 1)])
+        memory.add([*self.theorems.public, *self.found(self.experiment.iterations + 1)])
         return memory
 
     def trajectories(self, stage: str) -> list[Trajectory]:
@@ -141,45 +150,37 @@ class Workbench:
         """Store trajectories of a stage."""
         store.append(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES, trajectories)
 
-    def policy(self) -> tuple[str, Params]:
-        """Return the latest policy as (training stage, weights), or ("init", random weights) before the first."""
+    def policy(self) -> Weights:
+        """Return the latest policy, which is the one that the run begins with before the first training stage."""
         if self._policy is None:
-            self._policy = load_policy(self.folder, self.experiment, self.mesh) or ("init", self.fresh_params())
+            latest = load_policy(self.folder, self.experiment, self.model, self.mesh)
+            self._policy = latest or initial_policy(self.experiment, self.model, self.mesh)
         return self._policy
 
     def require_policy(self) -> None:
         """Load the latest policy; raise InputError if no training stage is finished."""
         if self._policy is None:
-            self._policy = trained_policy(self.folder, self.experiment, self.mesh)
+            self._policy = trained_policy(self.folder, self.experiment, self.model, self.mesh)
 
-    def fresh_params(self) -> Params:
-        """Return randomly initialised weights."""
-        with jax.set_mesh(self.mesh):
-            return init_params(self.experiment.model, self.experiment.seed, self.mesh)
-
-    def set_policy(self, stage: str, params: Params) -> None:
+    def set_policy(self, weights: Weights) -> None:
         """Set the current policy."""
-        self._policy = (stage, params)
-
-    def program(self, key: object, make: Callable[[], T]) -> T:
-        """Return a compiled function, created once per key and shared by stages of equal shapes."""
-        if key not in self._programs:
-            self._programs[key] = make()
-        return self._programs[key]  # type: ignore[return-value]
+        self._policy = weights
 
     def prover(self) -> Prover:
         """Return a prover with the current policy; its weights are published to the engine if they are not in use yet."""
-        stage, params = self.policy()
-        if "engine" in self.__dict__ and self._engine_policy != stage:
-            publish_in_place(self.engine, params, policy_version(self.experiment, stage))
-        self._engine_policy = stage
+        return self.prover_with(self.policy())
+
+    def prover_with(self, weights: Weights) -> Prover:
+        """Return a prover whose engine samples from `weights`."""
+        if "engine" in self.__dict__ and self._published != weights.version:
+            publish_in_place(self.engine, weights.params, weights.version)
+        self._published = weights.version
         return Prover(self.engine, self.verifier, self.template)
 
     @cached_property
     def engine(self) -> JaxEngine:
-        stage, params = self.policy()
-        version = policy_version(self.experiment, stage)
-        return self._open.enter_context(engine_of(self.experiment.model, params, self.mesh, self.experiment.engine, version))
+        weights = self.policy()
+        return self._open.enter_context(engine_of(self.model, weights.params, self.mesh, self.experiment.engine, weights.version))
 
     def __enter__(self) -> "Workbench":
         return self

@@ -4,23 +4,20 @@ The proofs by construction show that the statements of the pool and the benchmar
 """
 
 import hashlib
-import os
 import random
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lean_worker.protocol import Check, Verdict
-from oprover_jax.corpus import store
+from oprover_jax.corpus.theorems import Theorems, load_theorems, write_theorems
 from oprover_jax.records import ProofRecord, Statement, utc_now
 from oprover_jax.statements.decontaminate import decontaminate, form
-from oprover_jax.synthetic.config import CorpusConfig
+from oprover_jax.synthetic.config import SyntheticConfig
 from oprover_jax.synthetic.generate import distinct
 from oprover_jax.synthetic.plan import Cell, demand, held_out_quota, pool_quotas
 from oprover_jax.synthetic.textbook import Provable, textbook
@@ -32,20 +29,10 @@ _VERSION = 1
 
 
 class CorpusError(ValueError):
-    """The corpus cannot be built or read back."""
+    """The corpus cannot be built."""
 
 
-@dataclass(frozen=True)
-class DemoCorpus:
-    """`public` has proofs; `pool` and `benchmark` are statements that the builder has seen proved. `report` is plain JSON data."""
-
-    public: list[ProofRecord]
-    pool: list[Statement]
-    benchmark: list[Statement]
-    report: dict[str, Any]
-
-
-def config_hash(config: CorpusConfig) -> str:
+def config_hash(config: SyntheticConfig) -> str:
     """Return 12 hexadecimal digits that change with the configuration, `_VERSION`, and the content of this package and of `statements`."""
     digest = hashlib.sha256(msgspec.json.encode([_VERSION, asdict(config)]))
     packages = Path(__file__).parents[1]
@@ -55,37 +42,24 @@ def config_hash(config: CorpusConfig) -> str:
     return digest.hexdigest()[:12]
 
 
-def build(config: CorpusConfig, verify: Verify, folder: Path | None = None) -> DemoCorpus:
+def build(config: SyntheticConfig, verify: Verify, folder: Path | None = None) -> Theorems:
     """The corpus of `config`; read from `folder` where it is there already, else made, and written to `folder` as a whole.
 
     `verify` answers checks in order (lean_worker.pool.Pool.check_many). Raises CorpusError where no verdict can be had.
     """
     target = folder / f"corpus-{config_hash(config)}" if folder is not None else None
     if target is not None and target.is_dir():
-        return load(target)
+        return load_theorems(target)
     drawn, report = _draw(config)
     verified, verdicts = _verified(drawn, verify, report)
     corpus = _split(config, drawn, verified, verdicts, report)
     corpus = replace(corpus, report=msgspec.json.decode(msgspec.json.encode(corpus.report)))
     if target is not None:
-        _write(target, corpus)
+        write_theorems(target, corpus)
     return corpus
 
 
-def load(path: Path) -> DemoCorpus:
-    """Read back what `build` wrote. Raises CorpusError naming what is missing."""
-    report = path / "report.json"
-    if not report.is_file():
-        raise CorpusError(f"{path} holds no report.json, so it is no corpus folder; remove it and build again")
-    return DemoCorpus(
-        store.read(path / "public", store.PROOFS),
-        store.read(path / "pool", store.STATEMENTS),
-        store.read(path / "benchmark", store.STATEMENTS),
-        msgspec.json.decode(report.read_bytes()),
-    )
-
-
-def _draw(config: CorpusConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
+def _draw(config: SyntheticConfig) -> tuple[dict[str, list[Provable]], dict[str, Any]]:
     """Statements for each part, distinct over all parts, with a few to spare; what the benchmark says no other part says."""
     book = textbook() if config.textbook else []
     seen = {provable.statement.id for provable in book}
@@ -143,8 +117,8 @@ def _verified(drawn: dict[str, list[Provable]], verify: Verify, report: dict[str
 
 
 def _split(
-    config: CorpusConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict], report: dict[str, Any]
-) -> DemoCorpus:
+    config: SyntheticConfig, drawn: dict[str, list[Provable]], verified: set[str], verdicts: dict[str, Verdict], report: dict[str, Any]
+) -> Theorems:
     parts = {part: _fill(drawn[part], verified, getattr(config, part), config.seed) for part in drawn}
     benchmark = [provable.statement for provable in parts["benchmark"]]
     public, from_public = decontaminate(parts["public"], benchmark, lambda provable: provable.statement)
@@ -160,7 +134,7 @@ def _split(
         part: _table(statements)
         for part, statements in (("public", [p.statement for p in public]), ("pool", pool), ("benchmark", benchmark))
     }
-    return DemoCorpus([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
+    return Theorems([_record(provable, verdicts[provable.statement.id]) for provable in public], pool, benchmark, report)
 
 
 def _fill(found: Sequence[Provable], verified: set[str], size: int, seed: int) -> list[Provable]:
@@ -190,21 +164,3 @@ def _table(statements: Sequence[Statement]) -> dict[str, dict[str, int]]:
     for statement in statements:
         counted.setdefault(statement.family, Counter())[str(statement.difficulty)] += 1
     return {family: dict(sorted(counter.items())) for family, counter in sorted(counted.items())}
-
-
-def _write(target: Path, corpus: DemoCorpus) -> None:
-    """Write everything beside `target` and rename; another process that finished first has written the same."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        store.append(hidden / "public", store.PROOFS, corpus.public)
-        store.append(hidden / "pool", store.STATEMENTS, corpus.pool)
-        store.append(hidden / "benchmark", store.STATEMENTS, corpus.benchmark)
-        (hidden / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(corpus.report), indent=2))
-        try:
-            os.rename(hidden, target)
-        except OSError:
-            if not (target / "report.json").is_file():
-                raise
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)

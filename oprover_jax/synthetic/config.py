@@ -6,7 +6,7 @@ from oprover_jax.synthetic.families import DIFFICULTIES, FAMILIES, LIGHT, UNSEEN
 
 
 @dataclass(frozen=True)
-class CorpusConfig:
+class SyntheticConfig:
     """Sizes are aims: small families give what they have. Weights are shares by difficulty 1, 2, ...; the rest have none.
 
     `light_families` get `light_weight` of the share of other families. `unseen_share` of the benchmark is from families (2 of 3) and

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from oprover_jax.synthetic.config import CorpusConfig
+from oprover_jax.synthetic.config import SyntheticConfig
 from oprover_jax.synthetic.families import DIFFICULTIES
 
 Cell = tuple[str, int]
@@ -12,7 +12,7 @@ Cell = tuple[str, int]
 SPARE = 1.03  # drawn beyond the size asked for, in place of proofs that the kernel refuses
 
 
-def demand(config: CorpusConfig) -> Counter[Cell]:
+def demand(config: SyntheticConfig) -> Counter[Cell]:
     """How many statements of (family, difficulty) would be used at most, with room for smaller families to be made up for."""
     plenty = {(family, difficulty): 10**9 for family in (*config.seen_families, *config.unseen_families) for difficulty in DIFFICULTIES}
     planned = [held_out_quota(config, plenty), *pool_quotas(config, plenty)]
@@ -20,7 +20,7 @@ def demand(config: CorpusConfig) -> Counter[Cell]:
     return Counter({cell: sum(part[cell] for part in planned) * 3 // 2 + 2 for cell in usable})
 
 
-def held_out_quota(config: CorpusConfig, forms: Mapping[Cell, int]) -> Counter[Cell]:
+def held_out_quota(config: SyntheticConfig, forms: Mapping[Cell, int]) -> Counter[Cell]:
     """How many statements of (family, difficulty) the benchmark takes, where `forms` says how many there are that say different things.
 
     It takes no more than a quarter of a cell that others use too.
@@ -35,7 +35,7 @@ def held_out_quota(config: CorpusConfig, forms: Mapping[Cell, int]) -> Counter[C
     return quota + _spread(deepest, strange - families, forms, config.seed)
 
 
-def pool_quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> tuple[Counter[Cell], Counter[Cell]]:
+def pool_quotas(config: SyntheticConfig, capacity: Mapping[Cell, int]) -> tuple[Counter[Cell], Counter[Cell]]:
     """How many statements of (family, difficulty) the public part takes, no more than half of a cell's `capacity`, and the pool."""
     seen = config.seen_families
     half = {cell: -(-count // 2) for cell, count in capacity.items()}
@@ -44,7 +44,7 @@ def pool_quotas(config: CorpusConfig, capacity: Mapping[Cell, int]) -> tuple[Cou
     return public, _spread(_cells(config, seen, config.pool_weights), round(config.pool * SPARE), rest, config.seed)
 
 
-def _cells(config: CorpusConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:
+def _cells(config: SyntheticConfig, families: Sequence[str], weights: Sequence[float]) -> list[tuple[Cell, float]]:
     light = dict.fromkeys(config.light_families, config.light_weight)
     return [
         ((family, difficulty), weight * light.get(family, 1.0))

@@ -6,21 +6,17 @@ libtpu compiles for a named TPU topology on any machine (`pip install .[tpu]`); 
 import os
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.experimental import topologies
-from jax.sharding import Mesh
 
-from oprover_jax.data.rows import ROW_FIELDS
 from oprover_jax.errors import DoesNotFit, InputError
-from oprover_jax.sharding import make_mesh, named
+from oprover_jax.sharding import make_mesh
 from oprover_jax.training.chips import hbm_bytes
 from oprover_jax.training.flops import matrix_flops
 from oprover_jax.training.hlo import Collective, collectives
 from oprover_jax.training.job import TrainingJob
-from oprover_jax.training.program import trace_update
+from oprover_jax.training.program import describe_batch, trace_update
 
 GIB = 2**30
 
@@ -84,7 +80,7 @@ def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
     mesh = make_mesh(job.mesh, devices)
     if mesh.size < len(devices):
         raise InputError(f"topology {job.topology} has {len(devices)} chips, but the mesh takes {mesh.size}; raise mesh.fsdp or use fewer")
-    traced = trace_update(job, abstract_batch(job, mesh), mesh)
+    traced = trace_update(job, describe_batch(job, mesh), mesh)
     started = time.monotonic()
     try:
         compiled = traced.lower().compile()
@@ -116,18 +112,3 @@ def compile_for(devices: list[jax.Device], job: TrainingJob) -> Report:
         compile_seconds=seconds,
         collectives=collectives(text),
     )
-
-
-def abstract_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
-    """Return the fields of a batch as shapes with layouts."""
-    fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
-    if job.objective == "rl":
-        fields |= dict.fromkeys(("old_logprob", "sampler_logprob"), (jnp.float32, ("batch", "sequence")))
-        fields |= {"advantages": (jnp.float32, ("batch",))}
-    shape = (job.batch_size, job.seq_len)
-
-    def describe(name: str, dtype: Any, axes: tuple[str, ...]) -> jax.ShapeDtypeStruct:
-        here = shape[: len(axes)]
-        return jax.ShapeDtypeStruct(here, dtype, sharding=named(here, axes, mesh, f"batch field {name}"))
-
-    return {name: describe(name, dtype, axes) for name, (dtype, axes) in fields.items()}

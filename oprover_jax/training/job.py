@@ -4,7 +4,6 @@
 """
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal, get_args
 
 from oprover_jax.losses.gspo import GSPOConfig
@@ -65,8 +64,6 @@ class TrainingJob:
             raise ValueError("data: rl takes one folder of rollouts, not a mixture; give one folder")
         if self.held_out and self.objective == "rl":
             raise ValueError(f"held_out is {self.held_out!r}; rl does not support held-out rows, so leave it empty")
-        if self.objective == "rl" and self.gspo.kl != "none":
-            raise ValueError(f"gspo.kl is {self.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         shards = self.mesh.dcn * self.mesh.fsdp * self.grad_accum_steps
         if self.batch_size % shards:
             parts = f"grad_accum_steps {self.grad_accum_steps} x dcn {self.mesh.dcn} x fsdp {self.mesh.fsdp}"
@@ -94,15 +91,22 @@ class TrainingJob:
         """FLOPs of one update on all devices, without recomputation by remat."""
         return self.tokens_per_step * self.model.flops_per_token(self.seq_len)
 
-    def identity(self, data: int) -> str:
-        """Return a hash of everything that determines the run's curve, with `data` the checksum of its rows. A checkpoint is resumed only
-        under the same hash. The layout and computation of the work (mesh, grad_accum_steps, chunks of head and MLP, remat, attention),
-        monitoring and saving, and the paths of files may change between starts."""
+    @property
+    def program(self) -> tuple[object, ...]:
+        """What the compiled update depends on besides the mesh."""
+        rl = self.objective == "rl"
+        loss = (self.gspo, self.temperature) if rl else (self.z_loss,)
+        return (rl, self.model, self.optimizer.program, self.batch_size, self.seq_len, self.grad_accum_steps, self.head_chunk, *loss)
+
+    def identity(self, data: int, weights: str) -> str:
+        """Return a hash of everything that determines the run's curve, with `data` the checksum of its rows and `weights` what identifies
+        those it starts from. A checkpoint is resumed only under the same hash. The layout and computation of the work (mesh,
+        grad_accum_steps, chunks of head and MLP, remat, attention), monitoring and saving, and the paths of files may change between
+        starts."""
         model = replace(self.model, mlp_parts=1, remat="none", attention="reference")
         decides = (self.objective, self.optimizer, self.loop.steps, self.batch_size, self.seq_len, self.z_loss)
-        started_from = (data, Path(self.init_from).name, self.seed)
         rl = (self.gspo, self.temperature, self.minibatches) if self.objective == "rl" else ()
-        return fingerprint(model, *decides, *started_from, *rl)
+        return fingerprint(model, *decides, data, weights, self.seed, *rl)
 
 
 def loss_function(job: TrainingJob) -> LossFunction:

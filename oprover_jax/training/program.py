@@ -1,26 +1,61 @@
 """Compiled update of a job, traced from shapes alone before its first call, with its program texts stored in the run folder."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from oprover_jax.data.rows import ROW_FIELDS
 from oprover_jax.files import replacing
 from oprover_jax.models.qwen3 import abstract_params
+from oprover_jax.sharding import named
 from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.optimizer import make_optimizer
 from oprover_jax.training.step import Metrics, TrainState, TrainStep, abstract_state, train_step
 
-__all__ = ["compile_update", "describe_state", "trace_update"]
+__all__ = ["Programs", "compile_update", "describe_batch", "describe_state", "trace_update"]
+
+Function = TypeVar("Function")
+
+
+class Programs:
+    """Compiled functions by what determines them, so that jobs of one process that are computed alike compile once."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, Any] = {}
+
+    def get(self, key: object, make: Callable[[], Function]) -> Function:
+        """Return the function of `key`, made at the first call."""
+        if key not in self._made:
+            self._made[key] = make()
+        function: Function = self._made[key]
+        return function
 
 
 def describe_state(job: TrainingJob, mesh: Mesh) -> TrainState:
     """Return the job's state as ShapeDtypeStructs with shardings. Raises ShardingError if a size does not divide the mesh."""
     return abstract_state(abstract_params(job.model, mesh), make_optimizer(job.optimizer), mesh)
+
+
+def describe_batch(job: TrainingJob, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    """Return the fields of a batch as ShapeDtypeStructs with shardings. Raises ShardingError if a size does not divide the mesh."""
+    fields: dict[str, Any] = {name: (dtype, ("batch", "sequence")) for name, dtype in ROW_FIELDS.items()}
+    if job.objective == "rl":
+        names = ("old_logprob", "sampler_logprob", *(("reference_logprob",) if job.gspo.kl != "none" else ()))
+        fields |= dict.fromkeys(names, (jnp.float32, ("batch", "sequence")))
+        fields |= {"advantages": (jnp.float32, ("batch",))}
+    shape = (job.batch_size, job.seq_len)
+
+    def describe(name: str, dtype: Any, axes: tuple[str, ...]) -> jax.ShapeDtypeStruct:
+        here = shape[: len(axes)]
+        return jax.ShapeDtypeStruct(here, dtype, sharding=named(here, axes, mesh, f"batch field {name}"))
+
+    return {name: describe(name, dtype, axes) for name, (dtype, axes) in fields.items()}
 
 
 def trace_update(job: TrainingJob, batch: Any, mesh: Mesh) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import count, islice
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,14 @@ from jax.sharding import Mesh
 from oprover_jax.data.loader import Batches
 from oprover_jax.data.rows import ROW_FIELDS
 from oprover_jax.losses.gspo import sampler_mismatch
+from oprover_jax.models.qwen3 import Params
 from oprover_jax.training.objectives import LogprobFunction
 from oprover_jax.training.step import Batch, Metrics, TrainState, TrainStep
 
-__all__ = ["RolloutStep", "rollout_batches", "rollout_step"]
+__all__ = ["Draw", "RolloutStep", "drawn_step", "numbers", "rollout_batches", "rollout_step"]
+
+Draw = Callable[[int, Params, LogprobFunction], tuple[list[Batch], dict[str, float]]]
+"""Draws the rollout batch of a step from the given weights: (step, weights, pass of the old policy) -> (mini-batches, metrics)."""
 
 RolloutStep = Callable[[TrainState, list[Batch], float], tuple[TrainState, Metrics]]
 
@@ -48,6 +52,22 @@ def rollout_step(logprobs: LogprobFunction, update: TrainStep, mesh: Mesh) -> Ro
             return state, combined(collected)
 
     return step
+
+
+def numbers(start: int) -> Generator[int, None, None]:
+    """Yield the steps from `start` on, for `drawn_step`."""
+    yield from count(start)
+
+
+def drawn_step(draw: Draw, logprobs: LogprobFunction, step: RolloutStep) -> Callable[[TrainState, int, float], tuple[TrainState, Metrics]]:
+    """Return a step that draws its rollout batch from the weights that it is about to train; the metrics of both are joined."""
+
+    def drawn(state: TrainState, number: int, learning_rate: float) -> tuple[TrainState, Metrics]:
+        minibatches, figures = draw(number, state.params, logprobs)
+        state, metrics = step(state, minibatches, learning_rate)
+        return state, metrics | {name: jnp.float32(value) for name, value in figures.items()}
+
+    return drawn
 
 
 def _combined(collected: Sequence[Metrics]) -> Metrics:

@@ -8,6 +8,7 @@ RUN/hf/              the same as a folder that `transformers` loads, in bfloat16
 """
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,82 +24,131 @@ from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.models.hf.config import check_same_sizes
 from oprover_jax.models.hf.export import export_hf, tokenizer_files
-from oprover_jax.models.hf.load import load_hf
+from oprover_jax.models.hf.load import load_hf, weights_identity
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.sharding import make_mesh
-from oprover_jax.training.checkpoint import latest, save
+from oprover_jax.training.checkpoint import latest, restore, save
 from oprover_jax.training.chips import peak_flops
 from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.loop import resumed_step, run, stop_on_signals
 from oprover_jax.training.metrics import Goodput
 from oprover_jax.training.objectives import make_logprob_fn
 from oprover_jax.training.optimizer import learning_rate, make_optimizer
-from oprover_jax.training.program import compile_update, describe_state
+from oprover_jax.training.program import Programs, compile_update, describe_batch, describe_state
 from oprover_jax.training.reporting import OnProgress
-from oprover_jax.training.rollout_step import rollout_batches, rollout_step
+from oprover_jax.training.rollout_step import Draw, drawn_step, numbers, rollout_batches, rollout_step
 from oprover_jax.training.step import Batch, LossFunction, init_state, split_batch
 
-__all__ = ["make_evaluation", "read_rows", "train"]
+__all__ = ["Start", "fit", "make_evaluation", "read_rows", "train"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights from which a job starts, on its mesh, and what identifies them."""
+
+    params: Params
+    identity: str
 
 
 def train(job: TrainingJob, folder: Path, console: ProgressConsole) -> None:
-    """Train `job` in `folder`, or resume it there. Raises KeyboardInterrupt if it was stopped before the last step.
+    """Train `job` in `folder`, or resume it there. Errors: see `fit`."""
+    with console.bar(job.name) as progress:
+        progress.total(job.loop.steps)
+        fit(job, folder, make_mesh(job.mesh), _shown(progress), say=console.line)
+
+
+def fit(
+    job: TrainingJob,
+    folder: Path,
+    mesh: Mesh,
+    on_progress: OnProgress,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    start: Start | None = None,
+    draw: Draw | None = None,
+    programs: Programs | None = None,
+    extra_files: Mapping[str, bytes] | None = None,
+    end_id: int | None = None,
+) -> Params:
+    """Train `job` in `folder`, or resume it there, and return the trained weights.
+
+    Args:
+      job: The job.
+      folder: Run folder, or the folder of a stage.
+      mesh: Mesh over the job's devices.
+      on_progress: Called after each finished step.
+      say: Receives what a person may want to know, one line at a time.
+      start: Weights to start from, instead of those of `job.init_from`.
+      draw: Draws the rollout batches of an rl job from the current policy, instead of `job.data`.
+      programs: Compiled functions, to share them with other jobs of the process.
+      extra_files: Tokenizer files of the Hugging Face export; by default those of `job.init_from`.
+      end_id: End token of the exported model; by default that of `job.init_from`.
 
     Raises:
       InputError: rows or weights are missing, torn or do not fit the job, or the folder has another configuration.
       TrainingFailed: too many steps in a row were skipped.
+      KeyboardInterrupt: training was stopped before the last step.
     """
-    goodput = Goodput()
+    goodput, programs = Goodput(), programs or Programs()
     with goodput.measure("init"):
-        mesh = make_mesh(job.mesh)
-        weights_of_data = folders_of(job.data)
-        data = read_rows(job, weights_of_data)
-        if job.loop.evaluate_every and not job.held_out:
-            every = job.loop.evaluate_every
-            raise InputError(f"loop.evaluate_every is {every} but held_out is empty; set held_out=FOLDER, or loop.evaluate_every=0")
-        held_out = read_rows(job, {job.held_out: 1.0}) if job.held_out else None
+        weights_of_data = {} if draw is not None else folders_of(job.data)
+        data = None if draw is not None else read_rows(job, weights_of_data)
+        held_out = _held_out(job)
         described = describe_state(job, mesh)
-        identity = job.identity(checksum(weights_of_data))
+        started_from = start.identity if start is not None else weights_identity(job.init_from)
+        identity = job.identity(checksum(weights_of_data), started_from)
         weights, exported = folder / "weights", folder / "hf"
         resumed = resumed_step(folder, identity)
-        if job.init_from and not resumed:
+        if start is None and job.init_from and not resumed:
             check_same_sizes(job.model, Path(job.init_from))
         _keep_config(job, folder)
     if resumed == job.loop.steps == latest(weights) and exported.is_dir():
-        console.line(f"{folder} is finished: weights in {weights}, Hugging Face export in {exported}")
-        return
+        say(f"{folder} is finished: weights in {weights}, Hugging Face export in {exported}")
+        return restore(weights, job.loop.steps, described.params)
     with goodput.measure("compile"):
-        step = _compiled(job, data, mesh, folder)
+        step = _compiled(job, data, draw, mesh, folder / "program", programs)
     with goodput.measure("init"):
-        state = described if resumed else init_state(start_params(job, mesh), make_optimizer(job.optimizer), mesh)
-    taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
-    console.line("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
+        state = described
+        if not resumed:
+            params = start.params if start is not None else start_params(job, mesh)
+            state = init_state(params, make_optimizer(job.optimizer), mesh)
+    if data is not None:
+        taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
+        say("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
     if resumed:
-        console.line(f"{folder}: resuming at step {resumed} of {job.loop.steps}")
-    with stop_on_signals() as stop, console.bar(job.name) as progress:
-        progress.total(job.loop.steps)
+        say(f"{folder}: resuming at step {resumed} of {job.loop.steps}")
+    with stop_on_signals() as stop:
         state = run(
             folder,
             job.loop,
             state,
             step,
-            lambda start: _batches(job, data, mesh, start),
+            lambda first: _batches(job, data, mesh, first),
             lambda number: learning_rate(job.optimizer, number, job.loop.steps),
             identity=identity,
             about={"name": job.name, "seed": job.seed},
             goodput=goodput,
             seconds_at_peak=_seconds_at_peak(job, mesh),
             evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.grad_accum_steps),
-            on_progress=_shown(progress),
+            on_progress=on_progress,
             stop=stop,
         )
     if int(state.step) < job.loop.steps * job.updates_per_step:
         raise KeyboardInterrupt
     save(weights, job.loop.steps, state.params, {"name": job.name})
-    extra_files = tokenizer_files(Path(job.init_from)) if job.init_from else {}
-    export_hf(job.model, state.params, exported, overwrite=True, extra_files=extra_files)
-    console.line(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
+    if extra_files is None:
+        extra_files = tokenizer_files(Path(job.init_from)) if job.init_from else {}
+    export_hf(job.model, state.params, exported, overwrite=True, extra_files=extra_files, end_id=end_id)
+    say(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
+    return state.params
+
+
+def _held_out(job: TrainingJob) -> Batches | None:
+    if job.loop.evaluate_every and not job.held_out:
+        every = job.loop.evaluate_every
+        raise InputError(f"loop.evaluate_every is {every} but held_out is empty; set held_out=FOLDER, or loop.evaluate_every=0")
+    return read_rows(job, {job.held_out: 1.0}) if job.held_out else None
 
 
 def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
@@ -114,6 +164,8 @@ def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
                 f"rows dataset {folder} has token id {index.largest_id}, but the model's vocabulary ends at {job.model.vocab_size - 1}; "
                 "pack it with the model's tokenizer"
             )
+        if job.objective == "rl" and job.gspo.kl != "none":
+            raise InputError(f"gspo.kl is {job.gspo.kl!r}; rl on stored rollouts has no reference policy, so set it to 'none'")
         if job.objective == "rl" and not {"advantages", "sampler_logprob"} <= {name for name, _, _ in index.layout}:
             raise InputError(
                 f"rows dataset {folder} has no advantages; give the folder of rollouts instead, from which `oprover rl` makes rows"
@@ -126,18 +178,25 @@ def start_params(job: TrainingJob, mesh: Mesh) -> Params:
     return load_hf(Path(job.init_from), mesh, job.model)[1] if job.init_from else init_params(job.model, job.seed, mesh)
 
 
-def _compiled(job: TrainingJob, data: Batches, mesh: Mesh, folder: Path) -> Callable[..., Any]:
-    """Return the step of the loop; its update is compiled here, once, and stored in the run folder."""
-    batch = data.describe(mesh)
-    if job.objective == "rl":
+def _compiled(
+    job: TrainingJob, data: Batches | None, draw: Draw | None, mesh: Mesh, folder: Path, programs: Programs
+) -> Callable[..., Any]:
+    """Return the step of the loop. Its update is compiled here unless a job that is computed alike was, and stored in `folder`."""
+    batch = describe_batch(job, mesh) if data is None else data.describe(mesh)
+    if data is not None and job.objective == "rl":
         batch["old_logprob"] = batch["sampler_logprob"]
-    step = compile_update(job, batch, mesh, folder / "program")
+    update = programs.get(("update", mesh, job.program), lambda: compile_update(job, batch, mesh, folder))
     if job.objective != "rl":
-        return step
-    return rollout_step(make_logprob_fn(job.model, mesh, job.grad_accum_steps, job.head_chunk, job.temperature), step, mesh)
+        return update
+    scored = (job.model, job.grad_accum_steps, job.head_chunk, job.temperature)
+    logprobs = programs.get(("logprobs", mesh, scored), lambda: make_logprob_fn(scored[0], mesh, *scored[1:]))
+    step = rollout_step(logprobs, update, mesh)
+    return step if draw is None else drawn_step(draw, logprobs, step)
 
 
-def _batches(job: TrainingJob, data: Batches, mesh: Mesh, start: int) -> Generator[Any]:
+def _batches(job: TrainingJob, data: Batches | None, mesh: Mesh, start: int) -> Generator[Any]:
+    if data is None:
+        return numbers(start)
     return rollout_batches(data, mesh, job.minibatches, start) if job.objective == "rl" else data.stream(mesh, start)
 
 

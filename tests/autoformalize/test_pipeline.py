@@ -18,9 +18,8 @@ from oprover_jax.autoformalize.mining.candidates import Candidate
 from oprover_jax.autoformalize.mining.funnel import Funnel
 from oprover_jax.autoformalize.model import Model, open_model
 from oprover_jax.autoformalize.pipeline import STAGES, Settings, Tools, chosen, formalize_texts
-from oprover_jax.commands.export import tokenizer_of_run
 from oprover_jax.configuration import load
-from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.data.tokenizer import exported_tokenizer, train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Qwen3Config, init_params
@@ -192,7 +191,7 @@ def tiny_folder(folder: Path) -> Iterator[Path]:
         init_params(config, 0, mesh),
         folder,
         dtype="float32",
-        extra_files=tokenizer_of_run(folder.with_suffix(".json"), 64),
+        extra_files=exported_tokenizer(folder.with_suffix(".json"), 64),
         end_id=tokenizer.end_id,
     )
     yield folder

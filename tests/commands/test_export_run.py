@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import tokenizers
 from start import TINY as TINY_FILE
+from trained import finish_training
 
 from oprover_jax.configuration import load
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, init_params
 from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.policy import save_policy
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.run_folder import RunFolder, begin_run
 from oprover_jax.sharding import MeshConfig, make_mesh
 
 pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
@@ -34,12 +34,12 @@ def export(run: Path, out: Path, *arguments: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def policy() -> Params:
-    return init_params(TINY.model, 5, make_mesh(MeshConfig()))
+    return init_params(TINY.policy.model, 5, make_mesh(MeshConfig()))
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    folder = RunFolder(tmp_path / "run", "tiny", TINY)
+    folder = begin_run(tmp_path / "run", "tiny", TINY)
     train_tokenizer([TEXT], 300, []).save(folder.stage("tokenizer") / "tokenizer.json")
     return folder
 
@@ -47,13 +47,12 @@ def run(tmp_path: Path) -> RunFolder:
 def test_the_last_policy_becomes_a_folder_with_its_tokenizer(run: RunFolder, policy: Params, tmp_path: Path) -> None:
     older = jax.tree.map(np.zeros_like, policy)
     for stage, params in (("cpt", older), ("sft", policy)):
-        save_policy(run, stage, params, 1)
-        run.finish(stage, 1.0, {})
+        finish_training(run, stage, params)
     out = tmp_path / "out"
     done = export(run.path, out, "--dtype", "float32")
     assert done.returncode == 0 and "of stage sft in float32" in done.stdout, done
     config, params = load_hf(out, make_mesh(MeshConfig(fsdp=2)))
-    assert config == TINY.model
+    assert config == TINY.policy.model
     jax.tree.map(np.testing.assert_array_equal, params, policy)
     tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
     assert tokenizer.decode(tokenizer.encode(TEXT).ids) == TEXT

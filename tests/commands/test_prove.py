@@ -14,6 +14,7 @@ import pytest
 import rollout_server
 from rich.console import Console
 from start import TINY, start
+from trained import finish_training
 
 from lean_worker.lean_config import LeanConfig
 from lean_worker.pool import Pool
@@ -24,9 +25,10 @@ from oprover_jax.commands.prove import prove_file
 from oprover_jax.commands.proving_agent import Lengths, ProvingAgent, agent_of_model, agent_of_run
 from oprover_jax.configuration import load
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.experiment import EngineConfig, Experiment
-from oprover_jax.posttraining.policy import engine_of, policy_of_run, save_policy
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.experiment import EngineConfig, Experiment, PolicyConfig
+from oprover_jax.posttraining.policy import engine_of, policy_of_run
+from oprover_jax.posttraining.run_folder import begin_run
+from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.rollout.engine import Completion, Engine, EngineError, Request
@@ -34,14 +36,14 @@ from oprover_jax.rollout.sglang_engine import SGLangEngine
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
-from oprover_jax.synthetic.build import CorpusConfig
+from oprover_jax.synthetic.config import SyntheticConfig
 
 pytestmark = [pytest.mark.lean, pytest.mark.multiprocess, pytest.mark.slow]
 
 EXPERIMENT = dataclasses.replace(
     load(TINY, Experiment),
-    model=parrot.CONFIG,
-    corpus=CorpusConfig(public=8, pool=2, benchmark=2, textbook=False),
+    policy=PolicyConfig(parrot.CONFIG),
+    theorems=TheoremsConfig(SyntheticConfig(public=8, pool=2, benchmark=2, textbook=False)),
     engine=EngineConfig(slots=4, max_len=300, prefill_batch=2),
 )
 LENGTHS = Lengths(prompt=320, answer=16)
@@ -128,12 +130,11 @@ def test_lean_may_be_a_service(server: str, model: Path, file: Path) -> None:
 
 
 def test_a_run_is_asked_here_and_behind_a_server_with_the_same_memory(mesh: jax.sharding.Mesh, tmp_path: Path, file: Path) -> None:
-    run = RunFolder(tmp_path / "run", "tiny", EXPERIMENT)
+    run = begin_run(tmp_path / "run", "tiny", EXPERIMENT)
     parrot.TOKENIZER.save(run.stage("tokenizer") / "tokenizer.json")
     with pytest.raises(InputError, match="no trained policy"):
         proved(agent_of_run(run.path, 2, None), file)
-    save_policy(run, "cpt", parrot.parrot(mesh), 1)
-    run.finish("cpt", 1.0, {})
+    finish_training(run, "cpt", parrot.parrot(mesh))
     here, said = proved(agent_of_run(run.path, 2, None), file)
     assert set(here) == PROVED and "round 1 of 2" in said
     with ExitStack() as opened:

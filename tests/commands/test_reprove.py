@@ -164,8 +164,9 @@ def test_a_run_is_added_once_and_reproved_from_the_command_line(calm: Path, tmp_
     corpus = open_corpus(where)
     made = corpus.commits()[0]
     _, experiment = open_run(calm)
-    assert made.rows("statements") == experiment.corpus.public + experiment.corpus.pool
-    assert made.rows("proofs") == experiment.corpus.public == corpus.dataset("proofs").count_rows()
+    sizes = experiment.theorems.synthetic
+    assert made.rows("statements") == sizes.public + sizes.pool
+    assert made.rows("proofs") == sizes.public == corpus.dataset("proofs").count_rows()
     rollout = experiment.rollout
     assert corpus.dataset("trajectories").count_rows() == rollout.statements * rollout.num_samples
     process = start("corpus", "reprove", "--corpus", str(where), "--run", str(calm), "--limit", "5", "--num-samples", "2", "--batch", "3")

@@ -1,6 +1,7 @@
 """The slow tier accepts no falsehood on its own: every attack reaches it unscreened."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -82,14 +83,20 @@ def tier(request: pytest.FixtureRequest, toolchain: Path) -> Iterator[SlowTier]:
 
 
 def test_no_attack_gets_through_without_a_screen(tier: SlowTier) -> None:
+    """A third of each class; `lean-worker attack --tiers slow` tries all of them."""
+
     def tried(check: Check) -> tuple[str, str]:
         return check.id, tier.recheck(check.header, split_statement(check.statement), unscreened(check.proof)).kind
 
     # what only wants to show a secret of the host, or to run a command behind the proof, proves a true theorem
-    false = [attack.check for attack in attacks() if attack.expected == "rejected" and not attack.secret and attack.category != "command"]
+    classes: dict[str, list[Check]] = defaultdict(list)
+    for attack in attacks():
+        if attack.expected == "rejected" and not attack.secret and attack.category != "command":
+            classes[attack.category].append(attack.check)
+    false = [check for checks in classes.values() for check in checks[::3]]
     with ThreadPoolExecutor(2) as threads:
         found = dict(threads.map(tried, false))
-    assert len(found) > 80 and {name: kind for name, kind in found.items() if kind == "accepted"} == {}
+    assert len(found) > 30 and {name: kind for name, kind in found.items() if kind == "accepted"} == {}
     assert {"error", "axiom"} <= set(found.values())
 
 

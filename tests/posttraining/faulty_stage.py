@@ -26,7 +26,7 @@ from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.proving import prove_all
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.run_folder import begin_run
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement, Trajectory
@@ -52,7 +52,7 @@ class FaultyBench(Workbench):
 
     def __init__(self, folder: Path, fault: str = "") -> None:
         tried = experiment()
-        super().__init__(tried, RunFolder(folder, tried.name, tried))
+        super().__init__(tried, begin_run(folder, tried.name, tried))
         self.fault, self.reported = fault, 0
 
     tokenizer = TOKENIZER

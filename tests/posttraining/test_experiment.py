@@ -12,9 +12,9 @@ from oprover_jax.configuration import apply_override, apply_overrides, load
 from oprover_jax.errors import InputError
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
-from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.experiment import Experiment, PolicyConfig
 from oprover_jax.posttraining.plan import plan, policy_version
-from oprover_jax.posttraining.run_folder import RunFolder, open_run
+from oprover_jax.posttraining.run_folder import begin_run, open_run
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.py"
 
@@ -53,7 +53,7 @@ def test_changes_reach_nested_keys(demo: Experiment) -> None:
         ("gspo.loss.sampler_cap=1", "above 1"),
         ("gspo.loss.staleness=-1", "0 \\(on policy\\)"),
         ("refine.feedback=maybe", "'lean' or 'none'"),
-        ("encoder=bert", "encoder is 'bert'"),
+        ("memory.encoder=bert", "memory.encoder is 'bert'"),
     ],
 )
 def test_impossible_changes_are_one_sentence(demo: Experiment, change: str, said: str) -> None:
@@ -82,30 +82,42 @@ def test_plan_repeats_the_iteration_and_versions_grow(demo: Experiment) -> None:
     assert len(names) == len(set(names))
     per_iteration = [n.removesuffix("-2") for n in names if n.endswith("-2")]
     assert per_iteration == ["rollout", "sft", "gspo", "evaluate"]
-    trained = ["init", "cpt", "sft", "sft-1", "gspo-1", "sft-2", "gspo-2"]
-    versions = [policy_version(demo, name) for name in trained]
-    assert versions == sorted(set(versions)) and policy_version(demo, "gspo-1", 5) < policy_version(demo, "sft-2")
+    steps = [("init", 0), ("cpt", 130), ("sft", 360), ("sft-1", 280), *(("gspo-1", step) for step in range(1, 5)), ("sft-2", 280)]
+    versions = [policy_version(demo, *at) for at in steps]
+    assert versions == sorted(set(versions)), "one version per set of weights"
+    with pytest.raises(ValueError, match="the version of the stage before"):
+        policy_version(demo, "gspo-1", 0)
+
+
+def test_a_run_may_begin_with_a_model_s_weights(demo: Experiment) -> None:
+    given = dataclasses.replace(demo, policy=PolicyConfig(init_from="weights/Qwen3-8B"), cpt=None, sft=None, iterations=1)
+    names = [stage.name for stage in plan(given, external=False)]
+    assert names[:4] == ["corpus", "warmup", "tokenizer", "evaluate-init"] and names[4:8] == ["rollout-1", "sft-1", "gspo-1", "evaluate-1"]
+    with pytest.raises(ValueError, match="neither model nor init_from"):
+        PolicyConfig()
+    with pytest.raises(ValueError, match="a fresh policy without cpt and sft"):
+        dataclasses.replace(demo, cpt=None, sft=None)
 
 
 def test_run_folders_refuse_what_is_not_theirs(demo: Experiment, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    RunFolder(run, demo.name, demo).finish("corpus", 1.5, {"public": 3})
-    assert RunFolder(run, demo.name, demo).done("corpus") is not None
+    begin_run(run, demo.name, demo).finish("corpus", 1.5, {"public": 3})
+    assert begin_run(run, demo.name, demo).done("corpus") is not None
     assert open_run(run)[1] == demo
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     with pytest.raises(InputError, match=r"another configuration \(seed was 0 and is 1\)"):
-        RunFolder(run, demo.name, apply_override(demo, "seed=1"))
-    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":3', b'"format":1'))
+        begin_run(run, demo.name, apply_override(demo, "seed=1"))
+    (run / "run.json").write_bytes(before[run / "run.json"].replace(b'"format":4', b'"format":1'))
     with pytest.raises(InputError, match="run format 1 "):
-        RunFolder(run, demo.name, demo)
+        begin_run(run, demo.name, demo)
     (run / "run.json").write_bytes(b"{")
     with pytest.raises(InputError, match="cannot be read"):
-        RunFolder(run, demo.name, demo)
+        begin_run(run, demo.name, demo)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="is not a run folder"):
-        RunFolder(other, demo.name, demo)
+        begin_run(other, demo.name, demo)
     (run / "run.json").write_bytes(before[run / "run.json"])
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before and [p.name for p in other.iterdir()] == ["thesis.txt"]
 
@@ -121,20 +133,20 @@ LEAN = LeanDescription("embedded-fork", "4.35.0", "core", ("OProverCore.All",), 
 
 def test_a_run_moves_to_other_workers_but_not_to_another_lean(demo: Experiment, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    RunFolder(run, demo.name, demo).claim_lean(demo.lean, LEAN)
+    begin_run(run, demo.name, demo).claim_lean(demo.lean, LEAN)
     config = (run / "config.json").read_bytes()
     remote = LeanConfig("remote", urls=("http://a:8000", "http://b:8000"), key_file=tmp_path / "key")
-    moved = dataclasses.replace(demo, lean=remote)
-    RunFolder(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, backend="embedded-server"))
+    moved = dataclasses.replace(demo, lean=remote, engine=dataclasses.replace(demo.engine, urls=("http://a:1",), slots=3))
+    begin_run(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, backend="embedded-server"))
     assert (run / "config.json").read_bytes() == config  # it names the run in a corpus
     assert open_run(run)[1].lean == remote and open_run(run)[1] == moved
     for name, value in (("lean", "4.36.0"), ("library", "mathlib"), ("imports", ("Mathlib",)), ("heartbeats", 200_000)):
         with pytest.raises(InputError, match=f"lean: {name} is .* verdicts of .* come from"):
-            RunFolder(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, **{name: value}))
+            begin_run(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, **{name: value}))
     with pytest.raises(InputError, match=r"another configuration \(lean.tier was slow and is fast\)"):
-        RunFolder(run, demo.name, dataclasses.replace(demo, lean=LeanConfig(tier="fast")))
-    (run / "lean.json").write_text("{")
-    with pytest.raises(InputError, match=r"lean\.json cannot be read"):
+        begin_run(run, demo.name, dataclasses.replace(demo, lean=LeanConfig(tier="fast")))
+    (run / "cluster.json").write_text("{")
+    with pytest.raises(InputError, match=r"cluster\.json cannot be read"):
         open_run(run)
 
 

@@ -1,7 +1,6 @@
 """The GSPO stage between engine and objective: rows, outcomes, and what the settings make of them."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,21 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from start import TINY as TINY_FILE
+from tiny_policy import CONFIG
 
-from oprover_jax.configuration import load
 from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages
 from oprover_jax.losses.gspo import GSPOConfig
-from oprover_jax.posttraining.experiment import Experiment
-from oprover_jax.posttraining.gspo import Trainer, batch_rows, fresh_outcomes, outcomes
-from oprover_jax.posttraining.plan import Stage
-from oprover_jax.posttraining.run_folder import RunFolder
-from oprover_jax.posttraining.workbench import Workbench
+from oprover_jax.posttraining.gspo import batch_rows, fresh_outcomes, minibatches, outcomes
 from oprover_jax.records import FinishReason, Round
+from oprover_jax.sharding import make_mesh
+from oprover_jax.training.job import TrainingJob
+from oprover_jax.training.loop import LoopConfig
+from oprover_jax.training.optimizer import OptimizerConfig
+from oprover_jax.training.rollout_step import rollout_step
 from oprover_jax.training.step import Batch, TrainState
-
-pytestmark = pytest.mark.lean
 
 LENGTH = 8
 
@@ -80,26 +77,28 @@ def test_attempts_of_a_policy_that_is_too_old_are_refused_and_counted() -> None:
         fresh_outcomes(groups, 9, 1)
 
 
-def practise(folder: Path, loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:
-    """The mini-batches that reach the train step in two updates, and the metrics of the second; the model is played by one number w: each
-    token's log-probability is -0.5 + w * (its id), and a step adds 0.01 to w, which was 0 when the stage began."""
-    demo = load(TINY_FILE, Experiment)
-    experiment = dataclasses.replace(demo, gspo=dataclasses.replace(demo.gspo, states=3, group_size=4, minibatches=4, loss=loss))
+def practise(loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:
+    """The mini-batches that reach the update in two steps, and the metrics of the second; the model is played by one number w: each token's
+    log-probability is -0.5 + w * (its id), and an update adds 0.01 to w, which was 0 when the stage began."""
+    optimizer = OptimizerConfig(peak_lr=0.01, schedule="constant", warmup_steps=1)
+    job = TrainingJob("t", "rl", CONFIG, optimizer, LoopConfig(2), batch_size=3, seq_len=LENGTH, gspo=loss, minibatches=4)
+    mesh = make_mesh(job.mesh)
     taken: list[Batch] = []
 
-    def step(state: TrainState, batch: Batch, rate: float) -> tuple[TrainState, dict[str, Any]]:
+    def update(state: TrainState, batch: Batch, rate: float) -> tuple[TrainState, dict[str, Any]]:
         taken.append(jax.device_get(batch))
-        return dataclasses.replace(state, params={"w": state.params["w"] + 0.01}), {"ratio": jnp.ones(())}
+        metrics = dict.fromkeys(("ratio", "tokens", "skipped", "skipped_in_a_row"), jnp.ones(()))
+        return dataclasses.replace(state, params={"w": state.params["w"] + 0.01}), metrics
 
-    with Workbench(experiment, RunFolder(folder, "tiny", experiment)) as bench:
-        bench.set_policy("sft-1", {"w": jnp.zeros(())})
-        bench.program(("gspo", experiment.gspo.optimizer.program), lambda: step)
-        bench.program("logprobs", lambda: lambda params, batch: -0.5 + params["w"] * batch["targets"].astype(jnp.float32))
-        trainer = Trainer(bench, Stage("gspo-1", "gspo", 1), experiment.gspo)
-        with trainer.checkpoints:
-            for number in range(2):
-                metrics = trainer.update(batch_rows(GROUPS, LENGTH), outcomes(GROUPS), number)
-    return taken, metrics
+    def logprobs(params: Any, batch: Batch) -> Any:
+        return -0.5 + params["w"] * batch["targets"].astype(jnp.float32)
+
+    start = {"w": jnp.zeros(())}
+    state, step = TrainState(0, 0, start, None, 0, None), rollout_step(logprobs, update, mesh)
+    for _ in range(2):
+        drawn = minibatches(batch_rows(GROUPS, LENGTH), outcomes(GROUPS), job, state.params, start, logprobs, mesh)
+        state, metrics = step(state, drawn, 0.1)
+    return taken, {name: float(value) for name, value in metrics.items()}
 
 
 def undealt(batches: list[Batch], name: str) -> np.ndarray:
@@ -110,8 +109,8 @@ def undealt(batches: list[Batch], name: str) -> np.ndarray:
     return rows.reshape(3, 4, *rows.shape[1:])
 
 
-def test_the_published_settings_teach_every_verdict_and_ask_for_no_reference(tmp_path: Path) -> None:
-    taken, metrics = practise(tmp_path, GSPOConfig())
+def test_the_published_settings_teach_every_verdict_and_ask_for_no_reference() -> None:
+    taken, metrics = practise(GSPOConfig())
     assert len(taken) == 8
     np.testing.assert_allclose(undealt(taken[:4], "advantages"), [FIRST, SECOND, np.zeros(4)], rtol=1e-6)
     trained = undealt(taken[:4], "weights").any(-1)
@@ -126,16 +125,16 @@ def test_the_published_settings_teach_every_verdict_and_ask_for_no_reference(tmp
     assert metrics["sampler_kl"] > 0
 
 
-def test_truncated_attempts_and_groups_without_variance_are_left_out_when_asked(tmp_path: Path) -> None:
-    taken, _ = practise(tmp_path, GSPOConfig(mask_truncated=True, filter_groups=True))
+def test_truncated_attempts_and_groups_without_variance_are_left_out_when_asked() -> None:
+    taken, _ = practise(GSPOConfig(mask_truncated=True, filter_groups=True))
     trained = undealt(taken[:4], "weights").any(-1)
     assert trained.tolist() == [[True, False, True, True], [True, True, True, False], [False] * 4]
     np.testing.assert_allclose(undealt(taken[:4], "advantages")[0], FIRST, rtol=1e-6)
     assert {batch["tokens"].shape for batch in taken} == {(3, LENGTH)}
 
 
-def test_k1_is_taken_from_the_rewards_with_the_start_of_the_stage_as_reference(tmp_path: Path) -> None:
-    taken, _ = practise(tmp_path, GSPOConfig(kl="k1_reward", kl_weight=0.5, mask_truncated=True))
+def test_k1_is_taken_from_the_rewards_with_the_start_of_the_stage_as_reference() -> None:
+    taken, _ = practise(GSPOConfig(kl="k1_reward", kl_weight=0.5, mask_truncated=True))
     np.testing.assert_allclose(undealt(taken[:4], "advantages")[0], FIRST, rtol=1e-6)  # the policy has not left its reference yet
     assert (undealt(taken[4:], "reference_logprob") == -0.5).all()
     for number, rewards in ((0, [1, 0, 0, 0]), (1, [1, 0.8, 0])):
@@ -146,8 +145,8 @@ def test_k1_is_taken_from_the_rewards_with_the_start_of_the_stage_as_reference(t
 
 
 @pytest.mark.parametrize("loss", [GSPOConfig(kl="k2_loss", kl_weight=0.1), GSPOConfig(sampler_cap=2.0)], ids=["k2", "capped"])
-def test_the_objective_gets_the_fields_that_it_asks_for(tmp_path: Path, loss: GSPOConfig) -> None:
-    taken, _ = practise(tmp_path, loss)
+def test_the_objective_gets_the_fields_that_it_asks_for(loss: GSPOConfig) -> None:
+    taken, _ = practise(loss)
     np.testing.assert_allclose(undealt(taken[:4], "advantages"), [FIRST, SECOND, np.zeros(4)], rtol=1e-6)
     assert (undealt(taken[:4], "sampler_logprob").sum(-1) == [[-1.0, -1.5, -1.0, -1.0], [-1.0] * 4, [-1.0] * 4]).all()
     assert ("reference_logprob" in taken[0]) == (loss.kl != "none")

@@ -163,8 +163,8 @@ def test_what_cannot_be_trained_on_is_said(stage: Path, tmp_path: Path) -> None:
         run(replace(job(stage, 1), data=str(tmp_path / "empty")), tmp_path / "run")
     with pytest.raises(InputError, match=r"no attempt in .* can be trained on"):
         run(replace(job(stage, 1), seq_len=2), tmp_path / "run")
-    with pytest.raises(ValueError, match="has no reference policy"):
-        replace(job(stage, 1), gspo=GSPOConfig(kl="k2_loss", kl_weight=0.1))
+    with pytest.raises(InputError, match="has no reference policy"):
+        run(replace(job(stage, 1), gspo=GSPOConfig(kl="k2_loss", kl_weight=0.1)), tmp_path / "run")
 
 
 def test_rollouts_that_are_added_to_a_folder_make_other_rows(stage: Path, tmp_path: Path) -> None:

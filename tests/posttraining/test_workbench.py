@@ -8,6 +8,7 @@ import http_servers
 import numpy as np
 import pytest
 from start import TINY as TINY_FILE
+from trained import finish_training
 
 from lean_worker.lean_config import LeanConfig
 from lean_worker.pool import Pool
@@ -15,20 +16,22 @@ from lean_worker.protocol import Check
 from lean_worker.service.app import make_app
 from oprover_jax.commands.export import export_run
 from oprover_jax.configuration import load
+from oprover_jax.corpus.theorems import Theorems
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.models.qwen3 import init_params
-from oprover_jax.posttraining.experiment import Experiment
+from oprover_jax.posttraining.experiment import Experiment, MemoryConfig
 from oprover_jax.posttraining.iterate import iterate
-from oprover_jax.posttraining.policy import open_policy, save_policy
-from oprover_jax.posttraining.run_folder import RunFolder, open_run
+from oprover_jax.posttraining.policy import open_policy
+from oprover_jax.posttraining.run_folder import begin_run, open_run
+from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.statements.normalize import statement_id
-from oprover_jax.synthetic.build import CorpusConfig, DemoCorpus
+from oprover_jax.synthetic.config import SyntheticConfig
 
 pytestmark = pytest.mark.lean
 
@@ -53,29 +56,28 @@ HELD_OUT = [stated("(p q : Prop) (h : p) (k : q) : p ∧ q ∧ p"), stated("(p q
 
 
 def test_a_policy_s_folder_is_an_encoder(tmp_path: Path) -> None:
-    mesh, run = make_mesh(MeshConfig()), RunFolder(tmp_path / "before", "tiny", TINY)
+    mesh, run = make_mesh(MeshConfig()), begin_run(tmp_path / "before", "tiny", TINY)
     train_tokenizer([one.formal for one in SWAP], 300, []).save(run.stage("tokenizer") / "tokenizer.json")
-    params = init_params(TINY.model, 5, mesh)
-    save_policy(run, "cpt", params, 1)
-    run.finish("cpt", 1.0, {})
+    params = init_params(TINY.policy.model, 5, mesh)
+    finish_training(run, "cpt", params)
     export_run(run.path, tmp_path / "hf", "float32", False, ProgressConsole())
-    own = PolicyEncoder(TINY.model, params, mesh, open_policy(run.path, mesh).codec)
+    own = PolicyEncoder(TINY.policy.model, params, mesh, open_policy(run.path, mesh).codec)
     for folder in (run.path, tmp_path / "hf"):
-        wanted = dataclasses.replace(TINY, encoder=str(folder))
-        with Workbench(wanted, RunFolder(tmp_path / f"with-{folder.name}", "tiny", wanted)) as bench:
+        wanted = dataclasses.replace(TINY, memory=MemoryConfig(str(folder)))
+        with Workbench(wanted, begin_run(tmp_path / f"with-{folder.name}", "tiny", wanted)) as bench:
             np.testing.assert_array_equal(bench.encoder.encode(OTHERS), own.encode(OTHERS))
-            bench.corpus = DemoCorpus([proof(one) for one in (SWAP[0], *OTHERS)], [], HELD_OUT[:1], {})
+            bench.theorems = Theorems([proof(one) for one in (SWAP[0], *OTHERS)], [], HELD_OUT[:1], {})
             (found,) = bench.memory.search(TURN[:1], 3)
             assert len(found) == 3
     with pytest.raises(InputError, match=r"encoder: directory .* does not exist"):
-        iterate(dataclasses.replace(TINY, encoder="./nowhere"), tmp_path / "new", None, ProgressConsole())
+        iterate(dataclasses.replace(TINY, memory=MemoryConfig("./nowhere")), tmp_path / "new", None, ProgressConsole())
     assert not (tmp_path / "new").exists()
 
 
 def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_a_benchmark(tmp_path: Path) -> None:
     public = [SWAP[0], TURN[0], *OTHERS[:3]]
-    with Workbench(TINY, RunFolder(tmp_path / "run", "tiny", TINY)) as bench:
-        bench.corpus = DemoCorpus([proof(one) for one in public], [*SWAP[1:], TURN[1], OTHERS[3]], HELD_OUT[:1], {})
+    with Workbench(TINY, begin_run(tmp_path / "run", "tiny", TINY)) as bench:
+        bench.theorems = Theorems([proof(one) for one in public], [*SWAP[1:], TURN[1], OTHERS[3]], HELD_OUT[:1], {})
         bench.put_proofs("rollout-1", [proof(one) for one in (SWAP[1], OTHERS[3], *HELD_OUT)])
         for memory, there in ((bench.public_memory, public), (bench.memory, [*public, SWAP[1], OTHERS[3]])):
             assert {record.statement for record in memory.records} == set(there)
@@ -86,16 +88,16 @@ def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_
 
 @pytest.mark.multiprocess
 def test_a_run_begun_with_a_service_resumes_here_with_the_same_lean(tmp_path: Path) -> None:
-    corpus = CorpusConfig(public=4, pool=2, benchmark=2, textbook=False)
+    corpus = SyntheticConfig(public=4, pool=2, benchmark=2, textbook=False)
     run = tmp_path / "run"
 
-    def built(lean: LeanConfig) -> DemoCorpus:
-        wanted = dataclasses.replace(TINY, corpus=corpus, lean=lean)
-        with Workbench(wanted, RunFolder(run, "tiny", wanted)) as bench:
+    def built(lean: LeanConfig) -> Theorems:
+        wanted = dataclasses.replace(TINY, theorems=TheoremsConfig(corpus), lean=lean)
+        with Workbench(wanted, begin_run(run, "tiny", wanted)) as bench:
             assert [verdict.accepted for verdict in bench.pool.check_many([Check("a", "theorem t : True := by sorry", "trivial")])] == [
                 True
             ]
-            return bench.corpus
+            return bench.theorems
 
     with Pool(1) as pool, http_servers.thread(make_app(pool)) as url:
         first = built(LeanConfig("remote", urls=(url,)))

@@ -22,20 +22,21 @@ from lean_worker.source import declarations
 from oprover_jax.agent.collect import Collection, collect
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Budget
-from oprover_jax.commands.export import tokenizer_of_run
 from oprover_jax.configuration import load
+from oprover_jax.data.tokenizer import exported_tokenizer
 from oprover_jax.models.hf.export import export_hf
-from oprover_jax.posttraining.experiment import EngineConfig, Experiment
+from oprover_jax.posttraining.experiment import EngineConfig, Experiment, PolicyConfig
 from oprover_jax.posttraining.iterate import RUNNERS
 from oprover_jax.posttraining.plan import plan
 from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Engine
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.sglang_engine import SGLangEngine
-from oprover_jax.synthetic.build import CorpusConfig
+from oprover_jax.synthetic.config import SyntheticConfig
 from oprover_jax.verify.verifier import Verifier
 
 pytestmark = pytest.mark.live
@@ -59,14 +60,17 @@ class Flip(NamedTuple):
 def experiment() -> Experiment:
     """The demo's stages with a policy of the head size that SGL-JAX wants, on easy theorems."""
     demo = load(DEMO, Experiment)
+    assert demo.policy.model is not None and demo.sft is not None
     shares = {"public_weights": (3.0, 1.0, 1.0), "pool_weights": (1.0,), "benchmark_weights": (3.0, 1.0, 1.0)}
     return dataclasses.replace(
         demo,
         name="three-engines",
-        model=dataclasses.replace(
-            demo.model, num_layers=2, hidden_size=128, num_heads=2, num_kv_heads=1, head_dim=128, intermediate_size=256
+        policy=PolicyConfig(
+            dataclasses.replace(
+                demo.policy.model, num_layers=2, hidden_size=128, num_heads=2, num_kv_heads=1, head_dim=128, intermediate_size=256
+            )
         ),
-        corpus=CorpusConfig(public=600, pool=20, benchmark=THEOREMS + 20, textbook=False, **shares),
+        theorems=TheoremsConfig(SyntheticConfig(public=600, pool=20, benchmark=THEOREMS + 20, textbook=False, **shares)),
         sft=dataclasses.replace(demo.sft, steps=120),
         budget=Budget(prompt=328, statement=216, references=72, attempt=40, feedback=56),
         refine=dataclasses.replace(demo.refine, temperature=0.0),
@@ -95,8 +99,8 @@ def model(bench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The policy as a Hugging Face folder in fp32."""
     path = tmp_path_factory.mktemp("three") / "model"
     tokenizer, length = bench.folder.stage("tokenizer") / "tokenizer.json", bench.experiment.engine.max_len
-    beside = tokenizer_of_run(tokenizer, length)
-    export_hf(bench.experiment.model, bench.policy()[1], path, dtype="float32", extra_files=beside, end_id=bench.tokenizer.end_id)
+    beside = exported_tokenizer(tokenizer, length)
+    export_hf(bench.model, bench.policy().params, path, dtype="float32", extra_files=beside, end_id=bench.codec.end_ids[0])
     return path
 
 
@@ -113,8 +117,8 @@ def expected(bench: Workbench) -> list[Trajectory]:
 
 
 def theorems(bench: Workbench) -> list[Statement]:
-    assert len(bench.corpus.benchmark) >= THEOREMS
-    return bench.corpus.benchmark[:THEOREMS]
+    assert len(bench.theorems.benchmark) >= THEOREMS
+    return bench.theorems.benchmark[:THEOREMS]
 
 
 def prove_all(bench: Workbench, engine: Engine, name: str) -> list[Trajectory]:

@@ -8,8 +8,7 @@ import jax
 import numpy as np
 
 from oprover_jax.agent.template import ANSWER, FENCE, FENCE_END, PHRASES, PLAN
-from oprover_jax.commands.export import tokenizer_of_run
-from oprover_jax.data.tokenizer import train_tokenizer
+from oprover_jax.data.tokenizer import exported_tokenizer, train_tokenizer
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, init_params
 
@@ -31,7 +30,7 @@ def write_parrot(folder: Path, mesh: jax.sharding.Mesh) -> None:
     """The same as transformers writes it."""
     path = folder.parent / "tokenizer.json"
     TOKENIZER.save(path)
-    export_hf(CONFIG, parrot(mesh), folder, dtype="float32", extra_files=tokenizer_of_run(path, 512), end_id=TOKENIZER.end_id)
+    export_hf(CONFIG, parrot(mesh), folder, dtype="float32", extra_files=exported_tokenizer(path, 512), end_id=TOKENIZER.end_id)
 
 
 def _token(piece: str) -> int:

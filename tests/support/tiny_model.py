@@ -4,8 +4,7 @@ from pathlib import Path
 
 import jax
 
-from oprover_jax.commands.export import tokenizer_of_run
-from oprover_jax.data.tokenizer import load_tokenizer, train_tokenizer
+from oprover_jax.data.tokenizer import exported_tokenizer, load_tokenizer, train_tokenizer
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config, init_params
 
@@ -27,5 +26,5 @@ def write_tiny_model(folder: Path, mesh: jax.sharding.Mesh, seed: int, config: Q
     train_tokenizer([TEXT] * 4, 280, ["<state>"]).save(path)
     params = tiny_params(config, mesh, seed, sharpness)
     end_id = load_tokenizer(path).end_id
-    export_hf(config, params, folder, dtype="float32", extra_files=tokenizer_of_run(path, 64), end_id=end_id)
+    export_hf(config, params, folder, dtype="float32", extra_files=exported_tokenizer(path, 64), end_id=end_id)
     return params

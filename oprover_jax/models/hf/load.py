@@ -1,5 +1,6 @@
 """Loader of a published Qwen3 folder into sharded fp32 weights: everything is checked first, then each process reads its own shards."""
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from oprover_jax.models.hf.config import check_same_sizes, read_config
 from oprover_jax.models.hf.names import HFTensor, hf_tensors
 from oprover_jax.models.hf.safetensors import Entry, Stored, map_tensors, read_header
 from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params
+
+_PIECE = 1 << 12
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -60,6 +63,32 @@ def load_hf(folder: Path, mesh: Mesh, expected: Qwen3Config | None = None, on_re
         read = _reader(grouped[name], views, on_read)
         params[name] = jax.make_array_from_callback(struct.shape, struct.sharding, read, dtype=struct.dtype)
     return config, traverse_util.unflatten_dict(params, sep=".")
+
+
+def weights_identity(folder: str) -> str:
+    """Return a hash that tells the weights of a model folder from others, wherever it is: config.json, and of each file of weights name,
+    size, header and 256 pieces spread over it. Empty for an empty name.
+
+    Raises:
+        InputError: the folder holds no weights, or a file cannot be read.
+    """
+    if not folder:
+        return ""
+    path = Path(folder)
+    digest = hashlib.sha256()
+    files = sorted({entry.file for entry in _find(path).values()})
+    for file in [path / "config.json", *files]:
+        try:
+            size = file.stat().st_size
+            digest.update(f"{file.name} {size} ".encode())
+            with file.open("rb") as opened:
+                digest.update(opened.read(_PIECE * 16))
+                for at in range(0, size, max(size // 256, _PIECE)):
+                    opened.seek(at)
+                    digest.update(opened.read(_PIECE))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error}); restore it") from error
+    return digest.hexdigest()[:16]
 
 
 def _reader(tensors: list[HFTensor], views: dict[str, Stored], on_read: OnRead | None) -> Callable[[Any], Stored]:

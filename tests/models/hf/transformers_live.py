@@ -73,11 +73,11 @@ def test_what_is_recorded_is_what_transformers_says(name: str, tmp_path: Path) -
 
 
 def test_the_tokenizer_of_a_run_is_loaded_by_transformers(tmp_path: Path) -> None:
-    from oprover_jax.commands.export import tokenizer_of_run
+    from oprover_jax.data.tokenizer import exported_tokenizer
 
     text = "theorem one (h : p) : p ∧ p := by\n  exact ⟨h, h⟩"
     train_tokenizer([text], 300, ["<state>"]).save(tmp_path / "tokenizer.json")
-    ours, beside = load_tokenizer(tmp_path / "tokenizer.json"), tokenizer_of_run(tmp_path / "tokenizer.json", 64)
+    ours, beside = load_tokenizer(tmp_path / "tokenizer.json"), exported_tokenizer(tmp_path / "tokenizer.json", 64)
     for name, content in beside.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "text").write_text(text)
