@@ -24,7 +24,7 @@ from oprover_jax.data.rows import Example
 from oprover_jax.errors import InputError
 from oprover_jax.statements.declarations import is_declaration, without_imports
 
-__all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces"]
+__all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces", "parquet_rows", "row_pieces"]
 
 
 class Left(Enum):
@@ -83,7 +83,7 @@ class Text:
 
     def read(self, piece: Piece) -> Iterator[str | Left]:
         columns = [self.column, self.flag] if self.flag else [self.column]
-        lines = _parquet_rows(piece, columns) if piece.path.endswith(".parquet") else _json_lines(piece)
+        lines = parquet_rows(piece, columns) if piece.path.endswith(".parquet") else _json_lines(piece)
         for where, row in lines:
             if not isinstance(row, dict) or self.column not in row:
                 raise InputError(f"{where} has no column {self.column!r}; give the column that contains the text")
@@ -126,7 +126,7 @@ class Proofs:
         return [piece for path in open_corpus(self.path).paths("proofs") for piece in parquet_pieces(path, "proof", size)]
 
     def read(self, piece: Piece) -> Iterator[str]:
-        rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
+        rows = [row for _, row in parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
         ids = pa.array({row["statement_id"] for row in rows}, pa.string())
         columns = ["id", "header", "formal"]
         table = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(ids))
@@ -172,7 +172,13 @@ def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
     return [Piece(path, start, stop, total // count) for start, stop in pairwise(edges)]
 
 
-def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def row_pieces(path: str, rows: int, size: int) -> list[Piece]:
+    """Return ranges of at most `rows` rows of a Parquet file, each about `size` bytes of text."""
+    total = open_parquet(path).metadata.num_rows
+    return [Piece(path, start, min(start + rows, total), size) for start in range(0, total, rows)]
+
+
+def parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (where, row) of the piece's range, reading only row groups that overlap it."""
     file = open_parquet(piece.path)
     if missing := set(columns) - set(file.schema_arrow.names):

@@ -95,7 +95,7 @@ class Memory:
     def proof_of(self, identity: str) -> ProofRecord | None:
         """Return the stored proof of the statement with this id, or None if there is none."""
         with self._lock:
-            return self._proofs[identity] if identity in self._proofs else None
+            return self._proofs.get(identity)
 
     def add(self, records: Iterable[ProofRecord]) -> int:
         """Add proofs and keep the shortest one of each statement; benchmark statements are skipped.

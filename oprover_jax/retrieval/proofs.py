@@ -54,6 +54,10 @@ class Proofs:
         held = self._held[identity]
         return _decode(self._records[held].as_py()) if isinstance(held, int) else held
 
+    def get(self, identity: str) -> ProofRecord | None:
+        """Return the proof of the statement with this id, or None if there is none."""
+        return self[identity] if identity in self._held else None
+
     def put(self, record: ProofRecord) -> None:
         self._held[record.statement.id] = record
 

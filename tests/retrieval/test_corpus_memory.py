@@ -81,7 +81,7 @@ def test_a_snapshot_sees_what_it_had(corpus: Corpus) -> None:
     commit(corpus, RECORDS[40:])
     assert len(open_memory(corpus, ENCODER, commits=snapshot)) == 40
     index(corpus)
-    with pytest.raises(InputError, match="covers commit .* which .* does not have; build the index again"):
+    with pytest.raises(InputError, match=r"covers commit .* which .* does not have; build the index again"):
         open_memory(corpus, ENCODER, commits=snapshot)
 
 
