@@ -19,7 +19,8 @@ from oprover_jax.agent.feedback import verdict_errors
 from oprover_jax.agent.template import Budget, State, Template
 from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.data.codec import open_codec
-from oprover_jax.data.rows import Example, prompted
+from oprover_jax.data.packing import TooLong
+from oprover_jax.data.rows import Example, document, prompted
 from oprover_jax.data.sources import Left, Piece, parquet_pieces, parquet_rows, row_pieces
 from oprover_jax.errors import InputError
 from oprover_jax.records import Statement, Verdict
@@ -92,7 +93,10 @@ class Prompted:
 @dataclass(frozen=True)
 class Conversations:
     """Conversations of the corpus at `path`, such as OProofs' `prompt` and `cot_proof`, as they are: the prompt is the user's turn of the
-    chat template, and the loss is on the answer only. Those longer than a row are dropped.
+    chat template, and the answer follows.
+
+    loss "answer": only the answer has loss, and what is longer than a row is dropped (SFT). loss "all": each token is a target, and what
+    is longer continues in further rows (CPT).
 
     `checked` are the accepted verdicts on the proof. `tokenizer` and `data` as in `Prompted`.
     """
@@ -100,9 +104,13 @@ class Conversations:
     path: str
     tokenizer: str
     weight: float = 1.0
+    loss: Literal["answer", "all"] = "answer"
     checked: tuple[str, ...] = ("accepted", "unchecked")
     data: str = ""
-    too_long: Literal["drop"] = "drop"
+
+    @property
+    def too_long(self) -> TooLong:
+        return "drop" if self.loss == "answer" else "continue"
 
     @property
     def made_of(self) -> tuple[str, ...]:
@@ -136,7 +144,8 @@ class Conversations:
             if hit:
                 yield Left.REMOVED
             else:
-                yield prompted(codec.said(row["prompt"]), [*codec.encode_plain(row["answer"]), codec.end_ids[0]])
+                prompt, answer = codec.said(row["prompt"]), [*codec.encode_plain(row["answer"]), codec.end_ids[0]]
+                yield prompted(prompt, answer) if self.loss == "answer" else document([*prompt, *answer])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from chat_model import write_chat_tokenizer
 from rich.console import Console
 
-from lean_worker.protocol import Message, Verdict
+from lean_worker.protocol import Kind, Message, Verdict
 from oprover_jax.agent.prompted_source import Conversations, Prompted
 from oprover_jax.agent.template import Budget
 from oprover_jax.corpus.corpus import Corpus, open_corpus
@@ -43,7 +43,8 @@ TWIN = record(100)  # marked as a near duplicate of the first
 
 def attempt(number: int, proof: str | None, accepted: bool | None) -> Round:
     messages = () if accepted else (Message("error", 1, 5, 1, 6, f"unknown constant of {number}"),)
-    verdict = None if proof is None else Verdict("v", accepted, "accepted" if accepted else "error", messages)
+    kinds: dict[bool | None, Kind] = {True: "accepted", False: "error", None: "timeout"}
+    verdict = None if proof is None else Verdict("v", accepted, kinds[accepted], messages)
     return Round((1, 2), (3,), (-0.5,), 1, "stop", (), proof, True, verdict, "", 0.0)
 
 
