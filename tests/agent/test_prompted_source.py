@@ -101,6 +101,11 @@ def config(corpus: Corpus, **sources: object) -> PackConfig:
     return PackConfig("tiny", made, str(model), seq_len=8192, unit_bytes=100_000, workers=1)
 
 
+def rows_of(config: PackConfig, out: Path) -> list[dict[str, np.ndarray]]:
+    pack_sources(config, out, QUIET)
+    return [row for name in config.sources for row in open_rows(out / name).all()]
+
+
 def packed(config: PackConfig, out: Path, tokenizer: str = "") -> dict[str, list[tuple[str, str]]]:
     """Packs, and returns the prompt and the trained answer of each example by source."""
     pack_sources(config, out, QUIET)
@@ -154,6 +159,8 @@ def test_conversations_are_used_as_they_are(corpus: Corpus, tmp_path: Path) -> N
     said = Conversations(corpus.storage.root, str(tmp_path / "model"))
     found = packed(config(corpus, said=said), tmp_path / "out")["said"]
     assert sorted(found) == [(f"user\n<|im_end|>Ask {n}\nassistant\n", f"Say {n}") for n in range(5)]
+    for row in rows_of(replace(config(corpus, said=replace(said, loss="all")), seq_len=8), tmp_path / "all"):
+        assert (row["weights"] > 0).tolist() == (row["segment_ids"] > 0).tolist(), "each token is a target, over as many rows as it takes"
     only = replace(said, checked=("unchecked",))
     with pytest.raises(InputError, match="no rows to write"):
         packed(config(corpus, said=only), tmp_path / "none")
