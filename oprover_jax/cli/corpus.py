@@ -199,7 +199,7 @@ def index_command(
     """Build the retrieval memory of a corpus' verified proofs and save it next to the corpus, or add what was committed since.
 
     The search tree is saved too, so that loading does not train it again. If nothing is new, nothing changes. An index that is torn or
-    was built with another encoder or other benchmarks is built anew, and the command says why.
+    was built with another encoder or other benchmarks is built again, and the command says why.
 
     Args:
       corpus: Corpus folder or URL.

@@ -48,7 +48,7 @@ class Guard:
 @dataclass(frozen=True)
 class Indexed:
     """Outcome of `index_corpus`: what was saved, how many proofs were offered and how many statements belong to a benchmark; `why` says in
-    a sentence why an index was built anew, or that there was nothing to do."""
+    a sentence why an index was built again, or that there was nothing to do."""
 
     saved: Saved
     offered: int = 0
@@ -131,7 +131,7 @@ def index_corpus(
                     memory.add(records)
                 return Indexed(memory.save(folder, covers, identity), offered, kept_out)
         except MemoryFileError as error:
-            why = f"built anew, because {error}"
+            why = f"built again, because {error}"
         encoded = ((records, encoder.encode([record.statement for record in records])) for records in batches(commits) if records)
         written = write_memory(folder, encoded, encoder, config.stored, _tree_over(encoder.dims, config), covers, identity)
         return Indexed(written, offered, kept_out, why)
