@@ -72,9 +72,8 @@ class Prompted:
     def plan(self, size: int) -> list[Piece]:
         opened = _opened(self)
         table, examples = ("proofs", 1) if self.rounds == "first" else ("trajectories", self.repairs)
-        text = _BYTES_PER_TOKEN * self.budget.prompt * examples  # of a row
-        rows = max(1, size // text)
-        return [piece for path in opened.corpus.paths(table, opened.commits) for piece in row_pieces(path, rows, rows * text)]
+        row_bytes = _BYTES_PER_TOKEN * self.budget.prompt * examples
+        return [piece for path in opened.corpus.paths(table, opened.commits) for piece in row_pieces(path, row_bytes, size)]
 
     def read(self, piece: Piece) -> Iterator[Example | Left]:
         opened = _opened(self)

@@ -176,10 +176,11 @@ def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
     return [Piece(path, start, stop, total // count) for start, stop in pairwise(edges)]
 
 
-def row_pieces(path: str, rows: int, size: int) -> list[Piece]:
-    """Return ranges of at most `rows` rows of a Parquet file, each about `size` bytes of text."""
-    total = open_parquet(path).metadata.num_rows
-    return [Piece(path, start, min(start + rows, total), size) for start in range(0, total, rows)]
+def row_pieces(path: str, row_bytes: int, size: int) -> list[Piece]:
+    """Return row ranges of a Parquet file whose rows become about `row_bytes` bytes of text each, with at most about `size` bytes each."""
+    total, rows = open_parquet(path).metadata.num_rows, max(1, size // row_bytes)
+    edges = [*range(0, total, rows), total]
+    return [Piece(path, start, stop, (stop - start) * row_bytes) for start, stop in pairwise(edges)]
 
 
 def parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
