@@ -15,8 +15,7 @@ The publication names ProLong-64K for the last part. Its release (princeton-nlp/
 (columns `input_ids`, `indices`, `domain`), not text: decode `input_ids` with the tokenizer of Llama 3, document by document as `indices`
 gives them, and write one row with `text` for each.
 
-OPROVER_DATA holds the benchmarks, whose statements and texts enter no conversation, and the tokenizer of Qwen3. The text sets are not
-compared with benchmarks here; `PackConfig.decontaminate` takes a function for that.
+OPROVER_DATA holds the tokenizer of Qwen3 and the benchmarks: a document or a conversation that contains one is removed and counted.
 """
 
 import os
@@ -25,6 +24,7 @@ from pathlib import Path
 from oprover_jax.agent.prompted_source import Conversations
 from oprover_jax.data.pack_config import PackConfig
 from oprover_jax.data.sources import Proofs, Text
+from oprover_jax.data.without_benchmarks import WithoutBenchmarks
 from oprover_jax.training.recipes import PUBLISHED_CPT
 
 
@@ -45,4 +45,5 @@ def experiment() -> PackConfig:
         },
         tokenizer=tokenizer,
         seq_len=PUBLISHED_CPT.seq_len,
+        decontaminate=WithoutBenchmarks(str(data)),
     )

@@ -1,7 +1,7 @@
 """Sources of `oprover pack` that need the agent's prompts: verified proofs, repairs and conversations of a corpus.
 
-Retrieval uses the corpus' index (`oprover corpus index`), which says which commits are packed: what was committed after it waits for the
-next index. So a source is the same for every process and at every time.
+Retrieval uses the corpus' index (`oprover corpus index`), and what is packed are the commits that it covers. So a source is the same for
+every process, whatever is committed meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,6 +26,7 @@ from oprover_jax.errors import InputError
 from oprover_jax.records import Statement, Verdict
 from oprover_jax.retrieval.corpus_memory import Guard, StoredVectors, index_folder, open_memory, read_index
 from oprover_jax.retrieval.memory import Memory
+from oprover_jax.retrieval.memory_file import INDEX
 from oprover_jax.statements.benchmarks import load_benchmarks
 from oprover_jax.statements.decontaminate import find_in_statements, find_in_texts
 
@@ -43,7 +44,8 @@ class Prompted:
 
     `tokenizer` is a model's folder, whose chat template frames the prompt, or a tokenizer trained by a run. `retrieve` proofs come from
     the corpus' index for `encoder`, or from the one in the folder `index`. `data` is a folder with benchmarks/: statements and texts of
-    benchmarks are removed ("": only what the corpus and its index left out). `repairs` is the maximum of examples from one rollout.
+    benchmarks are removed ("": only what the corpus and its index left out). `repairs` is the maximum of examples from one rollout. An
+    index that does not cover the whole corpus is refused, unless `partial` allows to pack only what it covers.
     The publication leaves `retrieve` and the budget open; these are ours.
     """
 
@@ -57,6 +59,7 @@ class Prompted:
     encoder: str = "lexical"
     index: str = ""
     data: str = ""
+    partial: bool = False
     too_long: Literal["drop"] = "drop"
 
     def __post_init__(self) -> None:
@@ -71,6 +74,11 @@ class Prompted:
 
     def plan(self, size: int) -> list[Piece]:
         opened = _opened(self)
+        missing = [one for one in opened.corpus.commits() if one not in opened.commits and (one.rows("proofs") or one.rows("trajectories"))]
+        if missing and not self.partial:
+            raise InputError(
+                f"the index of {self.path} lacks {len(missing)} commits; run `oprover corpus index {self.path}`, or set partial=True"
+            )
         table, examples = ("proofs", 1) if self.rounds == "first" else ("trajectories", self.repairs)
         row_bytes = _BYTES_PER_TOKEN * self.budget.prompt * examples
         return [piece for path in opened.corpus.paths(table, opened.commits) for piece in row_pieces(path, row_bytes, size)]
@@ -169,10 +177,17 @@ class _Opened:
             yield (next(made) or Left.UNUSABLE) if ok else Left.REMOVED
 
 
-@lru_cache(maxsize=4)
 def _opened(source: Prompted) -> _Opened:
     corpus = open_corpus(source.path)
     folder = index_folder(corpus, source.encoder, Path(source.index) if source.index else None)
+    read_index(corpus, folder)
+    return _open(source, folder, (folder / INDEX).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _open(source: Prompted, folder: Path, written: int) -> _Opened:
+    """Open the index that was written at a certain time."""
+    corpus = open_corpus(source.path)
     saved = read_index(corpus, folder)
     commits = [commit for commit in corpus.commits() if commit.id in saved.covers]
     memory = open_memory(corpus, StoredVectors(saved.encoder, saved.encoder_hash, saved.dims), folder, commits=commits)

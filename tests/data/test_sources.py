@@ -6,8 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from oprover_jax.data import without_benchmarks
 from oprover_jax.data.sources import Text
+from oprover_jax.data.without_benchmarks import WithoutBenchmarks
 from oprover_jax.errors import InputError
+from oprover_jax.records import Statement
 
 
 def arrow(path: Path, texts: list[str], batch: int, column: str = "text") -> None:
@@ -42,3 +45,13 @@ def test_a_torn_stream_and_a_wrong_column_are_named(tmp_path: Path) -> None:
         source.plan(1000)
     with pytest.raises(InputError, match=r"a\.arrow cannot be read as an Arrow stream"):
         list(source.read(pieces[-1]))
+
+
+def test_documents_with_a_benchmark_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="is missing"):
+        WithoutBenchmarks(str(tmp_path))("text")
+    formal = "theorem exam (x y z : Nat) (h : x + y = z) (g : y + z = x) (k : z + x = y) : x = 0 ∧ y = 0 ∧ z = 0 := by sorry"
+    monkeypatch.setattr(without_benchmarks, "load_benchmarks", lambda data: [Statement("b", "exam", formal, family="bench")])
+    remove = WithoutBenchmarks("DATA")
+    assert remove("Some text.\n\n" + formal.replace("exam", "other")).startswith("bench/exam: ")
+    assert remove("theorem one (n : Nat) : n + 0 = n := by rfl") == ""

@@ -134,3 +134,10 @@ def test_processes_share_the_vectors(corpus: Corpus) -> None:
     memory = open_memory(corpus, ENCODER)
     mapped = memory._index._vectors._mapped
     assert isinstance(mapped.base, np.memmap) and mapped.base.mode == "c"
+
+
+def test_a_corpus_without_proofs_has_an_empty_index_that_grows(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path / "corpus", create=True)
+    assert index(corpus).saved.proofs == 0 and len(open_memory(corpus, ENCODER)) == 0
+    commit(corpus, RECORDS[:3])
+    assert index(corpus).saved.proofs == 3 and len(found(open_memory(corpus, ENCODER), 2)[0]) == 2
