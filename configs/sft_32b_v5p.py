@@ -1,6 +1,6 @@
 """SFT of Qwen3-32B on 64 v5p chips (95 GiB each): 1-D FSDP, 64 packed rows of 16,384 tokens, one on each chip.
 
-Not tested on these chips; `oprover compile` reports its memory use.
+Not tested on these chips; `oprover compile` reports its memory use. All numbers of the stage are ours.
 """
 
 from oprover_jax.sharding import MeshConfig

@@ -38,6 +38,8 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "oprover_jax.data.sources.Files",
             "oprover_jax.data.sources.Proofs",
             "oprover_jax.data.trajectories.Trajectories",
+            "oprover_jax.agent.prompted_source.Prompted",
+            "oprover_jax.agent.prompted_source.Conversations",
         ),
     ),
     ("Corpus build", "`oprover corpus build --config FILE` and `oprover corpus ingest`", ("oprover_jax.ingest.config.BuildConfig",)),

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from oprover_jax.errors import DiskFull, InputError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_END = 2**16
 _HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 _TEMPORARY = re.compile(rf"\..+\.{re.escape(_HOST)}\.(\d+)\.tmp")
 
@@ -101,6 +103,14 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def ends_checksum(path: Path) -> int:
+    """Return the CRC-32 of the first and last 64 KiB of a file, which tells torn and foreign files of any size in no time."""
+    with path.open("rb") as file:
+        checksum = zlib.crc32(file.read(_END))
+        file.seek(max(0, path.stat().st_size - _END))
+        return zlib.crc32(file.read(_END), checksum)
 
 
 def _runs(process: int) -> bool:

@@ -123,7 +123,8 @@ class Template:
     def _statement(self, statement: Statement) -> list[int]:
         """Return the header and the statement; a header that does not fit is omitted as a whole, as Lean always receives it."""
         alone = self.codec.encode_plain(shown(statement.formal))
-        whole = [*self.codec.encode_plain(statement.header), *alone] if statement.header else alone
+        header = statement.header.rstrip()
+        whole = [*self.codec.encode_plain(f"{header}\n\n"), *alone] if header else alone
         return whole if len(whole) <= self.budget.statement else alone
 
     def answer(self, proof: str) -> list[int]:

@@ -188,6 +188,35 @@ def _build(config: "BuildConfig", corpus: str, data: Path | None, staging: Path 
         print_report(report, console.rich)
 
 
+@corpus_app.command("index")
+def index_command(
+    corpus: tyro.conf.Positional[str],
+    encoder: str = "lexical",
+    out: Path | None = None,
+    data: Path | None = None,
+    overrides: Overrides = (),
+) -> None:
+    """Build the retrieval memory of a corpus' verified proofs and save it next to the corpus, or add what was committed since.
+
+    The search tree is saved too, so that loading does not train it again. If nothing is new, nothing changes. An index that is torn or
+    was built with another encoder or other benchmarks is built again, and the command says why.
+
+    Args:
+      corpus: Corpus folder or URL.
+      encoder: "lexical", "minilm", or the folder of a policy: a run, or a Qwen3 model in Hugging Face format.
+      out: Folder of the index; defaults to CORPUS.index/ENCODER.
+      data: Folder with benchmarks/, defaults to OPROVER_DATA; their statements never enter the index.
+      overrides: Override search settings, such as --set stored=float16 --set exact_up_to=50000.
+    """
+    from oprover_jax.commands.index_corpus import index_with
+    from oprover_jax.configuration import apply_overrides
+    from oprover_jax.posttraining.iterate import data_folder
+    from oprover_jax.progress import ProgressConsole
+    from oprover_jax.retrieval.index import IndexConfig
+
+    index_with(corpus, encoder, out, data_folder(data), apply_overrides(IndexConfig(), overrides), ProgressConsole())
+
+
 @corpus_app.command("train-classifier")
 def train_classifier_command(labelled: Path, out: Path, overrides: Overrides = ()) -> None:
     """Train the classifier that separates mathematical statements from other text.

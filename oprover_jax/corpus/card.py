@@ -20,12 +20,16 @@ _TABLES = {
     "statements": "Theorems to prove, deduplicated.",
     "proofs": "Proofs, joined to their statements by `statement_id`.",
     "trajectories": "Rollouts of an agent on a statement, round by round: its input, its output and Lean's answer; failed ones included.",
+    "conversations": "What a prover read and wrote when it found a proof, as text, joined to `proofs` by `id`.",
     "tags": "Domain and difficulty where the source gives none. Engines take precedence over rules, and later tags over earlier ones.",
 }
 
 _COLUMNS = {
     "statements.id": "hash of the normalised statement",
     "proofs.id": "hash of the statement's id and the normalised proof",
+    "conversations.id": "`id` in `proofs`",
+    "prompt": "what the prover read",
+    "conversations.answer": "what it wrote, with its reasoning",
     "statement_id": "`id` in `statements`",
     "name": "name of the theorem in its source",
     "formal": "the statement, ending in `:= by sorry`",

@@ -177,13 +177,21 @@ class Corpus:
         rows = self.dataset("statements", commits).scanner(columns=["id", "near"], filter=pc.field("near") != "").to_table()
         return dict(zip(rows["id"].to_pylist(), rows["near"].to_pylist(), strict=True))
 
-    def proofs(self, commits: Sequence[Commit] | None = None, origin: str = "") -> Iterator[ProofRecord]:
-        """Yield the proofs that Lean accepted, all or those of one origin, each with its statement, in no fixed order; joined out of core.
+    def proofs(
+        self, commits: Sequence[Commit] | None = None, origin: str = "", only: Sequence[Commit] | None = None, ordered: bool = False
+    ) -> Iterator[ProofRecord]:
+        """Yield the proofs that Lean accepted, each with its statement; joined out of core.
 
         Unchecked ones are in `dataset` only. A proof that two writers added concurrently occurs twice, with one id.
+
+        Args:
+          commits: Snapshot; by default the present state.
+          origin: Only proofs of this origin, if given.
+          only: Commits of the proofs, if fewer than the snapshot's; their statements may be in any commit of the snapshot.
+          ordered: Sort by statement and proof id; by default the order is not fixed.
         """
         condition = (pc.field("checked") == "accepted") & ((pc.field("origin") == origin) if origin else pc.scalar(True))
-        for row, statement in self._joined("proofs", commits, condition):
+        for row, statement in self._joined("proofs", commits, condition, only, "statement_id, facts.id" if ordered else ""):
             yield proof_of(row, statement)
 
     def trajectories(self, commits: Sequence[Commit] | None = None) -> Iterator[Trajectory]:
@@ -244,14 +252,17 @@ class Corpus:
             size = self.storage.write_parquet(path, held.replace_schema_metadata(metadata))
             yield Part(path, source, len(held), size)
 
-    def _joined(self, table: str, commits: Sequence[Commit] | None, where: pc.Expression) -> Iterator[tuple[dict[str, Any], Statement]]:
+    def _joined(
+        self, table: str, commits: Sequence[Commit] | None, where: pc.Expression, only: Sequence[Commit] | None = None, order: str = ""
+    ) -> Iterator[tuple[dict[str, Any], Statement]]:
         """Yield rows of `table`, each with its statement. A statement that two writers added occurs twice but is joined once."""
         commits = self.commits() if commits is None else commits
         with self.database(commits) as database:
-            database.register("facts", self.dataset(table, commits).filter(where))
+            database.register("facts", self.dataset(table, commits if only is None else only).filter(where))
             reader = database.sql(
                 "select facts.*, statement from facts"
                 " left join (select distinct on (id) * from statements) as statement on statement.id = facts.statement_id"
+                + (f" order by {order}" if order else "")
             ).to_arrow_reader(1024)
             for row in _rows(reader):
                 statement = row.pop("statement")

@@ -51,6 +51,7 @@ KEYS = {
     "statements": ("id",),
     "proofs": ("id", "checked"),
     "trajectories": ("statement_id", "run", "stage", "sample"),
+    "conversations": ("id",),
 }
 """Columns that identify a row; in other tables, all columns."""
 

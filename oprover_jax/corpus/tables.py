@@ -74,9 +74,14 @@ INCOMING = pa.schema(
         ("domain", _TEXT),
         ("difficulty", pa.int32()),
         *[(name, _TEXT) for name in ("lean", "source", "licence", "origin", "where")],
+        ("prompt", _TEXT),
+        ("answer", _TEXT),
     ]
 )
-"""Rows from a source, before they have ids; `proof` is null if there is none."""
+"""Rows from a source, before they have ids; `proof`, `prompt` and `answer` are null if there is none."""
+
+CONVERSATIONS = pa.schema([(name, _TEXT) for name in ("id", "statement_id", "prompt", "answer", "source", "licence")])
+"""What a prover read and wrote when it found a proof, as text; `id` is the id of the proof."""
 
 FORMALIZATIONS = pa.schema(
     [
@@ -117,6 +122,7 @@ TABLES = {
     "quarantine": QUARANTINE,
     "formalizations": FORMALIZATIONS,
     "tags": TAGS,
+    "conversations": CONVERSATIONS,
 }
 
 

@@ -11,7 +11,7 @@ import msgspec
 import tokenizers
 
 from oprover_jax.data.chat import ChatTemplate, plain_prompt
-from oprover_jax.data.tokenizer import Tokenizer, ids_of
+from oprover_jax.data.tokenizer import Tokenizer, ids_of, load_tokenizer
 from oprover_jax.errors import InputError
 
 Messages = Sequence[Mapping[str, Any]]
@@ -80,9 +80,12 @@ def load_codec(folder: Path) -> Codec:
     settings = _read(folder / "tokenizer_config.json")
     template = _template(folder, settings)
     inner.encode_special_tokens, plain.encode_special_tokens = template is None, True
-    end_ids = _end_ids(folder)
+    end_ids = _end_ids(folder) or tuple(filter(None, [inner.token_to_id(_special_tokens(settings)["eos_token"])]))
     if not end_ids:
-        raise InputError(f"{folder}: neither generation_config.json nor config.json gives eos_token_id; add it, so that texts can end")
+        raise InputError(
+            f"{folder}: neither generation_config.json nor config.json gives eos_token_id, nor does tokenizer_config.json give eos_token; "
+            "add one of them, so that texts can end"
+        )
     recent = lru_cache(maxsize=1 << 16)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
     return Codec(
         encode=lambda text: ids_of(inner, text),
@@ -93,6 +96,14 @@ def load_codec(folder: Path) -> Codec:
         hash=hashlib.sha256(path.read_bytes()).hexdigest()[:16],
         template=template,
     )
+
+
+def open_codec(where: str) -> Codec:
+    """Return the codec of a model's folder, or of a tokenizer.json that a run has trained. Errors: see `load_codec`."""
+    path = Path(where)
+    if any((path / name).is_file() for name in ("tokenizer_config.json", "config.json")):
+        return load_codec(path)
+    return codec_of(load_tokenizer(path / "tokenizer.json" if path.is_dir() else path))
 
 
 def codec_of(tokenizer: Tokenizer) -> Codec:

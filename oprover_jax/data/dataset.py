@@ -25,7 +25,7 @@ from oprover_jax.data.encoding import Layout, decode_into, empty_rows, encode_ro
 from oprover_jax.data.packing import PackReport, TooLong, fill_rows
 from oprover_jax.data.rows import Example, Row, row_of
 from oprover_jax.errors import InputError
-from oprover_jax.files import replacing, replacing_folder
+from oprover_jax.files import ends_checksum, replacing, replacing_folder
 
 __all__ = [
     "INDEX",
@@ -50,7 +50,6 @@ MIXTURE = "mixture.json"  # next to several datasets; {name: weight in tokens}
 SHARD_ROWS = 4096
 
 _AGAIN = "pack it again"
-_END = 2**16  # bytes at either end of a shard whose checksum is verified when it is opened
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def write_shard(folder: Path, number: int, rows: Iterable[Row]) -> tuple[Shard, 
                 counted += PackReport(segments, 1, used, int((row["weights"] > 0).sum()))
         finally:
             writer.close()
-        size, (checksum, ends) = temporary.stat().st_size, (_checksum(temporary), _ends(temporary))
+        size, (checksum, ends) = temporary.stat().st_size, (_checksum(temporary), ends_checksum(temporary))
     if not counted.rows:
         path.unlink()
     return Shard(path.name, counted.rows, length, largest, layout, size if counted.rows else 0, checksum, ends), counted
@@ -259,16 +258,9 @@ def _problem(folder: Path, shard: Shard) -> str:
         return f"shard {path} is missing"
     if size != shard.bytes:
         return f"shard {path} is torn: it has {size:,} bytes, expected {shard.bytes:,}"
-    if _ends(path) != shard.ends:
+    if ends_checksum(path) != shard.ends:
         return f"shard {path} does not match {INDEX}: its checksum differs"
     return ""
-
-
-def _ends(path: Path) -> int:
-    with path.open("rb") as file:
-        checksum = zlib.crc32(file.read(_END))
-        file.seek(max(0, path.stat().st_size - _END))
-        return zlib.crc32(file.read(_END), checksum)
 
 
 def _checksum(path: Path) -> int:

@@ -17,7 +17,8 @@ __all__ = ["PackConfig", "encoder"]
 
 @dataclass(frozen=True)
 class PackConfig:
-    """Configuration of `oprover pack`. `sources` by name, each a `Text`, `Files`, `Proofs` or `Trajectories`.
+    """Configuration of `oprover pack`. `sources` by name, each a `Text`, `Files`, `Proofs`, `Trajectories`, `Prompted`
+    or `Conversations`.
 
     `tokenizer` is a tokenizer.json or a folder that contains one; `end` names the token that closes a document. About `unit_bytes` of text
     make a shard; each worker (0: one per core) holds one such unit, which takes about six times its size. `decontaminate` returns why a
@@ -50,9 +51,10 @@ class PackConfig:
         source: Source = self.sources[name]
         settings = {key: value for key, value in vars(source).items() if key != "weight"}
         hook = self.decontaminate
+        made_of = getattr(source, "made_of", ())  # of sources that read more than their pieces
         named = None if hook is None else getattr(hook, "__qualname__", None) or repr(hook)
         tokenizer = hashlib.sha256(_tokenizer_file(self.tokenizer).read_bytes()).hexdigest()
-        return (type(source).__name__, sorted(settings.items()), tokenizer, self.end, self.seq_len, self.unit_bytes, named)
+        return (type(source).__name__, sorted(settings.items()), tokenizer, self.end, self.seq_len, self.unit_bytes, named, *made_of)
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ from oprover_jax.data.rows import Example
 from oprover_jax.errors import InputError
 from oprover_jax.statements.declarations import is_declaration, without_imports
 
-__all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces"]
+__all__ = ["Files", "Left", "Piece", "Proofs", "Source", "Text", "open_parquet", "parquet_pieces", "parquet_rows", "row_pieces"]
 
 
 class Left(Enum):
@@ -62,8 +62,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """Documents in a text column of .jsonl or .parquet files; `path` is such a file or a folder that is searched for them. Rows with a
-    non-empty value in the column `flag` (if given) are removed."""
+    """Documents in a text column of .jsonl, .parquet or .arrow files (streams, as Hugging Face `datasets` saves them).
+
+    `path` is such a file or a folder that is searched for them. Rows with a non-empty value in the column `flag` (if given) are removed.
+    """
 
     path: str
     weight: float = 1.0
@@ -73,9 +75,11 @@ class Text:
 
     def plan(self, size: int) -> list[Piece]:
         pieces: list[Piece] = []
-        for path in _files(self.path, (".jsonl", ".parquet")):
+        for path in _files(self.path, (".jsonl", ".parquet", ".arrow")):
             if path.suffix == ".parquet":
                 pieces += parquet_pieces(str(path), self.column, size)
+            elif path.suffix == ".arrow":
+                pieces += _arrow_pieces(str(path), self.column, size)
             else:
                 total = path.stat().st_size
                 pieces += [Piece(str(path), at, min(at + size, total), min(size, total - at)) for at in range(0, total, size)]
@@ -83,8 +87,8 @@ class Text:
 
     def read(self, piece: Piece) -> Iterator[str | Left]:
         columns = [self.column, self.flag] if self.flag else [self.column]
-        lines = _parquet_rows(piece, columns) if piece.path.endswith(".parquet") else _json_lines(piece)
-        for where, row in lines:
+        read = {".parquet": parquet_rows, ".arrow": _arrow_rows}.get(Path(piece.path).suffix)
+        for where, row in read(piece, columns) if read else _json_lines(piece):
             if not isinstance(row, dict) or self.column not in row:
                 raise InputError(f"{where} has no column {self.column!r}; give the column that contains the text")
             text = row[self.column]
@@ -126,7 +130,7 @@ class Proofs:
         return [piece for path in open_corpus(self.path).paths("proofs") for piece in parquet_pieces(path, "proof", size)]
 
     def read(self, piece: Piece) -> Iterator[str]:
-        rows = [row for _, row in _parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
+        rows = [row for _, row in parquet_rows(piece, ["statement_id", "proof", "checked"]) if row["checked"] in self.checked]
         ids = pa.array({row["statement_id"] for row in rows}, pa.string())
         columns = ["id", "header", "formal"]
         table = open_corpus(self.path).dataset("statements").to_table(columns=columns, filter=pc.field("id").isin(ids))
@@ -172,7 +176,14 @@ def parquet_pieces(path: str, column: str, size: int) -> list[Piece]:
     return [Piece(path, start, stop, total // count) for start, stop in pairwise(edges)]
 
 
-def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def row_pieces(path: str, row_bytes: int, size: int) -> list[Piece]:
+    """Return row ranges of a Parquet file whose rows become about `row_bytes` bytes of text each, with at most about `size` bytes each."""
+    total, rows = open_parquet(path).metadata.num_rows, max(1, size // row_bytes)
+    edges = [*range(0, total, rows), total]
+    return [Piece(path, start, stop, (stop - start) * row_bytes) for start, stop in pairwise(edges)]
+
+
+def parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (where, row) of the piece's range, reading only row groups that overlap it."""
     file = open_parquet(piece.path)
     if missing := set(columns) - set(file.schema_arrow.names):
@@ -186,6 +197,42 @@ def _parquet_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[
         skip, take = max(0, piece.start - at), piece.stop - at
         for number, row in enumerate(batch.slice(skip, max(0, take - skip)).to_pylist(), at + skip):
             yield f"{piece.path} row {number}", row
+        at += len(batch)
+
+
+def _arrow_batches(path: str) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an Arrow stream, mapped into memory. Raises InputError if it cannot be read."""
+    try:
+        with pa.memory_map(path) as file:
+            yield from pa.ipc.open_stream(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} cannot be read as an Arrow stream ({error}); remove it or restore it from a copy") from error
+
+
+def _arrow_pieces(path: str, column: str, size: int) -> list[Piece]:
+    """Return runs of whole batches with about `size` bytes of `column` each; the text itself is not read."""
+    pieces, start, stop, held = [], 0, 0, 0
+    for batch in _arrow_batches(path):
+        if column not in batch.schema.names:
+            raise InputError(f"{path} has no column {column!r}; it has {', '.join(batch.schema.names)}")
+        stop, held = stop + len(batch), held + batch[column].nbytes
+        if held >= size:
+            pieces.append(Piece(path, start, stop, held))
+            start, held = stop, 0
+    return [*pieces, Piece(path, start, stop, held)] if stop > start else pieces
+
+
+def _arrow_rows(piece: Piece, columns: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (where, row) of the piece's range."""
+    at = 0
+    for batch in _arrow_batches(piece.path):
+        if at >= piece.stop:
+            break
+        if missing := set(columns) - set(batch.schema.names):
+            raise InputError(f"{piece.path} has no column {min(missing)!r}; it has {', '.join(batch.schema.names)}")
+        if at >= piece.start:
+            for number, row in enumerate(batch.select(columns).to_pylist(), at):
+                yield f"{piece.path} row {number}", row
         at += len(batch)
 
 

@@ -40,8 +40,8 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.benchmarks import load_benchmarks
 
-VERSION = 2  # version of the build's algorithm; part of the key
-_ROWS = 8192
+VERSION = 3  # version of the build's algorithm; part of the key
+_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def _build(config: BuildConfig, plan: Plan, corpus: Corpus, folder: Path, consol
     rows = {
         "statements": _without(_batches(statements), verified.no_propositions),
         "proofs": _batches(work / "verified" / "proofs"),
+        "conversations": _without(_batches(settled / "conversations"), verified.rejected_ids),
         "quarantine": _batches(work / "quarantine", work / "verified" / "quarantine"),
     }
     note = {"what": "build", "sources": ", ".join(source.name for source in config.sources), **report.totals}

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from oprover_jax.corpus.corpus import Corpus
-from oprover_jax.corpus.tables import INCOMING, PROOFS, STATEMENTS
+from oprover_jax.corpus.tables import CONVERSATIONS, INCOMING, PROOFS, STATEMENTS
 from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.ingest.first_copies import FirstCopies
@@ -35,8 +35,9 @@ from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
 from oprover_jax.statements.decontaminate import DecontaminationConfig, build_index
 
-_VERSION = 1  # version of ids, canonical forms and sketches of the same rows
+_VERSION = 2  # version of ids, canonical forms and sketches of the same rows
 _WRITE_ROWS = 16_384
+_LONG_ROWS = 1024  # rows with conversations, of tens of kilobytes each
 _EMPTY: dict[pa.DataType, Any] = {pa.string(): "", pa.int32(): 0, pa.float64(): 0.0, pa.list_(pa.string()): []}
 
 
@@ -82,7 +83,8 @@ def deduplicate(
 ) -> SettleReport:
     """Write the new statements and proofs of `incoming` (files in the schema INCOMING) to `out`/statements and `out`/proofs.
 
-    Proofs are unchecked. Removed rows go to `out`/removed, in the schema `first_copies.REMOVED`, with the reason and the first copy
+    Proofs are unchecked; the conversations in which they were found go to `out`/conversations.
+    Removed rows go to `out`/removed, in the schema `first_copies.REMOVED`, with the reason and the first copy
     or the benchmark. A finished run is not repeated; an interrupted one resumes.
 
     Raises:
@@ -98,7 +100,7 @@ def deduplicate(
     done.unlink(missing_ok=True)
     _begin(work, fingerprint)
     report = _Settling(incoming, corpus, benchmarks, work, settings, console or ProgressConsole()).run()
-    for folder in ("statements", "proofs", "removed"):
+    for folder in ("statements", "proofs", "conversations", "removed"):
         shutil.rmtree(out / folder, ignore_errors=True)
         (work / "new" / folder).mkdir(exist_ok=True)
         os.replace(work / "new" / folder, out / folder)
@@ -143,6 +145,8 @@ class _Settling:
                 taken = copies.proofs(number)
                 proofs += len(taken)
                 _write_rows(path, taken, PROOFS, self.work / "new" / "proofs" / f"part-{number:05}.parquet")
+                said = taken.filter(pc.is_in(taken["row"], value_set=_conversations(path)))
+                _write_rows(path, said, CONVERSATIONS, self.work / "new" / "conversations" / f"part-{number:05}.parquet", _LONG_ROWS)
             (self.work / "new" / "removed").mkdir(parents=True)
             removed, by_benchmark = copies.write_removed(self.work / "new" / "removed" / "part-00000.parquet")
             copies.close()
@@ -211,6 +215,13 @@ class _Settling:
         return pa.table(columns)[sizes[0] :]
 
 
+def _conversations(path: Path) -> pa.Array:
+    """Return the numbers of the rows that have a prompt and an answer."""
+    with pq.ParquetFile(path) as file:
+        has = [batch["answer"].is_valid() for batch in file.iter_batches(_LONG_ROWS, columns=["answer"])]
+    return pa.array(np.flatnonzero(pa.chunked_array(has, pa.bool_()).to_numpy()))
+
+
 def _stays(verdicts: pa.Table, near: str) -> pa.ChunkedArray:
     clean = verdicts["benchmark"].is_null()
     return pc.and_(clean, pc.equal(verdicts["near"], "")) if near == "drop" else clean
@@ -228,7 +239,7 @@ def _part(verdicts: pa.Table, file: int) -> pa.Table:
     return verdicts.filter(pc.equal(verdicts["file"], file)).select(["row", "near"])
 
 
-def _write_rows(path: Path, taken: pa.Table, schema: pa.Schema, result: Path) -> None:
+def _write_rows(path: Path, taken: pa.Table, schema: pa.Schema, result: Path, at_once: int = _WRITE_ROWS) -> None:
     """Write some rows of the file `path` as rows of `schema`: `taken` has their numbers, ascending, as `row`, and columns that override.
 
     Columns that neither has are empty text, 0 or an empty list; a proof from a source is unchecked.
@@ -237,7 +248,7 @@ def _write_rows(path: Path, taken: pa.Table, schema: pa.Schema, result: Path) ->
     numbers, begin = taken["row"].to_numpy(), 0
     columns = [name for name in pq.read_schema(path).names if name in schema.names and name not in taken.column_names]
     with pq.ParquetWriter(result, schema, compression="zstd") as writer:
-        for batch in pq.ParquetFile(path).iter_batches(_WRITE_ROWS, columns=columns):
+        for batch in pq.ParquetFile(path).iter_batches(at_once, columns=columns):
             low, high = np.searchsorted(numbers, [begin, begin + len(batch)])
             begin += len(batch)
             if low == high:

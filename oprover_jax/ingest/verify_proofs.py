@@ -67,12 +67,14 @@ class Outcome:
 
 
 class Verified(msgspec.Struct):
-    """Counts of a batch by origin and reason: proofs accepted, unchecked and rejected; and ids of statements that are not propositions."""
+    """Counts of a batch by origin and reason: proofs accepted, unchecked and rejected; and the ids of rejected proofs and of
+    statements that are not propositions."""
 
     accepted: dict[str, int] = msgspec.field(default_factory=dict)
     unchecked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     rejected: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     no_propositions: list[str] = msgspec.field(default_factory=list)
+    rejected_ids: list[str] = msgspec.field(default_factory=list)
 
 
 def join(settled: Path, corpus: Corpus, out: Path, memory_gb: float) -> None:
@@ -122,6 +124,7 @@ def read_verdicts(out: Path) -> Verified:
     for path in sorted((out / "counts").glob("*.json")):
         batch = msgspec.json.decode(path.read_bytes(), type=Verified)
         total.no_propositions += batch.no_propositions
+        total.rejected_ids += batch.rejected_ids
         total.accepted = dict(Counter(total.accepted) + Counter(batch.accepted))
         for table in ("unchecked", "rejected"):
             known, more = getattr(total, table), getattr(batch, table)
@@ -191,6 +194,7 @@ class _Verification:
                     {"source": row["source"], "where": row["id"], "reason": reason, "row": msgspec.json.encode(shown).decode()}
                 )
                 _count(counts.rejected, origin, result.reason)
+                counts.rejected_ids.append(row["id"])
                 if result.reason == NO_PROPOSITION:
                     counts.no_propositions.append(row["statement_id"])
                 continue

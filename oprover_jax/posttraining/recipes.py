@@ -1,7 +1,7 @@
 """Settings of the shipped runs that begin with Qwen3 weights; `configs/iterate_*.py` say on which chips.
 
-Published (arXiv 2605.17283): the optimizer, length, batch and tokens of CPT, temperature 1.0, 16 rounds and 64 rollouts per statement in
-evaluation, reward, and the sizes of rollout batches. Everything else is ours, as the publication leaves it open.
+Published (arXiv 2605.17283): CPT (`training.recipes.PUBLISHED_CPT`), temperature 1.0, 16 rounds and 64 rollouts per statement in
+evaluation, the reward, and the sizes of rollout batches. Everything else is ours, as the publication leaves it open.
 """
 
 from dataclasses import replace
@@ -21,9 +21,9 @@ from oprover_jax.posttraining.experiment import (
 from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.training.optimizer import OptimizerConfig
+from oprover_jax.training.recipes import PUBLISHED_CPT
 
 _PROMPT, _ATTEMPT = 8192, 24_576  # tokens; together the 32,768 of a row
-_CPT_TOKENS = 65e9
 
 
 def iterate(size: str, mesh: MeshConfig, topology: str, states: int, group_size: int, iterations: int) -> Experiment:
@@ -34,14 +34,20 @@ def iterate(size: str, mesh: MeshConfig, topology: str, states: int, group_size:
         steps=1000, optimizer=adamw, batch_size=max(shards, 64), seq_len=_PROMPT + _ATTEMPT, grad_accum_steps=max(shards, 64) // shards
     )
     minibatch = states * group_size // 4
-    cpt_steps = round(_CPT_TOKENS / (512 * 8192))
-    cpt = OptimizerConfig(peak_lr=5e-5, warmup_steps=round(0.03 * cpt_steps), weight_decay=0.1, spike_factor=10.0)
+    cpt = OptimizerConfig(peak_lr=PUBLISHED_CPT.peak_lr, warmup_steps=PUBLISHED_CPT.warmup_steps, weight_decay=0.1, spike_factor=10.0)
     model = replace(published(size), dtype="bfloat16", remat="full", mlp_parts=4, attention="splash")
     return Experiment(
         name=f"iterate-{size.lower()}",
         policy=PolicyConfig(model, init_from=f"weights/Qwen3-{size}-Base"),
         theorems=TheoremsConfig(corpus="data/oproofs", benchmark=200),
-        cpt=TrainingConfig(steps=cpt_steps, optimizer=cpt, batch_size=512, seq_len=8192, grad_accum_steps=512 // shards, data="data/cpt"),
+        cpt=TrainingConfig(
+            steps=PUBLISHED_CPT.steps,
+            optimizer=cpt,
+            batch_size=PUBLISHED_CPT.batch_size,
+            seq_len=PUBLISHED_CPT.seq_len,
+            grad_accum_steps=PUBLISHED_CPT.batch_size // shards,
+            data="data/cpt",
+        ),
         sft=rows,
         repair_sft=rows,
         gspo=GSPOStage(

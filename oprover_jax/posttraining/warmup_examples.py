@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from oprover_jax.agent.examples import proof_examples
 from oprover_jax.agent.feedback import verdict_errors
-from oprover_jax.agent.template import State, Template, shown_attempt, shown_proof
-from oprover_jax.data.rows import Example, prompted
+from oprover_jax.agent.template import State, Template, shown_proof
+from oprover_jax.data.rows import Example
 from oprover_jax.records import ProofRecord
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.verify.verifier import Verifier
@@ -53,11 +54,7 @@ def first_examples(
     """
     known = [(State(record.statement), record.proof) for record in records]
     known += [(State(wrong.record.statement, attempt=wrong.attempt, feedback=wrong.feedback), wrong.record.proof) for wrong in failed]
-    near = memory.search([state.statement for state, _ in known], retrieve) if retrieve else [[] for _ in known]
-    return [
-        prompted(template.prompt(replace(state, retrieved=tuple(retrieved))), template.answer(shown_attempt(state.statement.formal, proof)))
-        for (state, proof), retrieved in zip(known, near, strict=True)
-    ]
+    return [example for example in proof_examples(template, memory, known, retrieve) if example is not None]
 
 
 def documents(records: Sequence[ProofRecord], library: Sequence[str]) -> dict[str, list[str]]:

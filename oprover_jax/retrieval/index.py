@@ -8,8 +8,10 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from jaxtyping import Float32
 from scann.scann_ops.py import scann_ops_pybind
@@ -18,6 +20,7 @@ from oprover_jax.retrieval.vectors import Found, Vectors
 
 _CODES = 16  # codes of asymmetric hashing per pair of dimensions; fewer entries cannot train it
 _MOVED = 1 << 14  # vectors copied to a new searcher per lock
+_DOCIDS = "ids.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ class IndexConfig:
             raise ValueError(f"stored is {self.stored!r}; give 'float32' or 'float16'")
 
 
+class Tree(msgspec.Struct, frozen=True):
+    """A saved search tree: the number of entries when it was trained, and of its leaves."""
+
+    built_for: int
+    leaves: int
+
+
 class Index:
     """Thread-safe index with upsert, delete and search; a search sees all changes made before it started.
 
@@ -61,11 +71,12 @@ class Index:
     entries, results are a function of the contents alone.
     """
 
-    def __init__(self, dims: int, config: IndexConfig) -> None:
+    def __init__(self, dims: int, config: IndexConfig, vectors: Vectors | None = None) -> None:
+        """Make an index of `vectors`, by default of none."""
         self._config = config
-        self._vectors = Vectors(dims, config.stored)
+        self._vectors = Vectors(dims, config.stored) if vectors is None else vectors
         self._searcher: Any = None
-        self._built_for = 0  # entries when the searcher was built
+        self._tree = Tree(0, 1)  # of the searcher
         self._lock = threading.RLock()
         self._building: threading.Thread | None = None
         self._touched: set[str] = set()  # ids upserted or deleted since the current build started
@@ -115,7 +126,8 @@ class Index:
             if self._searcher is None or len(self) <= count:
                 return self._vectors.search(queries, count)
             candidates = min(max(count, self._config.candidates), len(self))
-            proposed, distances = self._searcher.search_batched_parallel(queries, candidates)
+            leaves = _leaves_searched(self._tree.leaves, self._config)
+            proposed, distances = self._searcher.search_batched_parallel(queries, candidates, None, leaves)
             # if the leaves have too few entries, ScaNN pads with its first entry and NaN distances
             proposed = [ids[: int(valid.sum())] for ids, valid in zip(proposed, ~np.isnan(distances), strict=True)]
             results = [row[:count] for row in self._vectors.rescored(queries, proposed)]
@@ -139,11 +151,36 @@ class Index:
                 failure, self._failure = self._failure, None
                 raise failure
 
+    def save_tree(self, folder: Path) -> Tree | None:
+        """Write the search tree to a new folder, trained first if the index has outgrown it; return None if no tree is needed."""
+        with self._lock:
+            if len(self) > self._config.exact_up_to:
+                self._build_if_outgrown()
+        self.wait()
+        with self._lock:
+            if self._searcher is None:
+                return None
+            folder.mkdir()
+            self._searcher.searcher.serialize(str(folder), True)
+            (folder / _DOCIDS).write_bytes(msgspec.json.encode(self._searcher.docids))  # ScaNN's own file of them is a pickle
+            return self._tree
+
+    def load_tree(self, folder: Path, tree: Tree) -> None:
+        """Take a saved tree; entries that it lacks are added to it, and those that only it has are deleted from it."""
+        docids = msgspec.json.decode((folder / _DOCIDS).read_bytes(), type=list[str])
+        loaded = scann_ops_pybind.load_searcher(str(folder), assets_backcompat_shim=False)
+        searcher = scann_ops_pybind.ScannSearcher(loaded.searcher, docids)
+        differing = list(searcher.docid_to_id.keys() ^ set(self._vectors.ids))
+        for start in range(0, len(differing), _MOVED):
+            self._synchronize(searcher, differing[start : start + _MOVED])
+        with self._lock:
+            self._searcher, self._tree = searcher, tree
+
     def _build_if_outgrown(self) -> None:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        outgrown = self._searcher is None or len(self) > self._built_for * (1 + self._config.retrain_growth)
+        outgrown = self._searcher is None or len(self) > self._tree.built_for * (1 + self._config.retrain_growth)
         if outgrown and self._building is None:
             self._touched.clear()
             self._building = threading.Thread(target=self._build, name="oprover-index", daemon=True)
@@ -155,7 +192,8 @@ class Index:
                 ids = self._vectors.ids
                 first = ids[: self._config.trained_on]
                 learned = self._vectors.of(first)
-            searcher = _train(first, learned, len(ids), self._config)
+            leaves = max(1, min(math.isqrt(len(ids)), len(first)))
+            searcher = _train(first, learned, leaves, self._config)
             del learned
             for start in range(len(first), len(ids), _MOVED):
                 self._synchronize(searcher, ids[start : start + _MOVED])
@@ -166,7 +204,7 @@ class Index:
                     self._synchronize(searcher, touched[start : start + _MOVED])
             with self._lock:
                 self._synchronize(searcher, list(self._touched))
-                self._searcher, self._built_for, self._building = searcher, len(ids), None
+                self._searcher, self._tree, self._building = searcher, Tree(len(ids), leaves), None
         except BaseException as failure:
             with self._lock:
                 self._failure, self._building = failure, None
@@ -190,13 +228,15 @@ def _put(searcher: Any, ids: Sequence[str], vectors: Float32[np.ndarray, "n d"])
         searcher.upsert(list(ids), vectors, batch_size=256)
 
 
-def _train(ids: list[str], vectors: Float32[np.ndarray, "n d"], size: int, config: IndexConfig) -> Any:
-    """Return a searcher over `ids` with a tree dimensioned for `size` entries."""
-    leaves = max(1, min(math.isqrt(size), len(ids)))
-    searched = max(1, math.ceil(leaves * config.leaves_searched))
+def _leaves_searched(leaves: int, config: IndexConfig) -> int:
+    return max(1, math.ceil(leaves * config.leaves_searched))
+
+
+def _train(ids: list[str], vectors: Float32[np.ndarray, "n d"], leaves: int, config: IndexConfig) -> Any:
+    """Return a searcher over `ids` with a tree of so many leaves."""
     return (
         scann_ops_pybind.builder(vectors, config.candidates, "dot_product")
-        .tree(leaves, searched, training_sample_size=min(len(ids), 250_000))
+        .tree(leaves, _leaves_searched(leaves, config), training_sample_size=min(len(ids), 250_000))
         .score_ah(2, anisotropic_quantization_threshold=0.2)
         .build(docids=list(ids))
     )

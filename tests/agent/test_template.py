@@ -6,6 +6,7 @@ import pytest
 from chat_model import write_chat_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.feedback import CUT
@@ -95,7 +96,9 @@ def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
         Template(codec_of(tokenizer), Budget(64, 32, 40, 8, 8)).prompt(State(statement(), (record(PROOF),), "x " * 9))
     )
     headed = Statement("id", "and_swap", statement().formal, header="open Nat\n")
-    assert tokenizer.decode(template.prompt(State(headed))).count("open Nat") == 1
+    for header in ("open Nat", "open Nat\n", "open Nat\n\n"):
+        shown_header = tokenizer.decode(template.prompt(State(replace(headed, header=header))))
+        assert "open Nat\n\ntheorem goal" in shown_header and shown_header.count("open Nat") == 1
     longer = Statement("id", "and_swap", statement().formal, header="open Nat\n" * 99)
     assert template.fits(longer) and "open Nat" not in tokenizer.decode(template.prompt(State(longer)))
     with pytest.raises(ValueError, match="budget allows 4"):

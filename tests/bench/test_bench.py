@@ -40,6 +40,15 @@ def test_retrieval() -> None:
     assert found["recall_at_8"] == 1.0 and "ratio_index_vs_brute_force" in found
 
 
+def test_memory_filters_are_measured_on_given_pairs(tmp_path: Path) -> None:
+    rows = [
+        {"name": f"t{n}", "header": "", "formal_statement": f"theorem t{n} (a : Nat) : a + {n} = {n} + a := by sorry"} for n in range(120)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row | {"proof": ":= by omega"}) + "\n" for row in rows), encoding="utf-8")
+    found = figures("memory_filters", str(tmp_path), "--group", "40", "--batch", "8", "--k", "3", "--repeats", "1")
+    assert found["proofs"] == 120 and "ratio_with_vs_without" in found
+
+
 def test_lean_worker_gives_the_same_verdicts_either_way() -> None:
     found = figures("lean_worker", "--count", "8", "--processes", "4", "--workers", "1")
     assert found["same_verdicts"] and found["fork_accepted"] == found["server_accepted"] == 7 and found["fork_no_verdict"] == 0

@@ -149,6 +149,30 @@ def test_of_unknown_origin_a_refused_proof_is_wrong(tmp_path: Path) -> None:
     assert "mismatch" in found["quarantine"][0]["reason"].lower() and "fun h => h" in found["quarantine"][0]["row"]
 
 
+def test_what_a_prover_read_and_wrote_is_kept_with_its_proof(tmp_path: Path) -> None:
+    def row(statement: str, proof: str, answer: str) -> dict[str, str]:
+        formal = f"theorem t {statement} := by sorry"
+        return {"stmt": formal, "code": proof, "asked": f"Prove {statement}", "said": answer}
+
+    swap = "(p q : Prop) (h : p ∧ q) : q ∧ p"
+    rows = [
+        row("(p : Prop) : p → p", "fun h => h", "id"),
+        row("(p q : Prop) : p → q", "fun h => h", "wrong"),
+        row(swap, "⟨h.2, h.1⟩", "first copy"),
+        row(swap, "⟨h.2, h.1⟩", "second copy"),
+        row(swap, "And.intro h.2 h.1", ""),
+    ]
+    path = write(tmp_path / "own.jsonl", rows)
+    columns = (("formal", "stmt"), ("proof", "code"), ("prompt", "asked"), ("answer", "said"))
+    built(config(Source("own", "jsonl", str(path), licence="MIT", columns=columns)), tmp_path / "corpus")
+    corpus = open_corpus(tmp_path / "corpus")
+    said = corpus.dataset("conversations").to_table().to_pylist()
+    assert {one["answer"]: one["prompt"] for one in said} == {"id": "Prove (p : Prop) : p → p", "first copy": f"Prove {swap}"}
+    proofs = {one["id"]: one for one in corpus.dataset("proofs").to_table().to_pylist()}
+    assert [proofs[one["id"]]["statement_id"] for one in said] == [one["statement_id"] for one in said]
+    assert all(one["licence"] == "MIT" for one in said) and len(proofs) == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "upstream", "checked"),
     [

@@ -69,6 +69,8 @@ def test_the_public_release(tmp_path: Path) -> None:
     assert (first["name"], first["informal"], first["kind"]) == ("t1", "Add one.", "tactic")
     assert (first["licence"], first["source"], first["origin"]) == ("Apache-2.0", "m-a-p/OProofs", "release")
     assert first["where"] == "release/train-00000.parquet:1"
+    assert (first["prompt"], first["answer"]) == ("Current Task", "### Plan")
+    assert all(("prompt" in row) == (row["proof"] is not None) for row in kept), "a conversation belongs to the proof that it found"
     # the prover's lemmas belong to the proof: the statement is the one that is there already
     assert (second["formal"], second["header"]) == (STATEMENT, HEADER)
     assert second["proof"] == f"{helper}\n\n{WHOLE}" and second["kind"] == "tactic"
@@ -181,6 +183,16 @@ def test_what_could_change_the_statement_is_no_helper(tmp_path: Path, stranger: 
     kept, (bad,) = taken(Source("release", "oproofs", "x"), parquet(tmp_path / "a.parquet", found))
     assert [row["proof"] is None for row in kept] == [False, True]
     assert bad["reason"] == f"helpers that are no lemmas: {stranger.split()[0]}"
+
+
+def test_a_conversation_without_answer_or_end_is_left_out(tmp_path: Path) -> None:
+    found = [
+        release(f"{HEADER}\n\n{STATEMENT}", WHOLE) | change
+        for change in ({"prompt": " "}, {"cot_proof": None}, {"cot_proof": "x" * 400_001})
+    ]
+    kept, (bad,) = taken(Source("release", "oproofs", "x"), parquet(tmp_path / "a.parquet", found))
+    assert [row["proof"] for row in kept] == [PROOF] * 3 and not any("prompt" in row for row in kept)
+    assert bad["reason"].startswith("absurdly long: a conversation") and "xxx" not in bad["row"]
 
 
 @pytest.mark.parametrize(

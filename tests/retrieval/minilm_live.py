@@ -50,12 +50,12 @@ def test_a_memory_over_it_finds_what_is_alike(encoder: MiniLMEncoder, tmp_path: 
     }
     memory = Memory(encoder)
     memory.add(ProofRecord(Statement(name, name, formal), "by simp", "4", "core", (), 0.1, "test") for name, formal in formals.items())
-    memory.save(tmp_path / "memory.arrow")
+    memory.save(tmp_path / "memory")
     queries = {
         "add": "theorem x (m n : Nat) : m + n + 0 = n + m := by sorry",
         "and": "theorem y (r s : Prop) : r ∧ s → s ∧ r := by sorry",
         "append": "theorem z (l : List Nat) : (l ++ l).length = 2 * l.length := by sorry",
     }
-    for one in (memory, Memory.load(tmp_path / "memory.arrow", MiniLMEncoder())):
+    for one in (memory, Memory.load(tmp_path / "memory", MiniLMEncoder())):
         found = one.search([Statement(f"q-{name}", "q", formal) for name, formal in queries.items()], k=1)
         assert [row[0].statement.id for row in found] == list(queries)

@@ -1,6 +1,7 @@
 """The memory against numpy brute force, and the promises that training rests on: never the own proof, only verified ones."""
 
 import random
+import shutil
 import threading
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from oprover_jax.records import ProofRecord, Statement
 from oprover_jax.retrieval.encoder import LexicalEncoder
-from oprover_jax.retrieval.index import IndexConfig
+from oprover_jax.retrieval.index import Index, IndexConfig
 from oprover_jax.retrieval.memory import Filters, Memory, MemoryFileError, UnverifiedProofError
 from oprover_jax.statements.decontaminate import fingerprints
 
@@ -152,35 +153,109 @@ def test_a_record_that_no_kernel_accepted_is_refused_and_nothing_changes(record:
 def test_save_load_round_trip(tmp_path) -> None:
     memory = Memory(ENCODER)
     memory.add(map(proof, STATEMENTS[:50]))
-    memory.save(tmp_path / "memory.arrow")
-    loaded = Memory.load(tmp_path / "memory.arrow", ENCODER)
+    memory.save(tmp_path / "memory")
+    loaded = Memory.load(tmp_path / "memory", ENCODER)
     assert loaded.records == memory.records
     assert ids(loaded.search(STATEMENTS[:20], k=3)) == ids(memory.search(STATEMENTS[:20], k=3))
-    Memory(ENCODER).save(tmp_path / "memory.arrow")
-    assert len(Memory.load(tmp_path / "memory.arrow", ENCODER)) == 0
+    Memory(ENCODER).save(tmp_path / "memory")
+    assert len(Memory.load(tmp_path / "memory", ENCODER)) == 0
 
 
 def test_another_encoder_is_refused(tmp_path) -> None:
     memory = Memory(ENCODER)
     memory.add(map(proof, STATEMENTS[:5]))
-    memory.save(tmp_path / "memory.arrow")
+    memory.save(tmp_path / "memory")
     other = LexicalEncoder.fit(STATEMENTS[:10], dims=256)
     with pytest.raises(MemoryFileError, match=f"{ENCODER.hash}.*{other.hash}"):
-        Memory.load(tmp_path / "memory.arrow", other)
+        Memory.load(tmp_path / "memory", other)
 
 
-def test_files_that_are_no_memory_are_refused(tmp_path) -> None:
-    (tmp_path / "memory.arrow").write_bytes(b"junk" * 20)
-    for name in ("memory.arrow", "absent.arrow"):
+@pytest.mark.parametrize("config", [EXACT, TREE])
+def test_a_damaged_memory_is_refused(tmp_path, config: IndexConfig) -> None:
+    memory = Memory(ENCODER, config)
+    memory.add(map(proof, STATEMENTS[:300]))
+    memory.save(tmp_path / "whole")
+    names = [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()]
+    assert len(names) > (8 if config is TREE else 3)
+    for number, name in enumerate(names):
+        damaged = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", damaged)
+        with open(damaged / name, "r+b") as file:
+            file.truncate((damaged / name).stat().st_size - 1)
+        with pytest.raises(MemoryFileError, match=name.name if name.name != "index.json" else "is not a whole"):
+            Memory.load(damaged, ENCODER)
+        (damaged / name).unlink()
+        with pytest.raises(MemoryFileError, match="build it again"):
+            Memory.load(damaged, ENCODER)
+    (tmp_path / "file").write_bytes(b"junk" * 20)
+    for name in ("file", "absent"):
         with pytest.raises(MemoryFileError, match=name):
             Memory.load(tmp_path / name, ENCODER)
 
 
+def test_a_saved_tree_is_not_trained_again_and_goes_on_growing(tmp_path, monkeypatch) -> None:
+    memory = Memory(ENCODER, TREE)
+    memory.add(map(proof, STATEMENTS[:400]))
+    memory.save(tmp_path / "memory")
+    before = ids(memory.search(STATEMENTS[:50], k=5))
+
+    def train(*_: object) -> None:
+        raise AssertionError("the tree is trained again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("oprover_jax.retrieval.index._train", train)
+        loaded = Memory.load(tmp_path / "memory", ENCODER, TREE)
+        assert ids(loaded.search(STATEMENTS[:50], k=5)) == before
+        loaded.add(map(proof, STATEMENTS[400:500]))
+        loaded.add([proof(STATEMENTS[7], "rfl")])
+        loaded.remove([s.id for s in STATEMENTS[:5]])
+        queries = statements(40, seed=5)
+        got, best = found_scores(loaded.search(queries, k=8), queries), brute_force_scores(loaded, queries, 8)
+        assert np.mean([[score >= row[-1] - 1e-5 for score in scores] for scores, row in zip(got, best)]) >= 0.95
+        loaded.save(tmp_path / "memory")  # over the files that it has mapped itself
+        again = Memory.load(tmp_path / "memory", ENCODER, TREE)
+        assert ids(again.search(queries, k=8)) == ids(loaded.search(queries, k=8))
+    assert again.records == loaded.records and len(again) == 495
+    assert next(r for r in again.records if r.statement.id == STATEMENTS[7].id).proof == "rfl"
+
+
+@pytest.mark.parametrize("config", [EXACT, TREE])
+def test_one_statement_of_a_large_group_does_not_lengthen_the_search_of_others(config: IndexConfig, monkeypatch) -> None:
+    scores = ENCODER.encode(STATEMENTS) @ ENCODER.encode(STATEMENTS[:1])[0]
+    group = [STATEMENTS[at] for at in np.argsort(-scores)[:200]]
+    near = {s.id: group[0].id for s in group[1:]}
+    memory = Memory(ENCODER, config, Filters([near]))
+    memory.add(map(proof, STATEMENTS))
+    memory.search(STATEMENTS[:1], k=1)  # trains the tree
+    asked: list[tuple[int, int]] = []
+    search = Index.search
+
+    def counting(self: Index, queries: np.ndarray, count: int) -> object:
+        asked.append((len(queries), count))
+        return search(self, queries, count)
+
+    monkeypatch.setattr(Index, "search", counting)
+    alone = [s for s in STATEMENTS if s not in group][:63]
+    found = ids(memory.search([group[1], *alone], k=8))
+    assert all(len(row) == 8 for row in found) and not {s.id for s in group} & set(found[0])
+    assert asked == [(64, 24), (1, 72), (1, 264)], asked
+
+
+def test_stored_statements_are_not_encoded_again(monkeypatch) -> None:
+    memory = Memory(ENCODER)
+    memory.add(map(proof, STATEMENTS[:50]))
+    expected = ids(memory.search(STATEMENTS[:60], k=3))
+    encoded: list[str] = []
+    encode = LexicalEncoder.encode
+    monkeypatch.setattr(LexicalEncoder, "encode", lambda self, found: encoded.extend(s.id for s in found) or encode(self, found))
+    assert ids(memory.search(STATEMENTS[:60], k=3)) == expected and encoded == [s.id for s in STATEMENTS[50:60]]
+
+
 def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
-    memory, path = Memory(ENCODER), tmp_path / "memory.arrow"
+    memory, path = Memory(ENCODER), tmp_path / "memory"
     memory.add(map(proof, STATEMENTS[:5]))
     memory.save(path)
-    before = path.read_bytes()
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
     memory.add(map(proof, STATEMENTS[5:50]))
 
     def no_space(*_: object) -> None:
@@ -189,8 +264,8 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         patch.setattr("os.replace", no_space)
         memory.save(path)
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["memory.arrow"]
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["memory"]
 
 
 def test_nothing_of_a_statement_s_own_group_comes_back(tmp_path) -> None:
@@ -199,9 +274,9 @@ def test_nothing_of_a_statement_s_own_group_comes_back(tmp_path) -> None:
     filters = Filters(near=[near])
     memory = Memory(ENCODER, EXACT, filters)
     memory.add(map(proof, STATEMENTS[:38] + STATEMENTS[40:80]))
-    memory.save(tmp_path / "memory.arrow")
+    memory.save(tmp_path / "memory")
     group = {s.id for s in STATEMENTS[:40]}
-    for one in (memory, Memory.load(tmp_path / "memory.arrow", ENCODER, EXACT, filters)):
+    for one in (memory, Memory.load(tmp_path / "memory", ENCODER, EXACT, filters)):
         for query, found in zip(STATEMENTS[:60], ids(one.search(STATEMENTS[:60], k=30)), strict=True):
             assert len(found) == 30 and query.id not in found
             assert not group & set(found) if query.id in group else group & set(found)
@@ -230,11 +305,11 @@ def test_a_benchmark_s_statement_never_enters(tmp_path) -> None:
     disguised = Statement("other-id", "renamed", STATEMENTS[3].formal.replace("t3", "renamed"), header="open Nat\n")
     unguarded = Memory(ENCODER)
     unguarded.add(map(proof, [*STATEMENTS[:6], disguised]))
-    unguarded.save(tmp_path / "memory.arrow")
+    unguarded.save(tmp_path / "memory")
     filters = Filters(benchmark=frozenset(fingerprints([STATEMENTS[3]])))
     guarded = Memory(ENCODER, filters=filters)
     assert guarded.add(map(proof, [*STATEMENTS[:6], disguised])) == 5
-    for memory in (guarded, Memory.load(tmp_path / "memory.arrow", ENCODER, filters=filters)):
+    for memory in (guarded, Memory.load(tmp_path / "memory", ENCODER, filters=filters)):
         assert {r.statement.id for r in memory.records} == {s.id for s in STATEMENTS[:6]} - {STATEMENTS[3].id}
 
 
@@ -249,7 +324,7 @@ def test_many_threads_add_search_and_save_at_once(tmp_path) -> None:
                 mine = STATEMENTS[150 + 40 * number + 10 * step :][:10]
                 memory.add(map(proof, mine))
                 assert all(len(found) == 5 for found in ids(memory.search(STATEMENTS[:20], k=5)))
-                memory.save(tmp_path / f"memory-{number}.arrow")
+                memory.save(tmp_path / f"memory-{number}")
                 memory.remove([s.id for s in mine[:5]])
         except BaseException as failure:
             failures.append(failure)
@@ -260,7 +335,7 @@ def test_many_threads_add_search_and_save_at_once(tmp_path) -> None:
     for thread in threads:
         thread.join()
     assert not failures, failures
-    assert len(memory) == 120 + 4 * 4 * 5 and len(Memory.load(tmp_path / "memory-0.arrow", ENCODER)) >= 120
+    assert len(memory) == 120 + 4 * 4 * 5 and len(Memory.load(tmp_path / "memory-0", ENCODER)) >= 120
 
 
 def test_an_own_proof_that_comes_in_during_a_search_stays_out_of_it() -> None:

@@ -46,10 +46,10 @@ def test_another_policy_is_another_encoder(params: Params, tmp_path) -> None:
     assert encoder.hash == PolicyEncoder(CONFIG, params, ONE, CODEC).hash != other.hash
     memory = Memory(encoder)
     memory.add([ProofRecord(STATEMENTS[0], "by simp", "4", "core", (), 0.1, "test")])
-    memory.save(tmp_path / "memory.arrow")
-    assert len(Memory.load(tmp_path / "memory.arrow", encoder)) == 1
+    memory.save(tmp_path / "memory")
+    assert len(Memory.load(tmp_path / "memory", encoder)) == 1
     with pytest.raises(MemoryFileError, match=f"policy {encoder.hash}, not policy {other.hash}"):
-        Memory.load(tmp_path / "memory.arrow", other)
+        Memory.load(tmp_path / "memory", other)
 
 
 def test_odd_lengths_are_refused(params: Params) -> None:

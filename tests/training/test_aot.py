@@ -81,7 +81,7 @@ def compile_command(*words: str, libtpu: bool = True) -> subprocess.CompletedPro
 def test_a_train_step_of_full_width_compiles_for_tpu_chips(tmp_path: Path) -> None:
     """Two layers as wide as Qwen3-0.6B's on four v6e. The vocabulary's matrices are 0.6 GiB each: neither may ever be whole on a chip."""
     assert (LIBTPU / "libtpu").is_dir(), "the compiler of TPUs is not installed; `make test` installs it"
-    smaller = ("topology=v6e:2x2", "mesh.fsdp=4", "batch_size=4", "seq_len=1024", "head_chunk=2048")
+    smaller = ("topology=v6e:2x2", "mesh.fsdp=4", "batch_size=4", "grad_accum_steps=1", "seq_len=1024", "head_chunk=2048")
     smaller += ("model.num_layers=2", "model.hidden_size=1024", "model.intermediate_size=3072", "model.num_heads=16")
     changes = [word for change in smaller for word in ("--set", change)]
     done = compile_command("--config", "configs/cpt_8b_v6e.py", "--out", str(tmp_path / "figures.json"), *changes)
@@ -119,7 +119,7 @@ def test_what_cannot_be_compiled_is_one_sentence_and_exit_code_2(words: tuple[st
 
 
 def test_a_step_that_does_not_fit_is_one_sentence_and_exit_code_1() -> None:
-    larger = ("topology=v6e:2x2", "mesh.fsdp=4", "batch_size=4", "seq_len=256", "model.num_layers=100")
+    larger = ("topology=v6e:2x2", "mesh.fsdp=4", "batch_size=4", "grad_accum_steps=1", "seq_len=256", "model.num_layers=100")
     done = compile_command("--config", "configs/cpt_8b_v6e.py", *(word for change in larger for word in ("--set", change)))
     assert done.returncode == 1
     assert re.search("cpt-8b does not fit on v6e:2x2 .*HBM", done.stderr.strip().splitlines()[-1])

@@ -18,7 +18,8 @@ class Columns:
     """Columns by meaning; an empty name means that the set has no such column.
 
     `formal` contains a statement, alone or as a whole text; each of `proofs` a proof, alone or as a whole text that proves the statement
-    (including helper lemmas). A row with a non-empty `contaminates` is part of a benchmark. `lacking` may be missing from a file.
+    (including helper lemmas). `prompt` and `answer` are what a prover read and wrote when it found the proof.
+    A row with a non-empty `contaminates` is part of a benchmark. `lacking` may be missing from a file.
     """
 
     formal: str = "formal_statement"
@@ -33,13 +34,15 @@ class Columns:
     licence: str = ""
     source: str = ""
     contaminates: str = ""
+    prompt: str = ""
+    answer: str = ""
     lacking: frozenset[str] = frozenset()
 
     @property
     def read(self) -> tuple[str, ...]:
         """All columns to read, each once, in a fixed order."""
         text = (self.formal, *self.proofs, self.name, self.header, self.informal, self.domain, self.difficulty)
-        about = (self.lean, self.needs, self.licence, self.source, self.contaminates)
+        about = (self.lean, self.needs, self.licence, self.source, self.contaminates, self.prompt, self.answer)
         return tuple(dict.fromkeys(column for column in (*text, *about) if column))
 
 
@@ -61,11 +64,11 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    # 73 Parquet shards of four text columns, on its card; `cot_proof` and `prompt` are whole texts of the round that found the proof and
-    # are not read: trajectories contain token ids. Neither Lean nor Mathlib version is given (the published verifier ran Lean 4.15.0).
+    # 73 Parquet shards of four text columns, on its card; `prompt` and `cot_proof` are what the prover read and wrote in the round that
+    # found the proof. Neither Lean nor Mathlib version is given (the published verifier ran Lean 4.15.0).
     "oproofs": Layout(
         format="parquet",
-        columns=Columns(proofs=("formal_proof",)),
+        columns=Columns(proofs=("formal_proof",), prompt="prompt", answer="cot_proof", lacking=frozenset({"prompt", "cot_proof"})),
         source="m-a-p/OProofs",
         licence="Apache-2.0",
         upstream="its own Lean workers, version not published",

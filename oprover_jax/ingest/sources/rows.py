@@ -42,6 +42,7 @@ class RowLimits:
     statement: int = 20_000
     header: int = 200_000
     proof: int = 60_000  # the limit of the Lean workers
+    conversation: int = 400_000
 
 
 class Refused(ValueError):
@@ -87,17 +88,33 @@ def _pairs(values: dict[str, Any], place: Place, where: str) -> Iterator[tuple[R
     except Refused as refused:
         yield None, _quarantined(place, where, str(refused), _json(shown))
         return
+    try:
+        said = _conversation(values, place)
+    except Refused as refused:  # the theorem and its proof are kept
+        said = {}
+        yield None, _quarantined(place, where, str(refused), _json({name: shown[name] for name in shown if name != columns.answer}))
     proved = 0
     for column in columns.proofs or ("",):
         try:
             text = _text(values, column) if column else stated.proof
             if text.strip() and (theorem := _proved(stated, text, place)).proof:
                 proved += 1
-                yield _incoming(theorem, about, where), None
+                yield _incoming(theorem, about, where) | said, None
         except Refused as refused:
             yield None, _quarantined(place, where, str(refused), _json(shown))
     if not proved:
         yield _incoming(replace(stated, proof=""), about, where), None
+
+
+def _conversation(values: dict[str, Any], place: Place) -> Row:
+    """Return the prompt and the answer of a row, empty if it lacks one of them."""
+    columns = place.layout.columns
+    prompt, answer = _text(values, columns.prompt), _text(values, columns.answer)
+    if not prompt.strip() or not answer.strip():
+        return {}
+    if len(prompt) + len(answer) > place.limits.conversation:
+        raise Refused(f"absurdly long: a conversation of more than {place.limits.conversation:,} characters")
+    return {"prompt": prompt, "answer": answer}
 
 
 def _declarations(text: str, place: Place) -> Iterator[tuple[Row | None, Row | None]]:
