@@ -54,10 +54,17 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """Retrieval memory. `encoder` is "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of a policy, a run or a
-    model in Hugging Face format (`retrieval.policy_encoder`)."""
+    """Retrieval memory of the public theorems and of what the run proves.
+
+    Attributes:
+      encoder: "minilm" (`retrieval.minilm`), "lexical" (`retrieval.encoder`), or the folder of a policy, a run or a model in Hugging Face
+        format (`retrieval.policy_encoder`).
+      index: Folder of the index of the run's corpus (`oprover corpus index`), so that nothing is encoded again. Empty: encode the public
+        theorems at each start.
+    """
 
     encoder: str = "minilm"
+    index: str = ""
 
     def __post_init__(self) -> None:
         if self.encoder not in ("minilm", "lexical") and "/" not in self.encoder:
@@ -197,6 +204,8 @@ class Experiment:
         for name, room in (("engine.max_len", self.engine.max_len), ("gspo.seq_len", self.gspo.seq_len)):
             if longest > room:
                 raise ValueError(f"{name} is {room}, but prompt and completion may take {longest} tokens; raise it or lower the budget")
+        if self.memory.index and not self.theorems.corpus:
+            raise ValueError(f"memory.index is {self.memory.index!r}, but the theorems are not those of a corpus; give theorems.corpus too")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
         if not 0 <= self.replay < 1:

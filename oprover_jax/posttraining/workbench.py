@@ -14,6 +14,7 @@ from lean_worker.lean_pool import LeanPool
 from oprover_jax.agent.refine import Prover
 from oprover_jax.agent.template import Template
 from oprover_jax.corpus import store
+from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.theorems import Theorems
 from oprover_jax.data.codec import Codec
 from oprover_jax.ingest.near import reshaped
@@ -32,6 +33,7 @@ from oprover_jax.posttraining.policy import (
 from oprover_jax.posttraining.run_folder import RunFolder
 from oprover_jax.posttraining.theorems import open_theorems
 from oprover_jax.records import ProofRecord, Trajectory
+from oprover_jax.retrieval.corpus_memory import open_memory, saved_encoder
 from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
 from oprover_jax.retrieval.minilm import MiniLMEncoder
@@ -95,11 +97,13 @@ class Workbench:
 
     @cached_property
     def encoder(self) -> Encoder:
-        if self.experiment.memory.encoder == "minilm":
+        name, index = self.experiment.memory.encoder, self.experiment.memory.index
+        if name == "minilm":
             return MiniLMEncoder()
-        if self.experiment.memory.encoder == "lexical":
-            return LexicalEncoder.fit([record.statement for record in self.theorems.public])
-        policy = open_policy(Path(self.experiment.memory.encoder), self.mesh)
+        if name == "lexical":
+            known = saved_encoder(Path(index)) if index else None
+            return known or LexicalEncoder.fit([record.statement for record in self.theorems.public])
+        policy = open_policy(Path(name), self.mesh)
         return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
@@ -126,21 +130,30 @@ class Workbench:
 
     @cached_property
     def public_memory(self) -> Memory:
-        """Memory of the public corpus only."""
-        memory = Memory(self.encoder, filters=self.filters)
-        memory.add(self.theorems.public)
-        return memory
+        """Memory of the public theorems only."""
+        return self._public_memory(self.filters)
 
     @cached_property
     def memory(self) -> Memory:
-        """Memory of the public corpus and all proofs found so far, rebuilt from disk when a run resumes."""
+        """Memory of the public theorems and all proofs found so far, rebuilt from disk when a run resumes."""
         return self.memory_with(self.filters)
 
     def memory_with(self, filters: Filters) -> Memory:
         """Return a memory with the contents of `memory` and other filters."""
-        memory = Memory(self.encoder, filters=filters)
-        memory.add([*self.theorems.public, *self.found(self.experiment.iterations + 1)])
+        memory = self._public_memory(filters)
+        memory.add(self.found(self.experiment.iterations + 1))
         return memory
+
+    def _public_memory(self, filters: Filters) -> Memory:
+        index = self.experiment.memory.index
+        if not index:
+            memory = Memory(self.encoder, filters=filters)
+            memory.add(self.theorems.public)
+            return memory
+        corpus = open_corpus(self.experiment.theorems.corpus)
+        known = set(self.theorems.report["commits"])
+        commits = [commit for commit in corpus.commits() if commit.id in known]
+        return open_memory(corpus, self.encoder, Path(index), filters=filters, commits=commits)
 
     def trajectories(self, stage: str) -> list[Trajectory]:
         """Return the trajectories that a stage has stored so far."""
