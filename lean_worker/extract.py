@@ -10,6 +10,7 @@ from itertools import groupby
 
 from lean_worker.files import FileReport, Hole
 from lean_worker.holes import command_of, prefix_of, without_comments
+from lean_worker.statement import name_after
 
 _INACCESSIBLE = re.compile(r"([\w'!?]+)✝([⁰¹²³⁴⁵⁶⁷⁸⁹]*)")
 _NAME = r"(?:«[^»]*»|[^\s:«»()\[\]{}⟨⟩,]+)"
@@ -17,7 +18,7 @@ _HYPOTHESIS = re.compile(rf"({_NAME}(?:\s+{_NAME})*)\s:\s+(.*)", re.S)
 _LEVELS = re.compile(r"\b(?:Type|Sort)\s+(?:\(([^()]*(?:\([^()]*\)[^()]*)*)\)|([^\W\d][\w.]*))|\.\{([^}]*)\}")
 _LEVEL = re.compile(r"[^\W\d][\w']*")
 _UNIVERSES = re.compile(r"^[ \t]*universes?[ \t]+([^\n]*)", re.M)
-_DECLARED = re.compile(r"\s*(?:theorem|lemma)\s+((?:«[^»]*»|[^\s«»:({\[⦃]+?)+)(?=\s|\.\{|[:({\[⦃])")
+_DECLARER = re.compile(r"\s*(?:theorem|lemma)(?![\w.'!?])")
 _OWED = re.compile(r"[(\[{⟨⦃]|[)\]}⟩⦄]|:=|(?<![\w.'])(?:let|have|let_fun)(?![\w'])")
 _WIDTH = 100
 
@@ -220,10 +221,11 @@ def _parameters(shown: str, header: str) -> str:
 def _theorem_name(report: FileReport, hole: Hole, text: str) -> str:
     """Return a name for the theorem of a hole, in the namespace that the dotted name of its own theorem opens."""
     space, own = "", "goal"
-    if hole.theorem is not None and (found := _DECLARED.match(text, report.theorems[hole.theorem].span.start)):
-        space, _, own = found[1].rpartition(".")
+    declarer = None if hole.theorem is None else _DECLARER.match(text, report.theorems[hole.theorem].span.start)
+    if declarer and (declared := name_after(text, declarer.end())[0]):
+        space, _, own = declared.rpartition(".")
         if own.endswith("»"):
-            space, own = found[1].partition("«")[0].removesuffix("."), "goal"
+            space, own = declared.partition("«")[0].removesuffix("."), "goal"
     name = f"{own}_at_{hole.span.line}_{hole.span.column}"
     while re.search(rf"\b{re.escape(name)}\b", text):
         name += "'"

@@ -199,17 +199,39 @@ _NAME = re.compile(rf"\s*(?:--[^\n]*\n\s*|/-(?:[^-]|-(?!/))*-/\s*)*({_PART}(?:\.
 
 def declared_name(source: str, declarer: Token) -> tuple[str, int]:
     """Return the name after a keyword and where it ends; an empty name ends with the keyword."""
-    found = _NAME.match(source, declarer.end)
-    return (found[1], found.end(1)) if found else ("", declarer.end)
+    return name_after(source, declarer.end)
+
+
+def name_after(source: str, at: int) -> tuple[str, int]:
+    """Return the name that follows position `at`, after white space and comments, and where it ends; ("", at) if there is none."""
+    found = _NAME.match(source, at)
+    return (found[1], found.end(1)) if found else ("", at)
 
 
 def attach(source: str, proof: str) -> str:
     """Return the text that a statement and a bare proof make; the lines and columns of a verdict's messages refer to it."""
     statement = split_statement(source)
-    source = source.replace("\r\n", "\n").removeprefix("\ufeff")
-    lines = source.split("\n")[: statement.line]
-    lines[-1] = lines[-1][: statement.column]
-    return "\n".join(lines) + statement.text + ending(proof, statement.by)
+    return _before(source, statement) + statement.text + ending(proof, statement.by)
+
+
+def renamed(source: str, name: str) -> str:
+    """Return a statement with its declaration under another name, and everything else as it is; without a name, nothing changes.
+
+    Raises StatementError if the text is not a statement.
+    """
+    statement = split_statement(source)
+    if not statement.named:
+        return source
+    before, keyword = _before(source, statement), statement.text[: statement.name_end].removesuffix(statement.name)
+    space = "" if keyword[-1:].isspace() or keyword.endswith("-/") else " "
+    rest = source.replace("\r\n", "\n").removeprefix("\ufeff")[len(before) + statement.name_end :]
+    return f"{before}{keyword}{space}{name}{rest}"
+
+
+def _before(source: str, statement: Statement) -> str:
+    """Return the text before the declaration of a statement, comments included."""
+    lines = source.replace("\r\n", "\n").removeprefix("\ufeff").split("\n")[: statement.line]
+    return "\n".join([*lines[:-1], lines[-1][: statement.column]])
 
 
 def ending(proof: str, by: bool = False) -> str:

@@ -27,6 +27,7 @@ from oprover_jax.statements.declarations import (
     name_of,
     names_of,
     renamed,
+    signature_of,
 )
 
 TAGS = frozenset({"lean4", "lean", "lean 4"})
@@ -187,21 +188,17 @@ def _rank(code: str, statement: str | None) -> int:
         return 2
     names = [each.name for each in declared(code)]
     if has_hole(code) or not any(names):
-        restates = statement is not None and not has_hole(code) and _signature(statement) in _squeezed(code)
+        restates = statement is not None and not has_hole(code) and _restates(code, statement)
         return 3 if restates and names else 1
     if statement is None:
         return 2
-    return 4 if not names_of(statement).isdisjoint(names) else 3 if _signature(statement) in _squeezed(code) else 2
+    return 4 if not names_of(statement).isdisjoint(names) else 3 if _restates(code, statement) else 2
 
 
-def _signature(statement: str) -> str:
-    """Return binders and type of the statement without white space, preceded and followed by a bound for the search."""
-    at = next((each.end for each in reversed(declared(statement))), 0)
-    return re.sub(r":=(?:by)?sorry\Z", "", _squeezed(statement[at:])) + ":="
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.split())
+def _restates(code: str, statement: str) -> bool:
+    """Return True if the code contains the binders and the type of the statement, followed by a proof."""
+    signature = signature_of(statement)
+    return bool(signature) and f"{signature}:=" in "".join(blanked(code).split())
 
 
 def _unmarked(text: str, blocks: Sequence[Block], statement: str | None) -> str:

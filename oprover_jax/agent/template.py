@@ -15,7 +15,15 @@ from oprover_jax.agent.feedback import CUT, ERROR_CLOSE, ERROR_OPEN, first_error
 from oprover_jax.data.codec import Codec
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
-from oprover_jax.statements.declarations import GOAL, begins_with_command, is_declaration, names_of, renamed, stated_proof
+from oprover_jax.statements.declarations import (
+    GOAL,
+    begins_with_command,
+    is_declaration,
+    named_goal,
+    names_of,
+    renamed,
+    stated_proof,
+)
 
 FENCE, FENCE_END = "```lean4\n", "\n```"
 TASK = "Prove this theorem in Lean 4. Give a short plan, then the proof in one code block; mend the previous attempt if there is one.\n"
@@ -28,8 +36,6 @@ PLAN = "Plan:"
 PHRASE_ROOM = 16  # tokens reserved for the fixed phrases, each of which is one token in a fitted tokenizer
 
 PHRASES = (TASK, REFERENCES, ATTEMPT, FEEDBACK, ANSWER, NONE, PLAN, FENCE, FENCE_END, ERROR_OPEN, ERROR_CLOSE)
-
-_NAME = re.compile(r"^(\s*(?:theorem|lemma)\s+)(\S+)")
 
 
 @dataclass(frozen=True)
@@ -164,14 +170,14 @@ def plan_of(proof: str) -> str:
     return " ".join(dict.fromkeys(step for step in steps if step not in ("by", "fun") and not begins_with_command(step))) or "term"
 
 
-def shown(text: str) -> str:
-    """Return a declaration as the policy sees it, with the name of the theorem replaced because it carries no information."""
-    return _NAME.sub(rf"\1{GOAL}", text)
+def shown(formal: str) -> str:
+    """Return a statement as the policy sees it, with the name of the theorem replaced because it carries no information."""
+    return named_goal(formal)
 
 
 def shown_proof(formal: str, proof: str) -> str:
     """Return a theorem with its proof as the policy sees it; whole declarations stand as they are, with the theorem's name replaced."""
-    return shown_attempt(formal, proof) if is_declaration(proof) else shown(stated_proof(formal, proof))
+    return shown_attempt(formal, proof) if is_declaration(proof) else stated_proof(shown(formal), proof)
 
 
 def shown_attempt(formal: str, proof: str) -> str:

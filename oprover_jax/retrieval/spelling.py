@@ -6,6 +6,7 @@ read as accented letters, become their opposites = ∈ ∣.
 
 import re
 
+from lean_worker.statement import StatementError, split_statement
 from oprover_jax.statements.normalize import strip_comments
 
 _WORDS = """
@@ -21,13 +22,16 @@ _WORDS = """
 SPELLING = {symbol: f" {words} " for symbol, words in (entry.split(maxsplit=1) for entry in re.split(r"\s·\s|\n", _WORDS.strip()))}
 
 _SYMBOL = re.compile("|".join(map(re.escape, SPELLING)))
-_NAME = re.compile(r"^\s*(?:theorem|lemma|example)\b(\s+[^\s({\[⦃:]+)?")
 _ENDING = re.compile(r":=\s*(?:by\s+)?sorry\s*$")
 
 
 def bare(formal: str) -> str:
-    """Return a declaration without comments, keyword, name and `:= by sorry`."""
-    return _ENDING.sub("", _NAME.sub("", strip_comments(formal).strip())).strip()
+    """Return a statement without comments, keyword, name and `:= by sorry`; definitions before it stay."""
+    try:
+        statement = split_statement(formal)
+    except StatementError:
+        return _ENDING.sub("", strip_comments(formal)).strip()
+    return strip_comments(f"{statement.context}\n{statement.after}").strip()
 
 
 def spelled_out(formal: str) -> str:

@@ -6,6 +6,9 @@ Lean decides what a text means; here it is only shown, compared and named. Every
 import re
 from dataclasses import dataclass
 
+from lean_worker import statement as lean_statement
+from lean_worker.statement import StatementError, name_after, split_statement
+
 GOAL = "goal"  # name under which a policy sees every theorem
 
 _MARK = re.compile(r"""--|/-|'(?:"|\\"|\\\\)'|\"""")
@@ -13,8 +16,7 @@ _NESTED = re.compile(r"/-|-/")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _VISIBLE = re.compile(r"[^\n]")
 
-_PART = r"(?:«[^»\n]*»|[^\s:({\[⦃.«,;|]+)"
-_DECLARER = re.compile(rf"(?<![\w.'!?«])(?:theorem|lemma|example)(?![\w.'!?»])(?:\s+({_PART}(?:\.{_PART})*))?")
+_DECLARER = re.compile(r"(?<![\w.'!?«])(?:theorem|lemma|example)(?![\w.'!?»])")
 _WINDOW = 40  # characters before a keyword that decide whether it begins a declaration
 _BEFORE = re.compile(r"(?:\A|\n|\]|(?<![\w.'])(?:in|private|protected|noncomputable|nonrec|public|meta|scoped|local))[ \t]*\Z")
 _COMMAND = re.compile(
@@ -96,9 +98,22 @@ def begins_with_command(line: str) -> bool:
 
 
 def name_of(formal: str) -> str:
-    """Return the name of the last theorem in `formal`, "" if it has none."""
-    found = declared(formal)
-    return found[-1].name if found else ""
+    """Return the name of the theorem that `formal` states, "" if it has none."""
+    stated = _stated(formal)
+    return "" if stated is None else stated.name
+
+
+def named_goal(formal: str) -> str:
+    """Return a statement with its theorem under the name that prompts show; definitions and what cannot be read stay as they are."""
+    return formal if _stated(formal) is None else lean_statement.renamed(formal, GOAL)
+
+
+def signature_of(formal: str) -> str:
+    """Return binders and type of the theorem that `formal` states, without white space; "" if it cannot be read."""
+    try:
+        return "".join(blanked(split_statement(formal).after).split())
+    except StatementError:
+        return ""
 
 
 def names_of(formal: str) -> frozenset[str]:
@@ -136,13 +151,10 @@ def split_restated(formal: str, text: str) -> tuple[str, str] | None:
 
     None if the theorem is stated in other words, or if a command follows it: only Lean could take such a text apart.
     """
-    at = target(text, formal)
-    if at is None or not is_declaration(text):
+    at, signature = target(text, formal), signature_of(formal)
+    if at is None or not signature or not is_declaration(text):
         return None
-    clear, ours = blanked(text), blanked(formal)
-    stated = name_of(formal)
-    signature = _HOLE.sub("", ours.rstrip())
-    signature = "".join(signature[declared(formal)[-1].end if stated else 0 :].split())
+    clear = blanked(text)
     end = _after(clear, at.end, signature)
     if end is None or not clear[end:].lstrip().startswith((":=", "|")):
         return None
@@ -192,9 +204,18 @@ def _declared(clear: str) -> list[Declared]:
         start = match.start()
         if not _BEFORE.search(clear[max(0, start - _WINDOW) : start]):
             continue
-        is_named = match[1] is not None and not match[0].startswith("example")
-        out.append(Declared(match[1], start, match.start(1)) if is_named else Declared("", start, start + len(match[0].split()[0])))
+        name, end = ("", match.end()) if match[0] == "example" else name_after(clear, match.end())
+        out.append(Declared(name, start, end - len(name)))
     return out
+
+
+def _stated(formal: str) -> lean_statement.Statement | None:
+    """Return the named theorem that `formal` states, or None."""
+    try:
+        stated = split_statement(formal)
+    except StatementError:
+        return None
+    return stated if stated.proposition and stated.named else None
 
 
 def _after(clear: str, at: int, signature: str) -> int | None:

@@ -1,17 +1,15 @@
 """Core-Lean theorems that people wrote, as a second held-out benchmark: read from a data folder, never trained on, never shipped."""
 
-import re
 from pathlib import Path
 
 import msgspec
 
 from oprover_jax.errors import InputError
 from oprover_jax.records import Statement
+from oprover_jax.statements.declarations import named_goal
 from oprover_jax.statements.normalize import statement_id
 
 PATH = Path("proofs") / "core_verified_lean435.jsonl"
-
-_NAME = re.compile(r"^(theorem|lemma)\s+\S+")
 
 
 class ExternalError(InputError):
@@ -46,7 +44,7 @@ def external_benchmark(data: Path) -> list[Statement]:
             raise ExternalError(f"{path}, line {number}: {error}; each row needs name, formal_statement and header as text") from error
         if not row.formal_statement.endswith("sorry"):
             raise ExternalError(f"{path}, line {number}: formal_statement of {row.name} does not end in `:= by sorry`; restore the row")
-        key = _NAME.sub("", " ".join(row.formal_statement.split()), count=1)
+        key = " ".join(named_goal(row.formal_statement).split())
         if key not in found:
             found[key] = _statement(row, {statement.id for statement in found.values()})
     return list(found.values())

@@ -1,5 +1,7 @@
 """Prompts keep their parts and budgets; answers round-trip through the parser."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lean_worker.statement import split_statement
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.feedback import CUT
 from oprover_jax.agent.template import (
@@ -32,7 +35,7 @@ from oprover_jax.data.codec import codec_of, load_codec
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
-from oprover_jax.statements.declarations import stated_proof
+from oprover_jax.statements.declarations import GOAL, name_of, stated_proof
 
 PROOF = "by\n  intro h\n  exact ⟨h.2, h.1⟩"
 
@@ -85,6 +88,42 @@ def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    "formal, prompt",
+    [
+        ("theorem foo(x : Nat) : x = x := by sorry", "theorem goal(x : Nat) : x = x := by sorry"),
+        ("theorem t: 2+2=4 := by sorry", "theorem goal: 2+2=4 := by sorry"),
+        ("/-- theorem a -/\ntheorem A.b.{u} (α : Type u) : True := sorry", "/-- theorem a -/\ntheorem goal.{u} (α : Type u) : True := sorry"),
+        ("def f := 1\n@[simp] lemma foo{x : Nat} : x = x :=", "def f := 1\n@[simp] lemma goal{x : Nat} : x = x :="),
+        ("def data (n : Nat) : Nat := by sorry", "def data (n : Nat) : Nat := by sorry"),
+        ("not a statement", "not a statement"),
+    ],
+)
+def test_a_prompt_shows_every_character_but_the_name(formal: str, prompt: str) -> None:
+    assert shown(formal) == prompt
+    assert shown_proof(formal, "by rfl").startswith(prompt.removesuffix("sorry").removesuffix("by ").removesuffix(":= "))
+
+
+@pytest.mark.skipif("OPROVER_DATA" not in os.environ, reason="OPROVER_DATA names no data folder")
+def test_the_benchmarks_are_shown_whole_and_their_names_come_back() -> None:
+    """What the prompt shows differs from the statement in the name alone, which an answer that restates it gets back."""
+    count = 0
+    for path in sorted((Path(os.environ["OPROVER_DATA"]) / "benchmarks").glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            formal = json.loads(line)["formal_statement"]
+            stated = split_statement(formal)
+            if not stated.proposition:
+                continue
+            count += 1
+            assert name_of(formal) == stated.name
+            after = stated.after
+            assert shown(formal).replace(f" {GOAL}{after}", f" {stated.name}{after}") == formal, stated.name
+            code = shown(formal).removesuffix("sorry").rstrip().removesuffix("by").rstrip().removesuffix(":=") + ":= by simp"
+            if GOAL not in formal:
+                assert parse_answer(answer_text(code), formal).proof == code.replace(f" {GOAL}{after}", f" {stated.name}{after}")
+    assert count > 3000
+
+
 def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:
     budget = Budget(prompt=128, statement=64, references=40, attempt=8, feedback=8)
     template = Template(codec_of(tokenizer), budget)
@@ -130,7 +169,7 @@ def test_what_is_left_out_is_said_and_the_prompt_keeps_its_budget(
     shown_errors = rest.removesuffix(ANSWER)
     references = head.split(REFERENCES, 1)[1]
 
-    shown_references = [shown(stated_proof(statement().formal, "by " + proof)) + "\n" for proof in proofs]
+    shown_references = [shown_proof(statement().formal, "by " + proof) + "\n" for proof in proofs]
     while references and references != NONE:
         fitting = [i for i, whole in enumerate(shown_references) if references.startswith(whole)]
         assert fitting, "a retrieved proof is there whole or not at all"

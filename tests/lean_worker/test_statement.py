@@ -7,7 +7,7 @@ import pytest
 from lean_worker.header import MAX_HEADER_LENGTH
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
-from lean_worker.statement import MAX_STATEMENT_LENGTH, StatementError, attach, check_header, split_imports, split_statement
+from lean_worker.statement import MAX_STATEMENT_LENGTH, StatementError, attach, check_header, renamed, split_imports, split_statement
 
 pytestmark = pytest.mark.lean
 
@@ -254,3 +254,26 @@ CODE = [
 def test_no_header_of_a_stranger_runs_code(header: str) -> None:
     with pytest.raises(StatementError):
         check_header(header, False)
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("theorem foo(x : Nat) : x = x := by sorry", "theorem goal(x : Nat) : x = x := by sorry"),
+        ("theorem t: 2+2=4 := by sorry", "theorem goal: 2+2=4 := by sorry"),
+        ("theorem foo{x : Nat} : x = x :=", "theorem goal{x : Nat} : x = x :="),
+        ("theorem A.«b c».d.{u} (α : Type u) : True := sorry", "theorem goal.{u} (α : Type u) : True := sorry"),
+        ("theorem«x y»: True := by", "theorem goal: True := by"),
+        ("-- foo\ndef f := 1\n@[simp] private lemma foo -- foo\n: f = foo := by sorry",)
+        + ("-- foo\ndef f := 1\n@[simp] private lemma goal -- foo\n: f = foo := by sorry",),
+        ("/-- theorem x -/ theorem /- theorem y -/ z : True := by sorry\n",)
+        + ("/-- theorem x -/ theorem /- theorem y -/ goal : True := by sorry\n",),
+    ],
+)
+def test_a_statement_gets_another_name_and_keeps_everything_else(source: str, expected: str) -> None:
+    assert renamed(source, "goal") == expected
+
+
+@pytest.mark.parametrize("source", ["example (x : Nat) : x = x := by sorry", "instance : Inhabited Nat := sorry"])
+def test_a_statement_without_a_name_stays_as_it_is(source: str) -> None:
+    assert renamed(source, "goal") == source

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lean_worker.statement import name_after
 from oprover_jax.statements.declarations import blanked, comment_end
 from oprover_jax.statements.normalize import strip_comments
 
@@ -29,7 +30,6 @@ _ENDING = re.compile(
     )""",
     re.MULTILINE | re.VERBOSE,
 )
-_NAME = re.compile(r"\s*((?:«[^»]*»|[^\s:({\[⦃.«]+)(?:\.(?:«[^»]*»|[^\s:({\[⦃.«]+))*)")
 _POINT = re.compile(
     r":=|=>|←|<-|[(\[{⟨⦃]|[)\]}⟩⦄]|^[ \t]*\||(?<![\w.'])(?:let|letI|have|haveI|fun|match|∃|∀)(?![\w'])|[λ↦∃∀]", re.MULTILINE
 )
@@ -117,7 +117,7 @@ def _theorem(text: str, clear: str, match: re.Match[str], end: int) -> Theorem:
     begin = match.start("before")
     header_end = len(clear[:begin].rstrip())
     comment = _COMMENT.search(_last_comment(text[header_end : match.start("word")]))
-    named = _NAME.match(clear, match.end()) if match["word"] != "example" else None
+    name = name_after(clear, match.end())[0] if match["word"] != "example" else ""
     start = _proof_start(clear, match.end(), end)
     if start is None:
         start = end = len(clear[:end].rstrip())
@@ -129,7 +129,7 @@ def _theorem(text: str, clear: str, match: re.Match[str], end: int) -> Theorem:
         statement = f"{_modifiers(text, match)}{body}{' ' if clear[last] == text[last] else chr(10)}:= by sorry"
     proof = text[start : _with_remark(text, len(clear[:end].rstrip()))]
     return Theorem(
-        name=named[1] if named else "",
+        name=name,
         header=text[:header_end].strip("\n"),
         statement=statement,
         proof=bare(proof),
