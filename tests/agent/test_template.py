@@ -93,7 +93,10 @@ def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
     [
         ("theorem foo(x : Nat) : x = x := by sorry", "theorem goal(x : Nat) : x = x := by sorry"),
         ("theorem t: 2+2=4 := by sorry", "theorem goal: 2+2=4 := by sorry"),
-        ("/-- theorem a -/\ntheorem A.b.{u} (α : Type u) : True := sorry", "/-- theorem a -/\ntheorem goal.{u} (α : Type u) : True := sorry"),
+        (
+            "/-- theorem a -/\ntheorem A.b.{u} (α : Type u) : True := sorry",
+            "/-- theorem a -/\ntheorem goal.{u} (α : Type u) : True := sorry",
+        ),
         ("def f := 1\n@[simp] lemma foo{x : Nat} : x = x :=", "def f := 1\n@[simp] lemma goal{x : Nat} : x = x :="),
         ("def data (n : Nat) : Nat := by sorry", "def data (n : Nat) : Nat := by sorry"),
         ("not a statement", "not a statement"),

@@ -264,10 +264,11 @@ def test_no_header_of_a_stranger_runs_code(header: str) -> None:
         ("theorem foo{x : Nat} : x = x :=", "theorem goal{x : Nat} : x = x :="),
         ("theorem A.«b c».d.{u} (α : Type u) : True := sorry", "theorem goal.{u} (α : Type u) : True := sorry"),
         ("theorem«x y»: True := by", "theorem goal: True := by"),
-        ("-- foo\ndef f := 1\n@[simp] private lemma foo -- foo\n: f = foo := by sorry",)
-        + ("-- foo\ndef f := 1\n@[simp] private lemma goal -- foo\n: f = foo := by sorry",),
-        ("/-- theorem x -/ theorem /- theorem y -/ z : True := by sorry\n",)
-        + ("/-- theorem x -/ theorem /- theorem y -/ goal : True := by sorry\n",),
+        (
+            "-- foo\ndef f := 1\n@[simp] private lemma foo -- foo\n: f = foo := by sorry",
+            "-- foo\ndef f := 1\n@[simp] private lemma goal -- foo\n: f = foo := by sorry",
+        ),
+        ("/-- theorem x -/ theorem /- theorem y -/ z : a := by sorry\n", "/-- theorem x -/ theorem /- theorem y -/ goal : a := by sorry\n"),
     ],
 )
 def test_a_statement_gets_another_name_and_keeps_everything_else(source: str, expected: str) -> None:

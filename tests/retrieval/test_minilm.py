@@ -83,7 +83,9 @@ def test_statements_are_spelled_out_without_their_names() -> None:
     formal = "theorem foo.bar (x : ℕ) -- a number\n    (h : ∃ y, ¬ y ∣ x) : x ≠ 0 := by sorry"
     assert spelled_out(formal) == "(x : natural number ) (h : exists y, not y divides x) : x not equal 0"
     assert bare("lemma t: 1 = 1 := sorry") == ": 1 = 1" and bare("example : a ↔ b := by\n  sorry") == ": a ↔ b"
-    assert bare("@[simp] lemma t(x : Nat) : x = x := by") == "(x : Nat) : x = x" and bare("def a := 1\ntheorem t : a = 1 :=").startswith("def")
+    assert bare("@[simp] lemma t(x : Nat) : x = x := by") == "(x : Nat) : x = x" and bare("def a := 1\ntheorem t : a = 1 :=").startswith(
+        "def"
+    )
 
 
 @given(st.text(st.sampled_from([*SPELLING, "x", " ", "(", "\n"])))
