@@ -56,6 +56,11 @@ class Request:
     def __post_init__(self) -> None:
         if not -(2**63) <= self.seed < 2**64:
             raise ValueError("seed does not fit into 64 bits; give an integer from -2^63 to 2^64 - 1")
+        if self.sampling.temperature == 0 and self.num_samples > 1:
+            raise ValueError(
+                f"temperature is 0 (greedy) but num_samples is {self.num_samples}, and all of them would be equal; give a positive "
+                "temperature or one sample"
+            )
 
 
 @dataclass(frozen=True)

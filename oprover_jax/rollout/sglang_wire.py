@@ -29,9 +29,12 @@ class Generated(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """Model information; `seeded_draws` is set by `oprover serve`, which samples by (seed, sample, position) like the in-process engine."""
+    """Model information. `oprover serve` also reports a checksum of its weights, and sets `seeded_draws`: it samples by (seed, sample,
+    position) like the in-process engine."""
 
+    model_path: str | None = None
     weight_version: str | None = None
+    weights_checksum: str | None = None
     seeded_draws: bool = False
 
 
@@ -65,8 +68,19 @@ def body(request: Request, samples: int, seed: int | None) -> dict[str, Any]:
     return {"input_ids": list(request.prompt_ids), "sampling_params": params, "return_logprob": True}
 
 
-def completion(generated: Generated, request: Request, version: int) -> Completion:
-    """Convert a response to a completion; `version` is used if the server reports none. Raises Aborted or WrongAnswer."""
+def completion(generated: Generated, request: Request, version: int, *, published: bool = False) -> Completion:
+    """Convert a response to a completion.
+
+    Args:
+      generated: Response of the server.
+      request: Request that it answers.
+      version: Version of the policy, if the response has none.
+      published: Whether weights were published, so that "default", SGLang's word for the weights of its start, is not their version.
+
+    Raises:
+      Aborted: The sample is not finished.
+      WrongAnswer: The response contradicts itself or the request.
+    """
     meta = generated.meta_info
     if meta.finish_reason.type == "abort":
         raise Aborted
@@ -81,5 +95,7 @@ def completion(generated: Generated, request: Request, version: int) -> Completi
     if not stopped and len(ids) < sampling.max_new_tokens:
         raise WrongAnswer(f"the completion has {len(ids)} of {sampling.max_new_tokens} tokens and did not stop")
     logprobs = tuple(float(entry[0]) for entry in meta.output_token_logprobs)
-    named = meta.weight_version or ""
-    return Completion(ids, logprobs, "stop" if stopped else "length", int(named) if named.isdigit() else version)
+    named = meta.weight_version
+    if published and named is not None and not named.isdecimal():
+        raise WrongAnswer(f"its weights are of version {named!r}, which was never published")
+    return Completion(ids, logprobs, "stop" if stopped else "length", int(named) if named and named.isdecimal() else version)

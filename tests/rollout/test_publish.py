@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,11 @@ from oprover_jax.data.codec import load_codec
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import Params, abstract_params
 from oprover_jax.rollout.checksum import checksum
+from oprover_jax.rollout.engine import Completion, EngineError, Request, Sampling
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.publish import PublishError, publish_in_place, publish_to_servers
+from oprover_jax.rollout.publish import publish_in_place, publish_to_servers
+from oprover_jax.rollout.server_http import PublishError
+from oprover_jax.rollout.sglang_engine import SGLangEngine, open_engine
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 from oprover_jax.sharding import MeshConfig, make_mesh
@@ -69,26 +73,34 @@ def test_in_place(service: Service, fresh: Params) -> None:
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 def test_our_server_loads_what_was_published_and_goes_on(service: Service, fresh: Params, dtype: str, tmp_path: Path) -> None:
-    with rollout_server.thread(service) as url:
+    with rollout_server.thread(service) as url, open_engine([url], key="k") as engine:
         for version in (6, 7, 8):
-            publish_to_servers([url], CONFIG, fresh, version, tmp_path, dtype=dtype, key="k")
-            assert service.engine.version == version
+            weights = publish_to_servers(engine, CONFIG, fresh, version, tmp_path, dtype=dtype)
+            assert service.engine.version == version == engine.version == weights.version
     assert sorted(path.name for path in tmp_path.iterdir()) == ["version-000007", "version-000008"]
-    assert checksum(service.engine.params) == checksum(fresh, dtype)
+    assert checksum(service.engine.params) == checksum(fresh, dtype) == weights.checksum
     assert not service.paused
 
 
-def test_a_server_that_serves_something_else_stays_paused(service: Service, fresh: Params, tmp_path: Path) -> None:
+def test_a_server_that_cannot_take_the_weights_is_named_and_resumed(service: Service, fresh: Params, tmp_path: Path) -> None:
     with rollout_server.thread(service) as url:
-        with pytest.raises(PublishError, match="401"):
-            publish_to_servers([url], CONFIG, fresh, 9, tmp_path, key="wrong")
+        with open_engine([url], key="wrong") as engine, pytest.raises(PublishError, match=f"{url}.*401"):
+            publish_to_servers(engine, CONFIG, fresh, 9, tmp_path)
         wrong = dataclasses.replace(CONFIG, intermediate_size=2 * CONFIG.intermediate_size)
         larger = tiny_params(wrong, make_mesh(MeshConfig(), jax.devices()[:1]), seed=0)
-        with pytest.raises(PublishError, match="intermediate_size"):
-            publish_to_servers([url], wrong, larger, 10, tmp_path / "larger", key="k")
-        assert service.paused and service.engine.version < 9
-        publish_to_servers([url], CONFIG, fresh, 11, tmp_path, key="k")
-        assert not service.paused and service.engine.version == 11
+        with open_engine([url], key="k") as engine:
+            with pytest.raises(PublishError, match="intermediate_size"):
+                publish_to_servers(engine, wrong, larger, 10, tmp_path / "larger")
+            assert not service.paused and service.engine.version < 9
+            with pytest.raises(EngineError, match=f"{url}.*intermediate_size"):  # it serves, but not what was published
+                ask(engine)
+            publish_to_servers(engine, CONFIG, fresh, 11, tmp_path)
+            assert not service.paused and service.engine.version == 11
+            assert ask(engine)[0].policy_version == 11
+
+
+def ask(engine: SGLangEngine) -> list[Completion]:
+    return asyncio.run(engine.generate(Request((1, 2, 3), Sampling(2))))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +108,7 @@ def test_a_server_that_serves_something_else_stays_paused(service: Service, fres
     [
         (
             (200, {"success": False, "message": "Weights were updated, but the cache was not flushed"}),
-            {"weight_version": "4"},
+            {"weight_version": "3"},
             "not flushed",
         ),
         ((400, {"success": False, "message": "no such folder"}), {}, "no such folder"),
@@ -111,28 +123,39 @@ def test_what_a_server_says_is_not_taken_for_success(
     with Scripted(
         lambda path, body: updated if path == "/update_weights_from_disk" else (200, info if path == "/model_info" else {})
     ) as other:
-        with pytest.raises(PublishError, match=word):
-            publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
-        assert "/continue_generation" not in other.paths
+        with open_engine([other.url]) as engine, pytest.raises(PublishError, match=word):
+            publish_to_servers(engine, CONFIG, fresh, 4, tmp_path)
+        assert other.paths.index("/continue_generation") > other.paths.index("/update_weights_from_disk")
 
 
 def test_sglangs_documented_answers_are_success(fresh: Params, tmp_path: Path) -> None:
+    loaded: list[str] = []
+
     def script(path: str, body: object) -> tuple[int, object]:
         if path == "/update_weights_from_disk":
             assert isinstance(body, dict) and (Path(body["model_path"]) / "model.safetensors").is_file()
+            loaded.append(body["weight_version"])
             return 200, {"success": True, "message": "Succeeded to update model weights.", "num_paused_requests": 0}
-        return 200, {"model_path": "m", "weight_version": "4"} if path == "/model_info" else {}
+        return 200, {"model_path": "m", "weight_version": loaded[-1] if loaded else "default"} if path == "/model_info" else {}
 
-    with Scripted(script) as other:
-        publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
-        assert other.paths == ["/pause_generation", "/update_weights_from_disk", "/model_info", "/continue_generation"]
-        assert other.bodies[0] == {"mode": "abort"} and msgspec.convert(other.bodies[1]["weight_version"], str) == "4"
+    with Scripted(script) as other, open_engine([other.url]) as engine:
+        publish_to_servers(engine, CONFIG, fresh, 4, tmp_path)
+        assert other.paths == ["/model_info", "/pause_generation", "/update_weights_from_disk", "/continue_generation", "/model_info"]
+        assert other.bodies[1] == {"mode": "abort"} and loaded == ["4"]
 
 
 def test_a_server_without_the_route_is_restarted_or_refused(fresh: Params, tmp_path: Path) -> None:
-    with Scripted(lambda path, body: (404, {"detail": "Not Found"}) if path == "/update_weights_from_disk" else (200, {})) as other:
-        with pytest.raises(PublishError, match="no restart function"):
-            publish_to_servers([other.url], CONFIG, fresh, 4, tmp_path)
-        restarted: list[tuple[str, Path]] = []
-        publish_to_servers([other.url], CONFIG, fresh, 5, tmp_path, restart=lambda url, folder: restarted.append((url, folder)))
-        assert restarted == [(other.url, tmp_path / "version-000005")]
+    """As SGL-JAX is: it reports the folder of its weights, and no version."""
+    running = ["other"]
+
+    def script(path: str, body: object) -> tuple[int, object]:
+        return (200, {"model_path": running[-1]}) if path == "/get_model_info" else (404, {"detail": "Not Found"})
+
+    with Scripted(script) as other:
+        with open_engine([other.url]) as engine, pytest.raises(PublishError, match="no restart function"):
+            publish_to_servers(engine, CONFIG, fresh, 4, tmp_path)
+        with open_engine([other.url], restart=lambda url, folder: running.append(str(folder))) as engine:
+            publish_to_servers(engine, CONFIG, fresh, 5, tmp_path)
+            assert running == ["other", str(tmp_path / "version-000005")]
+        with open_engine([other.url], restart=lambda url, folder: print(1 / 0)) as engine, pytest.raises(PublishError, match="division"):
+            publish_to_servers(engine, CONFIG, fresh, 6, tmp_path)
