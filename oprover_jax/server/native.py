@@ -99,6 +99,11 @@ def add_native_routes(router: APIRouter, service: Service) -> None:
             }
         )
 
+    @router.get("/get_weight_version", summary="Version of the weights, for older clients of SGLang")
+    @router.get("/weight_version", include_in_schema=False)
+    async def weight_version() -> Response:
+        return json_reply({"weight_version": str(service.engine.version)})
+
     @router.get("/get_server_info", summary="Limits and state of the engine")
     @router.get("/server_info", include_in_schema=False)
     async def server_info() -> Response:

@@ -74,7 +74,7 @@ def test_greedy_tokens_and_logprobs_are_the_same_in_process_over_our_server_and_
     with JaxEngine(config, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
         stop = expected[0][0].token_ids[5]
-        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop, END)), num_samples=3) for prompt in PROMPTS[:2]]
+        stopping = [Request(prompt, Sampling(24, temperature=0.0, stop_ids=(stop, END))) for prompt in PROMPTS[:2]]
         until_stop = ask(engine, stopping)
     assert until_stop[0][0].finish_reason == "stop"
     assert max(len(set(answer.token_ids)) for [answer] in expected) > 5
@@ -115,10 +115,8 @@ def test_new_weights_reach_it_by_a_restart(real: SGLJax, folder: Path, one_devic
     greedy = [Request(prompt, Sampling(12, temperature=0.0)) for prompt in PROMPTS]
     with JaxEngine(TIED, params, one_device, slots=16, max_len=64) as engine:
         expected = ask(engine, greedy)
-    with SGLangEngine(real.url) as client:
-        to, again = folder.parent / "published", lambda _, new: real.start(new)
-        publish_to_servers([real.url], TIED, params, 9, to, dtype="float32", extra_files=beside, end_id=END, restart=again)
-        client.version = 9
+    with SGLangEngine(real.url, restart=lambda _, new: real.start(new)) as client:
+        publish_to_servers(client, TIED, params, 9, folder.parent / "published", dtype="float32", extra_files=beside, end_id=END)
         found = ask(client, greedy)
     assert largest_difference(found, expected) < 1e-3
     assert {answer.policy_version for [answer] in found} == {9}

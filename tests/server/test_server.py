@@ -321,6 +321,7 @@ def test_weights_are_changed_from_disk_and_refused_ones_change_nothing(
         assert answer["success"] and answer["weights_checksum"] == expected
         info = http.get("/get_model_info").json()
         assert (info["weight_version"], info["weights_checksum"], info["model_path"]) == (str(version), expected, str(folder))
+        assert http.get("/get_weight_version").json() == http.get("/weight_version").json() == {"weight_version": str(version)}
         after = generate(http, **greedy).json()
         assert after["meta_info"]["weight_version"] == str(version)
         assert (after["output_ids"] == before["output_ids"]) == (folder == model_folder)

@@ -13,8 +13,8 @@ Script = Callable[[str, Any], tuple[int, object]]
 class Scripted(ThreadingHTTPServer):
     """`script(path, body)` is the status and the answer; what was asked is kept. Use as a context manager."""
 
-    def __init__(self, script: Script) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, script: Script, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.script = script
         self.paths: list[str] = []
         self.bodies: list[Any] = []
