@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from oprover_jax.errors import DiskFull, InputError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -94,6 +96,35 @@ def claim(folder: Path, settings: bytes, program: str, option: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(settings)
+
+
+@contextmanager
+def locked(folder: Path, option: str = "--run") -> Iterator[None]:
+    """Hold the lock of a run folder, which is created if needed; the lock ends with its process, however that ends.
+
+    The lock is that of the operating system on `folder`/.lock; `folder`/.owner says which process holds it.
+
+    Args:
+      folder: Run folder.
+      option: Command-line option for the error message.
+
+    Raises:
+      InputError: Another process holds the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = folder / ".owner"
+    lock = FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        held_by = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
+        raise InputError(f"{option}: {folder} is in use by {held_by}; wait for it, stop it, or give another folder") from error
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
 
 
 def sync(path: Path) -> None:

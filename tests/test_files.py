@@ -1,12 +1,14 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from oprover_jax.files import remove_leftovers, replacing, replacing_folder
+from oprover_jax.errors import InputError
+from oprover_jax.files import locked, remove_leftovers, replacing, replacing_folder
 
 
 def write(folder: Path, text: str) -> None:
@@ -70,3 +72,30 @@ with replacing(Path(sys.argv[1]) / "killed") as temporary:
         temporary.write_text("whole")
         remove_leftovers(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == [".notes.tmp", "running"]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from oprover_jax.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_in_use_is_refused_with_its_owner_and_taken_over_from_the_dead(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "run"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=f"is in use by process {owner.pid} on {socket.gethostname()}; ") as caught, locked(folder):
+            pass
+        assert "\n" not in str(caught.value)
+        owner.kill()
+    for _ in range(2):
+        with locked(folder):
+            with pytest.raises(InputError, match=f"process {os.getpid()} on"), locked(folder):  # the same process counts as well
+                pass
+            with locked(tmp_path / "another"):
+                pass
+    assert not (folder / ".owner").exists()

@@ -1,19 +1,25 @@
 """Multi-host initialisation of JAX from the launcher's environment; on one machine it does nothing.
 
 The launcher may set the method in OPROVER_DISTRIBUTED (`tpu`, `slurm`, `explicit` or `none`). If unset, it is `explicit`
-if OPROVER_COORDINATOR is set, `slurm` in a Slurm step of several tasks, `tpu` on a TPU worker that knows other workers,
-and `none` otherwise. `explicit` reads OPROVER_COORDINATOR (host:port of process 0), OPROVER_PROCESSES and OPROVER_PROCESS.
+if OPROVER_COORDINATOR is set, `slurm` in a Slurm step of several tasks, `tpu` on a TPU worker that knows other workers or
+has several slices, and `none` otherwise. `explicit` reads OPROVER_COORDINATOR (host:port of process 0), OPROVER_PROCESSES
+and OPROVER_PROCESS.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, cast, get_args
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from oprover_jax.errors import InputError
+from oprover_jax.files import locked
 
 Way = Literal["none", "explicit", "slurm", "tpu"]
 
@@ -65,12 +71,47 @@ def initialize(environment: Mapping[str, str] | None = None, timeout: int = 300)
     return cluster
 
 
+def has_preemption_service() -> bool:
+    """Return True if JAX listens for SIGTERM in every process, so that all of them learn of it and `preempted` answers.
+
+    JAX then owns the handler of that signal.
+    """
+    return jax.distributed.is_initialized() and bool(jax.config.jax_enable_preemption_service)  # type: ignore[attr-defined]
+
+
+def preempted(step: int) -> bool:
+    """Return True in all processes after the same step if any of them has received SIGTERM; must be called after every step."""
+    return has_preemption_service() and multihost_utils.reached_preemption_sync_point(step)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder in the first process.
+
+    Raises:
+      InputError: Another run uses the folder. Raised in every process.
+    """
+    with ExitStack() as held:
+        failure: InputError | None = None
+        if jax.process_index() == 0:
+            try:
+                held.enter_context(locked(folder))
+            except InputError as error:
+                failure = error
+        if jax.process_count() > 1 and multihost_utils.broadcast_one_to_all(np.array(failure is not None)) and failure is None:
+            failure = InputError(f"--run: {folder} is in use by another run; see the error message of process 0")
+        if failure is not None:
+            raise failure
+        yield
+
+
 def _inferred(environment: Mapping[str, str]) -> str:
     if "OPROVER_COORDINATOR" in environment:
         return "explicit"
     if _in_slurm_step(environment) and environment["SLURM_NTASKS"] != "1":
         return "slurm"
-    return "tpu" if "," in environment.get("TPU_WORKER_HOSTNAMES", "") else "none"
+    several_slices = environment.get("MEGASCALE_NUM_SLICES", "1") != "1"  # each of which may be a single host
+    return "tpu" if several_slices or "," in environment.get("TPU_WORKER_HOSTNAMES", "") else "none"
 
 
 def _in_slurm_step(environment: Mapping[str, str]) -> bool:

@@ -19,6 +19,7 @@ from oprover_jax.errors import InputError
 from oprover_jax.files import replacing
 from oprover_jax.models.qwen3 import Params
 from oprover_jax.training.checkpoint import Checkpoints, latest, read_extra, restore
+from oprover_jax.training.distributed import has_preemption_service, preempted
 from oprover_jax.training.loggers import LOGGERS, check_loggers
 from oprover_jax.training.metrics import Goodput
 from oprover_jax.training.profiling import ProfileOnDemand
@@ -27,7 +28,7 @@ from oprover_jax.training.step import Batch, Metrics, TrainState, TrainStep
 
 __all__ = ["LoopConfig", "fingerprint", "resumed_step", "run", "stop_on_signals"]
 
-_AGREE_EVERY = 16  # steps between the points at which several hosts agree to save or stop
+_AGREE_SECONDS = 5.0  # between the points at which several hosts agree to save or stop
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,22 @@ def fingerprint(*configuration: Any) -> str:
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """Yield an event for `run(stop=...)` that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. Restores the previous handlers.
-    Main thread only."""
+
+    On several hosts JAX listens for SIGTERM instead and tells all of them, which `run` notices by itself. Handlers belong to the main
+    thread: in any other one, none is set, and whoever runs the thread sets the event.
+    """
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def on_signal(number: int, frame: Any) -> None:
         if number == signal.SIGINT and stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGINT] if has_preemption_service() else [signal.SIGTERM, signal.SIGINT]
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:
@@ -123,7 +131,7 @@ def run(
             state = restore(folder / "checkpoints", start, state)
     if start >= config.steps:
         return state
-    clock = _Clock(config, stop)
+    clock = _Clock(config, stop, start)
     step = start
     pending: tuple[int, float, Metrics] | None = None
     with ExitStack() as opened:
@@ -189,22 +197,31 @@ def _multiple(step: int, every: int) -> bool:
 
 
 class _Clock:
-    """Decides when to save and when to stop. Several hosts must do both at the same step, so they agree, but not at every step."""
+    """Decides when to save and when to stop. Several hosts must do both at the same step, so they agree, about every `_AGREE_SECONDS`; a
+    SIGTERM to any of them is agreed on in the background, and acts within a few steps."""
 
-    def __init__(self, config: LoopConfig, stop: threading.Event | None) -> None:
+    def __init__(self, config: LoopConfig, stop: threading.Event | None, start: int) -> None:
         self._config, self._stop, self._saved = config, stop, time.monotonic()
+        self._agreed, self._agreed_step, self._agree_at = self._saved, start, start + 1
 
     def due(self, step: int) -> tuple[bool, bool]:
-        """Return (save, stop) after `step` steps."""
+        """Return (save, stop) after `step` steps; must be called after every step."""
         leave = self._stop is not None and self._stop.is_set()
         save = time.monotonic() - self._saved >= self._config.save_every_seconds
         if jax.process_count() > 1:
-            if step % _AGREE_EVERY:
-                save = leave = False
-            else:
-                votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave]))
-                save, leave = (bool(some) for some in np.any(votes, axis=0))
+            save, leave = self._agree(step, save, leave) if step >= self._agree_at else (False, False)
+        leave |= preempted(step)
         save |= _multiple(step, self._config.keep_every)
         if save:
             self._saved = time.monotonic()
         return save, leave
+
+    def _agree(self, step: int, save: bool, leave: bool) -> tuple[bool, bool]:
+        """Return what any host wants, and set the step at which they agree again by the seconds of a step on the slowest host."""
+        now = time.monotonic()
+        seconds = (now - self._agreed) / (step - self._agreed_step)
+        votes: np.ndarray = multihost_utils.process_allgather(np.array([save, leave, seconds], np.float32))
+        save, leave, slowest = votes.max(axis=0).tolist()
+        self._agreed, self._agreed_step = now, step
+        self._agree_at = step + max(1, int(_AGREE_SECONDS / max(slowest, 1e-6)))
+        return bool(save), bool(leave)

@@ -8,6 +8,7 @@ RUN/hf/              the same as a folder that `transformers` loads, in bfloat16
 """
 
 from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,7 @@ from oprover_jax.progress import ProgressConsole, StageProgress
 from oprover_jax.sharding import make_mesh
 from oprover_jax.training.checkpoint import latest, restore, save
 from oprover_jax.training.chips import peak_flops
+from oprover_jax.training.distributed import alone_in
 from oprover_jax.training.job import TrainingJob, loss_function
 from oprover_jax.training.loop import resumed_step, run, stop_on_signals
 from oprover_jax.training.metrics import Goodput
@@ -86,62 +88,66 @@ def fit(
       end_id: End token of the exported model; by default that of `job.init_from`.
 
     Raises:
-      InputError: rows or weights are missing, torn or do not fit the job, or the folder has another configuration.
+      InputError: rows or weights are missing, torn or do not fit the job, or the folder has another configuration or is in
+        use by another process.
       TrainingFailed: too many steps in a row were skipped.
       KeyboardInterrupt: training was stopped before the last step.
     """
     goodput, programs = Goodput(), programs or Programs()
-    with goodput.measure("init"):
-        weights_of_data = {} if draw is not None else folders_of(job.data)
-        data = None if draw is not None else read_rows(job, weights_of_data)
-        held_out = _held_out(job)
-        described = describe_state(job, mesh)
-        started_from = start.identity if start is not None else weights_identity(job.init_from)
-        identity = job.identity(checksum(weights_of_data), started_from)
-        weights, exported = folder / "weights", folder / "hf"
-        resumed = resumed_step(folder, identity)
-        if start is None and job.init_from and not resumed:
-            check_same_sizes(job.model, Path(job.init_from))
-        _keep_config(job, folder)
-    if resumed == job.loop.steps == latest(weights) and exported.is_dir():
-        say(f"{folder} is finished: weights in {weights}, Hugging Face export in {exported}")
-        return restore(weights, job.loop.steps, described.params)
-    with goodput.measure("compile"):
-        step = _compiled(job, data, draw, mesh, folder / "program", programs)
-    with goodput.measure("init"):
-        state = described
-        if not resumed:
-            params = start.params if start is not None else start_params(job, mesh)
-            state = init_state(params, make_optimizer(job.optimizer), mesh)
-    if data is not None:
-        taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
-        say("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
-    if resumed:
-        say(f"{folder}: resuming at step {resumed} of {job.loop.steps}")
-    with stop_on_signals() as stop:
-        state = run(
-            folder,
-            job.loop,
-            state,
-            step,
-            lambda first: _batches(job, data, mesh, first),
-            lambda number: learning_rate(job.optimizer, number, job.loop.steps),
-            identity=identity,
-            about={"name": job.name, "seed": job.seed},
-            goodput=goodput,
-            seconds_at_peak=_seconds_at_peak(job, mesh),
-            evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.grad_accum_steps),
-            on_progress=on_progress,
-            stop=stop,
-        )
-    if int(state.step) < job.loop.steps * job.updates_per_step:
-        raise KeyboardInterrupt
-    save(weights, job.loop.steps, state.params, {"name": job.name})
-    if extra_files is None:
-        extra_files = tokenizer_files(Path(job.init_from)) if job.init_from else {}
-    export_hf(job.model, state.params, exported, overwrite=True, extra_files=extra_files, end_id=end_id)
-    say(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
-    return state.params
+    with ExitStack() as held:
+        with goodput.measure("init"):
+            weights_of_data = {} if draw is not None else folders_of(job.data)
+            data = None if draw is not None else read_rows(job, weights_of_data)
+            held_out = _held_out(job)
+            described = describe_state(job, mesh)
+            started_from = start.identity if start is not None else weights_identity(job.init_from)
+            identity = job.identity(checksum(weights_of_data), started_from)
+            weights, exported = folder / "weights", folder / "hf"
+            resumed = resumed_step(folder, identity)
+            if start is None and job.init_from and not resumed:
+                check_same_sizes(job.model, Path(job.init_from))
+            _check_folder(folder)
+            held.enter_context(alone_in(folder))
+            _keep_config(job, folder)
+        if resumed == job.loop.steps == latest(weights) and exported.is_dir():
+            say(f"{folder} is finished: weights in {weights}, Hugging Face export in {exported}")
+            return restore(weights, job.loop.steps, described.params)
+        with goodput.measure("compile"):
+            step = _compiled(job, data, draw, mesh, folder / "program", programs)
+        with goodput.measure("init"):
+            state = described
+            if not resumed:
+                params = start.params if start is not None else start_params(job, mesh)
+                state = init_state(params, make_optimizer(job.optimizer), mesh)
+        if data is not None:
+            taken = shares(data, weights_of_data, job.loop.steps * job.updates_per_step)
+            say("data: " + ", ".join(f"{name} {part.tokens:.2%} of the tokens, {part.epochs:.3g} epochs" for name, part in taken.items()))
+        if resumed:
+            say(f"{folder}: resuming at step {resumed} of {job.loop.steps}")
+        with stop_on_signals() as stop:
+            state = run(
+                folder,
+                job.loop,
+                state,
+                step,
+                lambda first: _batches(job, data, mesh, first),
+                lambda number: learning_rate(job.optimizer, number, job.loop.steps),
+                identity=identity,
+                about={"name": job.name, "seed": job.seed},
+                goodput=goodput,
+                seconds_at_peak=_seconds_at_peak(job, mesh),
+                evaluate=None if held_out is None else make_evaluation(loss_function(job), held_out, mesh, job.grad_accum_steps),
+                on_progress=on_progress,
+                stop=stop,
+            )
+        if int(state.step) < job.loop.steps * job.updates_per_step:
+            raise KeyboardInterrupt
+        save(weights, job.loop.steps, state.params, {"name": job.name})
+        if extra_files is None:
+            extra_files = tokenizer_files(Path(job.init_from)) if job.init_from else {}
+        export_hf(job.model, state.params, exported, overwrite=True, extra_files=extra_files, end_id=end_id)
+        say(f"finished: weights in {weights}, Hugging Face export in {exported}; {_spent(goodput)}")
+        return state.params
 
 
 def _held_out(job: TrainingJob) -> Batches | None:
@@ -221,9 +227,12 @@ def make_evaluation(loss: LossFunction, rows: Batches, mesh: Mesh, grad_accum_st
     return evaluate
 
 
-def _keep_config(job: TrainingJob, folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give a folder for the run")
+
+
+def _keep_config(job: TrainingJob, folder: Path) -> None:
     if jax.process_index() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "config.json") as temporary:

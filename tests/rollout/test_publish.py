@@ -5,7 +5,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import msgspec
 import numpy as np
 import pytest
 import rollout_server

@@ -25,6 +25,8 @@ SLURM = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "
         ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "16"}, Cluster("none")),  # a shell of an allocation is no step
         ({"TPU_WORKER_HOSTNAMES": "a,b"}, Cluster("tpu")),
         ({"TPU_WORKER_HOSTNAMES": "localhost"}, Cluster("none")),
+        ({"TPU_WORKER_HOSTNAMES": "localhost", "MEGASCALE_NUM_SLICES": "2"}, Cluster("tpu")),  # slices of one host each
+        ({"TPU_WORKER_HOSTNAMES": "localhost", "MEGASCALE_NUM_SLICES": "1"}, Cluster("none")),
         ({"OPROVER_DISTRIBUTED": "tpu"}, Cluster("tpu")),
         (SLURM | {"OPROVER_DISTRIBUTED": "none"}, Cluster("none")),
     ],

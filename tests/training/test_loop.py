@@ -155,6 +155,23 @@ def test_a_touched_file_traces_the_next_steps(tmp_path: Path, train_step: TrainS
     assert list((tmp_path / "profiles" / "step-3").rglob("*.xplane.pb"))
 
 
+def test_a_run_may_be_in_another_thread_which_has_no_handlers(tmp_path: Path, train_step: TrainStep) -> None:
+    """As under Ray Train; whoever runs the thread stops it by the event."""
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    steps: list[int] = []
+
+    def work() -> None:
+        with stop_on_signals() as stop:
+            assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+            on_progress = lambda done, *_: stop.set() if done == 2 else None  # noqa: E731
+            steps.append(int(train(tmp_path, train_step, stop=stop, on_progress=on_progress).step))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert steps == [3]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_set_the_flag_and_the_handlers_go_back(number: int) -> None:
     before = signal.getsignal(number)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from oprover_jax.data.dataset import folders_of, read_index, write_packed
 from oprover_jax.data.loader import from_folders
 from oprover_jax.data.rows import document
 from oprover_jax.errors import InputError
+from oprover_jax.files import locked
 from oprover_jax.models.hf.load import load_hf
 from oprover_jax.models.qwen3 import abstract_params, init_params
 from oprover_jax.progress import ProgressConsole
@@ -134,18 +136,44 @@ def test_killed_in_the_middle_and_resumed_on_the_same_and_on_half_as_many_device
     assert json.loads((killed / "goodput.json").read_text())["lost"] == pytest.approx(lost)
 
 
-def test_two_hosts_are_told_to_stop_and_one_goes_on(whole: Path, rows: Path, tmp_path: Path) -> None:
-    with joined(cpt(tmp_path / "run", rows), with_devices(4)) as hosts:
-        wait_for(tmp_path / "run", 8, hosts[0])
+SLOWLY = """
+import sys, time
+from oprover_jax.cli.main import main
+from oprover_jax.data.loader import Batches
+stream = Batches.stream
+def slow(*arguments, **options):
+    for batch in stream(*arguments, **options):
+        time.sleep(0.5)
+        yield batch
+Batches.stream = slow
+main()
+"""
+
+
+def test_two_hosts_save_by_time_and_one_that_is_told_to_stop_stops_both_at_once(whole: Path, rows: Path, tmp_path: Path) -> None:
+    """With steps of half a second, far fewer than 16 of them pass between the signal and the last checkpoint."""
+    command = [sys.executable, "-c", SLOWLY, *cpt(tmp_path / "run", rows)[3:], "--set", "loop.keep_every=0"]
+    with joined([*command, "--set", "loop.save_every_seconds=1.0"], with_devices(4)) as hosts:
+        wait_for(tmp_path / "run", 1, hosts[0])  # saved by time alone
+        told_at = len(read_metrics(tmp_path / "run" / "metrics.jsonl"))
         hosts[1].send_signal(signal.SIGTERM)  # told to one, agreed by both
         said = [host.communicate(timeout=120) for host in hosts]
     assert [host.returncode for host in hosts] == [130, 130], said
     assert all("interrupted; run the same command again" in err for _, err in said)
     stopped_at = latest(tmp_path / "run" / "checkpoints")
-    assert stopped_at in (16, 32)
+    assert stopped_at is not None and told_at <= stopped_at < told_at + 16
     train(job(rows), tmp_path / "run", ProgressConsole(Console(quiet=True)))
     for name, values in curve(whole).items():
         np.testing.assert_allclose(curve(tmp_path / "run")[name], values, rtol=2e-5, err_msg=name)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_changes_nothing(rows: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "run"):
+        done = subprocess.run(
+            cpt(tmp_path / "run", rows), env=os.environ | with_devices(8), cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 2 and f"is in use by process {os.getpid()} on {socket.gethostname()}" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
 
 
 def test_what_does_not_fit_is_said_before_anything_is_touched(rows: Path, whole: Path, tmp_path: Path) -> None:
