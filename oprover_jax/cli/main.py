@@ -152,13 +152,16 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
     from oprover_jax.training.distributed import initialize
 
     initialize()
+    from dataclasses import replace
+
     import jax
     from rich.console import Console
 
     from oprover_jax.configuration import load
-    from oprover_jax.posttraining.rollout_rows import with_rows
     from oprover_jax.progress import ProgressConsole
+    from oprover_jax.rollout.versions import MANIFEST, read_version
     from oprover_jax.training.job import TrainingJob
+    from oprover_jax.training.rollout_rows import with_rows
     from oprover_jax.training.train import train
 
     job = load(config, TrainingJob, overrides)
@@ -166,9 +169,11 @@ def _train(objective: str, config: Path, run: Path, overrides: Overrides) -> Non
         raise InputError(f"--config: {config} has the objective {job.objective!r}; run `oprover {job.objective}` or give another file")
     console = ProgressConsole(Console(quiet=jax.process_index() != 0))
     if objective == "rl":
+        if job.policy_version is None and job.init_from and (Path(job.init_from) / MANIFEST).is_file():
+            job = replace(job, policy_version=read_version(Path(job.init_from)).version)
         job, report = with_rows(job, run)
         if report is not None:
-            console.line(f"rollouts: {report}")
+            console.line(f"rollouts: {report.text()}")
     train(job, run, console)
 
 

@@ -65,12 +65,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Batches:
-    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1). Create with `from_folders` or `from_rows`."""
+    """Endless batches of `batch_rows` rows in an order given by `seed` (0 to 2**32 - 1), or in the order of their sources without
+    `shuffle`. Create with `from_folders` or `from_rows`."""
 
     sources: tuple[Source, ...]
     mixture: Mixture
     batch_rows: int
     seed: int
+    shuffle: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_rows < 1 or not 0 <= self.seed < 2**32:
@@ -125,7 +127,9 @@ class Batches:
             number, drawn = self.mixture.at(step * self.batch_rows + row)
             source = self.sources[number]
             epoch, place = divmod(drawn, len(source))
-            source.read(permuted(place, len(source), scrambled(self._keys[number] + epoch)), rows, at)
+            if self.shuffle:
+                place = permuted(place, len(source), scrambled(self._keys[number] + epoch))
+            source.read(place, rows, at)
         return rows
 
     @cached_property
@@ -142,7 +146,7 @@ class Share:
     epochs: float
 
 
-def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Batches:
+def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int, shuffle: bool = True) -> Batches:
     """Return batches of rows datasets (folder: weight in tokens). Errors: see `dataset.open_rows`, and InputError for rows that do not
     match each other."""
     indices = [read_index(folder) for folder in weights]
@@ -150,7 +154,7 @@ def from_folders(weights: Mapping[str, float], batch_rows: int, seed: int) -> Ba
         mixture = mix(list(weights.values()), [index.report.positions / index.rows for index in indices])
     except ValueError as error:
         raise InputError(f"data {dict(weights)}: {error}") from error
-    return Batches(tuple(open_rows(folder) for folder in weights), mixture, batch_rows, seed)
+    return Batches(tuple(open_rows(folder) for folder in weights), mixture, batch_rows, seed, shuffle)
 
 
 def checksum(weights: Mapping[str, float]) -> int:

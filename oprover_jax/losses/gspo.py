@@ -30,8 +30,11 @@ class GSPOConfig:
     reward (`groups.k1`) before advantages are computed: the gradient of the divergence of whole attempts, divided by the group's std like
     rewards. k1 in the loss has an expected gradient of exactly 0 and k3 in the loss a biased one: neither is offered; k3 is the metric.
 
-    `sampler_cap` weighs the loss of an attempt by min(exp(mean over tokens of old - sampler log-probability), cap), to correct differences
-    between engine and trainer on the same weights; None disables it. `mask_truncated` and `filter_groups` are applied on the host, by
+    `sampler_cap` weighs the loss of an attempt by min(w, cap), where w = exp(mean over tokens of old - sampler log-probability): the
+    truncated importance weight of the old policy, which learns, against the policy that drew the attempt. It corrects differences between
+    engine and trainer on the same weights, and those between a policy and the one before. `sampler_mask` sets the weight of attempts to 0
+    whose w is outside [1 / mask, mask]: they are too far off policy to be corrected. They stay in the denominator. None disables either.
+    `mask_truncated` and `filter_groups` are applied on the host, by
     `groups.trained_attempts`. `staleness` is how many versions older than the learning policy the policy that drew an attempt may be
     (0: on policy); older attempts are excluded beforehand, and are not part of their group.
     """
@@ -42,6 +45,7 @@ class GSPOConfig:
     kl: str = "none"
     kl_weight: float = 0.0
     sampler_cap: float | None = None
+    sampler_mask: float | None = None
     mask_truncated: bool = False
     filter_groups: bool = False
     staleness: int = 0
@@ -73,6 +77,11 @@ class GSPOConfig:
                 f"GSPOConfig.sampler_cap is {self.sampler_cap}; it truncates weights that are 1 where engine and trainer agree, so give a "
                 "number above 1, such as 2, or None to disable the correction"
             )
+        if self.sampler_mask is not None and not 1 < self.sampler_mask < math.inf:
+            raise ValueError(
+                f"GSPOConfig.sampler_mask is {self.sampler_mask}; attempts whose weight is outside [1 / mask, mask] are masked, so give a "
+                "number above 1, such as 2, or None to keep all"
+            )
 
 
 def gspo_loss(
@@ -95,7 +104,8 @@ def gspo_loss(
 
     Metrics: `ratio` (mean of s_i), `clip_fraction` (rows, or at token level fractions of their tokens, whose clipped term was taken),
     `approx_kl` (per token, in nats: the k3 estimate of KL(old || current), mean of r - 1 - log r); with a KL `reference_kl` (k3 estimate of
-    KL(current || reference)); with a sampler cap `sampler_weight` (mean after truncation) and `sampler_capped` (rows that were truncated).
+    KL(current || reference)); with a sampler cap or mask `sampler_weight` (mean after both), `sampler_capped` (rows that were truncated)
+    and `sampler_masked` (rows that were masked).
 
     Raises ValueError for a missing `reference_logprob` or `sampler_logprob` that `config` requires, and for advantages per token at
     sequence level.
@@ -135,12 +145,12 @@ def gspo_loss(
         metrics["reference_kl"] = (jnp.sum(_k3(-drift)), tokens)
         if config.kl == "k2_loss":
             loss += config.kl_weight * mean(drift**2 / 2)
-    if config.sampler_cap is not None:
+    if config.sampler_cap is not None or config.sampler_mask is not None:
         if sampler_logprob is None:
-            raise ValueError("GSPOConfig.sampler_cap needs the sampler's log-probabilities; add the batch field sampler_logprob")
-        weight = jnp.exp(mean(gap(old_logprob, sampler_logprob)))
-        metrics["sampler_capped"] = (jnp.sum((weight > config.sampler_cap) * present), rows)
-        weight = jnp.minimum(weight, config.sampler_cap)
+            raise ValueError("GSPOConfig.sampler_cap and sampler_mask need the sampler's values; add the batch field sampler_logprob")
+        weight, capped, masked = _sampler_weight(mean(gap(old_logprob, sampler_logprob)), config)
+        metrics["sampler_capped"] = (jnp.sum(capped * present), rows)
+        metrics["sampler_masked"] = (jnp.sum(masked * present), rows)
         metrics["sampler_weight"] = (jnp.sum(weight * present), rows)
         loss *= weight
     return jnp.sum(loss * present), rows, metrics
@@ -156,6 +166,16 @@ def sampler_mismatch(
     tokens = jnp.maximum(jnp.sum(counted), 1)
     size = jnp.abs(gap)
     return {"sampler_gap": jnp.sum(size) / tokens, "sampler_gap_max": jnp.max(size), "sampler_kl": jnp.sum(_k3(gap)) / tokens}
+
+
+def _sampler_weight(log_weight: Float[Array, "B"], config: GSPOConfig) -> tuple[Float[Array, "B"], Bool[Array, "B"], Bool[Array, "B"]]:
+    """Return the weight of each attempt, and whether it was truncated or masked. A masked one does not count as truncated."""
+    bound = math.inf if config.sampler_mask is None else math.log(config.sampler_mask)
+    masked = jnp.abs(log_weight) > bound
+    weight = jnp.exp(log_weight)
+    cap = math.inf if config.sampler_cap is None else config.sampler_cap
+    weighed = jnp.ones_like(weight) if config.sampler_cap is None else jnp.minimum(weight, cap)
+    return jnp.where(masked, 0.0, weighed), (weight > cap) & ~masked, masked
 
 
 def _clipped(

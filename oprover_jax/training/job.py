@@ -31,7 +31,8 @@ class TrainingJob:
 
     RL: a step is one rollout batch of `minibatches` times `batch_size` attempts, one per row: the old policy's log-probabilities of all of
     them, then an update on each mini-batch. `data` is a folder of rollouts (a stage of a run) or a rows dataset made from one. `gspo` is
-    the loss, `temperature` the sampler's.
+    the loss, `temperature` the sampler's. `policy_version` is the version of `init_from`, in the numbers of the rollouts (None: that of
+    its manifest, or the newest in the rollouts).
     """
 
     name: str
@@ -48,6 +49,7 @@ class TrainingJob:
     gspo: GSPOConfig = field(default_factory=GSPOConfig)
     temperature: float = 1.0
     minibatches: int = 4
+    policy_version: int | None = None
     data: str | dict[str, float] = ""
     held_out: str = ""
     init_from: str = ""
@@ -62,6 +64,8 @@ class TrainingJob:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.objective == "rl" and not isinstance(self.data, str):
             raise ValueError("data: rl takes one folder of rollouts, not a mixture; give one folder")
+        if self.objective == "rl" and not self.temperature > 0:
+            raise ValueError(f"temperature is {self.temperature}; rl learns from sampled attempts, so give the positive one of the sampler")
         if self.held_out and self.objective == "rl":
             raise ValueError(f"held_out is {self.held_out!r}; rl does not support held-out rows, so leave it empty")
         shards = self.mesh.dcn * self.mesh.fsdp * self.grad_accum_steps

@@ -7,6 +7,7 @@ open or give it for other data.
 import math
 from dataclasses import dataclass, field, replace
 
+from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.models.sizes import published
 from oprover_jax.sharding import MeshConfig
@@ -101,7 +102,8 @@ def sft(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
 def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash") -> TrainingJob:
     """Return GSPO on stored rollouts of Qwen3-`size`, rows of 32,768 tokens with one attempt each, one in flight per shard of the batch.
 
-    200 rollout batches of at least 256 attempts in four mini-batches (arXiv 2507.18071, section 5.1).
+    200 rollout batches of at least 256 attempts in four mini-batches (arXiv 2507.18071, section 5.1). The correction for attempts by an
+    older policy is ours.
     """
     shards = mesh.dcn * mesh.fsdp
     rows = max(shards, 64)
@@ -115,6 +117,7 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
         seq_len=32_768,
         mesh=mesh,
         grad_accum_steps=rows // shards,
+        gspo=GSPOConfig(sampler_cap=1.5, sampler_mask=2.0),
         data="data/rollouts",
         init_from=f"weights/Qwen3-{size}",
         topology=topology,

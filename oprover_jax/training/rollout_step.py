@@ -37,7 +37,8 @@ def rollout_step(logprobs: LogprobFunction, update: TrainStep, mesh: Mesh) -> Ro
     update on each. Nothing waits for the device.
 
     `logprobs` is `make_logprob_fn` and `update` the train step of `objectives.gspo`, made for the same shapes. Metrics: means over the
-    mini-batches of the update's and of `sampler_mismatch`; the largest gap, all tokens, and the counters at the end.
+    mini-batches of the update's and of `sampler_mismatch`; `first_ratio`, the ratio of the first mini-batch, which no update precedes and
+    which is therefore exactly 1; the largest gap, all tokens, and the counters at the end.
     """
     mismatch, combined = jax.jit(sampler_mismatch), jax.jit(_combined)
 
@@ -74,4 +75,5 @@ def _combined(collected: Sequence[Metrics]) -> Metrics:
     together = {name: jnp.stack([metrics[name] for metrics in collected]) for name in collected[0]}
     means = {name: jnp.mean(values) for name, values in together.items()}
     counters = {name: together[name][-1] for name in _COUNTERS}
-    return means | counters | {"tokens": jnp.sum(together["tokens"]), "sampler_gap_max": jnp.max(together["sampler_gap_max"])}
+    first = {"first_ratio": together["ratio"][0]}
+    return means | counters | first | {"tokens": jnp.sum(together["tokens"]), "sampler_gap_max": jnp.max(together["sampler_gap_max"])}

@@ -176,7 +176,7 @@ def read_rows(job: TrainingJob, weights: Mapping[str, float]) -> Batches:
             raise InputError(
                 f"rows dataset {folder} has no advantages; give the folder of rollouts instead, from which `oprover rl` makes rows"
             )
-    return from_folders(weights, job.batch_size, job.seed)
+    return from_folders(weights, job.batch_size, job.seed, shuffle=job.objective != "rl")  # rollouts are in the order of their versions
 
 
 def start_params(job: TrainingJob, mesh: Mesh) -> Params:
@@ -251,6 +251,9 @@ def _shown(progress: StageProgress) -> OnProgress:
     def show(step: int, steps: int, metrics: Mapping[str, float]) -> None:
         parts = [f"loss {metrics['loss']:.4f}", f"{metrics['tokens_per_second']:,.0f} tokens/s"]
         parts += [f"MFU {metrics['mfu']:.1%}"] if "mfu" in metrics else []
+        if "sampler_weight" in metrics:
+            shares = (f"{metrics[f'sampler_{name}']:.1%} {name}" for name in ("capped", "masked"))
+            parts += [f"weight {metrics['sampler_weight']:.3f}, {', '.join(shares)}"]
         parts += [f"held-out {metrics['held_out_loss']:.4f}"] if "held_out_loss" in metrics else []
         parts += [f"{metrics['skipped']:.0f} skipped"] if metrics["skipped"] else []
         progress.update(step, ", ".join(parts))

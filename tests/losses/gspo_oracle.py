@@ -9,7 +9,7 @@ def oracle(logprob, old, mask, advantages, config, reference=None, sampler=None)
     """`total` (objective negated), its `slope` by the policy's log-probabilities, and the metrics as (sum, denominator)."""
     slope = np.zeros(np.shape(logprob))
     total, rows, tokens_seen = 0.0, 0, 0
-    sums = dict.fromkeys(("ratio", "clip_fraction", "approx_kl", "reference_kl", "sampler_weight", "sampler_capped"), 0.0)
+    sums = dict.fromkeys(("ratio", "clip_fraction", "approx_kl", "reference_kl", "sampler_weight", "sampler_capped", "sampler_masked"), 0.0)
     for row in range(len(mask)):
         tokens = [t for t in range(len(mask[row])) if mask[row][t]]
         if not tokens:
@@ -18,11 +18,16 @@ def oracle(logprob, old, mask, advantages, config, reference=None, sampler=None)
         ratio = math.exp(math.fsum(logprob[row][t] - old[row][t] for t in tokens) / size)
         sums["ratio"] += ratio
         weight = 1.0
-        if config.sampler_cap is not None:
+        if config.sampler_cap is not None or config.sampler_mask is not None:
             free = math.exp(math.fsum(old[row][t] - sampler[row][t] for t in tokens) / size)
-            weight = min(free, config.sampler_cap)
+            weight = 1.0 if config.sampler_cap is None else min(free, config.sampler_cap)
+            masked = config.sampler_mask is not None and not 1 / config.sampler_mask <= free <= config.sampler_mask
+            if masked:
+                weight = 0.0
+            elif config.sampler_cap is not None and free > config.sampler_cap:
+                sums["sampler_capped"] += 1
             sums["sampler_weight"] += weight
-            sums["sampler_capped"] += free > config.sampler_cap
+            sums["sampler_masked"] += masked
         for t in tokens:
             # a scalar advantage is the advantage of every token: the mean over tokens of equal terms is the sequence's term
             advantage = advantages[row] if np.ndim(advantages) == 1 else advantages[row][t]
@@ -43,6 +48,6 @@ def oracle(logprob, old, mask, advantages, config, reference=None, sampler=None)
     wanted = {name: (value, tokens_seen if name.endswith("kl") else rows) for name, value in sums.items()}
     if config.kl == "none":
         del wanted["reference_kl"]
-    if config.sampler_cap is None:
-        del wanted["sampler_weight"], wanted["sampler_capped"]
+    if config.sampler_cap is None and config.sampler_mask is None:
+        del wanted["sampler_weight"], wanted["sampler_capped"], wanted["sampler_masked"]
     return {"total": total, "rows": rows, "slope": slope, "metrics": wanted}

@@ -17,8 +17,11 @@ TOKEN = GSPOConfig(level="token")
 K2 = GSPOConfig(kl="k2_loss", kl_weight=0.3)
 K1 = GSPOConfig(kl="k1_reward", kl_weight=0.3)
 CAPPED = GSPOConfig(sampler_cap=1.05)
-EVERYTHING = GSPOConfig(level="token", kl="k2_loss", kl_weight=0.3, sampler_cap=1.05)
-OPTIONS = {"published": CONFIG, "token": TOKEN, "k2": K2, "k1": K1, "capped": CAPPED, "everything": EVERYTHING}
+MASKED = GSPOConfig(sampler_mask=1.1)
+OFF_POLICY = GSPOConfig(sampler_cap=1.05, sampler_mask=1.1)
+EVERYTHING = GSPOConfig(level="token", kl="k2_loss", kl_weight=0.3, sampler_cap=1.05, sampler_mask=1.12)
+OPTIONS = {"published": CONFIG, "token": TOKEN, "k2": K2, "k1": K1, "capped": CAPPED, "masked": MASKED, "off policy": OFF_POLICY}
+OPTIONS |= {"everything": EVERYTHING}
 
 
 def batch(seed, scale, per_token=False):
@@ -75,6 +78,8 @@ def test_value_gradient_and_metrics_equal_the_oracle(config: GSPOConfig, per_tok
         assert 0 < wanted["metrics"]["clip_fraction"][0] < 12
     if config.sampler_cap is not None:
         assert 0 < wanted["metrics"]["sampler_capped"][0] < 14
+    if config.sampler_mask is not None:
+        assert 0 < wanted["metrics"]["sampler_masked"][0] < 14
 
 
 @pytest.mark.parametrize("config", [CONFIG, TOKEN], ids=["sequence", "token"])
@@ -279,6 +284,8 @@ def test_the_mismatch_of_sampler_and_trainer_is_measured() -> None:
         ({"sampler_cap": 0.5}, "above 1"),
         ({"sampler_cap": float("inf")}, "above 1"),
         ({"sampler_cap": float("nan")}, "above 1"),
+        ({"sampler_mask": 1.0}, "above 1"),
+        ({"sampler_mask": float("inf")}, "above 1"),
     ],
 )
 def test_impossible_settings_are_refused_with_a_remedy(change, remedy) -> None:
@@ -287,7 +294,7 @@ def test_impossible_settings_are_refused_with_a_remedy(change, remedy) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("config", "lacking"), [(K2, "reference"), (K1, "reference"), (CAPPED, "sampler")])
+@pytest.mark.parametrize(("config", "lacking"), [(K2, "reference"), (K1, "reference"), (CAPPED, "sampler"), (MASKED, "sampler")])
 def test_what_an_option_needs_is_asked_for(config, lacking) -> None:
     given = batch(3, 1e-3)
     del given[lacking]
