@@ -68,7 +68,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
     """Yield an event for `run(stop=...)` that SIGTERM and Ctrl-C set; a second Ctrl-C interrupts at once. Restores the previous handlers.
 
     On several hosts JAX listens for SIGTERM instead and tells all of them, which `run` notices by itself. Handlers belong to the main
-    thread: in any other one, none is set, and whoever runs the thread sets the event.
+    thread: in any other one none is set, and the caller sets the event.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
