@@ -163,7 +163,7 @@ def test_published_weights_serve_new_requests_and_started_ones_keep_theirs(
     with JaxEngine(config, params, mesh, version=3, **SHAPES) as engine:
 
         async def scenario() -> tuple[list[Completion], list[Completion]]:
-            old = asyncio.create_task(engine.generate(Request(PROMPTS[1], Sampling(20, 0.0), num_samples=40)))
+            old = asyncio.create_task(engine.generate(Request(PROMPTS[1], Sampling(20, top_k=1), num_samples=40)))
             await started(engine)
             engine.publish(other_params, 4)
             new = await engine.generate(Request(PROMPTS[1], Sampling(20, 0.0)))
