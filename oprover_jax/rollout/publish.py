@@ -12,7 +12,7 @@ from oprover_jax.rollout.checksum import checksum
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.server_http import PublishError
 from oprover_jax.rollout.sglang_engine import SGLangEngine
-from oprover_jax.rollout.versions import Weights, write_version
+from oprover_jax.rollout.versions import PublishedWeights, write_version
 
 
 def publish_in_place(engine: JaxEngine, params: Params, version: int, timeout: float = 600.0) -> None:
@@ -46,7 +46,7 @@ def publish_to_servers(
     dtype: Dtype = "bfloat16",
     extra_files: Mapping[str, bytes] | None = None,
     end_id: int | None = None,
-) -> Weights:
+) -> PublishedWeights:
     """Write the weights to a new folder in `folder`, make the servers of `engine` load it, and return what was published.
 
     Every process of the trainer must call this function; the one that talks to the servers gives the engine, the others None.
@@ -55,7 +55,7 @@ def publish_to_servers(
       engine: Engine over the servers, or None.
       config: Model configuration.
       params: New weights.
-      version: Version number of the weights; see `versions.version_of`.
+      version: Version number of the weights; different weights have different numbers.
       folder: Folder of the versions, which the servers can read under the same path.
       dtype: Data type of the exported weights.
       extra_files: Further files of the model folder, as for `export_hf`.

@@ -12,7 +12,7 @@ import msgspec
 from oprover_jax.errors import InputError
 from oprover_jax.rollout.engine import EngineError
 from oprover_jax.rollout.sglang_wire import ModelInfo
-from oprover_jax.rollout.versions import Weights
+from oprover_jax.rollout.versions import PublishedWeights
 
 Restart = Callable[[str, Path], None]
 """Called as (url, folder) for a server that cannot load weights; returns when the server responds with those of the folder."""
@@ -86,7 +86,7 @@ class ServerHttp:
                     raise RetryableError(f"invalid model info ({error})") from error
         return ModelInfo()
 
-    async def bring(self, url: str, weights: Weights, restart: Restart | None) -> ModelInfo:
+    async def bring(self, url: str, weights: PublishedWeights, restart: Restart | None) -> ModelInfo:
         """Make a server serve `weights`, unless it does already, and return what it then says about its model.
 
         The server is paused while it loads, and resumed in any case: what it serves is checked before every use, so it must not keep
@@ -145,7 +145,7 @@ class ServerHttp:
         return response
 
 
-def serves(info: ModelInfo, weights: Weights) -> bool:
+def serves(info: ModelInfo, weights: PublishedWeights) -> bool:
     """Return True if a server says that it serves `weights`: by version and checksum, or by folder if it reports no version.
 
     SGLang reports the version "default" until it has loaded weights under a version, so that a restarted server does not serve them.

@@ -13,14 +13,14 @@ from oprover_jax.rollout.engine import Completion, EngineError, Request
 from oprover_jax.rollout.server_http import PublishError, Restart, RetryableError, ServerHttp
 from oprover_jax.rollout.servers import Server, Servers, Unavailable
 from oprover_jax.rollout.sglang_wire import Aborted, Generated, WrongAnswer, body, completion
-from oprover_jax.rollout.versions import Weights
+from oprover_jax.rollout.versions import PublishedWeights
 
 _PATIENCE_SECONDS = 600.0  # as long as a large model takes to load
 
 
 def open_engine(
     urls: Sequence[str],
-    weights: Weights | None = None,
+    weights: PublishedWeights | None = None,
     *,
     key: str | None = None,
     connections: int = 256,
@@ -84,7 +84,7 @@ class SGLangEngine:
     ) -> None:
         addresses = checked_urls(urls)
         self._version, self._patience, self._restart = version, patience, restart
-        self._weights: Weights | None = None
+        self._weights: PublishedWeights | None = None
         self._loop = LoopThread("sglang-engine")
         self._http = ServerHttp(key, connections * len(addresses), timeout)
         self._servers = Servers(addresses, connections, patience, self._prepare)
@@ -108,7 +108,7 @@ class SGLangEngine:
             raise InputError("a request needs at least one prompt token and one sample")
         return await asyncio.wrap_future(self._loop.submit(self._generate(request)))
 
-    def publish(self, weights: Weights) -> None:
+    def publish(self, weights: PublishedWeights) -> None:
         """Make every server that responds serve `weights`; return once at least one does.
 
         Requests in progress are aborted and drawn again by the new weights. A server that does not respond is brought to them when it is
@@ -131,7 +131,7 @@ class SGLangEngine:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    async def _publish(self, weights: Weights) -> None:
+    async def _publish(self, weights: PublishedWeights) -> None:
         self._weights = weights
         self._servers.wanted += 1
         await asyncio.gather(*(self._examine(server) for server in self._servers.all))

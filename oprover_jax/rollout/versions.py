@@ -1,4 +1,4 @@
-"""Versions of weights: one number per set of weights, and the folders through which servers load them.
+"""Versions of weights in folders through which servers load them.
 
 FOLDER/version-000007/       Hugging Face model folder, written atomically
 FOLDER/version-000007/manifest.json    version, data type and checksum of the weights as stored
@@ -17,7 +17,6 @@ from oprover_jax.models.hf.export import Dtype, export_hf
 from oprover_jax.models.qwen3 import Params, Qwen3Config
 from oprover_jax.rollout.checksum import checksum
 
-VERSIONS_PER_STAGE = 1_000_000
 MANIFEST = "manifest.json"
 
 _KEPT = 2
@@ -32,31 +31,12 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Weights:
+class PublishedWeights:
     """Published set of weights: a model folder with its version and checksum."""
 
     folder: Path
     version: int
     checksum: str
-
-
-def version_of(stage: int, step: int, steps: int) -> int:
-    """Return the version of the weights after `step` of the `steps` updates of a training stage; different weights, different versions.
-
-    The last weights of a stage have the version of the next stage before its first update, because they are the same weights. Versions
-    grow with training. A stage that changes nothing has no version of its own.
-
-    Args:
-      stage: Number of the stage among the training stages of the run, from 0.
-      step: Number of updates made in it.
-      steps: Number of updates that the stage makes.
-
-    Raises:
-      ValueError: The numbers are out of range.
-    """
-    if stage < 0 or not 0 <= step <= steps < VERSIONS_PER_STAGE or steps < 1:
-        raise ValueError(f"stage {stage}, step {step} of {steps}: a stage from 0 has 1 to {VERSIONS_PER_STAGE - 1} steps, counted from 0")
-    return stage * VERSIONS_PER_STAGE + (VERSIONS_PER_STAGE if step == steps else step)
 
 
 def write_version(
@@ -68,7 +48,7 @@ def write_version(
     dtype: Dtype = "bfloat16",
     extra_files: Mapping[str, bytes] | None = None,
     end_id: int | None = None,
-) -> Weights:
+) -> PublishedWeights:
     """Write weights and manifest to `folder`/version-NUMBER and remove older versions, except the one before.
 
     Every process that holds a part of `params` must call this; the first one writes.
@@ -77,7 +57,7 @@ def write_version(
       folder: Folder of the versions, which servers can read under the same path.
       config: Model configuration.
       params: Weights.
-      version: Version number of the weights; see `version_of`.
+      version: Version number of the weights; different weights have different numbers.
       dtype: Data type of the stored weights.
       extra_files: Further files of the model folder, as for `export_hf`.
       end_id: End token, as for `export_hf`.
@@ -90,10 +70,10 @@ def write_version(
         for number, old in _versions(folder)[:-_KEPT]:
             if number < version:
                 shutil.rmtree(old)
-    return Weights(target, version, manifest.checksum)
+    return PublishedWeights(target, version, manifest.checksum)
 
 
-def read_version(folder: Path) -> Weights:
+def read_version(folder: Path) -> PublishedWeights:
     """Return what a folder of `write_version` holds, by its manifest.
 
     Raises:
@@ -105,10 +85,10 @@ def read_version(folder: Path) -> Weights:
         raise InputError(f"{folder} has no {MANIFEST}, so the version of its weights is unknown; give a published version") from error
     except msgspec.DecodeError as error:
         raise InputError(f"{folder / MANIFEST} cannot be read ({error}); publish this version again") from error
-    return Weights(folder.resolve(), manifest.version, manifest.checksum)
+    return PublishedWeights(folder.resolve(), manifest.version, manifest.checksum)
 
 
-def latest_version(folder: Path) -> Weights | None:
+def latest_version(folder: Path) -> PublishedWeights | None:
     """Return the newest version in a folder of versions, or None if there is none."""
     versions = _versions(folder)
     return read_version(versions[-1][1]) if versions else None

@@ -18,7 +18,7 @@ from oprover_jax.rollout.engine import Completion, Engine, EngineError, Request,
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import publish_to_servers
 from oprover_jax.rollout.sglang_engine import SGLangEngine, open_engine
-from oprover_jax.rollout.versions import Weights
+from oprover_jax.rollout.versions import PublishedWeights
 from oprover_jax.server.service import Service
 from oprover_jax.server.settings import ServerSettings
 
@@ -73,7 +73,7 @@ ONE = [Request((1, 2), Sampling(1)) for _ in range(9)]
 
 def test_a_restarted_server_has_not_the_published_version_and_gets_it_before_it_is_asked_again() -> None:
     stand_in = StandIn(restart=lambda count: count == 4)
-    with stand_in.serving() as server, open_engine([server.url], Weights(Path("/v"), 7, "sum")) as engine:
+    with stand_in.serving() as server, open_engine([server.url], PublishedWeights(Path("/v"), 7, "sum")) as engine:
         assert stand_in.loaded == 1
         drawn = ask(engine, ONE)
         assert versions(drawn) == {7} and stand_in.loaded == 2
@@ -97,7 +97,7 @@ def test_one_404_is_not_the_end() -> None:
             return 404, {"detail": "Not Found"}
         return stand_in.answer(path, body)
 
-    with Scripted(answer) as server, open_engine([server.url], Weights(Path("/v"), 7, "sum")) as engine:
+    with Scripted(answer) as server, open_engine([server.url], PublishedWeights(Path("/v"), 7, "sum")) as engine:
         assert not lost and versions(ask(engine, ONE)) == {7}
     lost |= {"/model_info", "/get_model_info"}
     with Scripted(answer) as server, open_engine([server.url]) as engine:
@@ -108,7 +108,7 @@ def test_a_server_that_is_away_holds_up_nobody_and_is_brought_up_to_date_when_it
     here, back = StandIn(), StandIn()
     port = rollout_server.free_port()
     urls = [f"http://127.0.0.1:{port}"]
-    with here.serving() as server, open_engine([*urls, server.url], Weights(Path("/v"), 7, "sum"), patience=30.0) as engine:
+    with here.serving() as server, open_engine([*urls, server.url], PublishedWeights(Path("/v"), 7, "sum"), patience=30.0) as engine:
         assert server.paths.count("/pause_generation") == server.paths.count("/continue_generation") == 1
         assert versions(ask(engine, ONE)) == {7} and here.count == len(ONE)
         with back.serving(port):
@@ -129,7 +129,7 @@ def test_nobody_there_is_one_sentence_that_names_the_servers() -> None:
         ask(engine, ONE[:1])
     assert all(url in str(caught.value) for url in urls) and "\n" not in str(caught.value)
     with pytest.raises(EngineError, match="version 7 is on no server"):
-        open_engine(urls, Weights(Path("/v"), 7, "sum"), patience=0.5)
+        open_engine(urls, PublishedWeights(Path("/v"), 7, "sum"), patience=0.5)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_rollouts_over_urls_are_those_in_process_whatever_is_killed(
     running = [rollout_server.command(model_folder, *OPTIONS, port=port) for port in ports]
     urls = [server.url for server in running]
 
-    def publish(engine: SGLangEngine, number: int, version: int) -> Weights:
+    def publish(engine: SGLangEngine, number: int, version: int) -> PublishedWeights:
         return publish_to_servers(engine, CONFIG, policies[number], version, tmp_path, dtype="float32")
 
     async def rollout_with_a_kill(engine: SGLangEngine) -> list[list[Completion]]:
