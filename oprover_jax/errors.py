@@ -13,5 +13,9 @@ class DoesNotFit(RuntimeError):
     """A compiled program needs more memory than its chips have. Exit code 1."""
 
 
+class LeanAway(RuntimeError):
+    """Lean gave no verdict for as long as patience lasts. Nothing was stored without one. Exit code 1."""
+
+
 class DiskFull(OSError):
     """A disk, quota or file size limit was reached. Existing files are intact. Exit code 1."""
