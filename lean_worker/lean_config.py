@@ -35,7 +35,7 @@ class LeanConfig:
     connections: int = 128
     """Checks in flight to each service."""
     patience: float = 300.0
-    """Seconds for which a check waits for a Lean that is away: whose services or processes give no answer. This is the only such setting."""
+    """Seconds for which a check waits for a Lean that is away, one whose services or processes give no answer."""
     key_file: Path | None = None
     """File whose first line is the bearer key of the services, or, for `lean-worker serve`, of the service; without it, the variable
     LEAN_WORKER_KEY."""

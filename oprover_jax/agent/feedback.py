@@ -50,11 +50,11 @@ class Part:
 
 
 def verdict_errors(formal: str, proof: str | None, verdict: Verdict | None) -> tuple[str, ...]:
-    """Return the feedback on an attempt, one string per error; a rejection without an error of Lean is explained."""
+    """Return the feedback on an attempt, one string per error; a failure without an error of Lean is explained."""
     if proof is None or verdict is None:
         return (NO_CODE,)
     errors = feedback_errors(formal, proof, verdict.messages)
-    if errors or verdict.accepted is not False:
+    if errors or verdict.accepted:
         return errors
     if foreign := sorted(set(verdict.axioms) - ALLOWED_AXIOMS):
         return (f"The proof depends on axioms that are not allowed: {', '.join(foreign)}",)
