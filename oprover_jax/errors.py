@@ -14,7 +14,11 @@ class DoesNotFit(RuntimeError):
 
 
 class LeanAway(RuntimeError):
-    """Lean gave no verdict for as long as patience lasts. Nothing was stored without one. Exit code 1."""
+    """Lean gave no verdict for as long as patience lasts; `left` says what remains. Nothing was stored without a verdict. Exit code 1."""
+
+    def __init__(self, reason: str, left: str = "") -> None:
+        super().__init__(f"{reason}; {left} left, and the same command resumes with them once Lean is back" if left else reason)
+        self.reason = reason
 
 
 class DiskFull(OSError):

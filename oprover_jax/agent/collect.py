@@ -95,8 +95,7 @@ async def collect(prover: Prover, memory: Memory, job: Collection, sink: Sink, o
         if not isinstance(error, LeanAway):
             raise error from group
         await store.finish()
-        left = f"{len(job.statements) - tally.statements} of {len(job.statements)} statements are left"
-        raise LeanAway(f"{error}; {left}, and the same command resumes with them once Lean is back") from group
+        raise LeanAway(error.reason, f"{len(job.statements) - tally.statements} of {len(job.statements)} statements are") from group
     finally:
         await store.finish()
     return tally

@@ -199,6 +199,11 @@ class Experiment:
                 raise ValueError(f"{name} is {room}, but prompt and completion may take {longest} tokens; raise it or lower the budget")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
+        if self.rollout.temperature == 0 and (self.rollout.num_samples > 1 or self.gspo.steps):
+            raise ValueError(
+                f"rollout.temperature is 0, so the {self.rollout.num_samples} rollouts on a statement, and the attempts of a GSPO group, would "
+                "be equal; give a temperature above 0"
+            )
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; it must be in [0, 1)")
         if self.cpt is None and self.sft is None and not self.policy.init_from:

@@ -12,6 +12,7 @@ import msgspec
 from oprover_jax.errors import DiskFull, InputError
 from oprover_jax.evaluation.report import Report, build_report
 from oprover_jax.evaluation.report_page import print_report, write_page
+from oprover_jax.evaluation.report_trajectories import examples
 from oprover_jax.posttraining import preparation, proving, training
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.gspo import gspo
@@ -100,7 +101,7 @@ def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage],
     report = build_report(experiment.seed, summaries)
     write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
     last = [stage.name for stage in stages if stage.kind == "evaluate"][-1]
-    write_page(folder.path, report, all_metrics(folder, stages), bench.trajectories(last), bench.codec.decode)
+    write_page(folder.path, report, all_metrics(folder, stages), examples(bench.rollouts(last)), bench.codec.decode)
     return report
 
 

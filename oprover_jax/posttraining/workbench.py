@@ -74,7 +74,7 @@ class Workbench:
 
     @cached_property
     def verifier(self) -> Verifier:
-        return Verifier(self.pool)
+        return Verifier(self.pool, self.lean.patience)
 
     @cached_property
     def model(self) -> Qwen3Config:
@@ -142,9 +142,9 @@ class Workbench:
         memory.add([*self.theorems.public, *self.found(self.experiment.iterations + 1)])
         return memory
 
-    def trajectories(self, stage: str) -> list[Trajectory]:
-        """Return the trajectories that a stage has stored so far."""
-        return store.read(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES)
+    def rollouts(self, *stages: str) -> list[str]:
+        """Return the files of trajectories that stages have stored so far; `data.rollouts` reads them without holding all."""
+        return [str(part) for stage in stages for part in store.parts(self.folder.stage(stage) / "trajectories")]
 
     def put_trajectories(self, stage: str, trajectories: Sequence[Trajectory]) -> None:
         """Store trajectories of a stage."""
