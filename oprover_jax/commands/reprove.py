@@ -238,9 +238,8 @@ def _triable(
     for entries in _chunks(queue, chunk):
         allowed = [pair for pair in entries if not fingerprints([pair[1]]) & barred]
         readable = [pair for pair in allowed if agent.template.fits(pair[1])]
-        verdicts = asyncio.run(
-            Verifier(agent.workers, agent.patience).decide_many([(statement, "by trivial") for _, statement in readable])
-        )
+        verifier = Verifier(agent.workers, agent.patience)
+        verdicts = asyncio.run(verifier.decide_many([(statement, "by trivial") for _, statement in readable]))
         elaborated = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind not in _NOT_HERE]
         result.held_out += len(entries) - len(allowed)
         result.too_long += len(allowed) - len(readable)

@@ -201,8 +201,8 @@ class Experiment:
             raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
         if self.rollout.temperature == 0 and (self.rollout.num_samples > 1 or self.gspo.steps):
             raise ValueError(
-                f"rollout.temperature is 0, so the {self.rollout.num_samples} rollouts on a statement, and the attempts of a GSPO group, would "
-                "be equal; give a temperature above 0"
+                f"rollout.temperature is 0, so the {self.rollout.num_samples} rollouts on a statement, and the attempts of a GSPO "
+                "group, would be equal; give a temperature above 0"
             )
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; it must be in [0, 1)")

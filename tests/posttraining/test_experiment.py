@@ -161,7 +161,7 @@ def test_changes_are_applied_together(demo: Experiment) -> None:
 
 
 def test_practice_without_randomness_is_refused_before_anything_runs() -> None:
-    tiny = load(TINY, Experiment)
+    tiny = load(DEMO, Experiment)
     with pytest.raises(InputError, match=r"rollout\.temperature is 0, so the \d+ rollouts on a statement"):
         apply_override(tiny, "rollout.temperature=0")
     with pytest.raises(InputError, match="temperature is 0"):
