@@ -39,7 +39,7 @@ from oprover_jax.verify.verifier import Verifier
 WORDS = ["add", "mul", "sub", "le", "lt", "succ", "zero", "one", "comm", "assoc", "left", "right", "cancel", "mono", "trans"]
 ROUNDS = 2
 ACCEPTED = 0.3  # share of the proofs that the stub accepts
-LINES, LINES_RETRIEVED = 14, 24  # of an attempt and of a retrieved proof
+LINES, LINES_RETRIEVED = 14, 28  # of an attempt and of a retrieved proof
 KNOWN = 500  # proofs in the memory
 STATES = 12_800  # hard states of a GSPO stage: 200 steps of 64
 
@@ -92,7 +92,7 @@ def make_prover(rng: random.Random, known: Sequence[ProofRecord]) -> Prover:
     texts = [answer_text(tactics(rng, LINES)) for _ in range(1000)]
     tokenizer = train_tokenizer([*texts[:100], *(record.statement.formal for record in known)], 360, PHRASES)
     answers = [(*tokenizer.encode_once(text), tokenizer.end_id) for text in texts]
-    template = Template(codec_of(tokenizer), Budget(2000, statement=400, references=1100, attempt=400, feedback=400))
+    template = Template(codec_of(tokenizer), Budget(2000, statement=400, references=1300, attempt=400, feedback=400))
     return Prover(StubEngine(answers), Verifier(StubLean()), template)
 
 
