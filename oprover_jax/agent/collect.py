@@ -102,7 +102,7 @@ async def collect(prover: Prover, memory: Memory, job: Collection, sink: Sink, o
 
 
 class _Store:
-    """Finished statements on their way to the sink, one call at a time; whoever flushes waits, so that a slow sink slows the collection."""
+    """Finished statements on their way to the sink, one call at a time. The caller of `flush` waits, so a slow sink slows the rest."""
 
     def __init__(self, sink: Sink, tally: Tally, on_progress: Callable[[Tally], None]) -> None:
         self._sink, self._tally, self._on_progress = sink, tally, on_progress

@@ -3,8 +3,8 @@
 A part is written under a hidden name, flushed to disk and renamed, so readers see all of an append or none of it; its name contains the
 time and a random tag, so writers never conflict. Parts are read in order of writing. Each row is self-contained, including its statement.
 
-Trajectories have a key: stage, statement and sample. A chunk that was written twice, by a repeated or duplicated attempt, is read once, and
-what a repetition sampled anew is ignored. Version 2 stored trajectories even if Lean was away (`accepted` null); these are not read.
+Trajectories have a key: stage, statement and sample. A chunk that was written twice, by a repeated or duplicated attempt, is read once:
+the first copy of a key counts. Version 2 stored trajectories even if Lean was away (`accepted` null); these are not read.
 """
 
 import time
