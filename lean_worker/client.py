@@ -93,13 +93,14 @@ class RemotePool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
+    def submit(self, check: Check, client: str = "", *, retry: bool = True) -> "Future[Verdict]":
         """Submit one check. Cancelling the future disconnects. The future raises RemoteRefused for a wrong key.
 
-        `client`, if given, is the name in the service's fair queue instead of this pool's.
+        `client`, if given, is the name in the service's fair queue instead of this pool's. Without `retry`, each service is asked once at
+        most, without a pause, and the caller decides when to ask again.
         """
         self._require_open()
-        return self._loop.submit(self._ask(check, client))
+        return self._loop.submit(self._ask(check, client, retry))
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:
         """Return the verdicts of all checks in input order."""
@@ -150,7 +151,7 @@ class RemotePool:
         if self._loop.closed:
             raise RuntimeError("the remote pool is closed")
 
-    async def _ask(self, check: Check, client: str) -> Verdict:
+    async def _ask(self, check: Check, client: str, retry: bool) -> Verdict:
         unread = refused_unread(check)
         if unread is not None:
             return _unsent(check, *unread)
@@ -162,7 +163,7 @@ class RemotePool:
             return found
 
         body = msgspec.json.encode(msgspec.convert(check, VerifyRequest, from_attributes=True))
-        return await self._send("/v1/verify", body, client, received, lambda kind, reason: _unsent(check, kind, reason))
+        return await self._send("/v1/verify", body, client, received, lambda kind, reason: _unsent(check, kind, reason), retry)
 
     async def _ask_file(self, request: FileRequest, client: str) -> FileReport:
         def received(content: bytes) -> FileReport:
@@ -173,13 +174,16 @@ class RemotePool:
 
         return await self._send("/v1/verify/file", msgspec.json.encode(request), client, received, unsent)
 
-    async def _send(self, path: str, body: bytes, client: str, received: Callable[[bytes], T], unsent: Callable[[Kind, str], T]) -> T:
-        """Return the answer to a request from any service, trying others and again; `unsent` makes an answer if none gives one."""
+    async def _send(
+        self, path: str, body: bytes, client: str, received: Callable[[bytes], T], unsent: Callable[[Kind, str], T], retry: bool = True
+    ) -> T:
+        """Return the answer to a request from any service, trying others and, with `retry`, again; `unsent` makes one if none answers."""
         headers = {"X-Client": client} if client else {}
         last: _Service | None = None
         async with self._turn:
-            pause, waited = _FIRST_PAUSE_SECONDS, 0.0
+            pause, waited, tries = _FIRST_PAUSE_SECONDS, 0.0, 0
             while True:
+                tries += 1
                 last = self._choose(last)
                 last.in_flight += 1
                 try:
@@ -189,8 +193,8 @@ class RemotePool:
                 except _Retry as failed:
                     last.aside_until = max(last.aside_until, asyncio.get_running_loop().time() + max(failed.seconds, _ASIDE_SECONDS))
                     least = failed.seconds if len(self._services) == 1 else 0.0
-                    wait = max(least, pause * random.uniform(0.5, 1.0))
-                    if waited + wait > self._patience:
+                    wait = max(least, pause * random.uniform(0.5, 1.0)) if retry else 0.0
+                    if waited + wait > self._patience or (not retry and tries >= len(self._services)):
                         return unsent("unavailable", f"no Lean service gave a valid response; retried for {waited:.0f} s: {failed}")
                 finally:
                     last.in_flight -= 1

@@ -30,7 +30,8 @@ def open_lean(config: LeanConfig, *, trusted_headers: bool = False, name: str = 
     from lean_worker.client import RemotePool  # needs an optional dependency
     from lean_worker.http import read_key
 
-    with RemotePool(config.urls, read_key(config.key_file, "LEAN_WORKER_KEY"), connections=config.connections, name=name) as remote:
+    key = read_key(config.key_file, "LEAN_WORKER_KEY")
+    with RemotePool(config.urls, key, connections=config.connections, patience=config.patience, name=name) as remote:
         yield remote
 
 

@@ -34,6 +34,8 @@ class LeanConfig:
     """Addresses of the services of backend remote, each http://HOST:PORT."""
     connections: int = 128
     """Checks in flight to each service."""
+    patience: float = 300.0
+    """Seconds for which a check waits for a Lean that is away, one whose services or processes give no answer."""
     key_file: Path | None = None
     """File whose first line is the bearer key of the services, or, for `lean-worker serve`, of the service; without it, the variable
     LEAN_WORKER_KEY."""
@@ -65,6 +67,7 @@ class LeanConfig:
         for name in ("connections", "workers"):
             if getattr(self, name) < 1:
                 raise LeanWorkerError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_seconds("patience", self.patience)
         if self.timeout is not None:
             check_seconds("timeout", self.timeout)
         if self.sandbox == "none" and self.require_sandbox:

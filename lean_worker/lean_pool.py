@@ -17,8 +17,11 @@ class LeanPool(Protocol):
         """Return which Lean answers. A remote pool asks its services once and raises LeanWorkerError if they are unavailable or differ."""
         ...
 
-    def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
-        """Submit one check. Clients take turns; cancelling the future cancels the check."""
+    def submit(self, check: Check, client: str = "", *, retry: bool = True) -> "Future[Verdict]":
+        """Submit one check. Clients take turns; cancelling the future cancels the check.
+
+        Without `retry`, a remote pool does not wait for services that are away; the caller then decides when to ask again.
+        """
         ...
 
     def check_many(self, checks: Iterable[Check]) -> list[Verdict]:

@@ -128,9 +128,10 @@ class Pool:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def submit(self, check: Check, client: str = "") -> "Future[Verdict]":
+    def submit(self, check: Check, client: str = "", *, retry: bool = True) -> "Future[Verdict]":
         """Submit one check. Clients take turns; `Future.cancel` cancels a check that still waits.
 
+        `retry` changes nothing here: a lost worker is replaced at once, up to three times, and nothing waits for one.
         A header or helpers of a named client run only in processes that serve no other client. Raises QueueFull if the queue is full.
         """
         unread = refused_unread(check)

@@ -6,6 +6,7 @@ Nothing is moved or rewritten: a statement is cut only where the proof goes, and
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from lean_worker.errors import LeanWorkerError
@@ -100,6 +101,7 @@ def blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
 
 
+@lru_cache(maxsize=256)  # a prover asks about the same few statements again and again
 def split_statement(source: str) -> Statement:
     """Parse a statement: any commands, the last of which is a declaration that ends in `:= by sorry`, `:= sorry`, `:= by` or `:=`.
 

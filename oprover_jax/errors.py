@@ -13,5 +13,13 @@ class DoesNotFit(RuntimeError):
     """A compiled program needs more memory than its chips have. Exit code 1."""
 
 
+class LeanAway(RuntimeError):
+    """Lean gave no verdict for as long as patience lasts; `left` says what remains. Nothing was stored without a verdict. Exit code 1."""
+
+    def __init__(self, reason: str, left: str = "") -> None:
+        super().__init__(f"{reason}; {left} left, and the same command resumes with them once Lean is back" if left else reason)
+        self.reason = reason
+
+
 class DiskFull(OSError):
     """A disk, quota or file size limit was reached. Existing files are intact. Exit code 1."""

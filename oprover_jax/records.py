@@ -11,9 +11,23 @@ import msgspec
 
 from lean_worker.protocol import Message, Verdict
 
-__all__ = ["SCHEMA_VERSION", "FinishReason", "Message", "ProofRecord", "Round", "Statement", "Trajectory", "Verdict", "utc_now"]
+__all__ = [
+    "READABLE",
+    "SCHEMA_VERSION",
+    "FinishReason",
+    "Message",
+    "ProofRecord",
+    "Provenance",
+    "Round",
+    "Statement",
+    "Trajectory",
+    "Verdict",
+    "utc_now",
+]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+READABLE = (2, SCHEMA_VERSION)
+"""Versions of stored records that are read. Version 2 lacked the provenance of trajectories."""
 
 FinishReason = Literal["stop", "length"]
 
@@ -77,20 +91,46 @@ class Round(msgspec.Struct, frozen=True):
     feedback: str
     reward: float | None
 
+    @property
+    def accepted(self) -> bool | None:
+        """Return True if Lean accepted the proof, None if Lean was away, which no stored round says since version 3, else False.
+
+        An attempt has failed even without a verdict if it has no proof, if Lean could not finish its proof (kinds "timeout" and "crash",
+        which are then the proof's own doing, see `verify.verifier`), or if the proof is "unreadable".
+        """
+        if self.verdict is None:
+            return False
+        return None if self.verdict.kind == "unavailable" else self.verdict.accepted is True
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """How the attempts of a trajectory were sampled: hash of the tokenizer and sampling parameters.
+
+    Each round has the version of its policy, and each verdict the versions of Lean and its library.
+    """
+
+    tokenizer: str
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+
 
 class Trajectory(msgspec.Struct, frozen=True):
-    """All rounds of one rollout on one statement; `sample` numbers the rollouts of a statement within a stage."""
+    """All rounds of one rollout on one statement; `sample` numbers the rollouts of a statement within a stage.
+
+    `provenance` is None for trajectories of versions before 3.
+    """
 
     statement: Statement
     sample: int
     stage: str
     rounds: tuple[Round, ...]
     version: int = SCHEMA_VERSION
+    provenance: Provenance | None = None
 
     @property
     def accepted(self) -> bool | None:
-        """Return True if any round was accepted, None if infrastructure failed in the last round, else False."""
-        if any(r.verdict is not None and r.verdict.accepted for r in self.rounds):
+        """Return True if any round was accepted, None if there is none or Lean was away in the last one, else False."""
+        if any(played.accepted for played in self.rounds):
             return True
-        last = self.rounds[-1].verdict if self.rounds else None
-        return None if not self.rounds or (last is not None and last.accepted is None) else False
+        return None if not self.rounds else self.rounds[-1].accepted

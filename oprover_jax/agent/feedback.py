@@ -50,11 +50,11 @@ class Part:
 
 
 def verdict_errors(formal: str, proof: str | None, verdict: Verdict | None) -> tuple[str, ...]:
-    """Return the feedback on an attempt, one string per error; a rejection without an error of Lean is explained."""
+    """Return the feedback on an attempt, one string per error; a failure without an error of Lean is explained."""
     if proof is None or verdict is None:
         return (NO_CODE,)
     errors = feedback_errors(formal, proof, verdict.messages)
-    if errors or verdict.accepted is not False:
+    if errors or verdict.accepted:
         return errors
     if foreign := sorted(set(verdict.axioms) - ALLOWED_AXIOMS):
         return (f"The proof depends on axioms that are not allowed: {', '.join(foreign)}",)
@@ -96,20 +96,20 @@ def first_errors(errors: Sequence[str], room: int, codec: Codec) -> list[int]:
 
     if fits(errors):
         return encode("\n".join(errors))
-    count = next((n for n in range(1, len(errors) + 1) if not fits(_shown(errors, n, 1))), len(errors) + 1) - 1
+    briefs = [_brief(error) for error in errors]
+    count = next((n for n in range(1, len(errors) + 1) if not fits(_shown(errors, briefs, n, 1))), len(errors) + 1) - 1
     if count == 0:
         return _first_lines(errors[0], room, _more(len(errors) - 1), codec)
     whole = 1
-    while whole < count and fits(_shown(errors, count, whole + 1)):
+    while whole < count and fits(_shown(errors, briefs, count, whole + 1)):
         whole += 1
-    return encode("\n".join(_shown(errors, count, whole)))
+    return encode("\n".join(_shown(errors, briefs, count, whole)))
 
 
-def _shown(errors: Sequence[str], count: int, whole: int) -> list[str]:
+def _shown(errors: Sequence[str], briefs: Sequence[str], count: int, whole: int) -> list[str]:
     """Return the first `count` errors, of which `whole` in full and the others without hypotheses and notes, and what is left out."""
-    briefs = [_brief(error) for error in errors[whole:count]]
-    is_cut = any(brief != error for brief, error in zip(briefs, errors[whole:count], strict=True))
-    return [*errors[:whole], *briefs, *([CUT] if is_cut else []), *_more(len(errors) - count)]
+    is_cut = briefs[whole:count] != list(errors[whole:count])
+    return [*errors[:whole], *briefs[whole:count], *([CUT] if is_cut else []), *_more(len(errors) - count)]
 
 
 def _more(errors: int) -> list[str]:

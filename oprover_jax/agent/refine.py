@@ -14,7 +14,7 @@ from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.feedback import verdict_errors
 from oprover_jax.agent.rewards import RewardConfig, reward
 from oprover_jax.agent.template import State, Template
-from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+from oprover_jax.records import ProofRecord, Provenance, Round, Statement, Trajectory
 from oprover_jax.rollout.engine import Completion, Engine, Request, Sampling
 from oprover_jax.verify.verifier import Verifier
 
@@ -73,7 +73,7 @@ async def prove(
 ) -> list[Trajectory]:
     """Return independent trajectories on one statement, which share only the first prompt.
 
-    Sampling is a function of (seed, statement, round, sample), independent of concurrent work.
+    Sampling is a function of (seed, stage, statement, round, sample), independent of concurrent work.
 
     Args:
       prover: Engine, verifier and prompt template.
@@ -81,14 +81,18 @@ async def prove(
       retrieved: Proofs for the prompt, nearest first.
       num_samples: Number of trajectories.
       config: Settings of the loop.
-      stage: Stage name recorded in the trajectories.
+      stage: Stage name, recorded in the trajectories; another stage draws other samples.
       seed: Random seed.
       on_round: Called after each attempt.
+
+    Raises:
+      LeanAway: Lean gave no verdict for as long as patience lasts.
     """
     state = State(statement, tuple(retrieved[: config.retrieve]))
     prompt = tuple(prover.template.prompt(state))
     sampling = sampling_of(prover, config)
-    first = await prover.engine.generate(Request(prompt, sampling, num_samples, seed_of(seed, statement.id, 0)))
+    first = await prover.engine.generate(Request(prompt, sampling, num_samples, seed_of(seed, stage, statement.id, 0)))
+    provenance = Provenance(prover.template.codec.hash, sampling.temperature, sampling.top_p, sampling.max_new_tokens)
 
     async def refine(sample: int, completion: Completion) -> Trajectory:
         rounds = [await score_attempt(prover, state, prompt, completion, config.reward)]
@@ -96,23 +100,23 @@ async def prove(
         while not ended(rounds[-1]) and len(rounds) < config.rounds:
             following = next_state(state, rounds[-1]) if config.feedback == "lean" else state
             ids = tuple(prover.template.prompt(following))
-            request = Request(ids, sampling, 1, seed_of(seed, statement.id, len(rounds), sample))
+            request = Request(ids, sampling, 1, seed_of(seed, stage, statement.id, len(rounds), sample))
             [completion] = await prover.engine.generate(request)
             rounds.append(await score_attempt(prover, following, ids, completion, config.reward))
             on_round(len(rounds), rounds[-1])
-        return Trajectory(statement, sample, stage, tuple(rounds))
+        return Trajectory(statement, sample, stage, tuple(rounds), provenance=provenance)
 
     return list(await asyncio.gather(*(refine(i, completion) for i, completion in enumerate(first))))
 
 
 async def score_attempt(prover: Prover, state: State, prompt: tuple[int, ...], completion: Completion, rewards: RewardConfig) -> Round:
-    """Parse one completion, verify it and compute its reward."""
+    """Parse one completion, verify it and compute its reward. Raises LeanAway."""
     text = prover.template.codec.decode(completion.token_ids)
     answer = parse_answer(text, state.statement.formal)
     well_formed = answer.well_formed and completion.finish_reason == "stop"
     verdict: Verdict | None = None
     if answer.proof is not None:
-        verdict = await prover.verifier.verify(state.statement, answer.proof)
+        verdict = await prover.verifier.decide(state.statement, answer.proof)
     return Round(
         prompt_ids=prompt,
         attempt_ids=completion.token_ids,
@@ -134,8 +138,8 @@ def next_state(state: State, last: Round) -> State:
 
 
 def ended(last: Round) -> bool:
-    """Return True if the trajectory should stop: the attempt was accepted, or verification was unavailable."""
-    return last.verdict is not None and last.verdict.accepted is not False
+    """Return True if the trajectory should stop, because the attempt was accepted."""
+    return last.accepted is True
 
 
 def sampling_of(prover: Prover, config: RefineConfig) -> Sampling:

@@ -20,9 +20,10 @@ class RewardConfig:
 
 
 def reward(verdict: Verdict | None, well_formed: bool, config: RewardConfig) -> float | None:
-    """Return the reward, or None if verification was unavailable. An attempt without a proof (`verdict` None) gets 0."""
-    if verdict is None:
-        return 0.0
-    if verdict.accepted is None:
+    """Return the reward, or None if Lean was away.
+
+    A failed attempt gets 0: without a proof (`verdict` None), rejected, or with a proof that Lean cannot finish or read.
+    """
+    if verdict is not None and verdict.kind == "unavailable":
         return None
-    return config.accepted + config.form * well_formed if verdict.accepted else 0.0
+    return config.accepted + config.form * well_formed if verdict is not None and verdict.accepted else 0.0

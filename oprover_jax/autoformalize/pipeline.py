@@ -80,12 +80,12 @@ def formalize_texts(texts: Sequence[Candidate], work: Path, settings: Settings, 
     if folder.waiting("formalize"):
         with tools.formalizer() as model:
             folder.run("formalize", lambda path: formalize(read_part(path), model, config))
-    folder.run("elaborate", lambda path: elaborate(_left(path), Verifier(tools.workers)))
+    folder.run("elaborate", lambda path: elaborate(_left(path), Verifier(tools.workers, config.lean.patience)))
     if folder.waiting("critic"):
         with tools.critic() as model:
             folder.run("critic", lambda path: criticise(_left(path), model, config))
-    vacuity, unknown = asyncio.run(_known(config, Verifier(tools.workers)))
-    folder.run("vacuity", lambda path: check_rows(_left(path), Verifier(tools.workers), vacuity))
+    vacuity, unknown = asyncio.run(_known(config, Verifier(tools.workers, config.lean.patience)))
+    folder.run("vacuity", lambda path: check_rows(_left(path), Verifier(tools.workers, config.lean.patience), vacuity))
     folder.run("choose", lambda path: _chosen(path, config.per_text))
     notes = {"tactics that this Lean does not know, and so not tried": ", ".join(unknown)} if unknown else {}
     funnel = Funnel(tuple(map(folder.step, STAGES)), notes)

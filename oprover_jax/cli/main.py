@@ -15,7 +15,7 @@ from lean_worker.commands import Commands
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import LeanConfig
 from oprover_jax.cli.corpus import DEFAULT_LEAN, corpus_app
-from oprover_jax.errors import DiskFull, DoesNotFit, InputError, TrainingFailed
+from oprover_jax.errors import DiskFull, DoesNotFit, InputError, LeanAway, TrainingFailed
 from oprover_jax.posttraining.rates import Rates
 from oprover_jax.rollout.engine import EngineError
 
@@ -427,7 +427,7 @@ def main() -> None:
     except (InputError, LeanWorkerError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(2)
-    except (TrainingFailed, DoesNotFit, DiskFull, EngineError) as error:
+    except (TrainingFailed, DoesNotFit, DiskFull, LeanAway, EngineError) as error:
         print(f"oprover: {error}", file=sys.stderr)
         sys.exit(1)
     except ModuleNotFoundError as error:

@@ -87,12 +87,13 @@ def agent_of_model(
     """
     template = Template(load_codec(folder), budget_within(lengths.prompt))
     refine = RefineConfig(rounds=rounds, retrieve=0, max_new_tokens=lengths.answer)
+    chosen = lean or LeanConfig()
     with ExitStack() as opened:
-        pool = opened.enter_context(open_lean(lean or LeanConfig(), trusted_headers=True, name="prove"))
+        pool = opened.enter_context(open_lean(chosen, trusted_headers=True, name="prove"))
 
         @cache
         def prover() -> Prover:
-            return Prover(servers or local_engine(), Verifier(pool), template)
+            return Prover(servers or local_engine(), Verifier(pool, chosen.patience), template)
 
         def local_engine() -> Engine:
             mesh = make_mesh(MeshConfig())

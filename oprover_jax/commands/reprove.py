@@ -21,7 +21,7 @@ from oprover_jax.agent.template import Template
 from oprover_jax.commands.add_run import new_rows, run_id
 from oprover_jax.corpus.corpus import Commit, Corpus, open_corpus
 from oprover_jax.corpus.tables import statement_of
-from oprover_jax.errors import InputError
+from oprover_jax.errors import InputError, LeanAway
 from oprover_jax.posttraining.proving import accepted_proofs, rechecked
 from oprover_jax.posttraining.run_folder import open_run
 from oprover_jax.posttraining.workbench import Workbench
@@ -77,7 +77,10 @@ class ReproveConfig:
 
 @dataclass(frozen=True)
 class Agent:
-    """Components of a reproving pass: `run` is the name recorded in the corpus; proofs that pass `tier` are added to `memory`."""
+    """Components of a reproving pass: `run` is the name recorded in the corpus; proofs that pass `tier` are added to `memory`.
+
+    A check waits for Lean for `patience` seconds at most.
+    """
 
     run: str
     engine: Engine
@@ -86,6 +89,7 @@ class Agent:
     memory: Memory
     refine: RefineConfig
     tier: Tier = "slow"
+    patience: float = LeanConfig.patience
 
     @property
     def origin(self) -> str:
@@ -138,7 +142,14 @@ def reprove_with_run(
         require_tier(bench.pool, bench.lean)
         filters = dataclasses.replace(bench.filters, near=[*bench.filters.near, corpus.near()])
         agent = Agent(
-            run_id(folder), bench.prover().engine, bench.pool, bench.template, bench.memory_with(filters), refine, bench.lean.tier
+            run_id(folder),
+            bench.prover().engine,
+            bench.pool,
+            bench.template,
+            bench.memory_with(filters),
+            refine,
+            bench.lean.tier,
+            bench.lean.patience,
         )
         return reprove(corpus, agent, bench.theorems.benchmark, config, console)
 
@@ -149,7 +160,13 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
     A commit holds the proofs that both tiers of Lean accepted and all trajectories, failed attempts and repairs included. An interrupted
     pass loses only the batch in progress; the next call resumes with the remaining statements. When none remain, nothing changes until
     `num_samples` is raised. Sampling on a statement is a function of the seed and the number of its rollouts so far.
+
+    Raises:
+      InputError: The temperature is 0, so that all samples would be equal.
+      LeanAway: Lean gave no verdict for as long as patience lasts; the batch in progress is not committed.
     """
+    if agent.refine.temperature == 0 and config.num_samples > 1:
+        raise InputError(f"--num-samples is {config.num_samples}, but at temperature 0 all would be equal; give 1 or a run that samples")
     result, snapshot = Reproved(), corpus.commits()
     agent.memory.add(corpus.proofs(snapshot, agent.origin))
     seen, proved = {commit.id for commit in snapshot}, set[str]()
@@ -166,7 +183,10 @@ def reprove(corpus: Corpus, agent: Agent, held_out: Sequence[Statement], config:
             def show(tally: Tally, before: int = before) -> None:
                 progress.update(before + tally.statements, f"{tally.text()}; {result.proved} statements proved")
 
-            trajectories, proofs = _try(agent, left, own, config, show)
+            try:
+                trajectories, proofs = _try(agent, left, own, config, show)
+            except LeanAway as error:
+                raise LeanAway(error.reason, f"{total - result.tried} of {total} statements are") from error
             result.tried += len(left)
             result.proved += len({proof.statement.id for proof in proofs})
             result.proofs += len(proofs)
@@ -191,7 +211,7 @@ def _try(
     agent: Agent, statements: Sequence[Statement], own: int, config: ReproveConfig, show: Callable[[Tally], None]
 ) -> tuple[list[Trajectory], list[ProofRecord]]:
     """Return the trajectories on `statements`, which have `own` rollouts each already, and the proofs that both tiers accepted."""
-    verifier = Verifier(agent.workers)  # new for each batch, because it caches every verdict
+    verifier = Verifier(agent.workers, agent.patience)  # new for each batch, because it caches every verdict
     job = Collection(statements, config.num_samples - own, agent.refine, _STAGE, seed_of(config.seed, own))
     trajectories: list[Trajectory] = []
     asyncio.run(collect(Prover(agent.engine, verifier, agent.template), agent.memory, job, trajectories.extend, show))
@@ -218,7 +238,8 @@ def _triable(
     for entries in _chunks(queue, chunk):
         allowed = [pair for pair in entries if not fingerprints([pair[1]]) & barred]
         readable = [pair for pair in allowed if agent.template.fits(pair[1])]
-        verdicts = asyncio.run(Verifier(agent.workers).verify_many([(statement, "by trivial") for _, statement in readable]))
+        verifier = Verifier(agent.workers, agent.patience)
+        verdicts = asyncio.run(verifier.decide_many([(statement, "by trivial") for _, statement in readable]))
         elaborated = [pair for pair, verdict in zip(readable, verdicts, strict=True) if verdict.kind not in _NOT_HERE]
         result.held_out += len(entries) - len(allowed)
         result.too_long += len(allowed) - len(readable)

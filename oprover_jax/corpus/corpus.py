@@ -30,7 +30,7 @@ from oprover_jax.corpus.parts import Rows, by_source
 from oprover_jax.corpus.storage import Storage, open_storage
 from oprover_jax.corpus.tables import TABLES, proof_of, statement_of, trajectory_of
 from oprover_jax.errors import InputError
-from oprover_jax.records import SCHEMA_VERSION, ProofRecord, Statement, Trajectory, utc_now
+from oprover_jax.records import READABLE, SCHEMA_VERSION, ProofRecord, Statement, Trajectory, utc_now
 
 FORMAT = 1
 WEEK = 7 * 24 * 3600.0
@@ -289,7 +289,7 @@ def _decoded(where: str, data: bytes) -> Commit:
         commit = msgspec.json.decode(data, type=Commit)
     except msgspec.DecodeError as error:
         raise InputError(f"{where} is not a valid commit ({error}); restore it from a copy, or remove it with its parts") from error
-    if commit.schema != SCHEMA_VERSION:
+    if commit.schema not in READABLE:
         raise InputError(
             f"{where} has rows of version {commit.schema}, but this version reads {SCHEMA_VERSION}; read it with the release that wrote it"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from oprover_jax.errors import InputError
-from oprover_jax.records import SCHEMA_VERSION
+from oprover_jax.records import READABLE, SCHEMA_VERSION
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{folder} has no {NAME}, so it is not an export; give a folder written by `oprover corpus export`") from None
     except msgspec.DecodeError as error:
         raise InputError(f"{path} cannot be read ({error}); export or download it again") from error
-    if (manifest.format, manifest.schema) != (FORMAT, SCHEMA_VERSION):
+    if manifest.format != FORMAT or manifest.schema not in READABLE:
         raise InputError(
             f"{folder} is an export of format {manifest.format} with rows of version {manifest.schema}, but this version reads {FORMAT} and"
             f" {SCHEMA_VERSION}; read it with the release that wrote it"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from oprover_jax.corpus.storage import ROW_GROUP_ROWS
-from oprover_jax.corpus.tables import TABLES
+from oprover_jax.corpus.tables import TABLES, with_round_fields
 from oprover_jax.errors import InputError
 
 PART_ROWS = 4 * ROW_GROUP_ROWS
@@ -50,6 +50,8 @@ def by_source(
 def _fitted(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
     """Return `batch` with the table's columns in its order and types."""
     schema = TABLES[table]
+    if table == "trajectories" and "rounds" in batch.schema.names:
+        batch = with_round_fields(batch)
     missing, more = set(schema.names) - set(batch.schema.names), set(batch.schema.names) - set(schema.names)
     if missing or more:
         what = f"lack {', '.join(sorted(missing))}" if missing else f"have {', '.join(sorted(more))}, which the table lacks"

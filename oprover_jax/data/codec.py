@@ -11,7 +11,7 @@ import msgspec
 import tokenizers
 
 from oprover_jax.data.chat import ChatTemplate, plain_prompt
-from oprover_jax.data.tokenizer import Tokenizer, ids_of, load_tokenizer
+from oprover_jax.data.tokenizer import REMEMBERED, Tokenizer, ids_of, load_tokenizer
 from oprover_jax.errors import InputError
 
 Messages = Sequence[Mapping[str, Any]]
@@ -86,7 +86,7 @@ def load_codec(folder: Path) -> Codec:
             f"{folder}: neither generation_config.json nor config.json gives eos_token_id, nor does tokenizer_config.json give eos_token; "
             "add one of them, so that texts can end"
         )
-    recent = lru_cache(maxsize=1 << 16)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
+    recent = lru_cache(REMEMBERED)(lambda text: tuple(plain.encode(text, add_special_tokens=False).ids))  # prompts repeat their parts
     return Codec(
         encode=lambda text: ids_of(inner, text),
         encode_plain=lambda text: list(recent(text)),

@@ -19,13 +19,16 @@ _LONG = 4096  # characters
 # A word with the space before it, a run of digits, a line break with its indentation, or one symbol with the space before it.
 LEAN_PIECES = r"""\n[ ]*| ?[A-Za-zα-ωΑ-Ω_][\w.'!?₀-₉]*| ?[0-9]+| ?[^\s\w]|[ ]+|\s"""
 
+REMEMBERED = 1 << 12
+"""Texts whose ids are remembered; those of a long prompt's parts take tens of kilobytes each."""
+
 
 class Tokenizer:
     """Tokenizer from text to ids and back. Id 0 is padding; `end_id` closes a document or an attempt and is never part of its text."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
-        self._remembered = lru_cache(maxsize=1 << 16)(lambda text: tuple(ids_of(inner, text)))
+        self._remembered = lru_cache(REMEMBERED)(lambda text: tuple(ids_of(inner, text)))
         pad, end = inner.token_to_id(PAD), inner.token_to_id(END)
         if pad != 0 or end is None:
             raise InputError(f"the tokenizer lacks {PAD} as id 0 or {END}; train it with `train_tokenizer`")

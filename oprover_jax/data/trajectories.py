@@ -1,61 +1,75 @@
 """Rounds of stored rollouts as training examples, with the token ids that were read and written, so that nothing is encoded again.
 
-Rounds are first chosen by small columns (verdict, proof, length); their token ids are read only afterwards, so a corpus of
-any number of rollouts can be packed.
+Rounds are first chosen by small columns (verdict, proof, length); their token ids are read only afterwards, so a corpus or an iteration of
+any number of rollouts can be trained on.
 """
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import numpy as np
-import pyarrow.compute as pc
 
 from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.data.packing import TooLong
+from oprover_jax.data.rollouts import Where, read_ids, scan
 from oprover_jax.data.rows import Example, document, prompted
-from oprover_jax.data.sources import Piece, open_parquet
+from oprover_jax.data.sources import Piece
 from oprover_jax.errors import InputError
 
-__all__ = ["RoundExample", "Trajectories", "choose"]
+__all__ = ["RoundExample", "Trajectories", "accepted_rounds", "choose", "chosen_rounds", "read_examples", "stored"]
 
-_ROWS = 256  # rollouts read at a time
+_ROWS = 256  # rollouts of a piece
 
 
 @dataclass(frozen=True)
 class RoundExample:
-    """A round that Lean accepted: its statement and sample, `number` in its rollout (0: first), ids of the attempt, the proof (or a
-    hash of it), and where it is stored."""
+    """A round that Lean accepted: statement, stage and sample of its rollout, its `number` there (0: first), tokens of the prompt and of
+    the attempt (`length`), a hash of the proof, and where it is stored."""
 
     statement: str
+    stage: str
     sample: int
     number: int
+    prompt: int
     length: int
-    proof: str | int | None
-    where: tuple[int, int]
+    proof: int | None
+    where: Where
+
+
+def accepted_rounds(files: Sequence[str]) -> tuple[list[RoundExample], dict[str, tuple[int, int]]]:
+    """Return the accepted, well-formed rounds in `files`, and for each statement how many of its rollouts proved it, and of how many."""
+    examples: list[RoundExample] = []
+    solved: dict[str, tuple[int, int]] = {}
+    for rollout in scan(files):
+        proved, tried = solved.get(rollout.statement, (0, 0))
+        solved[rollout.statement] = proved + rollout.accepted, tried + 1
+        for number, (prompt, length) in enumerate(rollout.lengths):
+            if rollout.teaches(number):
+                about = (rollout.statement, rollout.stage, rollout.sample, number, prompt, length, rollout.proofs[number], rollout.where)
+                examples.append(RoundExample(*about))
+    return examples, solved
 
 
 def choose(
-    examples: Iterable[RoundExample], solved: Mapping[str, Sequence[bool]], per_statement: int, per_proof: int, mastered: float
+    examples: Iterable[RoundExample], solved: Mapping[str, tuple[int, int]], per_statement: int, per_proof: int, mastered: float
 ) -> list[RoundExample]:
-    """Choose accepted rounds, distinct by proof.
+    """Choose accepted rounds, distinct by proof; the same ones in the same order, however the rollouts are distributed over files.
 
     Of each statement it takes repairs first, then the shortest, at most `per_statement` (one if more than the fraction `mastered` of its
     rollouts were solved); of each proof those on the least often solved statements, at most `per_proof`. `solved` says for each statement
-    which of its rollouts were solved."""
+    how many of its rollouts were solved and how many there are."""
     by_statement: dict[str, list[RoundExample]] = defaultdict(list)
     for example in examples:
         by_statement[example.statement].append(example)
-    rates = {name: sum(solved[name]) / len(solved[name]) for name in by_statement}
-    uses: Counter[str | int | None] = Counter()
+    rates = {name: solved[name][0] / solved[name][1] for name in by_statement}
+    uses: Counter[int | None] = Counter()
     chosen = []
     for name in sorted(by_statement, key=lambda name: (rates[name], name)):
-        ranked = sorted(by_statement[name], key=lambda candidate: (candidate.number == 0, candidate.length, candidate.sample))
-        distinct: dict[str | int | None, RoundExample] = {}
+        ranked = sorted(by_statement[name], key=lambda each: (each.number == 0, each.length, each.sample, each.stage))
+        distinct: dict[int | None, RoundExample] = {}
         for candidate in ranked:
             distinct.setdefault(candidate.proof, candidate)
         keep = 1 if rates[name] > mastered else per_statement
@@ -63,6 +77,27 @@ def choose(
         uses.update(candidate.proof for candidate in taken)
         chosen += taken
     return chosen
+
+
+def chosen_rounds(files: Sequence[str], per_statement: int, per_proof: int, mastered: float) -> list[RoundExample]:
+    """Return the rounds in `files` that SFT trains on, by `choose`."""
+    examples, solved = accepted_rounds(files)
+    return choose(examples, solved, per_statement, per_proof, mastered)
+
+
+def read_examples(files: Sequence[str], chosen: Sequence[RoundExample]) -> Iterator[Example]:
+    """Yield SFT examples of `chosen` rounds, in their order, with loss on the attempt; only their token ids are read and held."""
+    by_file: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for example in chosen:
+        number, row = example.where
+        by_file[number].append((row, example.number))
+    ids = {
+        (number, row, played): (prompt.copy(), attempt.copy())
+        for number, rounds in by_file.items()
+        for row, played, prompt, attempt in read_ids(files[number], rounds)
+    }
+    for example in chosen:
+        yield prompted(*ids.pop((*example.where, example.number)))
 
 
 @dataclass(frozen=True)
@@ -85,15 +120,11 @@ class Trajectories:
         return "drop" if self.loss == "attempt" else "continue"
 
     def plan(self, size: int) -> list[Piece]:
-        files = _stored(self.path)
-        examples: list[RoundExample] = []
-        solved: dict[str, list[bool]] = defaultdict(list)
-        for number, path in enumerate(files):
-            for statement, accepted, accepted_rounds in _examples(path, number):
-                solved[statement].append(accepted)
-                examples += accepted_rounds
+        files = stored(self.path)
         if self.loss == "attempt":
-            examples = choose(examples, solved, self.per_statement, self.per_proof, self.mastered)
+            examples = chosen_rounds(files, self.per_statement, self.per_proof, self.mastered)
+        else:
+            examples, _ = accepted_rounds(files)
         if not examples:
             raise InputError(f"{self.path} contains no accepted round; give a corpus or a run whose rollouts proved something")
         picked: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
@@ -110,69 +141,11 @@ class Trajectories:
         return pieces
 
     def read(self, piece: Piece) -> Iterator[Example]:
-        picked: dict[int, list[int]] = defaultdict(list)
-        for row, number in piece.picks:
-            picked[row].append(number)
-        at = 0
-        for batch in open_parquet(piece.path).iter_batches(_ROWS, columns=["prompt_ids", "attempt_ids"]):
-            for row in range(max(at, piece.start), min(at + len(batch), piece.stop)):
-                for number in picked.get(row, ()):
-                    prompt, attempt = (
-                        batch.column(name)[row - at].values[number].values.to_numpy() for name in ("prompt_ids", "attempt_ids")
-                    )
-                    yield prompted(prompt, attempt) if self.loss == "attempt" else document(np.concatenate([prompt, attempt]))
-            at += len(batch)
-            if at >= piece.stop:
-                break
+        for _, _, prompt, attempt in read_ids(piece.path, piece.picks):
+            yield prompted(prompt, attempt) if self.loss == "attempt" else document(np.concatenate([prompt, attempt]))
 
 
-class _Verdict(msgspec.Struct):
-    accepted: bool | None = None
-
-
-class _Round(msgspec.Struct):
-    """The parts of a stored round that are needed to choose it."""
-
-    proof: str | None
-    well_formed: bool
-    verdict: _Verdict | None
-
-
-_decoder = msgspec.json.Decoder(_Round)
-
-
-def _examples(path: str, file: int) -> Iterator[tuple[str, bool, list[RoundExample]]]:
-    """Yield (statement, whether it was proved, its accepted rounds) of each rollout in a part."""
-    parquet = open_parquet(path)
-    names = parquet.schema_arrow.names
-    columns = ["sample", "accepted", "rounds", "attempt_ids"]
-    if missing := set(columns) - set(names):
-        raise InputError(f"{path} contains no rollouts, because it has no column {min(missing)!r}; give the folder of trajectories")
-    # the columns of a corpus, of a run, and of a run with version 1 of the records
-    statement = next(name for name in ("statement_id", "statement", "id") if name in names)
-    leaf = "statement.id" if statement == "statement" else statement
-    at = 0
-    for batch in parquet.iter_batches(1024, columns=[leaf, *columns]):
-        column = batch.column(statement)
-        ids = (pc.struct_field(column, "id") if statement == "statement" else column).to_pylist()
-        lengths = [pc.list_value_length(attempts.values).to_pylist() for attempts in batch.column("attempt_ids")]
-        rest = [batch.column(name).to_pylist() for name in columns[:3]]
-        for row, (name, sample, accepted, rounds) in enumerate(zip(ids, *rest, strict=True)):
-            found = []
-            for number, text in enumerate(rounds):
-                stored = _decoder.decode(text)
-                if stored.well_formed and stored.verdict is not None and stored.verdict.accepted is True:
-                    found.append(RoundExample(name, sample, number, lengths[row][number], _hash(stored.proof), (file, at + row)))
-            yield name, accepted is True, found
-        at += len(batch)
-
-
-def _hash(proof: str | None) -> int | None:
-    """Return a 64-bit hash that distinguishes the proofs of millions of rounds."""
-    return None if proof is None else int.from_bytes(hashlib.blake2b(proof.encode(), digest_size=8).digest())
-
-
-def _stored(path: str) -> list[str]:
+def stored(path: str) -> list[str]:
     """Return the parts of trajectories in order of writing."""
     where = Path(path)
     if "://" in path or (where / "corpus.json").exists():

@@ -1,12 +1,13 @@
-"""Evaluation scores of trajectories: unbiased pass@k over statements, in total and by family."""
+"""Evaluation scores of stored rollouts: unbiased pass@k over statements, in total and by family."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
+from oprover_jax.data.rollouts import Rollout
 from oprover_jax.evaluation.pass_at_k import bootstrap_interval, pass_at_k
-from oprover_jax.records import Trajectory
 
 KS = (1, 8)
 
@@ -23,7 +24,6 @@ class Score(msgspec.Struct, frozen=True):
       n: Rollouts per statement.
       statements: Number of statements.
       unread: Statements too long for the prompt; they count as not proved.
-      undecided: Rollouts without a verdict because infrastructure failed; they are excluded from n, never counted as failures.
       first_round: Share of rollouts whose first attempt was accepted.
       attempts: Number of attempts.
     """
@@ -36,7 +36,6 @@ class Score(msgspec.Struct, frozen=True):
     n: int
     statements: int
     unread: int
-    undecided: int
     first_round: float
     attempts: int
 
@@ -50,38 +49,45 @@ class FamilyScore(msgspec.Struct, frozen=True):
     statements: int
 
 
-def outcomes(trajectories: Iterable[Trajectory]) -> dict[str, tuple[int, int]]:
-    """Return statement id -> (rollouts with a verdict, accepted rollouts)."""
-    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for trajectory in trajectories:
-        tally = counted[trajectory.statement.id]
-        accepted = trajectory.accepted
-        tally[0] += accepted is not None
-        tally[1] += accepted is True
-    return {key: (n, correct) for key, (n, correct) in counted.items()}
+@dataclass
+class Outcome:
+    """Rollouts on one statement: their number, those accepted, those accepted in the first round, and attempts of all of them."""
+
+    family: str
+    rollouts: int = 0
+    accepted: int = 0
+    first_round: int = 0
+    attempts: int = 0
 
 
-def score(name: str, trajectories: Sequence[Trajectory], statements: int, num_samples: int, seconds: float, seed: int) -> Score:
+def outcomes(rollouts: Iterable[Rollout]) -> dict[str, Outcome]:
+    """Return statement id -> outcome; every stored rollout counts, as none is stored without a verdict."""
+    found: dict[str, Outcome] = {}
+    for rollout in rollouts:
+        outcome = found.setdefault(rollout.statement, Outcome(rollout.family))
+        outcome.rollouts += 1
+        outcome.accepted += rollout.accepted
+        outcome.first_round += rollout.kinds[0] == "accepted"
+        outcome.attempts += len(rollout.kinds)
+    return found
+
+
+def score(name: str, found: Mapping[str, Outcome], statements: int, num_samples: int, seconds: float, seed: int) -> Score:
     """Return the scores of one evaluation; statements without rollouts were too long for the prompt and score 0.
 
     Args:
       name: Stage or ablation.
-      trajectories: All rollouts.
+      found: Outcomes by statement.
       statements: Number of statements, including those without rollouts.
       num_samples: Rollouts per statement.
       seconds: Duration of the evaluation.
       seed: Random seed of the bootstrap.
 
     Raises:
-      ValueError: A statement has fewer than 8 rollouts with a verdict, so that pass@8 is not defined.
+      ValueError: A statement has fewer than 8 rollouts, so that pass@8 is not defined.
     """
-    tally = outcomes(trajectories)
-    for key, (n, _) in tally.items():
-        if n < max(KS):
-            raise ValueError(f"{name}: statement {key} has {n} rollouts with a verdict but pass@{max(KS)} needs {max(KS)}; rerun the stage")
-    unread = statements - len(tally)
-    by_k = {k: [pass_at_k(n, correct, k) for n, correct in tally.values()] + [0.0] * unread for k in KS}
-    first = [bool(t.rounds[0].verdict and t.rounds[0].verdict.accepted) for t in trajectories]
+    unread = statements - len(found)
+    by_k = {k: [pass_at_k(each.rollouts, each.accepted, k) for _, each in sorted(found.items())] + [0.0] * unread for k in KS}
     return Score(
         name=name,
         seconds=seconds,
@@ -91,16 +97,14 @@ def score(name: str, trajectories: Sequence[Trajectory], statements: int, num_sa
         n=num_samples,
         statements=statements,
         unread=unread,
-        undecided=sum(t.accepted is None for t in trajectories),
-        first_round=sum(first) / max(len(first), 1),
-        attempts=sum(len(t.rounds) for t in trajectories),
+        first_round=sum(each.first_round for each in found.values()) / max(sum(each.rollouts for each in found.values()), 1),
+        attempts=sum(each.attempts for each in found.values()),
     )
 
 
-def family_scores(stage: str, trajectories: Sequence[Trajectory]) -> list[FamilyScore]:
+def family_scores(stage: str, found: Mapping[str, Outcome]) -> list[FamilyScore]:
     """Return pass@8 by family, in alphabetical order."""
-    families: dict[str, str] = {t.statement.id: t.statement.family for t in trajectories}
     values: dict[str, list[float]] = defaultdict(list)
-    for key, (n, correct) in outcomes(trajectories).items():
-        values[families[key]].append(pass_at_k(n, correct, max(KS)))
+    for each in found.values():
+        values[each.family].append(pass_at_k(each.rollouts, each.accepted, max(KS)))
     return [FamilyScore(family, stage, sum(v) / len(v), len(v)) for family, v in sorted(values.items())]

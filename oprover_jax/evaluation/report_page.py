@@ -24,7 +24,7 @@ _TEMPLATE = Path(__file__).with_name("report_page.html")
 
 
 def write_page(
-    run_dir: Path, report: Report, metrics: Iterable[Mapping[str, Any]], trajectories: Iterable[Trajectory], decode: Decode
+    run_dir: Path, report: Report, metrics: Iterable[Mapping[str, Any]], trajectories: Sequence[Trajectory], decode: Decode
 ) -> Path:
     """Write `report.html` atomically into the run folder and return its path.
 
@@ -32,7 +32,7 @@ def write_page(
       run_dir: Run folder.
       report: Results of the run.
       metrics: Lines of metrics.jsonl; the `loss` of each stage is plotted against `step`.
-      trajectories: Trajectories to choose examples from, repairs first.
+      trajectories: Examples to show, such as those that `report_trajectories.examples` chooses.
       decode: Converts token ids to text.
     """
     page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -137,7 +137,6 @@ def _score_table(scores: Sequence[Score]) -> str:
             f"{s.n}",
             f"{s.attempts:,}",
             f"{s.unread:,}",
-            f"{s.undecided:,}",
             _duration(s.seconds),
         ]
         for s in scores
@@ -152,7 +151,6 @@ def _score_table(scores: Sequence[Score]) -> str:
         "n",
         "attempts",
         "too long",
-        "no verdict",
         "time",
     ]
     return _table(headings, rows)

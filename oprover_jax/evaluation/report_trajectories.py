@@ -5,6 +5,7 @@ from html import escape
 
 from lean_worker.protocol import Message
 from oprover_jax.agent.feedback import attempted
+from oprover_jax.data.rollouts import Rollout, read, scan
 from oprover_jax.records import Round, Statement, Trajectory
 
 Decode = Callable[[Sequence[int]], str]
@@ -13,43 +14,49 @@ REPAIRED, AT_ONCE, UNPROVED = "repaired", "first attempt", "not proved"
 _EXAMPLES = {REPAIRED: 6, AT_ONCE: 2, UNPROVED: 3}
 
 
-def outcome(trajectory: Trajectory) -> str:
+def outcome(accepted: bool | None, rounds: int) -> str:
     """Return the outcome of a trajectory: proved after a rejection, proved on the first attempt, or not proved."""
-    if not trajectory.accepted:
+    if not accepted:
         return UNPROVED
-    return AT_ONCE if len(trajectory.rounds) == 1 else REPAIRED
+    return AT_ONCE if rounds == 1 else REPAIRED
 
 
-def choose(trajectories: Iterable[Trajectory]) -> list[Trajectory]:
-    """Return a few trajectories of each outcome, repairs first, without repeated statements; prefers late ones and different families."""
-    groups: dict[str, list[Trajectory]] = {kind: [] for kind in _EXAMPLES}
-    for trajectory in trajectories:
-        if trajectory.rounds and any(r.verdict for r in trajectory.rounds):
-            groups[outcome(trajectory)].append(trajectory)
-    chosen: list[Trajectory] = []
+def examples(files: Sequence[str]) -> list[Trajectory]:
+    """Return the trajectories in `files`, parts of a run's stored rollouts, that the report shows: those that `choose` selects."""
+    chosen = [rollout.where for rollout in choose(scan(files))]
+    found = dict(zip(sorted(chosen), read(files, chosen), strict=True))
+    return [found[where] for where in chosen]
+
+
+def choose(rollouts: Iterable[Rollout]) -> list[Rollout]:
+    """Return a few rollouts of each outcome, repairs first, without repeated statements; prefers late ones and different families."""
+    latest: dict[str, dict[str, Rollout]] = {kind: {} for kind in _EXAMPLES}  # by statement, of which only the last can be shown
+    for rollout in rollouts:
+        if any(rollout.kinds):
+            group = latest[outcome(rollout.accepted, len(rollout.kinds))]
+            group.pop(rollout.statement, None)
+            group[rollout.statement] = rollout
+    chosen: list[Rollout] = []
     for kind, count in _EXAMPLES.items():
-        seen, families, spare = {t.statement.id for t in chosen}, set[str](), list[Trajectory]()
-        picked: list[Trajectory] = []
-        for trajectory in reversed(groups[kind]):
-            if trajectory.statement.id in seen:
-                continue
-            seen.add(trajectory.statement.id)
-            (spare if trajectory.statement.family in families else picked).append(trajectory)
-            families.add(trajectory.statement.family)
+        shown, families, spare = {rollout.statement for rollout in chosen}, set[str](), list[Rollout]()
+        picked: list[Rollout] = []
+        for rollout in reversed(latest[kind].values()):
+            if rollout.statement not in shown:
+                (spare if rollout.family in families else picked).append(rollout)
+                families.add(rollout.family)
         chosen += (picked + spare)[:count]
     return chosen
 
 
-def trajectories_html(trajectories: Iterable[Trajectory], decode: Decode) -> str:
-    """Return the HTML of the chosen trajectories, with the first one expanded."""
-    chosen = choose(trajectories)
-    if not chosen:
+def trajectories_html(trajectories: Sequence[Trajectory], decode: Decode) -> str:
+    """Return the HTML of trajectories, with the first one expanded."""
+    if not trajectories:
         return '<p class="muted">No trajectories stored.</p>'
-    return "".join(_trajectory(t, decode, number == 0) for number, t in enumerate(chosen))
+    return "".join(_trajectory(t, decode, number == 0) for number, t in enumerate(trajectories))
 
 
 def _trajectory(trajectory: Trajectory, decode: Decode, is_open: bool) -> str:
-    statement, kind = trajectory.statement, outcome(trajectory)
+    statement, kind = trajectory.statement, outcome(trajectory.accepted, len(trajectory.rounds))
     badge = {REPAIRED: "good", AT_ONCE: "good", UNPROVED: "bad"}[kind]
     what = f"{kind} · round {len(trajectory.rounds)}" if kind == REPAIRED else kind
     about = " · ".join(escape(part) for part in (trajectory.stage, statement.family, f"sample {trajectory.sample}") if part)
@@ -68,8 +75,7 @@ def _round(number: int, played: Round, statement: Statement, decode: Decode) -> 
     else:
         text = attempted(statement.formal, played.proof)
         code = f'<pre class="code">{marked_code(text, messages)}</pre>'
-    accepted = verdict.accepted if verdict else False
-    style = "good" if accepted else "bad" if accepted is False else "unknown"
+    style = "good" if played.accepted else "bad"
     result = verdict.kind if verdict else "no code"
     took = f" · Lean {1000 * verdict.seconds:.0f} ms" if verdict else ""
     about = f"policy {played.policy_version} · {len(played.attempt_ids)} tokens{took}"

@@ -1,6 +1,7 @@
 """Configuration of an experiment as frozen dataclasses that are validated on construction."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lean_worker.lean_config import LeanConfig
 from oprover_jax.agent.refine import RefineConfig
@@ -38,7 +39,9 @@ class EngineConfig:
     """Engine that samples from the policy, with at most `max_len` tokens per sequence, including the prompt.
 
     Attributes:
-      urls: Addresses of SGLang, SGL-JAX or `oprover serve` servers; empty: an engine in this process. Each new policy is published to them.
+      urls: Addresses of SGLang, SGL-JAX or `oprover serve` servers; empty: an engine in this process. Each new policy is published to them,
+        from a folder of the run that they must see under the same path.
+      key_file: File whose first line is the bearer key of the servers; without it, the variable OPROVER_API_KEY.
       max_len: Maximum length of prompt and completion together, in tokens.
       slots: In this process: sequences that are decoded concurrently.
       decode_chunk: In this process: tokens that are decoded between two looks at the queue.
@@ -46,6 +49,7 @@ class EngineConfig:
     """
 
     urls: tuple[str, ...] = ()
+    key_file: Path | None = None
     max_len: int = 320
     slots: int = 128
     decode_chunk: int = 8
@@ -208,6 +212,11 @@ class Experiment:
             raise ValueError(f"memory.index is {self.memory.index!r}, but the theorems are not those of a corpus; give theorems.corpus too")
         if self.first_repairs < 1:
             raise ValueError(f"first_repairs is {self.first_repairs}; it must be at least 1")
+        if self.rollout.temperature == 0 and (self.rollout.num_samples > 1 or self.gspo.steps):
+            raise ValueError(
+                f"rollout.temperature is 0, so the {self.rollout.num_samples} rollouts on a statement, and the attempts of a GSPO "
+                "group, would be equal; give a temperature above 0"
+            )
         if not 0 <= self.replay < 1:
             raise ValueError(f"replay is {self.replay}; it must be in [0, 1)")
         if self.cpt is None and self.sft is None and not self.policy.init_from:

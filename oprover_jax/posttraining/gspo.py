@@ -123,7 +123,8 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     experiment, settings = bench.experiment, bench.experiment.gspo
     if settings.steps == 0:
         return {"steps": 0, "reason": "gspo.steps is 0"}
-    states = hard_states(bench.trajectories(f"rollout-{stage.iteration}"), experiment.select, experiment.seed)
+    rollouts = bench.rollouts(f"rollout-{stage.iteration}")
+    states = hard_states(rollouts, experiment.select, experiment.seed, settings.steps * settings.states)
     if not states:
         return {"steps": 0, "reason": "no statement had a success rate in the hard band"}
     job = job_of(experiment, bench.model, stage)

@@ -12,6 +12,8 @@ import msgspec
 from oprover_jax.errors import DiskFull, InputError
 from oprover_jax.evaluation.report import Report, build_report
 from oprover_jax.evaluation.report_page import print_report, write_page
+from oprover_jax.evaluation.report_trajectories import examples
+from oprover_jax.files import locked
 from oprover_jax.posttraining import preparation, proving, training
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.gspo import gspo
@@ -54,7 +56,7 @@ def iterate(experiment: Experiment, path: Path, data: Path | None, console: Prog
         )
     folder = begin_run(path, experiment.name, experiment)
     stages = plan(experiment, external=data is not None)
-    with Workbench(experiment, folder, data) as bench:
+    with locked(path), Workbench(experiment, folder, data) as bench:
         for number, stage in enumerate(stages, 1):
             done = folder.done(stage.name)
             if done is None:
@@ -100,7 +102,7 @@ def write_report(folder: RunFolder, experiment: Experiment, stages: list[Stage],
     report = build_report(experiment.seed, summaries)
     write_atomic(folder.path / "report.json", msgspec.json.format(msgspec.json.encode(report), indent=2))
     last = [stage.name for stage in stages if stage.kind == "evaluate"][-1]
-    write_page(folder.path, report, all_metrics(folder, stages), bench.trajectories(last), bench.codec.decode)
+    write_page(folder.path, report, all_metrics(folder, stages), examples(bench.rollouts(last)), bench.codec.decode)
     return report
 
 

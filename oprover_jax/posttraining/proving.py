@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,8 @@ from lean_worker.connect import require_tier
 from lean_worker.protocol import Tier, Verdict
 from oprover_jax.agent.collect import Collection, Tally, collect
 from oprover_jax.agent.refine import RefineConfig
-from oprover_jax.evaluation.evaluate import family_scores, score
+from oprover_jax.data.rollouts import Rollout, read, scan
+from oprover_jax.evaluation.evaluate import family_scores, outcomes, score
 from oprover_jax.evaluation.report import Growth
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.workbench import Workbench
@@ -30,14 +31,14 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     settings = bench.experiment.rollout
     require_tier(bench.pool, bench.lean)
     statements = rollout_statements(bench, stage.iteration, settings.statements)
-    trajectories = prove_all(bench, stage, statements, settings.num_samples, progress)
-    accepted = accepted_proofs(trajectories, stage.name)
+    files = prove_all(bench, stage, statements, settings.num_samples, progress)
+    accepted = found_proofs(files, statements, stage.name)
     verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted, bench.lean.tier)
     bench.put_proofs(stage.name, verified)
     proofs = len(bench.theorems.public) + len(bench.found(stage.iteration + 1))
     return {
         "growth": msgspec.to_builtins(Growth(stage.name, proofs, len(bench.memory))),
-        "verdicts": verdict_counts(trajectories),
+        "verdicts": verdict_counts(scan(files)),
         "not_stored": len(accepted) - len(verified),
         "solved": len({record.statement.id for record in verified}),
         "statements": len(statements),
@@ -45,8 +46,12 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
 
 
 def rechecked(verifier: Verifier, records: Sequence[ProofRecord], tier: Tier = "slow") -> list[ProofRecord]:
-    """Return the records that `tier` accepts; the kernel of the slow tier takes nothing from the candidate except the proof."""
-    verdicts = asyncio.run(verifier.verify_many([(record.statement, record.proof) for record in records], tier))
+    """Return the records that `tier` accepts; the kernel of the slow tier takes nothing from the candidate except the proof.
+
+    Raises:
+      LeanAway: Lean gave no verdict for as long as patience lasts.
+    """
+    verdicts = asyncio.run(verifier.decide_many([(record.statement, record.proof) for record in records], tier))
     return [record for record, verdict in zip(records, verdicts, strict=True) if verdict.accepted]
 
 
@@ -97,11 +102,12 @@ def _scored(
 ) -> dict[str, Any]:
     started = time.monotonic()
     fits = [s for s in statements if bench.template.fits(s)]
-    trajectories = prove_all(bench, stage, fits, num_samples, progress)
-    result = score(label, trajectories, len(statements), num_samples, time.monotonic() - started, bench.experiment.seed)
-    summary: dict[str, Any] = {key: msgspec.to_builtins(result), "verdicts": verdict_counts(trajectories)}
+    files = prove_all(bench, stage, fits, num_samples, progress)
+    found = outcomes(scan(files))
+    result = score(label, found, len(statements), num_samples, time.monotonic() - started, bench.experiment.seed)
+    summary: dict[str, Any] = {key: msgspec.to_builtins(result), "verdicts": verdict_counts(scan(files))}
     if key == "score":
-        summary["families"] = msgspec.to_builtins(family_scores(label, trajectories))
+        summary["families"] = msgspec.to_builtins(family_scores(label, found))
     return summary
 
 
@@ -112,8 +118,8 @@ def prove_all(
     num_samples: int,
     progress: StageProgress,
     flush_seconds: float = Collection.flush_seconds,
-) -> list[Trajectory]:
-    """Return the trajectories on all statements, including those stored by an earlier start of the stage.
+) -> list[str]:
+    """Make the trajectories on all statements that no earlier start of the stage has made, and return the files in which all are stored.
 
     Args:
       bench: Shared resources of the run.
@@ -122,10 +128,13 @@ def prove_all(
       num_samples: Trajectories per statement.
       progress: Receives progress.
       flush_seconds: Interval at which trajectories are stored.
+
+    Raises:
+      LeanAway: Lean gave no verdict for as long as patience lasts; what was finished is stored.
     """
     assert isinstance(stage.refine, RefineConfig)
-    kept = {trajectory.statement.id for trajectory in bench.trajectories(stage.name)}
-    left = [statement for statement in statements if statement.id not in kept]
+    kept = Counter(rollout.statement for rollout in scan(bench.rollouts(stage.name)))
+    left = [statement for statement in statements if kept[statement.id] < num_samples]
     progress.total(len(left) * num_samples)
 
     def show(tally: Tally) -> None:
@@ -134,11 +143,17 @@ def prove_all(
     job = Collection(left, num_samples, stage.refine, stage.name, bench.experiment.seed, flush_seconds=flush_seconds)
     if left:
         asyncio.run(collect(bench.prover(), bench.memory, job, partial(bench.put_trajectories, stage.name), show))
-    order = {statement.id: i for i, statement in enumerate(statements)}
-    return sorted(bench.trajectories(stage.name), key=lambda t: (order[t.statement.id], t.sample))
+    return bench.rollouts(stage.name)
 
 
-def accepted_proofs(trajectories: Sequence[Trajectory], origin: str) -> list[ProofRecord]:
+def found_proofs(files: Sequence[str], statements: Sequence[Statement], origin: str) -> list[ProofRecord]:
+    """Return the distinct accepted proofs in `files`, in the order of `statements`; only the rollouts that have one are read."""
+    order = {statement.id: place for place, statement in enumerate(statements)}
+    proofs = accepted_proofs(read(files, [rollout.where for rollout in scan(files) if rollout.accepted]), origin)
+    return sorted(proofs, key=lambda record: order[record.statement.id])
+
+
+def accepted_proofs(trajectories: Iterable[Trajectory], origin: str) -> list[ProofRecord]:
     """Return the distinct accepted proofs, in order of appearance."""
     records: dict[tuple[str, str], ProofRecord] = {}
     for trajectory in trajectories:
@@ -153,7 +168,6 @@ def _record(statement: Statement, proof: str, verdict: Verdict, origin: str) -> 
     return ProofRecord(statement, proof, verdict.lean, verdict.library, verdict.axioms, verdict.seconds, origin, utc_now())
 
 
-def verdict_counts(trajectories: Sequence[Trajectory]) -> dict[str, int]:
+def verdict_counts(rollouts: Iterable[Rollout]) -> dict[str, int]:
     """Return the number of verdicts by kind; `no proof` counts attempts without code."""
-    kinds = (played.verdict.kind if played.verdict else "no proof" for trajectory in trajectories for played in trajectory.rounds)
-    return dict(Counter(kinds).most_common())
+    return dict(Counter(kind or "no proof" for rollout in rollouts for kind in rollout.kinds).most_common())

@@ -6,13 +6,12 @@ thresholds. The thresholds here are our own settings.
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oprover_jax.data.rows import Example, prompted
-from oprover_jax.data.trajectories import RoundExample, choose
-from oprover_jax.records import Round, Statement, Trajectory
-from oprover_jax.statements.declarations import bare_proof
+from oprover_jax.data.rollouts import Where, read, scan
+from oprover_jax.data.trajectories import RoundExample, chosen_rounds
+from oprover_jax.records import Statement
 
 
 @dataclass(frozen=True)
@@ -54,51 +53,51 @@ class HardState:
     retrieved: tuple[str, ...]
 
 
-def sft_examples(trajectories: Sequence[Trajectory], config: SelectConfig) -> list[Example]:
-    """Return SFT examples of accepted, well-formed rounds chosen by `data.trajectories.choose`.
+def sft_rounds(files: Sequence[str], config: SelectConfig) -> list[RoundExample]:
+    """Return the accepted, well-formed rounds in `files` that SFT trains on; `data.trajectories.read_examples` reads their token ids.
 
-    The loss covers the new attempt only, as published. Token ids are the stored ones, never re-encoded.
+    Args:
+      files: Parts of stored rollouts.
+      config: Thresholds.
     """
-    solved: dict[str, list[bool]] = defaultdict(list)
-    examples = []
-    for index, trajectory in enumerate(trajectories):
-        name = trajectory.statement.id
-        solved[name].append(trajectory.accepted is True)
-        for number, played in enumerate(trajectory.rounds):
-            if _is_example(played):
-                examples.append(
-                    RoundExample(
-                        name, trajectory.sample, number, len(played.attempt_ids), _key(trajectory.statement, played.proof), (index, number)
-                    )
-                )
-    chosen = choose(examples, solved, config.per_statement, config.per_proof, config.mastered)
-    rounds = [trajectories[example.where[0]].rounds[example.number] for example in chosen]
-    return [prompted(played.prompt_ids, played.attempt_ids) for played in rounds]
+    return chosen_rounds(files, config.per_statement, config.per_proof, config.mastered)
 
 
-def _key(statement: Statement, proof: str | None) -> str | None:
-    """Return what two rounds with the same proof share: a restated theorem around the proof does not count."""
-    return None if proof is None else bare_proof(statement.formal, proof)
+def hard_states(files: Sequence[str], config: SelectConfig, seed: int, limit: int | None = None) -> list[HardState]:
+    """Return, shuffled, the first-round states with a success rate in the hard band, each with one second-round state of its statement.
 
-
-def _is_example(played: Round) -> bool:
-    return played.verdict is not None and played.verdict.accepted is True and played.well_formed
-
-
-def hard_states(trajectories: Iterable[Trajectory], config: SelectConfig, seed: int) -> list[HardState]:
-    """Return, shuffled, the first-round states with a success rate in the hard band, each with one second-round state of its statement."""
-    by_statement: dict[str, list[Trajectory]] = defaultdict(list)
-    for trajectory in trajectories:
-        if trajectory.rounds:
-            by_statement[trajectory.statement.id].append(trajectory)
+    Args:
+      files: Parts of stored rollouts.
+      config: Thresholds.
+      seed: Random seed of the choice and the order, which do not depend on how the rollouts are distributed over files.
+      limit: Maximum number of states; only their prompts are read.
+    """
+    groups: dict[str, list[tuple[str, int, bool, int, Where]]] = defaultdict(list)
+    for rollout in scan(files):
+        groups[rollout.statement].append((rollout.stage, rollout.sample, rollout.teaches(0), len(rollout.kinds), rollout.where))
     low, high = config.hard
     rng = random.Random(seed)
-    chosen: list[HardState] = []
-    for _, group in sorted(by_statement.items()):
-        rate = sum(_is_example(t.rounds[0]) for t in group) / len(group)
+    chosen: list[tuple[Where, int]] = []
+    for _, group in sorted(groups.items()):
+        group.sort()
+        rate = sum(is_solved for _, _, is_solved, _, _ in group) / len(group)
         if low < rate <= high:
-            repairs = [t.rounds[1] for t in group if len(t.rounds) > 1]
-            states = [group[0].rounds[0], *([rng.choice(repairs)] if repairs else [])]
-            chosen += [HardState(group[0].statement, r.prompt_ids, r.retrieved) for r in states]
+            repairs = [where for *_, rounds, where in group if rounds > 1]
+            chosen += [(group[0][-1], 0), *([(rng.choice(repairs), 1)] if repairs else [])]
     rng.shuffle(chosen)
-    return chosen
+    return _states(files, chosen[:limit])
+
+
+def _states(files: Sequence[str], chosen: Sequence[tuple[Where, int]]) -> list[HardState]:
+    """Return the states before the given rounds, in order."""
+    numbers: dict[Where, set[int]] = defaultdict(set)
+    for where, number in chosen:
+        numbers[where].add(number)
+    same: dict[int, int] = {}  # equal ids share one object, which would take most of a prompt's memory
+    found: dict[tuple[Where, int], HardState] = {}
+    for where, trajectory in zip(sorted(numbers), read(files, numbers), strict=True):
+        for number in numbers[where]:
+            played = trajectory.rounds[number]
+            prompt = tuple(same.setdefault(token, token) for token in played.prompt_ids)
+            found[where, number] = HardState(trajectory.statement, prompt, played.retrieved)
+    return [found[each] for each in chosen]

@@ -8,13 +8,14 @@ from oprover_jax.data.dataset import folders_of, write_packed
 from oprover_jax.data.loader import from_folders, shares
 from oprover_jax.data.packing import PackReport, TooLong
 from oprover_jax.data.rows import Example, document
+from oprover_jax.data.trajectories import read_examples
 from oprover_jax.errors import InputError
 from oprover_jax.posttraining.experiment import Experiment, TrainingConfig
 from oprover_jax.posttraining.jobs import job_of
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import Weights, exported_files
 from oprover_jax.posttraining.preparation import library_sources, read_failed_attempts
-from oprover_jax.posttraining.select import sft_examples
+from oprover_jax.posttraining.select import sft_rounds
 from oprover_jax.posttraining.warmup_examples import documents, first_examples
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
@@ -54,13 +55,14 @@ def sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, An
 def repair_sft(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Run SFT on accepted rounds of all rollouts so far, with a replayed share of public examples."""
     experiment = bench.experiment
-    rollouts = [t for i in range(1, stage.iteration + 1) for t in bench.trajectories(f"rollout-{i}")]
-    sources = {"rounds": sft_examples(rollouts, experiment.select), "public": public_examples(bench)}
-    once = sum(len(example.ids) for example in sources["rounds"])
+    rollouts = bench.rollouts(*(f"rollout-{i}" for i in range(1, stage.iteration + 1)))
+    chosen = sft_rounds(rollouts, experiment.select)
+    sources = {"rounds": list(read_examples(rollouts, chosen)), "public": public_examples(bench)}
+    once = sum(each.prompt + each.length for each in chosen)
     rounds = share_of_rounds(experiment, once)
     present = {name: share for name, share in (("rounds", rounds), ("public", 1 - rounds)) if share > 0}
     summary = train(bench, stage, experiment.repair_sft, sources, present, "drop", progress)
-    return summary | {"rounds": len(sources["rounds"])}
+    return summary | {"rounds": len(chosen)}
 
 
 def share_of_rounds(experiment: Experiment, tokens: int) -> float:

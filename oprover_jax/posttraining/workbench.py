@@ -9,6 +9,7 @@ from types import TracebackType
 from jax.sharding import Mesh
 
 from lean_worker.connect import open_lean
+from lean_worker.http import read_key
 from lean_worker.lean_config import LeanConfig
 from lean_worker.lean_pool import LeanPool
 from oprover_jax.agent.refine import Prover
@@ -39,7 +40,8 @@ from oprover_jax.retrieval.memory import Filters, Memory
 from oprover_jax.retrieval.minilm import MiniLMEncoder
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
-from oprover_jax.rollout.publish import publish_in_place
+from oprover_jax.rollout.publish import publish_in_place, publish_to_servers
+from oprover_jax.rollout.sglang_engine import SGLangEngine, open_engine
 from oprover_jax.sharding import make_mesh
 from oprover_jax.statements.decontaminate import fingerprints
 from oprover_jax.statements.external import external_benchmark
@@ -76,7 +78,7 @@ class Workbench:
 
     @cached_property
     def verifier(self) -> Verifier:
-        return Verifier(self.pool)
+        return Verifier(self.pool, self.lean.patience)
 
     @cached_property
     def model(self) -> Qwen3Config:
@@ -155,9 +157,9 @@ class Workbench:
         commits = [commit for commit in corpus.commits() if commit.id in known]
         return open_memory(corpus, self.encoder, Path(index), filters=filters, commits=commits)
 
-    def trajectories(self, stage: str) -> list[Trajectory]:
-        """Return the trajectories that a stage has stored so far."""
-        return store.read(self.folder.stage(stage) / "trajectories", store.TRAJECTORIES)
+    def rollouts(self, *stages: str) -> list[str]:
+        """Return the files of trajectories that stages have stored so far; `data.rollouts` reads them without holding all."""
+        return [str(part) for stage in stages for part in store.parts(self.folder.stage(stage) / "trajectories")]
 
     def put_trajectories(self, stage: str, trajectories: Sequence[Trajectory]) -> None:
         """Store trajectories of a stage."""
@@ -185,15 +187,42 @@ class Workbench:
 
     def prover_with(self, weights: Weights) -> Prover:
         """Return a prover whose engine samples from `weights`."""
-        if "engine" in self.__dict__ and self._published != weights.version:
-            publish_in_place(self.engine, weights.params, weights.version)
+        if "engine" not in self.__dict__:
+            self.engine = self._open_engine(weights)
+        elif self._published != weights.version:
+            self._publish(self.engine, weights)
         self._published = weights.version
         return Prover(self.engine, self.verifier, self.template)
 
     @cached_property
-    def engine(self) -> JaxEngine:
-        weights = self.policy()
-        return self._open.enter_context(engine_of(self.model, weights.params, self.mesh, self.experiment.engine, weights.version))
+    def engine(self) -> JaxEngine | SGLangEngine:
+        """Engine that samples from the latest policy when it is opened, and later from what `prover_with` publishes."""
+        return self._open_engine(self.policy())
+
+    def _open_engine(self, weights: Weights) -> JaxEngine | SGLangEngine:
+        settings = self.experiment.engine
+        if not settings.urls:
+            return self._open.enter_context(engine_of(self.model, weights.params, self.mesh, settings, weights.version))
+        engine = self._open.enter_context(open_engine(settings.urls, key=read_key(settings.key_file, "OPROVER_API_KEY")))
+        self._publish(engine, weights)
+        return engine
+
+    def _publish(self, engine: JaxEngine | SGLangEngine, weights: Weights) -> None:
+        """Make an engine sample from `weights`; servers load them from the run folder, which they must see under the same path."""
+        if isinstance(engine, JaxEngine):
+            return publish_in_place(engine, weights.params, weights.version)
+        files, end_id = exported_files(self.folder, self.experiment)
+        dtype: Dtype = "float32" if self.model.dtype == "float32" else "bfloat16"
+        publish_to_servers(
+            engine,
+            self.model,
+            weights.params,
+            weights.version,
+            self.folder.path / "served",
+            dtype=dtype,
+            extra_files=files,
+            end_id=end_id,
+        )
 
     def __enter__(self) -> "Workbench":
         return self

@@ -111,7 +111,7 @@ class Failing:
     def __init__(self, lean: Pool, word: str) -> None:
         self._lean, self._word = lean, word
 
-    def submit(self, check: Check) -> Future[Verdict]:
+    def submit(self, check: Check, *, retry: bool = True) -> Future[Verdict]:
         if self._word in check.proof:
             raise QueueFull(1, 1)
         return self._lean.submit(check)

@@ -191,3 +191,9 @@ def test_differential_finds_no_disagreement_and_counts(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["files"], found["pairs"], found["disagreements"]) == (1, 3, 0), done.stderr
+
+
+def test_rollouts_are_collected_scored_and_selected_from() -> None:
+    found = figures("rollouts", "--rounds", "60", "--num-samples", "8", "--in-flight", "16")
+    assert found["rounds"] >= 40 and found["chosen"] > 0 and 500 < found["prompt_tokens"] < 1500
+    assert found["rounds_per_second"] > 0 and 0 < found["rss_gib_collect"] <= found["rss_gib"]

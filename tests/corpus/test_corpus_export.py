@@ -1,5 +1,6 @@
 """An export: loaded by `datasets`, read back row for row, whole or not there, nothing in it that may not be passed on."""
 
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from shared_corpus import small_corpus, statement
@@ -195,12 +197,29 @@ def test_an_export_that_is_damaged_is_not_imported(corpus: Corpus, tmp_path: Pat
         assert "proofs/train-00000-of-00001.parquet" in str(found.value) and not (tmp_path / "back").exists()
     path.write_bytes(whole)
     text = (out / "manifest.json").read_text()
-    for change, what in (('"schema": 2', "read it with the release"), ('"statements": [', "unknown tables")):
-        (out / "manifest.json").write_text(text.replace(change, change.replace("2", "1").replace("statements", "poems")))
+    for change, what in (('"schema": 3', "read it with the release"), ('"statements": [', "unknown tables")):
+        (out / "manifest.json").write_text(text.replace(change, change.replace("3", "1").replace("statements", "poems")))
         with pytest.raises(InputError, match=what):
             take_export(out, tmp_path / "back", quiet())
     (out / "manifest.json").write_text(text)
     assert take_export(out, tmp_path / "back", quiet()) is not None
+
+
+def test_an_export_of_version_2_is_imported_with_the_columns_it_lacks(corpus: Corpus, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    manifest = export_corpus(corpus, out, ALL, False, quiet())
+    [shard] = manifest.tables["trajectories"]
+    rows = pq.read_table(out / shard.path)
+    pq.write_table(
+        rows.drop_columns(["tokenizer", "temperature", "top_p", "max_new_tokens", "kinds", "well_formed", "proof_keys"]), out / shard.path
+    )
+    data = (out / shard.path).read_bytes()
+    text = (out / "manifest.json").read_text().replace('"schema": 3', '"schema": 2')
+    text = text.replace(shard.sha256, hashlib.sha256(data).hexdigest()).replace(f'"bytes": {shard.bytes}', f'"bytes": {len(data)}')
+    (out / "manifest.json").write_text(text)
+    assert take_export(out, tmp_path / "back", quiet()) is not None
+    again = open_corpus(tmp_path / "back").dataset("trajectories").to_table().sort_by("sample")
+    assert again["kinds"].to_pylist() == rows.sort_by("sample")["kinds"].to_pylist() and set(again["tokenizer"].to_pylist()) == {""}
 
 
 def test_a_corpus_without_rows_is_exported_and_read_back(tmp_path: Path) -> None:

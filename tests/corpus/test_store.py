@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from lean_worker.protocol import Message, Verdict
 from oprover_jax.corpus import store
-from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
+from oprover_jax.records import ProofRecord, Provenance, Round, Statement, Trajectory
 
 pytestmark = pytest.mark.multiprocess
 
@@ -80,7 +80,12 @@ _rounds = st.builds(
     reward=st.none() | st.floats(-1, 1),
 )
 _trajectories = st.builds(
-    Trajectory, statement=_statements, sample=st.integers(0, 99), stage=_word, rounds=st.lists(_rounds, max_size=3).map(tuple)
+    Trajectory,
+    statement=_statements,
+    sample=st.integers(0, 99),
+    stage=_word,
+    rounds=st.lists(_rounds, min_size=1, max_size=3).map(tuple),
+    provenance=st.none() | st.builds(Provenance, _word.filter(bool), st.floats(0, 2), st.floats(0.1, 1), st.integers(1, 2**20)),
 )
 _PROPERTY = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -102,7 +107,7 @@ def test_proofs_come_back_equal_and_in_order(
 
 
 @_PROPERTY
-@given(st.lists(_trajectories, min_size=1, max_size=3))
+@given(st.lists(_trajectories, min_size=1, max_size=3, unique_by=lambda each: (each.stage, each.statement.id, each.sample)))
 def test_trajectories_come_back_equal(tmp_path_factory: pytest.TempPathFactory, trajectories: list[Trajectory]) -> None:
     folder = tmp_path_factory.mktemp("trajectories")
     store.append(folder, store.TRAJECTORIES, trajectories)
@@ -140,6 +145,41 @@ def test_what_version_1_wrote_is_read(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([row]).replace_schema_metadata(metadata | {"oprover.version": "9"}), tmp_path / "part-1.parquet")
     with pytest.raises(store.StoreError, match=r"part-1\.parquet contains proofs rows of version 9"):
         store.read(tmp_path, store.PROOFS)
+
+
+def _rollout(sample: int, kind: str = "error", stage: str = "rollout-1", ids: tuple[int, ...] = (3,)) -> Trajectory:
+    verdict = Verdict("1", {"accepted": True, "error": False}.get(kind), kind)  # type: ignore[arg-type]
+    played = Round((1, 2), ids, (-0.5,) * len(ids), 0, "stop", (), "by simp", True, verdict, "", None)
+    return Trajectory(_record(1).statement, sample, stage, (played,), provenance=Provenance("hash", 1.0, 0.9, 64))
+
+
+def test_a_chunk_that_was_written_twice_is_read_once(tmp_path: Path) -> None:
+    chunk = [_rollout(0), _rollout(1, "accepted"), _rollout(2, "timeout")]
+    other = _rollout(0, stage="rollout-2")
+    store.append(tmp_path, store.TRAJECTORIES, chunk)
+    store.append(tmp_path, store.TRAJECTORIES, [replace(one, rounds=_rollout(0, ids=(9,)).rounds) for one in chunk] + [other])
+    store.append(tmp_path, store.TRAJECTORIES, chunk)
+    assert store.read(tmp_path, store.TRAJECTORIES) == [*chunk, other]
+    assert [one.accepted for one in chunk] == [False, True, False]
+
+
+def test_a_trajectory_without_a_verdict_is_never_stored(tmp_path: Path) -> None:
+    for lost in (_rollout(0, "unavailable"), replace(_rollout(0), rounds=())):
+        with pytest.raises(ValueError, match="without a verdict"):
+            store.append(tmp_path, store.TRAJECTORIES, [_rollout(1), lost])
+    assert not list(tmp_path.iterdir())
+
+
+def test_trajectories_of_version_2_are_read_but_those_that_lean_gave_no_verdict_on(tmp_path: Path) -> None:
+    made = [replace(_rollout(sample), version=2, provenance=None) for sample in range(3)]
+    part = store.append(tmp_path, store.TRAJECTORIES, made)
+    assert part is not None
+    old = pq.read_table(part)
+    metadata = old.schema.metadata | {b"oprover.version": b"2"}
+    old = old.drop_columns(["tokenizer", "temperature", "top_p", "max_new_tokens", "kinds", "well_formed", "proof_keys"])
+    old = old.set_column(old.schema.get_field_index("accepted"), "accepted", pa.array([False, None, True]))
+    pq.write_table(old.replace_schema_metadata(metadata), part)
+    assert store.read(tmp_path, store.TRAJECTORIES) == [made[0], made[2]]
 
 
 def test_no_folder_no_records(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from oprover_jax.corpus.corpus import Corpus, open_corpus
 from oprover_jax.corpus.tables import TABLES, rows_to_table, statement_row
 from oprover_jax.corpus.tag_rules import DOMAINS, difficulty_by_rules, domain_by_rules
 from oprover_jax.corpus.tagging import TAGGED, Tag, read_tag, tag_corpus, tag_prompt, tags_by_rules
+from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import Tokenizer, train_tokenizer
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import Statement
@@ -148,6 +149,6 @@ class _Scripted:
 
 def test_an_engine_tags_and_the_rules_say_where_it_did_not() -> None:
     tokenizer = train_tokenizer([tag_prompt(_statement(1))], 400, [])
-    found = engine_tagger(_Scripted(tokenizer), tokenizer, "engine:x")([_statement(n) for n in range(3)])
+    found = engine_tagger(_Scripted(tokenizer), codec_of(tokenizer), "engine:x")([_statement(n) for n in range(3)])
     assert found[1] == Tag("set theory", 2, "engine:x", "engine:x")
     assert [(tag.domain, tag.tagged_by, tag.asked) for tag in (found[0], found[2])] == [("logic", "rules", "engine:x")] * 2

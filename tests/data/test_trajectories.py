@@ -16,10 +16,11 @@ from oprover_jax.corpus.tables import PROOFS, STATEMENTS, TRAJECTORIES, proof_ro
 from oprover_jax.data.dataset import open_rows
 from oprover_jax.data.pack import pack_sources
 from oprover_jax.data.packing import pack_examples
+from oprover_jax.data.rows import Example
 from oprover_jax.data.sources import Proofs
-from oprover_jax.data.trajectories import Trajectories
+from oprover_jax.data.trajectories import Trajectories, read_examples, stored
 from oprover_jax.errors import InputError
-from oprover_jax.posttraining.select import SelectConfig, sft_examples
+from oprover_jax.posttraining.select import SelectConfig, sft_rounds
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 
@@ -63,11 +64,15 @@ def examples_of(source: Trajectories) -> list[tuple[tuple[int, ...], tuple[float
     return sorted((tuple(example.ids.tolist()), tuple(example.weights.tolist())) for example in found)
 
 
+def sft_examples(run: Path, config: SelectConfig) -> list[Example]:
+    return list(read_examples(stored(str(run)), sft_rounds(stored(str(run)), config)))
+
+
 @pytest.mark.parametrize("limits", [(4, 8, 0.8), (1, 3, 0.2)])
-def test_sft_takes_the_rounds_that_the_loop_takes(run: Path, made: list[Trajectory], limits: tuple[int, int, float]) -> None:
+def test_pack_takes_the_rounds_that_the_loop_takes(run: Path, limits: tuple[int, int, float]) -> None:
     per_statement, per_proof, mastered = limits
     config = SelectConfig(per_statement=per_statement, per_proof=per_proof, mastered=mastered)
-    expected = [(tuple(e.ids.tolist()), tuple(e.weights.tolist())) for e in sft_examples(made, config)]
+    expected = [(tuple(e.ids.tolist()), tuple(e.weights.tolist())) for e in sft_examples(run, config)]
     found = examples_of(Trajectories(str(run), per_statement=per_statement, per_proof=per_proof, mastered=mastered))
     assert found == sorted(expected) and len(found) >= 7
     assert any(0 in weights[1:] and weights[-1] == 1 for _, weights in found)
@@ -80,11 +85,19 @@ def test_cpt_takes_every_accepted_round_with_all_that_it_read(run: Path, made: l
     )
 
 
-def test_rollouts_are_packed_as_they_are_in_memory(run: Path, made: list[Trajectory], tmp_path: Path) -> None:
+def test_the_same_rounds_in_the_same_order_however_they_are_stored(run: Path, made: list[Trajectory], tmp_path: Path) -> None:
+    """As after a kill, when parts end elsewhere and some rollouts are stored twice."""
+    for part in (made[90:], made[40:100], made[:40], made[:7]):
+        store.append(tmp_path, store.TRAJECTORIES, part)
+    chosen = [[example.ids.tolist() for example in sft_examples(folder, SelectConfig())] for folder in (run, tmp_path)]
+    assert chosen[0] == chosen[1] and len(chosen[0]) >= 7
+
+
+def test_rollouts_are_packed_as_they_are_in_memory(run: Path, tmp_path: Path) -> None:
     write_sources(tmp_path)
     settings = replace(job(tmp_path), sources={"rounds": Trajectories(str(run))}, seq_len=60, unit_bytes=800)
     index = pack_sources(settings, tmp_path / "out", ProgressConsole(Console(quiet=True)))["rounds"]
-    examples = sft_examples(made, SelectConfig())
+    examples = sft_examples(run, SelectConfig())
     _, report = pack_examples(examples, 60, "drop")
     assert len(index.shards) > 3 and report.dropped > 0
     counted = ("examples", "positions", "trained", "dropped", "dropped_ids")

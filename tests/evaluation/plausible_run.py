@@ -24,7 +24,6 @@ def score(name: str, pass_at_8: float, seconds: float = 41.0, statements: int = 
         interval=(max(0.0, pass_at_8 - 0.048), pass_at_8 + 0.049),
         n=16,
         statements=statements,
-        undecided=3,
         unread=0,
         first_round=pass_at_8 * 0.31,
         attempts=6120,

@@ -13,10 +13,11 @@ import pytest
 from rich.console import Console
 
 from lean_worker.protocol import Message
+from oprover_jax.corpus import store
 from oprover_jax.evaluation.report import Report
 from oprover_jax.evaluation.report_charts import nice_ticks, running_mean, trace_chart
 from oprover_jax.evaluation.report_page import print_report, write_page
-from oprover_jax.evaluation.report_trajectories import choose, marked_code, outcome
+from oprover_jax.evaluation.report_trajectories import examples, marked_code, outcome
 
 HOSTILE = "<script>alert('x')</script>\"'&<img src=x onerror=y>$title"
 VOID = {"meta", "br", "img", "input", "hr", "link"}
@@ -132,7 +133,7 @@ KEPT = {
     "name",
     "seconds",
     "interval",
-} | {*("n", "unread", "undecided", "first_round", "attempts", "loss", "step", "tokens_per_second")}
+} | {*("n", "unread", "first_round", "attempts", "loss", "step", "tokens_per_second")}
 
 
 def test_hostile_text_stays_text(tmp_path) -> None:
@@ -211,10 +212,13 @@ def test_a_failed_write_leaves_the_old_page(tmp_path, monkeypatch) -> None:
     assert (tmp_path / "report.html").read_text() == before and len(list(tmp_path.iterdir())) == 1
 
 
-def test_repairs_come_first_and_no_statement_twice() -> None:
-    chosen = choose(plausible_run.trajectories() * 5)
-    assert [outcome(t) for t in chosen] == ["repaired", "repaired", "not proved", "not proved"]
-    assert len({t.statement.id for t in chosen}) == len(chosen)
+def test_repairs_come_first_and_no_statement_twice(tmp_path) -> None:
+    made = [msgspec.structs.replace(t, sample=10 * t.sample + i) for i in range(5) for t in plausible_run.trajectories()]
+    files = [str(store.append(tmp_path, store.TRAJECTORIES, made[at : at + 7])) for at in range(0, len(made), 7)]
+    chosen = examples(files)
+    assert [outcome(t.accepted, len(t.rounds)) for t in chosen] == ["repaired", "repaired", "not proved", "not proved"]
+    assert len({t.statement.id for t in chosen}) == len(chosen) and {t.sample % 10 for t in chosen} == {4}
+    assert all(t in made for t in chosen)
 
 
 def test_the_error_is_marked_where_lean_saw_it() -> None:

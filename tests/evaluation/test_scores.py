@@ -1,12 +1,15 @@
-"""pass@k against exhaustive counting; scores of trajectories with failures of infrastructure among them."""
+"""pass@k against exhaustive counting; scores of stored rollouts, with proofs that Lean could not finish among them."""
 
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lean_worker.protocol import Verdict
+from oprover_jax.corpus import store
+from oprover_jax.data.rollouts import Rollout, scan
 from oprover_jax.evaluation.evaluate import family_scores, outcomes, score
 from oprover_jax.evaluation.pass_at_k import bootstrap_interval, pass_at_k
 from oprover_jax.records import Round, Statement, Trajectory
@@ -36,28 +39,30 @@ def test_interval_holds_the_mean_and_narrows() -> None:
 def one(accepted: bool | None) -> Round:
     kind = {True: "accepted", False: "error", None: "timeout"}[accepted]
     verdict = Verdict("s", accepted, kind)  # type: ignore[arg-type]
-    return Round((1,), (2,), (0.0,), 0, "stop", (), "by simp", True, verdict, "", None if accepted is None else float(accepted))
+    return Round((1,), (2,), (0.0,), 0, "stop", (), "by simp", True, verdict, "", float(accepted or 0))
 
 
-def trajectories(name: str, *rollouts: tuple[bool | None, ...], family: str = "f") -> list[Trajectory]:
+def rollouts(folder: Path, name: str, *made: tuple[bool | None, ...], family: str = "f") -> list[Rollout]:
     statement = Statement(name, name, "theorem t : True := by sorry", family=family)
-    return [Trajectory(statement, i, "stage", tuple(one(a) for a in rollout)) for i, rollout in enumerate(rollouts)]
+    found = [Trajectory(statement, i, "stage", tuple(one(a) for a in rollout)) for i, rollout in enumerate(made)]
+    return list(scan([str(store.append(folder, store.TRAJECTORIES, found))]))
 
 
-def test_any_accepted_round_is_success_and_no_verdict_is_no_failure() -> None:
-    found = outcomes(trajectories("a", (False, True), (False, False), (None,), (False, None), (True,)))
-    assert found == {"a": (3, 2)}
+def test_any_accepted_round_is_success_and_a_proof_that_lean_cannot_finish_is_failure(tmp_path: Path) -> None:
+    found = outcomes(rollouts(tmp_path, "a", (False, True), (False, False), (None,), (False, None), (True,)))
+    assert {name: (each.rollouts, each.accepted) for name, each in found.items()} == {"a": (5, 2)}
 
 
-def test_score_counts_statements_that_were_never_read() -> None:
-    solved = trajectories("a", *[(True,)] * 8)
-    failed = trajectories("b", *[(False, False)] * 8, family="g")
-    result = score("x", solved + failed, 4, 8, 1.0, seed=0)
+def test_score_counts_statements_that_were_never_read(tmp_path: Path) -> None:
+    solved = rollouts(tmp_path, "a", *[(True,)] * 8)
+    failed = rollouts(tmp_path, "b", *[(False, False)] * 8, family="g")
+    found = outcomes([*solved, *failed])
+    result = score("x", found, 4, 8, 1.0, seed=0)
     assert (result.pass_at_1, result.pass_at_8, result.unread, result.statements) == (0.25, 0.25, 2, 4)
-    assert (result.first_round, result.attempts, result.undecided) == (0.5, 24, 0)
-    assert [(f.family, f.pass_at_8) for f in family_scores("x", solved + failed)] == [("f", 1.0), ("g", 0.0)]
+    assert (result.first_round, result.attempts, result.n) == (0.5, 24, 8)
+    assert [(f.family, f.pass_at_8) for f in family_scores("x", found)] == [("f", 1.0), ("g", 0.0)]
 
 
-def test_too_few_verdicts_are_not_scored() -> None:
-    with pytest.raises(ValueError, match="rerun the stage"):
-        score("x", trajectories("a", *[(True,)] * 7, (None,)), 1, 8, 1.0, seed=0)
+def test_fewer_than_eight_rollouts_are_not_scored(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="pass@8 of 7 accepted out of 7"):
+        score("x", outcomes(rollouts(tmp_path, "a", *[(True,)] * 7)), 1, 7, 1.0, seed=0)

@@ -213,6 +213,14 @@ def test_a_service_that_fails_costs_no_answer_while_another_is_there(pool: Pool)
         assert remote.describe() == pool.describe()  # of the one that answers
 
 
+def test_without_retry_each_service_is_asked_once_and_nothing_waits(pool: Pool) -> None:
+    gone = [f"http://127.0.0.1:{serving.free_port()}" for _ in range(2)]
+    with RemotePool(gone, patience=1e9) as remote:
+        assert remote.submit(GOOD, retry=False).result(timeout=60).kind == "unavailable"
+    with serving.thread(pool) as well, RemotePool([*gone, well], patience=0.0) as remote:
+        assert [remote.submit(GOOD, retry=False).result(timeout=60).kind for _ in range(8)] == ["accepted"] * 8
+
+
 def test_services_with_different_limits_are_not_one_lean(pool: Pool) -> None:
     said = r"differ in heartbeats \(20000 and 5000\)"
     with ExitStack() as opened:

@@ -22,6 +22,7 @@ from tiny_experiment import experiment
 from lean_worker.pool import Pool
 from oprover_jax.agent.refine import Prover, RefineConfig
 from oprover_jax.agent.template import PHRASES, Budget, Template, answer_text
+from oprover_jax.corpus import store
 from oprover_jax.data.codec import codec_of
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.posttraining.plan import Stage
@@ -115,7 +116,13 @@ def lean_gone(pool: Pool, seconds: float = math.inf) -> Iterator[None]:
 def run_stage(bench: FaultyBench) -> list[Trajectory]:
     """The stage from its start or from where it was cut off; all of its trajectories."""
     with bench, ProgressConsole(Console(quiet=True)).stage(1, 1, STAGE.name) as progress:
-        return prove_all(bench, STAGE, STATEMENTS, SAMPLES, progress, flush_seconds=0.0)
+        prove_all(bench, STAGE, STATEMENTS, SAMPLES, progress, flush_seconds=0.0)
+    return made(bench)
+
+
+def made(bench: Workbench) -> list[Trajectory]:
+    """The trajectories that the stage has stored so far."""
+    return store.read(bench.folder.stage(STAGE.name) / "trajectories", store.TRAJECTORIES)
 
 
 if __name__ == "__main__":

@@ -158,3 +158,13 @@ def test_changes_are_applied_together(demo: Experiment) -> None:
         apply_overrides(demo, ["lean.backend=remote"])
     mixed = apply_overrides(demo, ["seed=4", "cpt.optimizer.peak_lr=0.5", "cpt.steps=9"])
     assert (mixed.seed, mixed.cpt.optimizer.peak_lr, mixed.cpt.steps) == (4, 0.5, 9)
+
+
+def test_practice_without_randomness_is_refused_before_anything_runs() -> None:
+    tiny = load(DEMO, Experiment)
+    with pytest.raises(InputError, match=r"rollout\.temperature is 0, so the \d+ rollouts on a statement"):
+        apply_override(tiny, "rollout.temperature=0")
+    with pytest.raises(InputError, match="temperature is 0"):
+        apply_override(apply_override(tiny, "rollout.num_samples=1"), "rollout.temperature=0")
+    greedy = apply_override(apply_override(apply_override(tiny, "rollout.num_samples=1"), "gspo.steps=0"), "rollout.temperature=0")
+    assert greedy.rollout.temperature == 0

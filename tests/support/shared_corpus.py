@@ -25,7 +25,7 @@ def proof(number: int, code: str) -> ProofRecord:
 
 
 def trajectory(number: int, verdicts: list[bool | None], retrieved: bool) -> Trajectory:
-    kinds: dict[bool | None, Kind] = {True: "accepted", False: "error", None: "timeout"}
+    kinds: dict[bool | None, Kind] = {True: "accepted", False: "error", None: "unavailable"}
     rounds = [
         Round(
             (1, 2),

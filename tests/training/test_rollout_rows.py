@@ -3,6 +3,7 @@
 import shutil
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import jax
@@ -32,6 +33,7 @@ from oprover_jax.training.train import train
 pytestmark = [pytest.mark.multiprocess, pytest.mark.slow]
 
 MODEL = Qwen3Config(vocab_size=48, num_layers=1, hidden_size=16, num_heads=4, num_kv_heads=2, head_dim=4, intermediate_size=32)
+SAMPLES = count()
 STATEMENT = Statement(id="s", name="s", formal="theorem s : True := by sorry")
 
 
@@ -41,7 +43,7 @@ def attempt(prompt: list[int], ids: list[int], reward: float | None, end: Finish
 
 
 def told(*rounds: Round) -> Trajectory:
-    return Trajectory(STATEMENT, 0, "rollout-1", rounds)
+    return Trajectory(STATEMENT, next(SAMPLES), "rollout-1", rounds)
 
 
 STORED = [
