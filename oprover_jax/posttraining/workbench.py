@@ -19,12 +19,14 @@ from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.theorems import Theorems
 from oprover_jax.data.codec import Codec
 from oprover_jax.ingest.near import reshaped
+from oprover_jax.models.hf.export import Dtype
 from oprover_jax.models.qwen3 import Qwen3Config
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import (
     Weights,
     codec_of_run,
     engine_of,
+    exported_files,
     initial_policy,
     load_policy,
     model_of,
