@@ -88,7 +88,7 @@ def tactics(rng: random.Random, lines: int) -> str:
 
 
 def make_prover(rng: random.Random, known: Sequence[ProofRecord]) -> Prover:
-    """Return a prover with stubs for the policy and for Lean, whose prompts have about 1,000 tokens."""
+    """Return a prover with stubs for the policy and for Lean, whose prompts have about 1,400 tokens."""
     texts = [answer_text(tactics(rng, LINES)) for _ in range(1000)]
     tokenizer = train_tokenizer([*texts[:100], *(record.statement.formal for record in known)], 360, PHRASES)
     answers = [(*tokenizer.encode_once(text), tokenizer.end_id) for text in texts]
