@@ -363,7 +363,7 @@ def serve_command(
 def status_command(run: Path) -> None:
     """Show how far a run is: its stages, their results, and progress, rate and remaining time of the current one.
 
-    Reads the run folder only, so it can be called while the run goes on, from any machine that sees the folder.
+    Reads the run folder only, so it can be called while the run is active, from any machine that sees the folder.
 
     Args:
       run: Run folder.

@@ -29,7 +29,7 @@ class Theorems:
 
 
 def write_theorems(target: Path, theorems: Theorems) -> None:
-    """Write everything beside `target` and rename; another process that finished first has written the same."""
+    """Write everything next to `target` and rename; another process that finished first has written the same."""
     target.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:

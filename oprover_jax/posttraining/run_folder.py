@@ -104,7 +104,7 @@ class RunFolder:
 
 
 def begin_run(path: Path, name: str, config: Experiment) -> RunFolder:
-    """Create a run folder, or open it to go on with the run.
+    """Create a run folder, or open it to resume the run.
 
     A run may move to other workers, services and servers, so the configurations of its Lean and its engine may differ between starts.
 
