@@ -20,8 +20,8 @@ from oprover_jax.records import ProofRecord, Statement, Trajectory
 def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Commit]:
     """Add the new rows of each finished stage of the run at `path` to the corpus, one commit per stage, made once.
 
-    Adds public statements with their proofs, the statements of the pool, and from each rollout stage all trajectories and the proofs that
-    both tiers accepted. Benchmark statements are never added. The run folder is only read.
+    Adds public statements with their proofs, the statements of the pool, and from each stage that draws attempts (rollout, GSPO) all
+    trajectories and the proofs that both tiers accepted. Benchmark statements are never added. The run folder is only read.
 
     Raises:
       InputError: `path` is not a run folder, or `where` is not a corpus.
@@ -30,7 +30,9 @@ def add_run(where: str | Path, path: Path, console: ProgressConsole) -> list[Com
     corpus, run = open_corpus(where, create=True), run_id(folder)
     commits: list[Commit] = []
     for stage in plan(experiment, external=False):
-        if stage.kind not in ("corpus", "rollout") or not folder.done(stage.name):
+        if stage.kind not in ("corpus", "rollout", "gspo") or not folder.done(stage.name):
+            continue
+        if stage.kind == "gspo" and not store.parts(path / "stages" / stage.name / "trajectories"):
             continue
         key = f"{run}/{stage.name}"
         if corpus.has(key):

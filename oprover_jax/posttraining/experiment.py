@@ -8,6 +8,7 @@ from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Qwen3Config
+from oprover_jax.posttraining.guard import GuardConfig
 from oprover_jax.posttraining.select import SelectConfig
 from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.sharding import MeshConfig
@@ -167,7 +168,8 @@ class Experiment:
     they may change between starts as long as verdicts and lengths stay the same. A stage that is None is left out. `cpt_mixture` gives the
     weight of each source in tokens. A wrong proof is tried on `first_repairs` public theorems, so that the first SFT contains repairs.
     `replay` is the minimum share of public examples in later SFT stages. `topology` names the chips that the run is meant for, such as
-    "v5p:2x2x1", for `oprover compile` and `--plan`.
+    "v5p:2x2x1", for `oprover compile` and `--plan`. `loggers` are those of all training stages besides metrics.jsonl: "tensorboard",
+    "wandb".
     """
 
     name: str
@@ -189,6 +191,8 @@ class Experiment:
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     select: SelectConfig = field(default_factory=SelectConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    loggers: tuple[str, ...] = ()
     cpt_mixture: dict[str, float] = field(default_factory=lambda: {"proofs": 0.4, "library": 0.1, "rounds": 0.5})
     first_repairs: int = 800
     replay: float = 0.3

@@ -22,14 +22,16 @@ from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
 from oprover_jax.losses.gspo import GSPOConfig
 from oprover_jax.models.qwen3 import Params
+from oprover_jax.posttraining.guard import check_gap, check_reward
 from oprover_jax.posttraining.jobs import job_of
 from oprover_jax.posttraining.plan import Stage, policy_version
 from oprover_jax.posttraining.policy import Weights
+from oprover_jax.posttraining.proving import found_proofs, rechecked
 from oprover_jax.posttraining.select import HardState, hard_states
 from oprover_jax.posttraining.training import train_policy
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
-from oprover_jax.records import Round
+from oprover_jax.records import Provenance, Round, Trajectory
 from oprover_jax.rollout.engine import Request
 from oprover_jax.sharding import named
 from oprover_jax.training.job import TrainingJob
@@ -128,13 +130,18 @@ def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, A
     if not states:
         return {"steps": 0, "reason": "no statement had a success rate in the hard band"}
     job = job_of(experiment, bench.model, stage)
-    last = train_policy(bench, stage, job, progress, _shown, draw_from(bench, stage, job, states))
-    return {"steps": settings.steps, "hard_states": len(states), **{name: last[name] for name in SHOWN if name in last}}
 
+    def shown(metrics: Mapping[str, float]) -> str:
+        check_gap(experiment.guard, metrics)
+        stale = f", {metrics['stale']:.0%} stale attempts skipped" if metrics["stale"] else ""
+        return f"reward {metrics['reward']:.2f}, {metrics['effective_groups']:.0%} of groups informative{stale}"
 
-def _shown(metrics: Mapping[str, float]) -> str:
-    stale = f", {metrics['stale']:.0%} stale attempts skipped" if metrics["stale"] else ""
-    return f"reward {metrics['reward']:.2f}, {metrics['effective_groups']:.0%} of groups informative{stale}"
+    last = train_policy(bench, stage, job, progress, shown, draw_from(bench, stage, job, states))
+    solved = found_proofs(bench.rollouts(stage.name), [state.statement for state in states], stage.name)
+    verified = bench.proofs(stage.name) or rechecked(bench.verifier, solved, bench.lean.tier)
+    bench.put_proofs(stage.name, verified)
+    figures = {name: last[name] for name in SHOWN if name in last}
+    return {"steps": settings.steps, "hard_states": len(states), "proofs": len(verified), **figures}
 
 
 def draw_from(bench: Workbench, stage: Stage, job: TrainingJob, states: Sequence[HardState]) -> Draw:
@@ -143,17 +150,37 @@ def draw_from(bench: Workbench, stage: Stage, job: TrainingJob, states: Sequence
     The reference policy of a KL term is the policy from which the stage started.
     """
     experiment, settings, before = bench.experiment, bench.experiment.gspo, bench.policy()
+    reward: float | None = None
 
     def draw(step: int, params: Params, logprobs: LogprobFunction) -> tuple[list[Batch], dict[str, float]]:
+        nonlocal reward
         chosen = [states[(step * settings.states + i) % len(states)] for i in range(settings.states)]
         version = policy_version(experiment, stage.name, step) if step else before.version
         prover = bench.prover_with(Weights(stage.name, version, params))
         groups = asyncio.run(attempts(prover, chosen, stage, settings.group_size, seed_of(experiment.seed, stage.name, step)))
+        bench.put_trajectories(stage.name, trajectories_of(groups, chosen, stage, step, bench.codec.hash))
         found = fresh_outcomes(groups, version, settings.loss.staleness)
+        figures = found.summary()
+        check_reward(experiment.guard, step, reward, figures["reward"])
+        reward = figures["reward"]
         rows = batch_rows(groups, settings.seq_len)
-        return minibatches(rows, found, job, params, before.params, logprobs, bench.mesh), found.summary()
+        return minibatches(rows, found, job, params, before.params, logprobs, bench.mesh), figures
 
     return draw
+
+
+def trajectories_of(
+    groups: Sequence[Sequence[Round]], states: Sequence[HardState], stage: Stage, step: int, tokenizer: str
+) -> list[Trajectory]:
+    """Return the attempts of a rollout batch as trajectories of one round, numbered through the stage."""
+    assert stage.refine is not None
+    provenance = Provenance(tokenizer, stage.refine.temperature, 1.0, stage.refine.max_new_tokens)
+    numbers = itertools.count(step * len(states) * len(groups[0]))
+    return [
+        Trajectory(state.statement, next(numbers), stage.name, (attempt,), provenance=provenance)
+        for state, group in zip(states, groups, strict=True)
+        for attempt in group
+    ]
 
 
 def minibatches(

@@ -17,6 +17,7 @@ from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.data.rollouts import Rollout, read, scan
 from oprover_jax.evaluation.evaluate import family_scores, outcomes, score
 from oprover_jax.evaluation.report import Growth
+from oprover_jax.posttraining.guard import check_proofs
 from oprover_jax.posttraining.plan import Stage
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import StageProgress
@@ -34,6 +35,7 @@ def rollout(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str
     files = prove_all(bench, stage, statements, settings.num_samples, progress)
     accepted = found_proofs(files, statements, stage.name)
     verified = bench.proofs(stage.name) or rechecked(bench.verifier, accepted, bench.lean.tier)
+    check_proofs(bench.experiment.guard, accepted, verified)
     bench.put_proofs(stage.name, verified)
     proofs = len(bench.theorems.public) + len(bench.found(stage.iteration + 1))
     return {

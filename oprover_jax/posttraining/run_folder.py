@@ -113,6 +113,7 @@ def begin_run(path: Path, name: str, config: Experiment) -> RunFolder:
     """
     values = msgspec.to_builtins(config, enc_hook=str)
     values |= {"lean": {"tier": config.lean.tier}, "engine": {"max_len": config.engine.max_len}}
+    del values["guard"], values["loggers"]
     encoded = msgspec.json.format(msgspec.json.encode(values), indent=2)
     if path.exists() and any(path.iterdir()):
         _check_same(path, encoded)

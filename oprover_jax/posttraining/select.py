@@ -64,7 +64,7 @@ def sft_rounds(files: Sequence[str], config: SelectConfig) -> list[RoundExample]
 
 
 def hard_states(files: Sequence[str], config: SelectConfig, seed: int, limit: int | None = None) -> list[HardState]:
-    """Return, shuffled, the first-round states with a success rate in the hard band, each with one second-round state of its statement.
+    """Return, shuffled, the first-round states with a success rate in the hard band, each with one later state of its statement.
 
     Args:
       files: Parts of stored rollouts.
@@ -82,8 +82,8 @@ def hard_states(files: Sequence[str], config: SelectConfig, seed: int, limit: in
         group.sort()
         rate = sum(is_solved for _, _, is_solved, _, _ in group) / len(group)
         if low < rate <= high:
-            repairs = [where for *_, rounds, where in group if rounds > 1]
-            chosen += [(group[0][-1], 0), *([(rng.choice(repairs), 1)] if repairs else [])]
+            later = [(where, number) for *_, rounds, where in group for number in range(1, rounds)]
+            chosen += [(group[0][-1], 0), *([rng.choice(later)] if later else [])]
     rng.shuffle(chosen)
     return _states(files, chosen[:limit])
 

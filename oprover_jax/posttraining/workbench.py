@@ -111,8 +111,8 @@ class Workbench:
         return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
-        """Return the verified proofs of a rollout stage."""
-        return store.read(self.folder.stage(stage) / "proofs", store.PROOFS)
+        """Return the verified proofs that a stage has found."""
+        return store.read(self.folder.path / "stages" / stage / "proofs", store.PROOFS)
 
     def put_proofs(self, stage: str, records: list[ProofRecord]) -> None:
         """Store the proofs of a stage and add them to the memory. They are written as a whole, so an existing file is complete."""
@@ -122,7 +122,7 @@ class Workbench:
 
     def found(self, before: int) -> list[ProofRecord]:
         """Return the proofs found in all iterations before iteration `before`."""
-        return [record for i in range(1, before) for record in self.proofs(f"rollout-{i}")]
+        return [record for i in range(1, before) for stage in ("rollout", "gspo") for record in self.proofs(f"{stage}-{i}")]
 
     @cached_property
     def filters(self) -> Filters:
