@@ -46,4 +46,4 @@ def test_rewards_that_jump_and_engines_that_differ_stop_the_run() -> None:
 
 def test_limits_are_positive() -> None:
     with pytest.raises(ValueError, match=r"guard\.refused is 0"):
-        GuardConfig(refused=0)
+        GuardConfig(refused=0.0)
