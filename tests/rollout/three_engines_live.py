@@ -28,7 +28,7 @@ from oprover_jax.models.hf.export import export_hf
 from oprover_jax.posttraining.experiment import EngineConfig, Experiment, PolicyConfig
 from oprover_jax.posttraining.iterate import RUNNERS
 from oprover_jax.posttraining.plan import plan
-from oprover_jax.posttraining.run_folder import RunFolder
+from oprover_jax.posttraining.run_folder import begin_run
 from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
@@ -83,7 +83,7 @@ def experiment() -> Experiment:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     wanted = experiment()
-    folder = RunFolder(tmp_path_factory.mktemp("three") / "run", wanted.name, wanted)
+    folder = begin_run(tmp_path_factory.mktemp("three") / "run", wanted.name, wanted)
     console = ProgressConsole()
     with Workbench(wanted, folder) as bench:
         for stage in (stage for stage in plan(wanted, external=False) if stage.name in STAGES):
