@@ -7,6 +7,7 @@ import tyro
 
 from lean_worker.commands import Commands
 from lean_worker.lean_config import LeanConfig
+from oprover_jax.cli.servers import Servers, open_servers
 
 if TYPE_CHECKING:
     from oprover_jax.ingest.config import BuildConfig
@@ -74,6 +75,8 @@ def reprove_command(
     rounds: int = 2,
     batch: int = 64,
     seed: int = 0,
+    server: Servers = (),
+    api_key_file: Path | None = None,
     lean: LeanConfig = DEFAULT_LEAN,
 ) -> None:
     """Prove the statements of a corpus that have no verified proof, using the latest policy of a run. Least-tried statements come first.
@@ -90,12 +93,15 @@ def reprove_command(
       rounds: Maximum number of attempts per rollout; each sees Lean's feedback on the previous one.
       batch: Statements per commit.
       seed: Random seed of the statement order and of sampling.
+      server: Use the policy served at http://HOST:PORT instead of loading that of the run; repeat for several servers.
+      api_key_file: File whose first line is the API key of the servers; defaults to the variable OPROVER_API_KEY.
       lean: Lean that checks the proofs; what is not given is that of the run.
     """
     from oprover_jax.commands.reprove import ReproveConfig, reprove_with_run
     from oprover_jax.progress import ProgressConsole
 
-    reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole(), lean)
+    with open_servers(server, api_key_file) as engine:
+        reprove_with_run(corpus, run, ReproveConfig(limit, num_samples, rounds, batch, seed), ProgressConsole(), lean, engine)
 
 
 @corpus_app.command("build")

@@ -7,7 +7,7 @@ disk, or an unavailable policy; 130 for Ctrl-C, with a hint on how to resume.
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,18 +15,14 @@ from lean_worker.commands import Commands
 from lean_worker.errors import LeanWorkerError
 from lean_worker.lean_config import LeanConfig
 from oprover_jax.cli.corpus import DEFAULT_LEAN, corpus_app
+from oprover_jax.cli.servers import Servers, open_servers
 from oprover_jax.errors import DiskFull, DoesNotFit, InputError, LeanAway, TrainingFailed
 from oprover_jax.posttraining.rates import Rates
 from oprover_jax.rollout.engine import EngineError
 
-if TYPE_CHECKING:
-    from oprover_jax.rollout.sglang_engine import SGLangEngine
-
 Overrides = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction]
-Servers = Annotated[tuple[str, ...], tyro.conf.arg(metavar="URL"), tyro.conf.UseAppendAction]
 
 _RATES = Rates()
-_PATIENCE_SECONDS = 60.0  # how long to retry an unreachable server
 
 # modules that another extra than `prover` contains
 _EXTRAS = {"fastapi": "serve", "h11": "serve", "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve", "ray": "ray"}
@@ -41,6 +37,7 @@ def iterate_command(
     run: Path | None = None,
     data: Path | None = None,
     server: Servers = (),
+    api_key_file: Path | None = None,
     plan: bool = False,
     rates: Rates = _RATES,
     overrides: Overrides = (),
@@ -57,6 +54,7 @@ def iterate_command(
       run: Run folder; created if it does not exist.
       data: Folder with human-written theorems for a second held-out evaluation; defaults to OPROVER_DATA.
       server: Sample from the server at http://HOST:PORT, to which each new policy is published, instead of in this process; repeat it.
+      api_key_file: File whose first line is the API key of the servers; defaults to the variable OPROVER_API_KEY.
       plan: Only print what the run will take: tokens, checks, device-hours, days and storage of each stage.
       rates: With --plan: speeds that are assumed.
       overrides: Override configuration values, such as --set seed=1 --set gspo.steps=4.
@@ -73,7 +71,7 @@ def iterate_command(
     experiment = load(config, Experiment, overrides)
     experiment = replace(experiment, lean=lean.over(experiment.lean))
     if server:
-        experiment = replace(experiment, engine=replace(experiment.engine, urls=server))
+        experiment = replace(experiment, engine=replace(experiment.engine, urls=server, key_file=api_key_file))
     if plan:
         from oprover_jax.commands.iterate_plan import print_plan
 
@@ -256,8 +254,6 @@ def prove_command(
       seed: Random seed of sampling.
       lean: Lean that checks the proofs; what is not given is that of the run, or the embedded one with --model.
     """
-    from contextlib import nullcontext
-
     from oprover_jax.commands.prove import prove_file
     from oprover_jax.commands.proving_agent import Lengths, agent_of_model, agent_of_run
     from oprover_jax.progress import ProgressConsole
@@ -272,20 +268,13 @@ def prove_command(
     for name, value in (("rounds", rounds), ("num-samples", num_samples), *((f"{name}-tokens", tokens) for name, tokens in given.items())):
         if value < 1:
             raise InputError(f"--{name} is {value}; it must be at least 1")
-    with _servers(server, api_key_file) if server else nullcontext() as engine:
+    with open_servers(server, api_key_file) as engine:
         if model is not None:
             opened = agent_of_model(model, rounds, num_samples, Lengths(**given), engine, lean)
         else:
             opened = agent_of_run(run or Path("runs/demo"), rounds, engine, lean)
         with opened as agent:
             prove_file(file, agent, num_samples, out or file.with_suffix(".proved.lean"), seed, ProgressConsole())
-
-
-def _servers(urls: tuple[str, ...], api_key_file: Path | None) -> "SGLangEngine":
-    from lean_worker.http import read_key
-    from oprover_jax.rollout.sglang_engine import SGLangEngine
-
-    return SGLangEngine(*urls, key=read_key(api_key_file, "OPROVER_API_KEY"), patience=_PATIENCE_SECONDS)
 
 
 @app.command("serve")

@@ -117,7 +117,12 @@ class Reproved:
 
 
 def reprove_with_run(
-    where: str | Path, path: Path, config: ReproveConfig, console: ProgressConsole, lean: LeanConfig | None = None
+    where: str | Path,
+    path: Path,
+    config: ReproveConfig,
+    console: ProgressConsole,
+    lean: LeanConfig | None = None,
+    servers: Engine | None = None,
 ) -> Reproved:
     """Reprove with the latest policy, memory and agent settings of a run, at its rollout temperature.
 
@@ -129,6 +134,7 @@ def reprove_with_run(
       config: Settings of the pass.
       console: Receives progress and results.
       lean: Changes to the Lean of the run, which checks the proofs (`LeanConfig.over`).
+      servers: Engine with the policy, or None to load that of the run.
 
     Raises:
       InputError: The corpus or the run does not exist, or the run has no trained policy.
@@ -138,12 +144,13 @@ def reprove_with_run(
     folder, experiment = open_run(path)
     refine = dataclasses.replace(experiment.refine, rounds=config.rounds, temperature=experiment.rollout.temperature)
     with Workbench(experiment, folder, lean=lean) as bench:
-        bench.require_policy()
+        if servers is None:
+            bench.require_policy()
         require_tier(bench.pool, bench.lean)
         filters = dataclasses.replace(bench.filters, near=[*bench.filters.near, corpus.near()])
         agent = Agent(
             run_id(folder),
-            bench.prover().engine,
+            servers or bench.prover().engine,
             bench.pool,
             bench.template,
             bench.memory_with(filters),

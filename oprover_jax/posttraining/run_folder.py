@@ -174,7 +174,9 @@ def _first_difference(old: Any, new: Any, where: str = "") -> str:
 
 
 def open_run(path: Path) -> tuple[RunFolder, Experiment]:
-    """Open an existing run to read it, and return it with its configuration, whose Lean and engine are reached as they were last.
+    """Open an existing run to read it, and return it with its configuration.
+
+    Its Lean is reached as it was last. Its engine is one in this process, because servers of the run may be gone or serve something else.
 
     Raises:
       InputError: The folder is not a run folder or was written by another version.
@@ -188,5 +190,5 @@ def open_run(path: Path) -> tuple[RunFolder, Experiment]:
         ) from error
     known = read_cluster(path)
     if known is not None:
-        config = dataclasses.replace(config, lean=known.lean, engine=known.engine)
+        config = dataclasses.replace(config, lean=known.lean, engine=dataclasses.replace(known.engine, urls=(), key_file=None))
     return RunFolder(path), config

@@ -139,7 +139,7 @@ def test_a_run_moves_to_other_workers_but_not_to_another_lean(demo: Experiment, 
     moved = dataclasses.replace(demo, lean=remote, engine=dataclasses.replace(demo.engine, urls=("http://a:1",), slots=3))
     begin_run(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, backend="embedded-server"))
     assert (run / "config.json").read_bytes() == config  # it names the run in a corpus
-    assert open_run(run)[1].lean == remote and open_run(run)[1] == moved
+    assert open_run(run)[1] == dataclasses.replace(moved, engine=dataclasses.replace(moved.engine, urls=())), "it may be read elsewhere"
     for name, value in (("lean", "4.36.0"), ("library", "mathlib"), ("imports", ("Mathlib",)), ("heartbeats", 200_000)):
         with pytest.raises(InputError, match=f"lean: {name} is .* verdicts of .* come from"):
             begin_run(run, demo.name, moved).claim_lean(remote, msgspec.structs.replace(LEAN, **{name: value}))
