@@ -6,7 +6,7 @@ RUN ?= runs/demo
 SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: help demo test test-fast test-minilm test-ray test-sglang test-transformers test-wandb coverage peers lint fmt docs lock setup clean
+.PHONY: help demo test test-fast test-minilm test-ray test-engines test-sglang test-transformers test-wandb coverage peers lint fmt docs lock setup clean
 
 # XLA's CPU backend takes and gives back hundreds of megabytes in every step; glibc is told to keep them (about 15% faster).
 KEEP_MEMORY := GLIBC_TUNABLES=glibc.malloc.hugetlb=1 MALLOC_ARENA_MAX=1 MALLOC_TOP_PAD_=268435456 \
@@ -59,7 +59,10 @@ test-transformers: setup .venv-transformers/ready  ## parity with transformers (
 
 # A real SGL-JAX server on CPU, corrected by tests/rollout/sgl_jax_server.py; it wants an old jax, so it gets an environment of its own.
 test-sglang: setup .venv-sglang/ready  ## a real SGL-JAX server on CPU
-	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py tests/rollout/three_engines_live.py
+	$(BIN)/pytest -rP tests/rollout/sgl_jax_live.py
+
+test-engines: setup .venv-sglang/ready  ## a policy proves the same in process, over oprover serve and over SGL-JAX
+	$(BIN)/pytest -rP tests/rollout/three_engines_live.py
 
 .venv-sglang/ready: requirements/sglang.txt | setup
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-sglang
