@@ -27,7 +27,7 @@ from oprover_jax.records import Statement, Verdict
 from oprover_jax.retrieval.corpus_memory import Guard, StoredVectors, index_folder, open_memory, read_index
 from oprover_jax.retrieval.memory import Memory
 from oprover_jax.retrieval.memory_file import INDEX
-from oprover_jax.statements.benchmarks import load_benchmarks
+from oprover_jax.statements.benchmarks import REGISTRY, Benchmark, load_benchmarks
 from oprover_jax.statements.decontaminate import find_in_statements, find_in_texts
 
 _BYTES_PER_TOKEN = 3  # of Lean and of reasoning about it
@@ -44,7 +44,7 @@ class Prompted:
 
     `tokenizer` is a model's folder, whose chat template frames the prompt, or a tokenizer trained by a run. `retrieve` proofs come from
     the corpus' index for `encoder`, or from the one in the folder `index`. `data` is a folder with benchmarks/: statements and texts of
-    benchmarks are removed ("": only what the corpus and its index left out). `repairs` is the maximum of examples from one rollout. An
+    `benchmarks` are removed ("": only what the corpus and its index left out). `repairs` is the maximum of examples from one rollout. An
     index that does not cover the whole corpus is refused, unless `partial` allows to pack only what it covers.
     The publication leaves `retrieve` and the budget open; these are ours.
     """
@@ -59,6 +59,7 @@ class Prompted:
     encoder: str = "lexical"
     index: str = ""
     data: str = ""
+    benchmarks: tuple[Benchmark, ...] = REGISTRY
     partial: bool = False
     too_long: Literal["drop"] = "drop"
 
@@ -105,7 +106,7 @@ class Conversations:
     loss "answer": only the answer has loss, and what is longer than a row is dropped (SFT). loss "all": each token is a target, and what
     is longer continues in further rows (CPT).
 
-    `checked` are the accepted verdicts on the proof. `tokenizer` and `data` as in `Prompted`.
+    `checked` are the accepted verdicts on the proof. `tokenizer`, `data` and `benchmarks` as in `Prompted`.
     """
 
     path: str
@@ -114,6 +115,7 @@ class Conversations:
     loss: Literal["answer", "all"] = "answer"
     checked: tuple[str, ...] = ("accepted", "unchecked")
     data: str = ""
+    benchmarks: tuple[Benchmark, ...] = REGISTRY
 
     @property
     def too_long(self) -> TooLong:
@@ -121,7 +123,7 @@ class Conversations:
 
     @property
     def made_of(self) -> tuple[str, ...]:
-        guard = _guard(self.data)
+        guard = _guard(self.data, self.benchmarks)
         return (_codec(self.tokenizer).hash, guard.identity if guard else "")
 
     def plan(self, size: int) -> list[Piece]:
@@ -140,7 +142,7 @@ class Conversations:
         yield from self._examples(rows)
 
     def _examples(self, rows: Sequence[dict[str, Any]]) -> Iterator[Example | Left]:
-        codec, guard, corpus = _codec(self.tokenizer), _guard(self.data), open_corpus(self.path)
+        codec, guard, corpus = _codec(self.tokenizer), _guard(self.data, self.benchmarks), open_corpus(self.path)
         allowed = pc.field("id").isin(pa.array([row["id"] for row in rows])) & pc.field("checked").isin(pa.array(self.checked))
         checked = set(corpus.dataset("proofs").to_table(columns=["id"], filter=allowed)["id"].to_pylist())
         texts = [f"{row['prompt']}\n\n{row['answer']}" for row in rows]
@@ -192,15 +194,17 @@ def _open(source: Prompted, folder: Path, written: int) -> _Opened:
     commits = [commit for commit in corpus.commits() if commit.id in saved.covers]
     memory = open_memory(corpus, StoredVectors(saved.encoder, saved.encoder_hash, saved.dims), folder, commits=commits)
     identity = f"{saved.encoder_hash} {sorted(saved.covers)} {sorted(saved.files.items())}"
-    return _Opened(corpus, commits, memory, Template(_codec(source.tokenizer), source.budget), _guard(source.data), identity)
+    return _Opened(
+        corpus, commits, memory, Template(_codec(source.tokenizer), source.budget), _guard(source.data, source.benchmarks), identity
+    )
 
 
 _codec = lru_cache(maxsize=2)(open_codec)
 
 
 @lru_cache(maxsize=1)
-def _guard(data: str) -> Guard | None:
-    return Guard.of(load_benchmarks(Path(data))) if data else None
+def _guard(data: str, benchmarks: tuple[Benchmark, ...]) -> Guard | None:
+    return Guard.of(load_benchmarks(Path(data), benchmarks)) if data else None
 
 
 def _hits(guard: Guard | None, statements: Sequence[Statement], texts: Sequence[str]) -> list[bool]:

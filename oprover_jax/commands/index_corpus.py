@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from oprover_jax.corpus.corpus import Corpus, open_corpus
-from oprover_jax.posttraining.policy import open_policy
+from oprover_jax.posttraining.policy import open_encoder
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.retrieval.corpus_memory import Guard, index_corpus, index_folder, saved_encoder
-from oprover_jax.retrieval.encoder import Encoder, EncoderFileError, LexicalEncoder
+from oprover_jax.retrieval.encoder import EncoderFileError, LexicalEncoder
 from oprover_jax.retrieval.index import IndexConfig
-from oprover_jax.retrieval.minilm import MiniLMEncoder
-from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.statements.benchmarks import load_benchmarks
 
@@ -30,7 +28,7 @@ def index_with(where: str, encoder: str, out: Path | None, data: Path | None, co
     guard = Guard.of(load_benchmarks(data)) if data is not None else None
     if guard is None:
         console.line("no data folder is given, so no benchmark is kept out beyond what the corpus itself leaves out")
-    opened = _encoder(encoder, corpus, folder)
+    opened = open_encoder(encoder, lambda: _lexical(corpus, folder), make_mesh(MeshConfig()))
     with console.bar("index") as progress:
         done = index_corpus(corpus, opened, folder, config, guard, progress)
     if done.why:
@@ -41,15 +39,10 @@ def index_with(where: str, encoder: str, out: Path | None, data: Path | None, co
         console.line(f"{done.kept_out:,} statements of benchmarks were kept out")
 
 
-def _encoder(name: str, corpus: Corpus, folder: Path) -> Encoder:
-    """Return the encoder; a lexical one keeps its document frequencies for as long as its index can be extended."""
-    if name == "minilm":
-        return MiniLMEncoder()
-    if name == "lexical":
-        try:
-            known = saved_encoder(folder)
-        except EncoderFileError:
-            known = None
-        return known or LexicalEncoder.fit(corpus.statements())
-    policy = open_policy(Path(name), make_mesh(MeshConfig()))
-    return PolicyEncoder(policy.config, policy.params, make_mesh(MeshConfig()), policy.codec)
+def _lexical(corpus: Corpus, folder: Path) -> LexicalEncoder:
+    """Return the encoder of the index in `folder`, whose document frequencies last as long as the index can be extended, or a new one."""
+    try:
+        known = saved_encoder(folder)
+    except EncoderFileError:
+        known = None
+    return known or LexicalEncoder.fit(corpus.statements())

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from rich.table import Table
 
-from oprover_jax.posttraining.costs import Cost, costs, total
+from oprover_jax.posttraining.costs import BYTES_PER_WEIGHT, BYTES_PER_WRITTEN_TOKEN, Cost, costs, total
 from oprover_jax.posttraining.experiment import Experiment
 from oprover_jax.posttraining.policy import model_of
 from oprover_jax.posttraining.rates import Rates
@@ -35,6 +35,10 @@ def print_plan(experiment: Experiment, rates: Rates, console: ProgressConsole) -
     console.line(
         f"trainer of {rates.trainer_chips:g} chips, engine of {rates.engine_chips:g}, {rates.lean_cores:g} cores for Lean; stages run one "
         "after another, and in a stage that proves the slower of engine and Lean counts"
+    )
+    console.line(
+        f"storage: {BYTES_PER_WRITTEN_TOKEN:g} bytes per token of an attempt, and {BYTES_PER_WEIGHT} per weight after each training stage "
+        "(checkpoint with the optimizer's state, weights, export)"
     )
 
 

@@ -12,8 +12,8 @@ from oprover_jax.posttraining.jobs import job_of
 from oprover_jax.posttraining.plan import TRAINING, Stage, plan
 from oprover_jax.posttraining.rates import Rates
 
-_BYTES_PER_TOKEN = 6.0  # of a stored rollout: ids of prompt and attempt, log-probabilities of the attempt, text; measured on the demo
-_BYTES_PER_WEIGHT = 4 + 8 + 4 + 2  # checkpoint with AdamW's state, weights, export in bfloat16
+BYTES_PER_WRITTEN_TOKEN = 12.0  # of a stored rollout in all: 11.8 per token of the attempts in the demo's first rollout stage
+BYTES_PER_WEIGHT = 4 + 8 + 4 + 2  # checkpoint with AdamW's state, weights, export in bfloat16
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _proving(name: str, rollouts: int, rounds: int, experiment: Experiment, mode
     chips = forward * (read / rates.training_mfu + written / rates.decoding_mfu)
     cores = attempts * rates.check_seconds / 3600
     hours = max(chips / rates.engine_chips, cores / rates.lean_cores)
-    return Cost(name, read, written, 0.0, attempts, chips, cores, hours, (read + written) * _BYTES_PER_TOKEN / 2**30)
+    return Cost(name, read, written, 0.0, attempts, chips, cores, hours, written * BYTES_PER_WRITTEN_TOKEN / 2**30)
 
 
 def _training(experiment: Experiment, model: Qwen3Config, stage: Stage, rates: Rates) -> Cost:
@@ -72,7 +72,7 @@ def _training(experiment: Experiment, model: Qwen3Config, stage: Stage, rates: R
         drawn = _proving(stage.name, job.loop.steps * experiment.gspo.states * experiment.gspo.group_size, 1, experiment, model, rates)
         together = {name: getattr(cost, name) + getattr(drawn, name) for name in _SUMMED}
         cost = Cost(stage.name, **together)
-    return replace(cost, gib=cost.gib + model.parameters * _BYTES_PER_WEIGHT / 2**30)
+    return replace(cost, gib=cost.gib + model.parameters * BYTES_PER_WEIGHT / 2**30)
 
 
 _SUMMED = tuple(field.name for field in fields(Cost) if field.name != "stage")

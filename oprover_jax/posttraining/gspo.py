@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32
 
 from oprover_jax.agent.refine import Prover, sampling_of, score_attempt, seed_of
 from oprover_jax.agent.template import State
-from oprover_jax.data.rows import ROW_FIELDS, Row, pad_row, prompted
+from oprover_jax.data.rows import ROW_FIELDS, Row
 from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages, informative_groups, k1, trained_attempts
 from oprover_jax.losses.gspo import GSPOConfig
@@ -36,6 +36,7 @@ from oprover_jax.rollout.engine import Request
 from oprover_jax.sharding import named
 from oprover_jax.training.job import TrainingJob
 from oprover_jax.training.objectives import LogprobFunction
+from oprover_jax.training.rollout_rows import attempt_row
 from oprover_jax.training.rollout_step import Draw
 from oprover_jax.training.step import Batch
 
@@ -109,17 +110,6 @@ def fresh_outcomes(groups: Sequence[Sequence[Round]], version: int, staleness: i
     return batch
 
 
-def batch_rows(groups: Sequence[Sequence[Round]], length: int) -> list[Row]:
-    """Return one row of `length` tokens per attempt: tokens, weight 1 on the attempt, and the sampler's log-probabilities."""
-    rows = []
-    for attempt in itertools.chain.from_iterable(groups):
-        sampled = np.zeros(length, np.float32)
-        start = len(attempt.prompt_ids) - 1
-        sampled[start : start + len(attempt.logprobs)] = attempt.logprobs
-        rows.append(pad_row(prompted(attempt.prompt_ids, attempt.attempt_ids), length) | {"sampler_logprob": sampled})
-    return rows
-
-
 def gspo(bench: Workbench, stage: Stage, progress: StageProgress) -> dict[str, Any]:
     """Train on the hard states of this iteration's rollouts; without any, or with 0 steps, keep the policy and report why."""
     experiment, settings = bench.experiment, bench.experiment.gspo
@@ -163,7 +153,7 @@ def draw_from(bench: Workbench, stage: Stage, job: TrainingJob, states: Sequence
         figures = found.summary()
         check_reward(experiment.guard, step, reward, figures["reward"])
         reward = figures["reward"]
-        rows = batch_rows(groups, settings.seq_len)
+        rows = [attempt_row(attempt, settings.seq_len) for group in groups for attempt in group]
         return minibatches(rows, found, job, params, before.params, logprobs, bench.mesh), figures
 
     return draw

@@ -1,6 +1,7 @@
-"""Loading of policies: weights between training stages, and policies with tokenizers from runs and model folders."""
+"""Loading of policies: weights between training stages, policies of runs and model folders, and the engines and encoders made of them."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from oprover_jax.models.qwen3 import Params, Qwen3Config, abstract_params, init_
 from oprover_jax.posttraining.experiment import EngineConfig, Experiment, PolicyConfig
 from oprover_jax.posttraining.plan import TRAINING, plan, policy_version
 from oprover_jax.posttraining.run_folder import RunFolder, open_run
+from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
+from oprover_jax.retrieval.minilm import MiniLMEncoder
+from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.training.checkpoint import latest, restore
 
@@ -140,6 +144,25 @@ def policy_of_run(run: Path, mesh: Mesh) -> Policy:
     model = model_of(experiment.policy)
     weights = trained_policy(folder, experiment, model, mesh)
     return Policy(model, weights.params, codec_of_run(folder, experiment), weights.version, experiment.engine.max_len)
+
+
+def open_encoder(name: str, fit: Callable[[], LexicalEncoder], mesh: Mesh) -> Encoder:
+    """Return the encoder of a retrieval memory.
+
+    Args:
+      name: "minilm", "lexical", or the folder of a policy.
+      fit: Makes a lexical encoder.
+      mesh: Device mesh of a policy.
+
+    Raises:
+      InputError: The folder holds no policy.
+    """
+    if name == "minilm":
+        return MiniLMEncoder()
+    if name == "lexical":
+        return fit()
+    policy = open_policy(Path(name), mesh)
+    return PolicyEncoder(policy.config, policy.params, mesh, policy.codec)
 
 
 def engine_of(config: Qwen3Config, params: Params, mesh: Mesh, settings: EngineConfig, version: int) -> JaxEngine:

@@ -4,11 +4,8 @@ Published (arXiv 2605.17283): CPT (`training.recipes.PUBLISHED_CPT`), temperatur
 evaluation, the reward, and the sizes of rollout batches. Everything else is ours, as the publication leaves it open.
 """
 
-from dataclasses import replace
-
 from oprover_jax.agent.refine import RefineConfig
 from oprover_jax.agent.template import Budget
-from oprover_jax.models.sizes import published
 from oprover_jax.posttraining.experiment import (
     EngineConfig,
     EvaluationConfig,
@@ -21,7 +18,7 @@ from oprover_jax.posttraining.experiment import (
 from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.sharding import MeshConfig
 from oprover_jax.training.optimizer import OptimizerConfig
-from oprover_jax.training.recipes import PUBLISHED_CPT
+from oprover_jax.training.recipes import computed, cpt
 
 _PROMPT, _ATTEMPT = 8192, 24_576  # tokens; together the 32,768 of a row
 
@@ -34,18 +31,17 @@ def iterate(size: str, mesh: MeshConfig, topology: str, states: int, group_size:
         steps=1000, optimizer=adamw, batch_size=max(shards, 64), seq_len=_PROMPT + _ATTEMPT, grad_accum_steps=max(shards, 64) // shards
     )
     minibatch = states * group_size // 4
-    cpt = OptimizerConfig(peak_lr=PUBLISHED_CPT.peak_lr, warmup_steps=PUBLISHED_CPT.warmup_steps, weight_decay=0.1, spike_factor=10.0)
-    model = replace(published(size), dtype="bfloat16", remat="full", mlp_parts=4, attention="splash")
+    pretraining = cpt(size, mesh)
     return Experiment(
         name=f"iterate-{size.lower()}",
-        policy=PolicyConfig(model, init_from=f"weights/Qwen3-{size}-Base"),
+        policy=PolicyConfig(computed(size), init_from=f"weights/Qwen3-{size}-Base"),
         theorems=TheoremsConfig(corpus="data/oproofs", benchmark=200),
         cpt=TrainingConfig(
-            steps=PUBLISHED_CPT.steps,
-            optimizer=cpt,
-            batch_size=PUBLISHED_CPT.batch_size,
-            seq_len=PUBLISHED_CPT.seq_len,
-            grad_accum_steps=PUBLISHED_CPT.batch_size // shards,
+            steps=pretraining.loop.steps,
+            optimizer=pretraining.optimizer,
+            batch_size=pretraining.batch_size,
+            seq_len=pretraining.seq_len,
+            grad_accum_steps=pretraining.grad_accum_steps,
             data="data/cpt",
         ),
         sft=rows,

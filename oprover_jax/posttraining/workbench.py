@@ -30,7 +30,7 @@ from oprover_jax.posttraining.policy import (
     initial_policy,
     load_policy,
     model_of,
-    open_policy,
+    open_encoder,
     trained_policy,
 )
 from oprover_jax.posttraining.run_folder import RunFolder
@@ -39,8 +39,6 @@ from oprover_jax.records import ProofRecord, Trajectory
 from oprover_jax.retrieval.corpus_memory import open_memory, saved_encoder
 from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
 from oprover_jax.retrieval.memory import Filters, Memory
-from oprover_jax.retrieval.minilm import MiniLMEncoder
-from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.rollout.jax_engine import JaxEngine
 from oprover_jax.rollout.publish import publish_in_place, publish_to_servers
 from oprover_jax.rollout.sglang_engine import SGLangEngine, open_engine
@@ -101,14 +99,13 @@ class Workbench:
 
     @cached_property
     def encoder(self) -> Encoder:
-        name, index = self.experiment.memory.encoder, self.experiment.memory.index
-        if name == "minilm":
-            return MiniLMEncoder()
-        if name == "lexical":
+        index = self.experiment.memory.index
+
+        def fit() -> LexicalEncoder:
             known = saved_encoder(Path(index)) if index else None
             return known or LexicalEncoder.fit([record.statement for record in self.theorems.public])
-        policy = open_policy(Path(name), self.mesh)
-        return PolicyEncoder(policy.config, policy.params, self.mesh, policy.codec)
+
+        return open_encoder(self.experiment.memory.encoder, fit, self.mesh)
 
     def proofs(self, stage: str) -> list[ProofRecord]:
         """Return the verified proofs that a stage has found."""
@@ -157,7 +154,10 @@ class Workbench:
         corpus = open_corpus(self.experiment.theorems.corpus)
         known = set(self.theorems.report["commits"])
         commits = [commit for commit in corpus.commits() if commit.id in known]
-        return open_memory(corpus, self.encoder, Path(index), filters=filters, commits=commits)
+        memory = open_memory(corpus, self.encoder, Path(index), filters=filters, commits=commits)
+        public = {record.statement.id for record in self.theorems.public}
+        memory.remove([identity for identity in memory.ids if identity not in public])  # near a held-out one, or not of this run
+        return memory
 
     def rollouts(self, *stages: str) -> list[str]:
         """Return the files of trajectories that stages have stored so far; `data.rollouts` reads them without holding all."""

@@ -92,6 +92,12 @@ class Memory:
         with self._lock:
             return [self._proofs[i] for i in self._proofs]
 
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the statements that have a proof, in the order in which they were added."""
+        with self._lock:
+            return list(self._proofs)
+
     def proof_of(self, identity: str) -> ProofRecord | None:
         """Return the stored proof of the statement with this id, or None if there is none."""
         with self._lock:

@@ -15,7 +15,7 @@ from oprover_jax.training.job import TrainingJob
 from oprover_jax.training.loop import LoopConfig
 from oprover_jax.training.optimizer import OptimizerConfig
 
-__all__ = ["PUBLISHED_CPT", "cpt", "rl", "sft"]
+__all__ = ["PUBLISHED_CPT", "computed", "cpt", "rl", "sft"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def cpt(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
     return TrainingJob(
         name=f"cpt-{size.lower()}",
         objective="cpt",
-        model=_computed(size, attention),
+        model=computed(size, attention),
         optimizer=OptimizerConfig(
             name="adamw",
             peak_lr=PUBLISHED_CPT.peak_lr,
@@ -84,7 +84,7 @@ def sft(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splas
     return TrainingJob(
         name=f"sft-{size.lower()}",
         objective="sft",
-        model=_computed(size, attention),
+        model=computed(size, attention),
         optimizer=OptimizerConfig(
             peak_lr=5e-6, schedule="cosine", warmup_steps=50, final_lr_ratio=0.1, weight_decay=0.1, spike_factor=10.0
         ),
@@ -110,7 +110,7 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
     return TrainingJob(
         name=f"rl-{size.lower()}",
         objective="rl",
-        model=_computed(size, attention),
+        model=computed(size, attention),
         optimizer=OptimizerConfig(peak_lr=1e-6, schedule="constant", warmup_steps=5, spike_factor=10.0),
         loop=replace(_SAVING, steps=200, keep_every=50),
         batch_size=rows,
@@ -124,5 +124,6 @@ def rl(size: str, mesh: MeshConfig, topology: str = "", attention: str = "splash
     )
 
 
-def _computed(size: str, attention: str) -> Qwen3Config:
+def computed(size: str, attention: str = "splash") -> Qwen3Config:
+    """Return the published Qwen3-`size` with the settings of computation that all shipped jobs share."""
     return replace(published(size), dtype="bfloat16", remat="full", mlp_parts=4, attention=attention)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chat_model import write_chat_tokenizer
+from own_benchmark import write_benchmark
 from rich.console import Console
 
 from lean_worker.protocol import Kind, Message, Verdict
@@ -24,6 +25,7 @@ from oprover_jax.records import ProofRecord, Round, Statement, Trajectory
 from oprover_jax.retrieval.corpus_memory import Guard, index_corpus, index_folder
 from oprover_jax.retrieval.encoder import LexicalEncoder
 from oprover_jax.retrieval.index import IndexConfig
+from oprover_jax.statements.benchmarks import load_benchmarks
 from oprover_jax.statements.normalize import statement_id
 
 QUIET = ProgressConsole(Console(quiet=True))
@@ -169,17 +171,15 @@ def test_conversations_are_used_as_they_are(corpus: Corpus, tmp_path: Path) -> N
         packed(config(corpus, said=replace(said, path=empty.storage.root)), tmp_path / "no")
 
 
-def test_benchmarks_enter_no_row(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = [Statement("b", "exam", EXAM, family="bench"), Statement("c", "seven", RECORDS[7].statement.formal, family="bench")]
+def test_benchmarks_enter_no_row(corpus: Corpus, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    kept_out = {"data": str(data), "benchmarks": (write_benchmark(data, {"exam": EXAM, "seven": RECORDS[7].statement.formal}),)}
     quoting = record(9, f"by\n  -- as in {EXAM.replace('theorem exam', 'theorem other')}\n  exact h.symm")
     said = {"id": proof_row(RECORDS[6])["id"], "statement_id": RECORDS[6].statement.id, "prompt": EXAM, "answer": "No", "source": "own"}
     rows = {"proofs": [proof_row(quoting)], "conversations": [{**said, "licence": "MIT"}]}
     corpus.commit({name: rows_to_table(found, TABLES[name]) for name, found in rows.items()}, {"command": "test"})
-    guard = Guard.of(benchmark)
-    indexed(corpus, guard)
-    monkeypatch.setattr("oprover_jax.agent.prompted_source.load_benchmarks", lambda data: benchmark)
-    conversations = Conversations(corpus.storage.root, str(tmp_path / "model"), data="DATA")
-    whole = config(corpus, first={"data": "DATA"}, said=conversations)
+    indexed(corpus, Guard.of(load_benchmarks(data, kept_out["benchmarks"])))
+    whole = config(corpus, first=kept_out, said=Conversations(corpus.storage.root, str(tmp_path / "model"), **kept_out))
     found = packed(whole, tmp_path / "out")
     texts = " ".join(f"{prompt} {answer}" for pairs in found.values() for prompt, answer in pairs)
     assert "h : a + 7 = b" not in texts and "own7 " not in texts and "x + y = z" not in texts

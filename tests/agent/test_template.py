@@ -1,7 +1,5 @@
 """Prompts keep their parts and budgets; answers round-trip through the parser."""
 
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lean_worker.statement import split_statement
 from oprover_jax.agent.answer import parse_answer
 from oprover_jax.agent.feedback import CUT
 from oprover_jax.agent.template import (
@@ -35,7 +32,7 @@ from oprover_jax.data.codec import codec_of, load_codec
 from oprover_jax.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from oprover_jax.errors import InputError
 from oprover_jax.records import ProofRecord, Statement
-from oprover_jax.statements.declarations import GOAL, name_of, stated_proof
+from oprover_jax.statements.declarations import stated_proof
 
 PROOF = "by\n  intro h\n  exact ⟨h.2, h.1⟩"
 
@@ -105,26 +102,6 @@ def test_prompt_has_its_parts_in_order(tokenizer: Tokenizer) -> None:
 def test_a_prompt_shows_every_character_but_the_name(formal: str, prompt: str) -> None:
     assert shown(formal) == prompt
     assert shown_proof(formal, "by rfl").startswith(prompt.removesuffix("sorry").removesuffix("by ").removesuffix(":= "))
-
-
-@pytest.mark.skipif("OPROVER_DATA" not in os.environ, reason="OPROVER_DATA names no data folder")
-def test_the_benchmarks_are_shown_whole_and_their_names_come_back() -> None:
-    """What the prompt shows differs from the statement in the name alone, which an answer that restates it gets back."""
-    count = 0
-    for path in sorted((Path(os.environ["OPROVER_DATA"]) / "benchmarks").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            formal = json.loads(line)["formal_statement"]
-            stated = split_statement(formal)
-            if not stated.proposition:
-                continue
-            count += 1
-            assert name_of(formal) == stated.name
-            after = stated.after
-            assert shown(formal).replace(f" {GOAL}{after}", f" {stated.name}{after}") == formal, stated.name
-            code = shown(formal).removesuffix("sorry").rstrip().removesuffix("by").rstrip().removesuffix(":=") + ":= by simp"
-            if GOAL not in formal:
-                assert parse_answer(answer_text(code), formal).proof == code.replace(f" {GOAL}{after}", f" {stated.name}{after}")
-    assert count > 3000
 
 
 def test_budgets_drop_whole_proofs_and_hold(tokenizer: Tokenizer) -> None:

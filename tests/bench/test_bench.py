@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from surface_forms import cases
 
 from oprover_jax.models.hf.export import export_hf
 from oprover_jax.models.qwen3 import Qwen3Config, init_params
@@ -133,6 +135,17 @@ def test_corpus_finds_what_was_planted_and_says_how_it_grows(tmp_path: Path) -> 
     assert found["all_planted_found"] and large["planted"] > 0 and large["near_marked"] > 0 and large["copies_removed"] > 0
     assert large["proofs_kept"] + large["copies_removed"] + large["planted_removed"] == 1200 and found["ratio_rows"] == 2
     assert {"ratio_memory", "ratio_speed"} <= found.keys() and not list(tmp_path.iterdir())
+
+
+def test_statements_in_any_form_are_shown_whole_and_their_names_come_back(tmp_path: Path) -> None:
+    named = [case.checks()[0].statement for case in cases(Random(0), 500) if case.keyword != "example"]
+    (tmp_path / "benchmarks").mkdir()
+    rows = "".join(json.dumps({"formal_statement": formal}) + "\n" for formal in named)
+    (tmp_path / "benchmarks" / "forms.jsonl").write_text(rows, encoding="utf-8")
+    done = run("shown_names", str(tmp_path))
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    found = json.loads(done.stdout)
+    assert found["altered"] == 0 and found["statements"] == len(named) > 300
 
 
 def test_false_refusals_are_listed_and_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`oprover status` of a run that is finished, under way, or no run at all; and the policy after a stage."""
+"""`oprover status` of finished runs, of runs in progress and of other folders; export of the policy after a stage."""
 
 import io
 import shutil

@@ -5,12 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from own_benchmark import write_benchmark
 
-from oprover_jax.data import without_benchmarks
 from oprover_jax.data.sources import Text
 from oprover_jax.data.without_benchmarks import WithoutBenchmarks
 from oprover_jax.errors import InputError
-from oprover_jax.records import Statement
 
 
 def arrow(path: Path, texts: list[str], batch: int, column: str = "text") -> None:
@@ -51,7 +50,6 @@ def test_documents_with_a_benchmark_are_named(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="is missing"):
         WithoutBenchmarks(str(tmp_path))("text")
     formal = "theorem exam (x y z : Nat) (h : x + y = z) (g : y + z = x) (k : z + x = y) : x = 0 ∧ y = 0 ∧ z = 0 := by sorry"
-    monkeypatch.setattr(without_benchmarks, "load_benchmarks", lambda data: [Statement("b", "exam", formal, family="bench")])
-    remove = WithoutBenchmarks("DATA")
-    assert remove("Some text.\n\n" + formal.replace("exam", "other")).startswith("bench/exam: ")
+    remove = WithoutBenchmarks(str(tmp_path / "data"), (write_benchmark(tmp_path / "data", {"exam": formal}),))
+    assert remove("Some text.\n\n" + formal.replace("exam", "other")).startswith("own/exam: ")
     assert remove("theorem one (n : Nat) : n + 0 = n := by rfl") == ""

@@ -56,7 +56,6 @@ class FaultyBench(Workbench):
         super().__init__(tried, begin_run(folder, tried.name, tried))
         self.fault, self.reported = fault, 0
 
-    tokenizer = TOKENIZER
     template = Template(codec_of(TOKENIZER), Budget(1024, 256, 256, 256, 256))
     memory = Memory(LexicalEncoder.fit([]))
 

@@ -80,7 +80,7 @@ def test_what_it_draws_is_stored_and_what_it_proves_enters_the_memory(tmp_path: 
     stage = tmp_path / "run" / "stages" / "gspo-1"
     drawn = store.read(stage / "trajectories", store.TRAJECTORIES)
     assert sorted(trajectory.sample for trajectory in drawn) == list(range(2 * 4 * 4))
-    versions = {round(trajectory.sample // 16): trajectory.rounds[0].policy_version for trajectory in drawn}
+    versions = {trajectory.sample // 16: trajectory.rounds[0].policy_version for trajectory in drawn}
     assert versions == {0: 0, 1: policy_version(bench.experiment, "gspo-1", 1)}, "each step's attempts belong to the policy that drew them"
     steps = [json.loads(line) for line in (stage / "metrics.jsonl").read_text().splitlines()]
     assert [step["first_ratio"] for step in steps] == [1.0, 1.0] and all(0 < step["reward"] < 1 for step in steps)

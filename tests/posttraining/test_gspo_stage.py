@@ -13,12 +13,13 @@ from tiny_policy import CONFIG
 from oprover_jax.errors import TrainingFailed
 from oprover_jax.losses.groups import group_advantages
 from oprover_jax.losses.gspo import GSPOConfig
-from oprover_jax.posttraining.gspo import batch_rows, fresh_outcomes, minibatches, outcomes
+from oprover_jax.posttraining.gspo import fresh_outcomes, minibatches, outcomes
 from oprover_jax.records import FinishReason, Round
 from oprover_jax.sharding import make_mesh
 from oprover_jax.training.job import TrainingJob
 from oprover_jax.training.loop import LoopConfig
 from oprover_jax.training.optimizer import OptimizerConfig
+from oprover_jax.training.rollout_rows import attempt_row
 from oprover_jax.training.rollout_step import rollout_step
 from oprover_jax.training.step import Batch, TrainState
 
@@ -35,12 +36,13 @@ GROUPS = [
     [attempt(1.0), attempt(0.8), attempt(0.0), attempt(None)],
     [attempt(0.0)] * 4,
 ]
+ROWS = [attempt_row(one, LENGTH) for group in GROUPS for one in group]
 FIRST = (np.array([1, 0, 0, 0]) - 0.25) / np.std([1, 0, 0, 0])
 SECOND = np.append((np.array([1, 0.8, 0]) - 0.6) / np.std([1, 0.8, 0]), 0)
 
 
 def test_rows_align_mask_and_sampler() -> None:
-    rows = batch_rows(GROUPS, LENGTH)
+    rows = ROWS
     assert len(rows) == 12
     assert rows[0]["weights"].tolist() == [0, 1, 1, 0, 0, 0, 0, 0]
     assert rows[1]["targets"][:4].tolist() == [6, 7, 8, 9]
@@ -96,7 +98,7 @@ def practise(loss: GSPOConfig) -> tuple[list[Batch], dict[str, float]]:
     start = {"w": jnp.zeros(())}
     state, step = TrainState(0, 0, start, None, 0, None), rollout_step(logprobs, update, mesh)
     for _ in range(2):
-        drawn = minibatches(batch_rows(GROUPS, LENGTH), outcomes(GROUPS), job, state.params, start, logprobs, mesh)
+        drawn = minibatches(ROWS, outcomes(GROUPS), job, state.params, start, logprobs, mesh)
         state, metrics = step(state, drawn, 0.1)
     return taken, {name: float(value) for name, value in metrics.items()}
 

@@ -14,8 +14,10 @@ from lean_worker.lean_config import LeanConfig
 from lean_worker.pool import Pool
 from lean_worker.protocol import Check
 from lean_worker.service.app import make_app
+from oprover_jax.commands.add_run import new_rows
 from oprover_jax.commands.export import export_run
 from oprover_jax.configuration import load
+from oprover_jax.corpus.corpus import open_corpus
 from oprover_jax.corpus.theorems import Theorems
 from oprover_jax.data.tokenizer import train_tokenizer
 from oprover_jax.errors import InputError
@@ -28,6 +30,9 @@ from oprover_jax.posttraining.theorems import TheoremsConfig
 from oprover_jax.posttraining.workbench import Workbench
 from oprover_jax.progress import ProgressConsole
 from oprover_jax.records import ProofRecord, Statement
+from oprover_jax.retrieval.corpus_memory import index_corpus, index_folder
+from oprover_jax.retrieval.encoder import LexicalEncoder
+from oprover_jax.retrieval.index import IndexConfig
 from oprover_jax.retrieval.policy_encoder import PolicyEncoder
 from oprover_jax.sharding import MeshConfig, make_mesh
 from oprover_jax.statements.normalize import statement_id
@@ -84,6 +89,24 @@ def test_the_memories_of_a_run_show_nothing_of_a_statement_s_own_and_nothing_of_
             for group in (SWAP, TURN, *([one] for one in (*OTHERS, *HELD_OUT))):
                 for query, found in zip(group, memory.search(group, 20), strict=True):
                     assert {record.statement for record in found} == set(there) - set(group), query
+
+
+def test_a_saved_index_shows_a_run_its_public_theorems_and_nothing_else_of_the_corpus(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path / "corpus", create=True)
+    corpus.commit(new_rows(corpus, "x", [], [proof(one) for one in (*SWAP[:1], *OTHERS, HELD_OUT[0])]), {})
+    index = index_folder(corpus, "lexical")
+    index_corpus(corpus, LexicalEncoder.fit([*SWAP, *OTHERS]), index, IndexConfig())
+    wanted = dataclasses.replace(
+        TINY, theorems=TheoremsConfig(corpus=str(tmp_path / "corpus")), memory=MemoryConfig("lexical", index=str(index))
+    )
+    with Workbench(wanted, begin_run(tmp_path / "run", "tiny", wanted)) as bench:
+        commits = [commit.id for commit in corpus.commits()]
+        bench.theorems = Theorems([proof(one) for one in OTHERS[:2]], OTHERS[:2], HELD_OUT[:1], {"commits": commits})
+        assert set(bench.public_memory.ids) == set(bench.memory.ids) == {one.id for one in OTHERS[:2]}
+        (found,) = bench.memory.search(HELD_OUT[:1], 5)
+        assert {record.statement for record in found} == set(OTHERS[:2])
+    with pytest.raises(ValueError, match=r"memory\.index is .* not those of a corpus"):
+        dataclasses.replace(TINY, memory=MemoryConfig("lexical", index=str(index)))
 
 
 @pytest.mark.multiprocess

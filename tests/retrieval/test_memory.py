@@ -2,14 +2,17 @@
 
 import random
 import shutil
+import sys
 import threading
+from collections.abc import Sequence
+from types import FrameType
 
 import numpy as np
 import pytest
 
 from oprover_jax.records import ProofRecord, Statement
-from oprover_jax.retrieval.encoder import LexicalEncoder
-from oprover_jax.retrieval.index import Index, IndexConfig
+from oprover_jax.retrieval.encoder import Encoder, LexicalEncoder
+from oprover_jax.retrieval.index import IndexConfig
 from oprover_jax.retrieval.memory import Filters, Memory, MemoryFileError, UnverifiedProofError
 from oprover_jax.statements.decontaminate import fingerprints
 
@@ -220,35 +223,49 @@ def test_a_saved_tree_is_not_trained_again_and_goes_on_growing(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("config", [EXACT, TREE])
-def test_one_statement_of_a_large_group_does_not_lengthen_the_search_of_others(config: IndexConfig, monkeypatch) -> None:
+def test_one_statement_of_a_large_group_does_not_lengthen_the_search_of_others(config: IndexConfig) -> None:
     scores = ENCODER.encode(STATEMENTS) @ ENCODER.encode(STATEMENTS[:1])[0]
     group = [STATEMENTS[at] for at in np.argsort(-scores)[:200]]
     near = {s.id: group[0].id for s in group[1:]}
     memory = Memory(ENCODER, config, Filters([near]))
     memory.add(map(proof, STATEMENTS))
     memory.search(STATEMENTS[:1], k=1)  # trains the tree
-    asked: list[tuple[int, int]] = []
-    search = Index.search
-
-    def counting(self: Index, queries: np.ndarray, count: int) -> object:
-        asked.append((len(queries), count))
-        return search(self, queries, count)
-
-    monkeypatch.setattr(Index, "search", counting)
     alone = [s for s in STATEMENTS if s not in group][:63]
-    found = ids(memory.search([group[1], *alone], k=8))
+    asked: list[tuple[int, int]] = []
+
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        if event == "call" and frame.f_code.co_qualname == "Index.search":
+            asked.append((len(frame.f_locals["queries"]), frame.f_locals["count"]))
+
+    sys.setprofile(watch)
+    try:
+        found = ids(memory.search([group[1], *alone], k=8))
+    finally:
+        sys.setprofile(None)
     assert all(len(row) == 8 for row in found) and not {s.id for s in group} & set(found[0])
     assert asked == [(64, 24), (1, 72), (1, 264)], asked
 
 
-def test_stored_statements_are_not_encoded_again(monkeypatch) -> None:
-    memory = Memory(ENCODER)
-    memory.add(map(proof, STATEMENTS[:50]))
-    expected = ids(memory.search(STATEMENTS[:60], k=3))
-    encoded: list[str] = []
-    encode = LexicalEncoder.encode
-    monkeypatch.setattr(LexicalEncoder, "encode", lambda self, found: encoded.extend(s.id for s in found) or encode(self, found))
-    assert ids(memory.search(STATEMENTS[:60], k=3)) == expected and encoded == [s.id for s in STATEMENTS[50:60]]
+class WatchedEncoder:
+    """Encodes like another encoder and lists the statements that it is given."""
+
+    def __init__(self, inner: Encoder) -> None:
+        self._inner, self.name, self.hash, self.dims = inner, inner.name, inner.hash, inner.dims
+        self.encoded: list[str] = []
+
+    def encode(self, statements: Sequence[Statement]) -> np.ndarray:
+        self.encoded += [statement.id for statement in statements]
+        return self._inner.encode(statements)
+
+
+def test_stored_statements_are_not_encoded_again() -> None:
+    watched, memories = WatchedEncoder(ENCODER), []
+    for encoder in (ENCODER, watched):
+        memories.append(Memory(encoder))
+        memories[-1].add(map(proof, STATEMENTS[:50]))
+    expected = ids(memories[0].search(STATEMENTS[:60], k=3))
+    watched.encoded.clear()
+    assert ids(memories[1].search(STATEMENTS[:60], k=3)) == expected and watched.encoded == [s.id for s in STATEMENTS[50:60]]
 
 
 def test_a_failed_save_leaves_the_old_file_whole(tmp_path, monkeypatch) -> None:
